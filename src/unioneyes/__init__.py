@@ -1,0 +1,1 @@
+"""UnionEyes production operations."""

@@ -1,0 +1,1 @@
+"""The service that is operated: a small, real, multi-tenant claims service."""

@@ -1,0 +1,1 @@
+"""`ue <noun> <verb>`: parse, call, print."""

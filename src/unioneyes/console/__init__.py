@@ -1,0 +1,1 @@
+"""The HTTP API (OpenAPI), the event stream and the pages."""

@@ -1,0 +1,1 @@
+"""Composition: which adapters stand behind the ports, per environment. The one place that knows."""

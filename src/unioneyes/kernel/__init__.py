@@ -1,0 +1,4 @@
+"""What every layer shares: problems, settings, units, clock, ids, redaction, status words.
+
+Imports nothing else of the product.
+"""

@@ -1,0 +1,35 @@
+"""Secrets never reach logs, journals, plans or error texts: known values and known shapes are blotted out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+BLOT = "[redacted]"
+
+_SHAPES = (
+    re.compile(r"(?P<keep>\b[a-z][a-z0-9+]*://[^:/@\s]*:)[^@\s]+(?=@)"),  # scheme://user:PASSWORD@host
+    re.compile(r"(?P<keep>\b(?:password|passwd|pwd|secret|token|api_?key)\s*[=:]\s*)(?!\[redacted\])[^\s,;&'\"]+", re.IGNORECASE),
+    re.compile(r"(?P<keep>\bBearer\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
+    re.compile(r"(?P<keep>)\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+"),  # a JWT
+    re.compile(r"(?P<keep>)\bxox[abprs]-[A-Za-z0-9-]{8,}"),  # a Slack token
+    re.compile(r"(?P<keep>/services/)T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]+"),  # a Slack webhook's path
+)
+_SHORTEST = 6
+"""Characters below which a known value is not blotted out: it would hit ordinary words."""
+
+
+class Redactor:
+    """Blots out the secrets that it was told of, and whatever looks like one."""
+
+    def __init__(self, known: Iterable[str] = ()) -> None:
+        """Remember `known` values; short ones are left to the shapes."""
+        self._known = sorted({value for value in known if len(value) >= _SHORTEST}, key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        """Return `text` without secrets."""
+        for value in self._known:
+            text = text.replace(value, BLOT)
+        for shape in _SHAPES:
+            text = shape.sub(rf"\g<keep>{BLOT}", text)
+        return text

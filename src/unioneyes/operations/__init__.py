@@ -1,0 +1,1 @@
+"""The chapters of the runbook document, independent of each other."""

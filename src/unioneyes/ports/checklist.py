@@ -1,0 +1,51 @@
+"""What must be known of the world before a release goes out: the source's version, staging, waivers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class GateState(StrEnum):
+    """What a gate says."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNAVAILABLE = "unavailable"
+    """It can't be evaluated; that is not a pass."""
+    WAIVED = "waived"
+    """It did not pass, and the policy waives it by name."""
+    NOT_APPLICABLE = "not-applicable"
+
+    @property
+    def blocks(self) -> bool:
+        """True when nothing may go out while the gate says this."""
+        return self in {GateState.FAILED, GateState.UNAVAILABLE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """One line of the pre-deployment checklist, answered."""
+
+    name: str
+    """`release-contract`, `security-sign-off`, ... as the policy's waivers name it."""
+    title: str
+    """As the document words it."""
+    state: GateState
+    detail: str
+    """Why it says so, for a person."""
+    remedy: str = ""
+
+
+class Checklist(Protocol):
+    """Facts that the environment alone knows."""
+
+    def current_version(self) -> Gate:
+        """`git describe --tags` where there is git; not applicable where there is none; failed when the work tree is dirty."""
+
+    def staging_health(self) -> Gate:
+        """Staging's `/api/health`, where the environment names a staging."""
+
+    def waived(self, gate: str) -> str | None:
+        """Return the policy's reason for waiving `gate`; None when it is not waived."""

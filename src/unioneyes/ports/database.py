@@ -1,0 +1,214 @@
+"""The operated database: its migrations and its backups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from unioneyes.kernel.problems import Problem, Refused, Unavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migration:
+    """One migration of a release's Drizzle folder."""
+
+    tag: str
+    """`0001_claim_deadlines`: its file's name without `.sql`."""
+    sha256: str
+    """Of the file, as Drizzle's ledger records it."""
+    when: int
+    """Milliseconds since the epoch, from the folder's journal; the order."""
+    sql: str
+    rollback_sql: str | None
+    """From `0001_claim_deadlines_rollback.sql` or `0001_rollback.sql` beside it; None when there is none."""
+    transactional: bool
+    """False when a statement can't run in a transaction (CREATE INDEX CONCURRENTLY, ...)."""
+    needs_maintenance: bool
+    """True when its first line says `-- ue: maintenance`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerRow:
+    """One row of `drizzle.__drizzle_migrations`."""
+
+    id: int
+    tag: str | None
+    """The migration's name, found by its hash; None when no known migration has it."""
+    sha256: str
+    created_at: datetime
+    """The journal's `when`, not the time of application."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LintFinding:
+    """One thing a migration should not do."""
+
+    tag: str
+    rule: str
+    line: int
+    """1-based."""
+    message: str
+    blocks: bool
+    """True for an error; a warning is shown and does not block."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationsApplied:
+    """The pending migrations stand in the schema and in the ledger."""
+
+    tags: tuple[str, ...]
+    """Applied now, in order; empty when all stood there already."""
+    took: timedelta
+    waited_for_locks: timedelta
+    ledger: tuple[LedgerRow, ...]
+    """The last five rows, newest first."""
+
+
+class Migrations(Protocol):
+    """The schema's history. A release's folder decides what is wanted; the ledger says what is there."""
+
+    def folder(self, version: str) -> tuple[Migration, ...]:
+        """Return every migration that the release carries, in order. Raises: FolderUnreadable."""
+
+    def pending(self, version: str) -> tuple[Migration, ...]:
+        """Return what the ledger lacks of the release's folder.
+
+        Raises: MigrationDrift (edited after it was applied, out of order, or unknown to the folder; each named), DatabaseUnavailable.
+        """
+
+    def ledger(self, *, last: int = 5) -> tuple[LedgerRow, ...]:
+        """Return the newest rows of the ledger, newest first."""
+
+    def lint(self, migrations: tuple[Migration, ...]) -> tuple[LintFinding, ...]:
+        """Return what is dangerous in `migrations`."""
+
+    def apply(self, version: str, *, database_url: SecretStr | None = None) -> MigrationsApplied:
+        """Everything pending stands in the schema: one transaction, an advisory lock, lock_timeout with back-off. On `database_url` instead when given.
+
+        Raises: MigrationFailed (nothing was changed), MigrationDrift, LockNotObtained (nothing was changed), DatabaseUnavailable.
+        """
+
+    def describe_apply(self, migrations: tuple[Migration, ...]) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+
+    def roll_back(self, migrations: tuple[Migration, ...], *, database_url: SecretStr | None = None) -> MigrationsApplied:
+        """Of `migrations`, those in the ledger are taken back, newest first, in one transaction, ledger corrected; `tags` names them.
+
+        Raises: NoRollback (one has no rollback file; nothing was changed), MigrationFailed, LockNotObtained, DatabaseUnavailable.
+        """
+
+    def describe_roll_back(self, migrations: tuple[Migration, ...]) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+
+
+class BackupState(StrEnum):
+    """What is known of a backup."""
+
+    TAKEN = "taken"
+    VERIFIED = "verified"
+    """Restored into a scratch server and compared."""
+    FAILED = "failed"
+    """Restored or compared, and found wrong."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """One backup of the database."""
+
+    name: str
+    """`backup_20260209_143000`."""
+    path: Path
+    taken_at: datetime
+    took: timedelta
+    bytes: int
+    sha256: str
+    tables: int
+    rows: int
+    schema: str | None
+    """Tag of the newest migration in it."""
+    state: BackupState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BackupVerified:
+    """The backup was restored into a scratch server, and every table there equals the source in the dump's own snapshot."""
+
+    name: str
+    tables: int
+    rows: int
+    took: timedelta
+
+
+class Backups(Protocol):
+    """Backups, which count only when they were restored and compared."""
+
+    def create(self, name: str) -> Backup:
+        """A backup called `name` exists, with a self-describing manifest beside it. Made already: returned as it is.
+
+        Raises: BackupFailed (what was written of it is removed), DatabaseUnavailable.
+        """
+
+    def describe_create(self, name: str) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+
+    def verify(self, name: str) -> BackupVerified:
+        """The backup is proven. Its restored copy is left running on a scratch server, see `scratch_url`.
+
+        Raises: BackupUnproven (with what differs), NoSuchBackup.
+        """
+
+    def describe_verify(self, name: str) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+
+    def scratch_url(self, name: str) -> SecretStr:
+        """Return the address of the restored copy, as the role that owns the schema; restores it when it is not running."""
+
+    def scratch_service_url(self, name: str) -> SecretStr:
+        """Return the address of the restored copy, as the service's own role."""
+
+    def discard_scratch(self, name: str) -> None:
+        """The restored copy is gone; the backup stays."""
+
+    def all(self) -> tuple[Backup, ...]:
+        """Return every backup, newest first."""
+
+
+class DatabaseUnavailable(Unavailable):
+    """PostgreSQL does not answer, or ended the connection."""
+
+
+class FolderUnreadable(Refused):
+    """The migrations' folder can't be read as a Drizzle folder."""
+
+
+class MigrationDrift(Refused):
+    """The ledger and the folder contradict each other."""
+
+
+class MigrationFailed(Problem):
+    """A statement failed; the transaction was rolled back and nothing was changed."""
+
+
+class LockNotObtained(Problem):
+    """A long transaction holds a lock that the migration needs; it gave up, and nothing was changed."""
+
+
+class NoRollback(Refused):
+    """A migration has no rollback file."""
+
+
+class BackupFailed(Problem):
+    """The backup could not be made."""
+
+
+class BackupUnproven(Problem):
+    """The backup could not be restored, or what was restored differs."""
+
+
+class NoSuchBackup(Refused):
+    """No backup has this name."""

@@ -1,0 +1,48 @@
+"""The environment: everything a runbook may touch, in one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from unioneyes.ports.checklist import Checklist
+from unioneyes.ports.database import Backups, Migrations
+from unioneyes.ports.documents import Documents
+from unioneyes.ports.notifier import Notifier
+from unioneyes.ports.releases import Releases
+from unioneyes.ports.replicas import Replicas
+from unioneyes.ports.service import Service
+from unioneyes.ports.traffic import Traffic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What does not change while the environment runs."""
+
+    name: str
+    """`local`, `production`, ..."""
+    production: bool
+    """True where members' data is real: prompts name it, and nothing is assumed."""
+    service: str
+    """`unioneyes-web`: the name of the lock and of the Deployments."""
+    replicas: int
+    """Replicas per colour."""
+    incidents_channel: str
+    bake: timedelta
+    """How long a deployment is watched. Source: Production Deployment Steps, 3, "Monitor for 10 minutes"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """The ports of one environment. Built in `environments/`, and nowhere else."""
+
+    facts: Facts
+    releases: Releases
+    checklist: Checklist
+    traffic: Traffic
+    replicas: Replicas
+    service: Service
+    migrations: Migrations
+    backups: Backups
+    notifier: Notifier
+    documents: Documents

@@ -1,0 +1,91 @@
+"""Replicas: the running copies of the service, by colour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from unioneyes.kernel.problems import Problem
+from unioneyes.ports.traffic import Colour
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replica:
+    """One running copy."""
+
+    name: str
+    colour: Colour
+    version: str
+    alive: bool
+    """True while its process runs."""
+    ready: bool
+    """True when it answers its liveness address."""
+    restarts: int
+    """How often it was started again after it ended by itself."""
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicasReady:
+    """The wanted number of replicas of the wanted version answers."""
+
+    colour: Colour
+    version: str
+    count: int
+    took: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line that a replica logged."""
+
+    at: datetime
+    replica: str
+    level: str
+    """`DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`."""
+    message: str
+    request_id: str | None
+
+
+class Replicas(Protocol):
+    """The service's replicas. Changes are observed first and safe to repeat."""
+
+    def all(self) -> tuple[Replica, ...]:
+        """Return every replica of both colours, ordered by name."""
+
+    def start(self, colour: Colour, *, version: str, count: int, within: timedelta) -> ReplicasReady:
+        """`colour` runs exactly `count` replicas of `version`, each ready; replicas of another version there are ended first.
+
+        Raises: NoReadyReplica (with the reason: exit code, last log lines) when they are not ready in time.
+        """
+
+    def describe_start(self, colour: Colour, *, version: str, count: int) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+
+    def stop(self, colour: Colour) -> None:
+        """`colour` runs nothing: each replica was told to drain, finished what it had, and ended."""
+
+    def describe_stop(self, colour: Colour) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+
+    def start_rehearsal(self, *, version: str, database_url: SecretStr, within: timedelta) -> str:
+        """One replica of `version` runs on another database, reached by no member; return its address (http://...).
+
+        Raises: NoReadyReplica.
+        """
+
+    def stop_rehearsal(self) -> None:
+        """The rehearsal's replica is gone."""
+
+    def logs(self, colour: Colour, *, since: datetime, level: str = "DEBUG") -> tuple[LogLine, ...]:
+        """Return what the replicas of `colour` logged since then at `level` or above, oldest first, ended replicas included."""
+
+    def describe_logs(self, colour: Colour) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+
+
+class NoReadyReplica(Problem):
+    """The replicas did not become ready in time."""

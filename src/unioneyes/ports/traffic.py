@@ -1,0 +1,154 @@
+"""Traffic: which colour answers the members' requests, and what the data plane counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from unioneyes.kernel.problems import Problem, Unavailable
+
+
+class Colour(StrEnum):
+    """One of the two places where a release can stand."""
+
+    BLUE = "blue"
+    GREEN = "green"
+
+    @property
+    def other(self) -> Colour:
+        """The one that this is not."""
+        return Colour.GREEN if self is Colour.BLUE else Colour.BLUE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """Share of new requests per colour, in percent. Both 0: nothing is deployed yet."""
+
+    blue: int = 0
+    green: int = 0
+
+    @classmethod
+    def all_to(cls, colour: Colour | None) -> Weights:
+        """Return the weights that send everything to `colour`, or nothing anywhere."""
+        return cls(blue=100 * (colour is Colour.BLUE), green=100 * (colour is Colour.GREEN))
+
+    def of(self, colour: Colour) -> int:
+        """Return the share of `colour`, in percent."""
+        return self.blue if colour is Colour.BLUE else self.green
+
+    @property
+    def live(self) -> Colour | None:
+        """The colour that gets the most; None when nothing is deployed."""
+        if self.blue == self.green == 0:
+            return None
+        return Colour.BLUE if self.blue >= self.green else Colour.GREEN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficView:
+    """What the routes say now."""
+
+    weights: Weights
+    maintenance: bool
+    revision: str
+    """Changes with every change of the routes, by whomever; drift is seen by it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColourCounters:
+    """What the data plane counted of one colour since it started. Preview requests are not in it."""
+
+    answers_2xx: int
+    answers_3xx: int
+    answers_4xx: int
+    answers_5xx: int
+    """Includes requests for which no healthy replica was found."""
+    active: int
+    """Requests under way now."""
+    healthy: int
+    """Replicas that the data plane holds for healthy."""
+    replicas: int
+    latency: tuple[tuple[float, int], ...]
+    """Cumulative histogram: (upper bound in milliseconds, answers at or below it), last bound infinite."""
+
+    @property
+    def answers(self) -> int:
+        """All answers."""
+        return self.answers_2xx + self.answers_3xx + self.answers_4xx + self.answers_5xx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counters:
+    """One reading of the data plane's counters. A counter that fell means that the data plane was restarted."""
+
+    at: datetime
+    blue: ColourCounters
+    green: ColourCounters
+
+    def of(self, colour: Colour) -> ColourCounters:
+        """Return the counters of `colour`."""
+        return self.blue if colour is Colour.BLUE else self.green
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficShifted:
+    """The data plane has confirmed the new weights."""
+
+    weights: Weights
+    took: timedelta
+    revision: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained:
+    """No request is under way on the colour any more, and none arrives."""
+
+    colour: Colour
+    took: timedelta
+    left: int
+    """Requests still under way when the time was up; 0 when drained."""
+
+
+class Traffic(Protocol):
+    """Which colour answers. Every change is observed first, atomic, safe to repeat, and done only when the data plane confirms it."""
+
+    def view(self) -> TrafficView:
+        """Return what the routes say now. Raises: TrafficUnavailable."""
+
+    def shift(self, weights: Weights) -> TrafficShifted:
+        """All new requests follow `weights`. Refuses weights for a colour without a healthy replica.
+
+        Raises: NoHealthyReplica (nothing was changed), RoutesRejected (the old routes stay), TrafficUnavailable.
+        """
+
+    def describe_shift(self, weights: Weights) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+
+    def enter_maintenance(self, *, retry_after: timedelta) -> TrafficView:
+        """Every request is answered with 503 and Retry-After; previews still work."""
+
+    def leave_maintenance(self) -> TrafficView:
+        """Requests reach the colours again."""
+
+    def describe_maintenance(self, *, on: bool) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+
+    def drained(self, colour: Colour, *, within: timedelta) -> Drained:
+        """Return when `colour` has no request under way, or when the time is up."""
+
+    def counters(self) -> Counters:
+        """Return the data plane's counters. Raises: TrafficUnavailable."""
+
+
+class TrafficUnavailable(Unavailable):
+    """The data plane does not answer."""
+
+
+class NoHealthyReplica(Problem):
+    """The colour has no replica that could answer; the routes were left as they are."""
+
+
+class RoutesRejected(Problem):
+    """The data plane refused the new routes and keeps the old ones."""

@@ -1,0 +1,114 @@
+"""Runbooks by name: what a chapter promises, and the types of its request, plan and result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Never, Protocol, TypeVar, cast, get_type_hints
+
+from unioneyes.kernel.problems import NotFound
+from unioneyes.kernel.status import RunStatus
+from unioneyes.ports.environment import Environment
+from unioneyes.runbook.plan import Plan
+from unioneyes.runbook.steps import current_run
+
+RequestT = TypeVar("RequestT", contravariant=True)
+PlanT = TypeVar("PlanT", bound=Plan)
+ResultT = TypeVar("ResultT", covariant=True)
+ChildT = TypeVar("ChildT")
+RunbookT = TypeVar("RunbookT", bound="type[Runbook[Never, Never, object]]")
+
+
+class Runbook(Protocol[RequestT, PlanT, ResultT]):
+    """Two plain functions."""
+
+    def plan(self, env: Environment, request: RequestT) -> PlanT:
+        """Only reads. Raises: BadInput, Refused; nothing was changed then."""
+
+    def run(self, env: Environment, plan: PlanT) -> ResultT:
+        """Carries out the plan, by steps that it names, and nothing else."""
+
+
+class EndsAs(Protocol):
+    """A result that says how its run ended, where that is not simply `done`."""
+
+    @property
+    def ends_as(self) -> RunStatus:
+        """The run's status."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """A registered runbook. The engine reads requests, plans and results by their types, so the functions take what the types say."""
+
+    name: str
+    """`rollback.traffic`: the chapter's folder, a dot, the option."""
+    chapter: str
+    """Where in the document it stands: `2. Rollback, option A`."""
+    promise: timedelta | None
+    """How long the document gives it."""
+    takes_over: bool
+    """True for rollbacks: the service lock is taken from whoever holds it, and that run is superseded."""
+    locks: bool
+    """True when it needs the service lock."""
+    plan: Callable[[Environment, object], Plan]
+    run: Callable[[Environment, Plan], object]
+    request_type: type
+    plan_type: type[Plan]
+    result_type: type
+
+
+_registry: dict[str, Definition] = {}
+
+
+def runbook(*, name: str, chapter: str, promise: timedelta | None = None, takes_over: bool = False, locks: bool = True) -> Callable[[RunbookT], RunbookT]:
+    """Register a class that has `plan` and `run` under `name`."""
+
+    def register(kind: RunbookT) -> RunbookT:
+        made = kind()
+        planning, running = get_type_hints(kind.plan), get_type_hints(kind.run)
+        _registry[name] = Definition(
+            name=name,
+            chapter=chapter,
+            promise=promise,
+            takes_over=takes_over,
+            locks=locks,
+            plan=cast("Callable[[Environment, object], Plan]", made.plan),
+            run=cast("Callable[[Environment, Plan], object]", made.run),
+            request_type=planning["request"],
+            plan_type=planning["return"],
+            result_type=running["return"],
+        )
+        return kind
+
+    return register
+
+
+def definition(name: str) -> Definition:
+    """Return the runbook called `name`. Raises: UnknownRunbook."""
+    try:
+        return _registry[name]
+    except KeyError:
+        raise UnknownRunbook(what=f"there is no runbook called {name!r}", remedy=f"one of: {', '.join(sorted(_registry))}") from None
+
+
+def definitions() -> tuple[Definition, ...]:
+    """Return every registered runbook, by name."""
+    return tuple(_registry[name] for name in sorted(_registry))
+
+
+def run_child(runbook: str, request: object, result: type[ChildT]) -> ChildT:
+    """Run another chapter's runbook to its end as part of the current run, and return its result.
+
+    Raises: the problem that it ended with.
+    """
+    returned = current_run.get().child(runbook, request)
+    if not isinstance(returned, result):
+        message = f"{runbook} returned {type(returned).__name__}, not {result.__name__}"
+        raise TypeError(message)
+    return returned
+
+
+class UnknownRunbook(NotFound):
+    """No runbook has this name."""

@@ -1,0 +1,62 @@
+"""Plans: everything that a run will do, as a frozen value that can be printed, hashed and signed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import TypeAdapter
+
+
+class Effect(StrEnum):
+    """What a step does to the world."""
+
+    READ = "read"
+    CHANGE = "change"
+    """Can be undone."""
+    DESTROY = "destroy"
+    """Can't be undone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStep:
+    """One step that the run may take."""
+
+    step: str
+    """The step's name; a run takes no step that its plan does not name."""
+    does: str
+    """What is true afterwards."""
+    effect: Effect
+    commands: tuple[str, ...] = ()
+    """What a person would have typed, from the adapter that does it."""
+    undo: tuple[str, ...] = ()
+    """What a person would type to take it back; empty for a step that reads, or where there is no way back."""
+    when: str = ""
+    """The condition, where a verdict decides (`the verdict is roll back`); empty for a step that is always taken."""
+    no_return: bool = False
+    """The point of no return: after it the run can't be undone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A volatile reading that the plan rests on. It is shown, checked again at the start, and not part of the hash."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What every plan has. A runbook's own plan adds the arguments of its steps."""
+
+    summary: str
+    """One line: `deploy 1.1.0 to green, blue-green`."""
+    steps: tuple[PlannedStep, ...]
+    readings: tuple[Reading, ...] = ()
+
+    def hash(self) -> str:
+        """Return the SHA-256 that an approval signs: over everything but the readings, in canonical JSON."""
+        document = TypeAdapter(type(self)).dump_python(self, mode="json", exclude={"readings"})
+        return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

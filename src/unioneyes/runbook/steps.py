@@ -1,0 +1,103 @@
+"""Steps: the only places where a runbook touches the world.
+
+A step is called like the function that it wraps. The engine that runs the current run decides what a call means: done already and remembered, to be done
+now, or not allowed. It is called with the ports first, and with everything that it does as keyword arguments.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Generic, ParamSpec, Protocol, TypeVar, get_type_hints
+
+from unioneyes.runbook.plan import Effect, PlannedStep
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class RunContext(Protocol):
+    """What the engine gives to the run that is under way."""
+
+    def take(self, step: Step[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do the step durably, or return what it returned before."""
+
+    def progress(self, message: str, figures: dict[str, float | str | None]) -> None:
+        """Write a line of the current step to the journal."""
+
+    def pause(self, duration: timedelta) -> None:
+        """Sleep. Raises: RunStopped when the run was cancelled or superseded meanwhile."""
+
+    def child(self, runbook: str, request: object) -> object:
+        """Run another runbook to its end as part of this run, and return its result."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's identifier; idempotency keys start with it."""
+
+
+current_run: ContextVar[RunContext] = ContextVar("current_run")
+"""The run that this thread carries out. Set by the engine only."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step(Generic[P, R]):
+    """A function with an effect, a time limit, retries and an undo."""
+
+    function: Callable[P, R]
+    name: str
+    effect: Effect
+    undo: Step[P, object] | None
+    """Called with the step's own arguments, so that it also takes back what was killed half-way."""
+    time_limit: timedelta
+    retries: int
+    """How often a retryable problem is tried again."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Take the step in the current run. Raises: LookupError outside a run; call `function` there."""
+        return current_run.get().take(self, *args, **kwargs)
+
+    @property
+    def does(self) -> str:
+        """What is true afterwards: the first line of its docstring."""
+        return (inspect.getdoc(self.function) or self.name).partition("\n")[0]
+
+    @property
+    def returns(self) -> type[R]:
+        """The type that the function returns, for keeping its value."""
+        returned: type[R] = get_type_hints(self.function)["return"]
+        return returned
+
+    def planned(self, *, commands: tuple[str, ...] = (), undo: tuple[str, ...] = (), when: str = "", no_return: bool = False) -> PlannedStep:
+        """Return this step as a line of a plan."""
+        return PlannedStep(step=self.name, does=self.does, effect=self.effect, commands=commands, undo=undo, when=when, no_return=no_return)
+
+
+def step(
+    *,
+    effect: Effect,
+    undo: Step[P, object] | None = None,
+    time_limit: timedelta = timedelta(seconds=60),
+    retries: int = 2,
+) -> Callable[[Callable[P, R]], Step[P, R]]:
+    """Make a step of a function. Its name is the function's; its docstring's first line says what is true afterwards."""
+
+    def wrap(function: Callable[P, R]) -> Step[P, R]:
+        return Step(function=function, name=function.__name__, effect=effect, undo=undo, time_limit=time_limit, retries=retries)
+
+    return wrap
+
+
+def progress(message: str, **figures: float | str | None) -> None:
+    """Write a line of the current step to the journal: people see it live. Silent outside a run."""
+    run = current_run.get(None)
+    if run is not None:
+        run.progress(message, figures)
+
+
+def pause(duration: timedelta) -> None:
+    """Sleep inside a step that waits or watches; ends at once when the run is cancelled or superseded."""
+    current_run.get().pause(duration)

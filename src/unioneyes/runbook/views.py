@@ -1,0 +1,102 @@
+"""What the engine shows of runs: the same values for the API, the CLI and the console."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+from unioneyes.kernel.problems import ProblemDocument
+from unioneyes.kernel.status import RunStatus
+from unioneyes.runbook.plan import PlannedStep, Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanView:
+    """A plan, as a dry run prints it."""
+
+    runbook: str
+    summary: str
+    hash: str
+    steps: tuple[PlannedStep, ...]
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """One run."""
+
+    id: str
+    runbook: str
+    summary: str
+    status: RunStatus
+    requested_by: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    step: str | None
+    """The step that is under way, or that failed."""
+    worker: str | None
+    """The worker that carries it out, or did."""
+    parent: str | None
+    """The run that started it as a part of itself."""
+    request: JsonValue
+    plan_hash: str
+    result: JsonValue
+    problem: ProblemDocument | None
+
+
+class EntryKind(StrEnum):
+    """What a line of the journal tells."""
+
+    RUN_STARTED = "run-started"
+    TAKEN_OVER = "taken-over"
+    STEP_STARTED = "step-started"
+    STEP_PROGRESS = "step-progress"
+    STEP_RETRIED = "step-retried"
+    STEP_DONE = "step-done"
+    STEP_FAILED = "step-failed"
+    STEP_SKIPPED = "step-skipped"
+    PARKED = "parked"
+    DECIDED = "decided"
+    UNDO_STARTED = "undo-started"
+    UNDO_DONE = "undo-done"
+    UNDO_FAILED = "undo-failed"
+    RUN_ENDED = "run-ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """One line of the journal. Redacted before it is written."""
+
+    seq: int
+    """Ascending over all runs; gaps are possible."""
+    run_id: str
+    at: datetime
+    kind: EntryKind
+    step: str | None
+    message: str
+    data: dict[str, JsonValue]
+    """Figures of a progress line; a step's result under `result`; a problem under `problem`."""
+
+
+class Decision(StrEnum):
+    """What a person chooses for a parked run."""
+
+    RETRY = "retry"
+    SKIP = "skip"
+    UNDO = "undo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockView:
+    """Who holds the service."""
+
+    service: str
+    run_id: str
+    reason: str
+    since: datetime
+    token: int
+    """Fencing token: rises each time the lock changes hands."""
