@@ -13,20 +13,20 @@ from unioneyes.ports.environment import Environment
 from unioneyes.runbook.plan import Plan
 from unioneyes.runbook.steps import current_run
 
-RequestT = TypeVar("RequestT", contravariant=True)
+RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
 PlanT = TypeVar("PlanT", bound=Plan)
-ResultT = TypeVar("ResultT", covariant=True)
+ResultT_co = TypeVar("ResultT_co", covariant=True)
 ChildT = TypeVar("ChildT")
 RunbookT = TypeVar("RunbookT", bound="type[Runbook[Never, Never, object]]")
 
 
-class Runbook(Protocol[RequestT, PlanT, ResultT]):
+class Runbook(Protocol[RequestT_contra, PlanT, ResultT_co]):
     """Two plain functions."""
 
-    def plan(self, env: Environment, request: RequestT) -> PlanT:
+    def plan(self, env: Environment, request: RequestT_contra) -> PlanT:
         """Only reads. Raises: BadInput, Refused; nothing was changed then."""
 
-    def run(self, env: Environment, plan: PlanT) -> ResultT:
+    def run(self, env: Environment, plan: PlanT) -> ResultT_co:
         """Carries out the plan, by steps that it names, and nothing else."""
 
 
