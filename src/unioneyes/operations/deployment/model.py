@@ -1,0 +1,210 @@
+"""What a deployment is asked for, what it plans, and what it shows for itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from unioneyes.kernel.status import RunStatus
+from unioneyes.ports.checklist import Gate
+from unioneyes.ports.runs import RolledBack
+from unioneyes.ports.service import SmokeReport
+from unioneyes.ports.traffic import Colour, Counters
+from unioneyes.runbook.plan import Plan
+
+
+class Strategy(StrEnum):
+    """How the new release takes the place of the old one."""
+
+    BLUE_GREEN = "blue-green"
+    """Both stand side by side, and all traffic moves at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployRequest:
+    """Deploy a release (`deployment.start`)."""
+
+    version: str
+    """Version to deploy, as `ue release list` names it."""
+    strategy: Strategy = Strategy.BLUE_GREEN
+    """How the new release takes the place of the old one."""
+    migrate: bool = False
+    """Apply the release's pending migrations, after a verified backup."""
+    maintenance: bool = False
+    """Answer 503 with Retry-After while the migrations run."""
+    bake: timedelta | None = None
+    """How long to watch after the switch; the environment's own (10m) when not given."""
+    auto_rollback: bool = True
+    """Go back by itself when the watch or the verification says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeployPlan(Plan):
+    """Everything that a deployment will do."""
+
+    version: str
+    previous: str | None
+    """The version that serves now; None for the first deployment."""
+    colour: Colour
+    """Where the new version will stand."""
+    replicas: int
+    migrations: tuple[str, ...]
+    """Tags of the pending migrations, in order."""
+    backup: str | None
+    """Name of the backup that is taken before them."""
+    maintenance: bool
+    bake: timedelta
+    auto_rollback: bool
+    gates: tuple[Gate, ...]
+    """The pre-deployment checklist, answered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The state of the data plane when the deployment began."""
+
+    at: datetime
+    counters: Counters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switched:
+    """All new requests reach the new colour."""
+
+    at: datetime
+    took: timedelta
+    before: Counters
+    """The data plane's counters just before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsed:
+    """The migrations and their way back were tried on the restored copy, with the previous release running on it."""
+
+    applied: tuple[str, ...]
+    previous: SmokeReport | None
+    """The previous release's smoke tests on the new schema; None when there is no previous release."""
+    way_back: bool
+    """True when the rollback files took the schema back to what it was."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What was seen of one colour during the watch, members and probes together."""
+
+    answers: int
+    errors: int
+    """Answers with 5xx, and probes without an answer."""
+    slow: int
+    """Answers slower than 2000 ms."""
+    p99_ms: float | None
+    """None when there were no answers."""
+
+    @property
+    def error_rate(self) -> float | None:
+        """Share of failed requests, 0-1; None when there were none."""
+        return self.errors / self.answers if self.answers else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """The new release serves as well as the old one did."""
+
+    reason: str
+    outcome: Literal["keep"] = "keep"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollBack:
+    """The new release harms its users, and the old one does not."""
+
+    reason: str
+    outcome: Literal["roll-back"] = "roll-back"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotEnoughData:
+    """Nothing can be said; that is not `keep`."""
+
+    reason: str
+    outcome: Literal["not-enough-data"] = "not-enough-data"
+
+
+Verdict = Keep | RollBack | NotEnoughData
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """The watch's end."""
+
+    verdict: Verdict
+    new: Figures
+    old: Figures | None
+    took: timedelta
+    detected_at: datetime | None
+    """When the verdict to roll back was reached."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """The post-deployment verification, line by line."""
+
+    checks: tuple[Gate, ...]
+
+    @property
+    def passed(self) -> bool:
+        """True when no check blocks."""
+        return not any(check.state.blocks for check in self.checks)
+
+    @property
+    def failures(self) -> str:
+        """What failed, in one line."""
+        return "; ".join(f"{check.title}: {check.detail}" for check in self.checks if check.state.blocks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Phase:
+    """How long one step took."""
+
+    step: str
+    took: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedBy:
+    """How many answers one version gave during the deployment, as the data plane counted them."""
+
+    version: str
+    colour: Colour
+    answers: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a deployment shows for itself: measured, not planned."""
+
+    version: str
+    previous: str | None
+    colour: Colour
+    ends_as: RunStatus
+    outcome: str
+    """One line: `1.1.0 serves all traffic`, or `FAILED - ROLLED BACK: ...`."""
+    requests: int
+    """Answers that members got during the deployment."""
+    lost: int
+    """Of them, those with a 5xx that was not maintenance."""
+    slowest_ms: float | None
+    """Upper bound of the slowest answer's histogram bucket."""
+    served_by: tuple[ServedBy, ...]
+    switch_took: timedelta | None
+    watched: Watched | None
+    verified: Verified | None
+    rolled_back: RolledBack | None
+    backup: str | None
+    migrations: tuple[str, ...]
+    waived: tuple[str, ...]
+    """Names of the gates that the policy waived, with its reasons."""
+    phases: tuple[Phase, ...]
