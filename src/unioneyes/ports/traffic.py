@@ -71,7 +71,9 @@ class ColourCounters:
     """Replicas that the data plane holds for healthy."""
     replicas: int
     latency: tuple[tuple[float, int], ...]
-    """Cumulative histogram: (upper bound in milliseconds, answers at or below it), last bound infinite."""
+    """Cumulative histogram: (upper bound in milliseconds, answers at or below it), finite bounds only, ascending."""
+    timed: int
+    """All answers in the histogram, those above its last bound included. May lag behind `answers` by a second."""
 
     @property
     def answers(self) -> int:
@@ -137,6 +139,9 @@ class Traffic(Protocol):
 
     def drained(self, colour: Colour, *, within: timedelta) -> Drained:
         """Return when `colour` has no request under way, or when the time is up."""
+
+    def rehearse_shift(self) -> timedelta:
+        """Return how long the data plane takes to confirm its present routes, written anew: what a shift would take now. Raises: TrafficUnavailable."""
 
     def counters(self) -> Counters:
         """Return the data plane's counters. Raises: TrafficUnavailable."""

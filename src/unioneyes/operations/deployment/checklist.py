@@ -1,0 +1,103 @@
+"""The pre-deployment checklist, as gates. A gate that can't be evaluated blocks; only the policy waives one, by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from unioneyes.kernel.problems import Refused
+from unioneyes.ports.checklist import Checklist, Gate, GateState
+from unioneyes.ports.database import LintFinding, Migration
+
+
+class ChecklistBlocks(Refused):
+    """A line of the pre-deployment checklist blocks the deployment."""
+
+
+def sign_offs() -> tuple[Gate, ...]:
+    """Return the approvals that people give. Source: Pre-Deployment Checklist, "Required Approvals"."""
+    return (
+        Gate(
+            name="release-contract",
+            title="Release Contract CI passing",
+            state=GateState.UNAVAILABLE,
+            detail="no release contract is computed in this environment",
+            remedy="waive `release-contract` in policy/waivers.yaml, with a reason",
+        ),
+        Gate(
+            name="security-sign-off",
+            title="Security team sign-off",
+            state=GateState.UNAVAILABLE,
+            detail="no approval can be given in this environment",
+            remedy="waive `security-sign-off` in policy/waivers.yaml, with a reason",
+        ),
+        Gate(
+            name="product-approval",
+            title="Product owner approval",
+            state=GateState.UNAVAILABLE,
+            detail="no approval can be given in this environment",
+            remedy="waive `product-approval` in policy/waivers.yaml, with a reason",
+        ),
+    )
+
+
+def migration_reviewed(pending: tuple[Migration, ...], findings: tuple[LintFinding, ...]) -> Gate:
+    """Return the gate "Database migration reviewed": the lint finds nothing that blocks, and each migration has a way back."""
+    title = "Database migration reviewed"
+    name = "migration-reviewed"
+    if not pending:
+        return Gate(name=name, title=title, state=GateState.NOT_APPLICABLE, detail="the release brings no migration")
+    blocking = [finding for finding in findings if finding.blocks]
+    if blocking:
+        first = blocking[0]
+        more = f", and {len(blocking) - 1} more" if len(blocking) > 1 else ""
+        return Gate(
+            name=name,
+            title=title,
+            state=GateState.FAILED,
+            detail=f"{first.tag}.sql:{first.line}: {first.message} ({first.rule}){more}",
+            remedy="mend the migration, and release it under a new version",
+        )
+    without = [migration.tag for migration in pending if migration.rollback_sql is None]
+    if without:
+        return Gate(
+            name=name, title=title, state=GateState.FAILED, detail=f"{without[0]} has no rollback file", remedy=f"write {without[0]}_rollback.sql beside it"
+        )
+    warnings = f", {len(findings)} warnings" if findings else ""
+    return Gate(name=name, title=title, state=GateState.PASSED, detail=f"{len(pending)} linted, each with its rollback{warnings}")
+
+
+def rollback_plan(*, previous: str | None, previous_ready: int, pending: tuple[Migration, ...]) -> Gate:
+    """Return the gate "Rollback plan documented": computed from what stands there, never merely asserted."""
+    name, title = "rollback-plan", "Rollback plan documented"
+    if previous is None:
+        return Gate(name=name, title=title, state=GateState.PASSED, detail="first deployment: the way back is to serve nothing, as now")
+    if not previous_ready:
+        return Gate(
+            name=name,
+            title=title,
+            state=GateState.FAILED,
+            detail=f"{previous} serves, but has no ready replica to go back to",
+            remedy="ue env status; mend the serving colour first",
+        )
+    schema = f"; {previous} is smoke-tested on the new schema before traffic moves" if pending else ""
+    return Gate(name=name, title=title, state=GateState.PASSED, detail=f"back to {previous}, which stays warm with {previous_ready} replicas{schema}")
+
+
+def waive(gates: tuple[Gate, ...], checklist: Checklist) -> tuple[Gate, ...]:
+    """Return the gates, with those that block and that the policy names turned into waived ones."""
+
+    def look(gate: Gate) -> Gate:
+        reason = checklist.waived(gate.name) if gate.state.blocks else None
+        return replace(gate, state=GateState.WAIVED, detail=f"{gate.detail}; waived: {reason}") if reason else gate
+
+    return tuple(look(gate) for gate in gates)
+
+
+def refuse_if_blocked(gates: tuple[Gate, ...]) -> None:
+    """Nothing happens when every gate is open. Raises: ChecklistBlocks, which names each that is not."""
+    blocking = [gate for gate in gates if gate.state.blocks]
+    if blocking:
+        raise ChecklistBlocks(
+            what="the pre-deployment checklist blocks: " + "; ".join(f"{gate.title} is {gate.state.value}: {gate.detail}" for gate in blocking),
+            remedy="; ".join(dict.fromkeys(gate.remedy for gate in blocking if gate.remedy)) or "ue deploy start --dry-run shows the checklist",
+        )

@@ -1,0 +1,65 @@
+"""A sequential test that may be looked at after every request: is the share of failures above what is allowed?
+
+An e-detector (Shin, Ramdas and Rinaldo, "E-detectors: a nonparametric framework for sequential change detection", 2022) of the CUSUM kind, mixed
+over a few alternatives. Its average run length to a false alarm is at least its threshold, however often it is looked at, and it forgets good
+times, so that a fault that begins late is seen as fast as one that begins at once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+ALTERNATIVES = (0.1, 0.25, 0.5, 0.9)
+"""Where between the allowed share and 1 a fault is looked for: 0.1 is a tenth of the way."""
+
+THRESHOLD = 1e7
+"""Evidence at which the detector is sure: at two looks a second, less than one false alarm in 1,000 watches of ten minutes for two detectors."""
+
+_SURE = math.log(THRESHOLD * len(ALTERNATIVES))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detector:
+    """What has been gathered so far. A value: `seeing` returns the next one."""
+
+    evidence: tuple[float, ...] = (0.0,) * len(ALTERNATIVES)
+    """Log of the CUSUM e-detector, per alternative."""
+
+    @property
+    def sure(self) -> bool:
+        """True when the share of failures is above what is allowed, beyond reasonable doubt."""
+        peak = max(self.evidence)
+        return peak + math.log(sum(math.exp(value - peak) for value in self.evidence)) >= _SURE
+
+    def seeing(self, *, failures: int, answers: int, allowed: float) -> Detector:
+        """Return the detector after `failures` of `answers` more requests, where a share of `allowed` (0-1) would be fine."""
+        if answers <= 0 or allowed >= 1:
+            return self
+        failures = min(failures, answers)
+        return replace(
+            self,
+            evidence=tuple(
+                max(value, 0.0) + _log_likelihood_ratio(failures, answers, allowed, allowed + (1 - allowed) * way)
+                for value, way in zip(self.evidence, ALTERNATIVES, strict=True)
+            ),
+        )
+
+
+def _log_likelihood_ratio(failures: int, answers: int, allowed: float, alternative: float) -> float:
+    """Return the log of how much likelier the alternative makes what was seen. `allowed` is above 0."""
+    good = answers - failures
+    gained = failures * math.log(alternative / allowed) if failures else 0.0
+    lost = good * math.log((1 - alternative) / (1 - allowed)) if good else 0.0
+    return gained + lost
+
+
+def upper_bound(failures: int, answers: int) -> float:
+    """Return a share (0-1) that the true one exceeds in about one case of a thousand (Wilson's interval, z = 3.09). 0 without answers."""
+    if answers <= 0:
+        return 0.0
+    z = 3.09
+    share = failures / answers
+    centre = share + z * z / (2 * answers)
+    spread = z * math.sqrt(share * (1 - share) / answers + z * z / (4 * answers * answers))
+    return min(1.0, (centre + spread) / (1 + z * z / answers))

@@ -1,0 +1,190 @@
+"""Looking at both colours, once every half second: the data plane's counters, probes, health reports, restarts."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self
+
+from unioneyes.kernel.clock import now
+from unioneyes.kernel.problems import Unavailable
+from unioneyes.operations.deployment.model import Figures
+from unioneyes.operations.deployment.verdict import SLOW_LIMIT_MS, Look, Tally
+from unioneyes.ports.replicas import Replicas
+from unioneyes.ports.service import HealthStatus, Probe, Service
+from unioneyes.ports.traffic import Colour, ColourCounters, Counters, Traffic
+
+PROBES_EVERY = timedelta(milliseconds=250)
+"""Per colour: enough that ten quiet seconds still say something."""
+
+HEALTH_EVERY = timedelta(seconds=1)
+
+BLIND_FOR = timedelta(seconds=10)
+"""How long the data plane may be silent before the watch can't say anything any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Histogram:
+    """How long answers took."""
+
+    at_most: tuple[tuple[float, int], ...] = ()
+    """Cumulative: (upper bound in ms, answers at or below it)."""
+    timed: int = 0
+    """All of them."""
+
+    def plus(self, earlier: ColourCounters, later: ColourCounters) -> Histogram:
+        """Return the histogram with what `later` counted after `earlier`."""
+        had, was = dict(self.at_most), dict(earlier.latency)
+        return Histogram(
+            at_most=tuple((bound, had.get(bound, 0) + count - was.get(bound, 0)) for bound, count in later.latency),
+            timed=self.timed + later.timed - earlier.timed,
+        )
+
+    def quantile(self, share: float) -> float | None:
+        """Return the milliseconds within which `share` (0-1) of the answers came, linear within a bucket; None without answers."""
+        wanted = share * self.timed
+        if self.timed <= 0 or not self.at_most:
+            return None
+        low, below = 0.0, 0
+        for bound, count in self.at_most:
+            if count >= wanted:
+                return low + (bound - low) * (wanted - below) / max(count - below, 1)
+            low, below = bound, count
+        return low
+
+
+@dataclass(slots=True, kw_only=True)
+class Gathered:
+    """What came in of one colour since the switch."""
+
+    counters: ColourCounters
+    """The last reading."""
+    members: Tally = field(default_factory=Tally)
+    probes: Tally = field(default_factory=Tally)
+    latency: Histogram = field(default_factory=Histogram)
+    """Members' answers since the switch."""
+    probing: Future[Probe] | None = None
+    asking: Future[bool] | None = None
+
+
+class Lookout:
+    """The watch's eyes: one per watch. Probes and health reports are asked in threads of their own, so that a slow answer delays no look."""
+
+    def __init__(self, *, traffic: Traffic, replicas: Replicas, service: Service, new: Colour, old: Colour | None, since: Counters) -> None:
+        """Look at `new`, and at `old` where there is one, from the reading `since` on."""
+        self._traffic, self._replicas, self._service = traffic, replicas, service
+        self._new, self._old = new, old
+        colours = [new] if old is None else [new, old]
+        self._seen = {colour: Gathered(counters=since.of(colour)) for colour in colours}
+        self._last_counters = now()
+        self._probed_at = self._asked_at = datetime.min.replace(tzinfo=self._last_counters.tzinfo)
+        self._pool = ThreadPoolExecutor(max_workers=4 * len(colours), thread_name_prefix="watch")
+
+    def __enter__(self) -> Self:
+        """Start looking."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Leave what is still being asked to its own time limit."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def blind(self) -> bool:
+        """True when the data plane has been silent for too long."""
+        return now() - self._last_counters > BLIND_FOR
+
+    def look(self) -> Look:
+        """Return what was seen since the last look."""
+        before = {colour: (seen.members, seen.probes) for colour, seen in self._seen.items()}
+        self._read_counters()
+        self._probe()
+        health = self._ask_health()
+        tallies = {colour: _since(before[colour], self._seen[colour]) for colour in self._seen}
+        return Look(
+            at=now(),
+            new=tallies[self._new],
+            old=tallies[self._old] if self._old else Tally(),
+            new_health=health.get(self._new),
+            old_health=health.get(self._old) if self._old else None,
+            new_restarts=sum(replica.restarts for replica in self._replicas.all() if replica.colour is self._new),
+        )
+
+    def figures(self, colour: Colour) -> Figures:
+        """Return what was seen of `colour` since the switch."""
+        seen = self._seen[colour]
+        return Figures(
+            answers=seen.members.answers + seen.probes.answers,
+            errors=seen.members.errors + seen.probes.errors,
+            slow=seen.members.slow + seen.probes.slow,
+            p99_ms=seen.latency.quantile(0.99),
+        )
+
+    def _read_counters(self) -> None:
+        with suppress(Unavailable):
+            counters = self._traffic.counters()
+            self._last_counters = now()
+            for colour, seen in self._seen.items():
+                reading = counters.of(colour)
+                if reading.answers >= seen.counters.answers:  # a counter that fell means a restarted data plane: start anew from here
+                    seen.members = _add(seen.members, _difference(seen.counters, reading))
+                    seen.latency = seen.latency.plus(seen.counters, reading)
+                seen.counters = reading
+
+    def _probe(self) -> None:
+        for seen in self._seen.values():
+            if seen.probing and seen.probing.done():
+                probe = seen.probing.result()
+                slow = probe.took > timedelta(milliseconds=SLOW_LIMIT_MS)
+                seen.probes = _add(seen.probes, Tally(answers=1, errors=not probe.ok, slow=slow))
+                seen.probing = None
+        if now() - self._probed_at >= PROBES_EVERY:
+            self._probed_at = now()
+            for colour, seen in self._seen.items():
+                seen.probing = seen.probing or self._pool.submit(self._service.probe, colour)
+
+    def _ask_health(self) -> dict[Colour, bool]:
+        said = {}
+        for colour, seen in self._seen.items():
+            if seen.asking and seen.asking.done():
+                said[colour] = seen.asking.result()
+                seen.asking = None
+        if now() - self._asked_at >= HEALTH_EVERY:
+            self._asked_at = now()
+            for colour, seen in self._seen.items():
+                seen.asking = seen.asking or self._pool.submit(self._healthy, colour)
+        return said
+
+    def _healthy(self, colour: Colour) -> bool:
+        try:
+            return self._service.health(colour).status is not HealthStatus.UNHEALTHY
+        except Unavailable:
+            return False
+
+
+def slower_than(counters: ColourCounters, limit_ms: float) -> int:
+    """Return how many answers took longer than `limit_ms`, which is one of the histogram's bounds."""
+    return counters.timed - max((count for bound, count in counters.latency if bound <= limit_ms), default=0)
+
+
+def _difference(earlier: ColourCounters, later: ColourCounters) -> Tally:
+    return Tally(
+        answers=later.answers - earlier.answers,
+        errors=later.answers_5xx - earlier.answers_5xx,
+        slow=max(0, slower_than(later, SLOW_LIMIT_MS) - slower_than(earlier, SLOW_LIMIT_MS)),
+    )
+
+
+def _add(one: Tally, other: Tally) -> Tally:
+    return Tally(answers=one.answers + other.answers, errors=one.errors + other.errors, slow=one.slow + other.slow)
+
+
+def _since(before: tuple[Tally, Tally], seen: Gathered) -> Tally:
+    members, probes = before
+    return Tally(
+        answers=seen.members.answers + seen.probes.answers - members.answers - probes.answers,
+        errors=seen.members.errors + seen.probes.errors - members.errors - probes.errors,
+        slow=seen.members.slow + seen.probes.slow - members.slow - probes.slow,
+    )
