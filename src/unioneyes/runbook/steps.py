@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Generic, ParamSpec, Protocol, TypeVar, get_type_hints
 
 from unioneyes.runbook.plan import Effect, PlannedStep
+from unioneyes.runbook.views import JournalEntry
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -34,9 +35,19 @@ class RunContext(Protocol):
     def child(self, runbook: str, request: object) -> object:
         """Run another runbook to its end as part of this run, and return its result."""
 
+    def settle(self, step: Step[P, R]) -> None:
+        """From now on `step` is not undone any more."""
+
+    def story(self, run_id: str) -> tuple[JournalEntry, ...]:
+        """Return the journal of a run so far, its children's entries included, in order."""
+
     @property
     def run_id(self) -> str:
         """The run's identifier; idempotency keys start with it."""
+
+    @property
+    def took_over_from(self) -> str | None:
+        """The run that held the service before this one: the parent of a child, or the run that a rollback superseded. None when it was free."""
 
 
 current_run: ContextVar[RunContext] = ContextVar("current_run")
@@ -96,6 +107,17 @@ def progress(message: str, **figures: float | str | None) -> None:
     run = current_run.get(None)
     if run is not None:
         run.progress(message, figures)
+
+
+def settle(taken: Step[P, R]) -> None:
+    """From now on `taken` is not undone any more, whatever happens: something rests on it that an undo would destroy."""
+    current_run.get().settle(taken)
+
+
+def story(run_id: str) -> tuple[JournalEntry, ...]:
+    """Return the journal of a run so far. For steps that write reports; silent (empty) outside a run."""
+    run = current_run.get(None)
+    return run.story(run_id) if run else ()
 
 
 def pause(duration: timedelta) -> None:
