@@ -18,6 +18,7 @@ from unioneyes.runbook.views import JournalEntry
 
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
 class RunContext(Protocol):
@@ -55,10 +56,10 @@ current_run: ContextVar[RunContext] = ContextVar("current_run")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Step(Generic[P, R]):
+class Step(Generic[P, R_co]):
     """A function with an effect, a time limit, retries and an undo."""
 
-    function: Callable[P, R]
+    function: Callable[P, R_co]
     name: str
     effect: Effect
     undo: Step[P, object] | None
@@ -67,7 +68,7 @@ class Step(Generic[P, R]):
     retries: int
     """How often a retryable problem is tried again."""
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Take the step in the current run. Raises: LookupError outside a run; call `function` there."""
         return current_run.get().take(self, *args, **kwargs)
 
@@ -77,9 +78,9 @@ class Step(Generic[P, R]):
         return (inspect.getdoc(self.function) or self.name).partition("\n")[0]
 
     @property
-    def returns(self) -> type[R]:
+    def returns(self) -> type[R_co]:
         """The type that the function returns, for keeping its value."""
-        returned: type[R] = get_type_hints(self.function)["return"]
+        returned: type[R_co] = get_type_hints(self.function)["return"]
         return returned
 
     def planned(self, *, commands: tuple[str, ...] = (), undo: tuple[str, ...] = (), when: str = "", no_return: bool = False) -> PlannedStep:
