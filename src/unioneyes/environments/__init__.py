@@ -1,1 +1,57 @@
-"""Composition: which adapters stand behind the ports, per environment. The one place that knows."""
+"""Composition: which adapters stand behind the ports, per environment. The one place that knows.
+
+Importing this is cheap: the command line asks where a server is without building one.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unioneyes.kernel.problems import NotFound
+
+if TYPE_CHECKING:
+    from unioneyes.environments.model import ControlAddress, OpenedEnvironment
+
+ENVIRONMENTS = ("local",)
+"""Every environment that this release knows."""
+
+
+def home_of(name: str, home: Path | None = None) -> Path:
+    """Return the folder that holds the environment: `home` when given, else one of the user's state folder.
+
+    Raises: UnknownEnvironment.
+    """
+    if name not in ENVIRONMENTS:
+        raise UnknownEnvironment(what=f"there is no environment called {name!r}", remedy=f"one of: {', '.join(ENVIRONMENTS)}")
+    if home is not None:
+        return home.expanduser().resolve()
+    state = os.environ.get("XDG_STATE_HOME", "")
+    return ((Path(state) if state else Path.home() / ".local" / "state") / "unioneyes" / name).resolve()
+
+
+def locate(name: str, home: Path | None = None) -> ControlAddress:
+    """Return where the environment's server listens, and the token that opens it. Builds nothing.
+
+    Raises: UnknownEnvironment, NeverStarted.
+    """
+    folder = home_of(name, home)
+    from unioneyes.environments.local.address import control_address  # noqa: PLC0415 - `ue --help` pays nothing for it
+
+    return control_address(folder)
+
+
+def open_environment(name: str, home: Path | None = None) -> OpenedEnvironment:
+    """Return the environment with all its adapters built; nothing is started.
+
+    Raises: UnknownEnvironment, NeverStarted, SettingsRefused.
+    """
+    folder = home_of(name, home)
+    from unioneyes.environments.local.compose import compose  # noqa: PLC0415 - imports every adapter
+
+    return compose(folder)
+
+
+class UnknownEnvironment(NotFound):
+    """No environment has this name."""

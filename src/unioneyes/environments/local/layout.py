@@ -1,0 +1,135 @@
+"""Where everything of one embedded stack stands."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from unioneyes.kernel.problems import Refused
+
+_SOCKETS_ROOT = Path("/tmp")  # noqa: S108 - a Unix socket's path has at most 107 bytes; the folder's owner and mode are checked
+_PRIVATE = 0o700
+_OTHERS = 0o077
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The paths of the stack whose data stands in `home`, an absolute path."""
+
+    home: Path
+
+    @property
+    def marker(self) -> Path:
+        """Says that the folder is ours: `reset` deletes no other."""
+        return self.home / ".unioneyes"
+
+    @property
+    def settings(self) -> Path:
+        """The person's own file."""
+        return self.home / "environment.toml"
+
+    @property
+    def ports(self) -> Path:
+        """Which ports were chosen."""
+        return self.home / "ports.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by whoever starts, ends or resets the stack."""
+        return self.home / "lifecycle.lock"
+
+    @property
+    def secrets(self) -> Path:
+        """Passwords and tokens, one file each."""
+        return self.home / "secrets"
+
+    @property
+    def postgres(self) -> Path:
+        """One folder per PostgreSQL server."""
+        return self.home / "postgres"
+
+    @property
+    def envoy(self) -> Path:
+        """Envoy's configuration: the routes in it are the durable state of the traffic."""
+        return self.home / "envoy"
+
+    @property
+    def logs(self) -> Path:
+        """One file per process."""
+        return self.home / "logs"
+
+    @property
+    def vendors(self) -> Path:
+        """What the vendors' simulators received, and the issuer's key."""
+        return self.home / "vendors"
+
+    @property
+    def backups(self) -> Path:
+        """Backups of the operated database."""
+        return self.home / "backups"
+
+    @property
+    def documents(self) -> Path:
+        """Where `docs/incidents/` is written."""
+        return self.home
+
+    @property
+    def replicas(self) -> Path:
+        """Which release each colour should run."""
+        return self.home / "replicas.json"
+
+    @property
+    def sockets(self) -> Path:
+        """Unix sockets and pid files: a short path of its own per user and home; gone when the stack is down."""
+        return _SOCKETS_ROOT / f"ue-{os.getuid()}-{hashlib.sha256(bytes(self.home)).hexdigest()[:8]}"
+
+    @property
+    def envoy_admin(self) -> Path:
+        """Envoy's administration socket."""
+        return self.sockets / "envoy.sock"
+
+    @property
+    def scratch(self) -> Path:
+        """Scratch servers of verified backups."""
+        return self.sockets / "scratch"
+
+    def claim_home(self) -> None:
+        """The home exists, is ours, and is closed to everybody else. Raises: ForeignFolder."""
+        if self.home.exists() and not self.marker.exists() and not _is_new(self.home):
+            raise ForeignFolder(what=f"{self.home} holds files that are not of an embedded stack", remedy="name an empty or new folder with --home")
+        self.home.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+        require_own(self.home)
+        self.marker.touch(mode=0o600)
+        for folder in (self.secrets, self.logs, self.vendors, self.backups, self.postgres, self.envoy):
+            folder.mkdir(mode=_PRIVATE, exist_ok=True)
+
+    def claim_sockets(self) -> None:
+        """The sockets' folder exists, is ours, and is closed to everybody else. Raises: ForeignFolder."""
+        for folder in (self.sockets, self.scratch):
+            folder.mkdir(mode=_PRIVATE, exist_ok=True)
+            require_own(folder)
+
+
+def _is_new(home: Path) -> bool:
+    """Return whether the folder holds at most the person's own file and our lock."""
+    return {entry.name for entry in home.iterdir()} <= {"environment.toml", "lifecycle.lock"}
+
+
+def require_own(folder: Path) -> None:
+    """Return when `folder` is a folder of this user that nobody else can open; its mode is corrected. Raises: ForeignFolder."""
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise ForeignFolder(what=f"{folder} is not a folder", remedy=f"remove it: rm {folder}")
+    if found.st_uid != os.getuid():
+        raise ForeignFolder(
+            what=f"{folder} belongs to user {found.st_uid}, not to you ({os.getuid()})", remedy=f"chown -R {os.getuid()} {folder}, or name another --home"
+        )
+    if found.st_mode & _OTHERS:
+        folder.chmod(_PRIVATE)
+
+
+class ForeignFolder(Refused):
+    """A folder that we would write to is not ours."""

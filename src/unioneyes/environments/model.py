@@ -1,0 +1,32 @@
+"""What opening an environment gives: the ports for the runbooks, and what the server needs to run them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+
+from unioneyes.kernel.redaction import Redactor
+from unioneyes.ports.environment import Environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlAddress:
+    """Where the environment's server listens, and the token that opens it."""
+
+    url: str
+    token: SecretStr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedEnvironment:
+    """An environment, ready to be operated by a server."""
+
+    environment: Environment
+    control_database_url: SecretStr
+    """The engine's own database; never the operated one."""
+    control_host: str
+    control_port: int
+    api_token: SecretStr
+    redactor: Redactor
+    """Knows every secret of the environment."""

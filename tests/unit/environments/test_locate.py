@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from unioneyes.environments import UnknownEnvironment, home_of, locate
+from unioneyes.environments.local.address import NeverStarted
+from unioneyes.environments.local.layout import Layout
+from unioneyes.environments.local.ports import Ports, keep_ports
+from unioneyes.environments.local.secrets import keep_secrets
+
+
+def test_an_unknown_environment_is_told_the_known_ones() -> None:
+    with pytest.raises(UnknownEnvironment) as unknown:
+        locate("staging")
+
+    assert "'staging'" in unknown.value.what
+    assert unknown.value.remedy == "one of: local"
+
+
+def test_a_home_without_a_stack_names_the_command_that_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(NeverStarted) as never:
+        locate("local", tmp_path)
+
+    assert never.value.remedy == "ue env up"
+
+
+def test_the_address_and_the_token_are_those_that_were_kept(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.claim_home()
+    keep_ports(layout.ports, Ports(control=8999))
+    secrets = keep_secrets(layout.secrets)
+
+    address = locate("local", tmp_path)
+
+    assert address.url == "http://127.0.0.1:8999"
+    assert address.token == secrets.api_token
+    assert secrets.api_token.get_secret_value() not in repr(address)
+
+
+def test_the_default_home_is_in_the_users_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+    assert home_of("local") == tmp_path / "unioneyes" / "local"
+
+
+def test_importing_the_package_builds_nothing_and_imports_no_adapter() -> None:
+    program = "import sys, unioneyes.environments; print([name for name in ('pydantic', 'psycopg', 'httpx', 'dbos') if name in sys.modules])"
+
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+
+    assert said.stdout.strip() == "[]"

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from unioneyes.environments.settings import SettingsRefused, read_settings
+
+
+def test_no_file_means_the_defaults(tmp_path: Path) -> None:
+    settings = read_settings(tmp_path / "environment.toml")
+
+    assert settings.bake == timedelta(minutes=10)
+    assert settings.service.replicas == 2
+    assert settings.staging is None
+    assert settings.incidents.channel == "#incidents"
+    assert settings.waivers == {}
+
+
+def test_every_key_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "environment.toml"
+    file.write_text(
+        """
+        bake = "90s"
+        [service]
+        replicas = 3
+        port = 9080
+        preview_port = 9081
+        [control]
+        port = 9180
+        [staging]
+        url = "https://staging.example.org"
+        [incidents]
+        channel = "#ops"
+        [waivers]
+        staging-health = "staging is being rebuilt"
+        """
+    )
+
+    settings = read_settings(file)
+
+    assert settings.bake == timedelta(seconds=90)
+    assert (settings.service.replicas, settings.service.port, settings.service.preview_port, settings.control.port) == (3, 9080, 9081, 9180)
+    assert settings.staging is not None
+    assert settings.staging.url == "https://staging.example.org"
+    assert settings.incidents.channel == "#ops"
+    assert settings.waivers == {"staging-health": "staging is being rebuilt"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[service]\nreplica = 3\n", "service.replica: Extra inputs are not permitted"),
+        ("[service]\nreplicas = 0\n", "service.replicas: Input should be greater than or equal to 1"),
+        ("[service]\nport = 70000\n", "service.port: Input should be less than or equal to 65535"),
+        ('[service]\nport = "8080"\n', "service.port: Input should be a valid integer"),
+        ('bake = "soon"\n', "bake: Value error, 'soon' is no duration"),
+        ("bake = 600\n", "bake: Value error, a duration is written as text"),
+        ('bake = "0s"\n', "bake: Value error, a duration is longer than nothing"),
+        ('[staging]\nurl = "staging"\n', "staging.url: String should match pattern"),
+        ('[incidents]\nchannel = "incidents"\n', "incidents.channel: String should match pattern"),
+        ('[waivers]\nstaging-health = " "\n', "waivers.staging-health: String should have at least 1 character"),
+        ("[service\n", "is no TOML: "),
+    ],
+)
+def test_what_is_wrong_is_said_and_where(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "environment.toml"
+    file.write_text(text)
+
+    with pytest.raises(SettingsRefused) as refused:
+        read_settings(file)
+
+    assert said in refused.value.what
+    assert str(file) in refused.value.what
+    assert refused.value.remedy
