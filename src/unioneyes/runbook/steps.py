@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Generic, ParamSpec, Protocol, TypeVar, get_type_hints
+from typing import Generic, ParamSpec, Protocol, TypeVar, get_type_hints, overload
 
 from unioneyes.runbook.plan import Effect, PlannedStep
 from unioneyes.runbook.views import JournalEntry
@@ -88,6 +88,20 @@ class Step(Generic[P, R_co]):
         return PlannedStep(step=self.name, does=self.does, effect=self.effect, commands=commands, undo=undo, when=when, no_return=no_return)
 
 
+class _Wrap(Protocol):
+    """Makes a step of any function."""
+
+    def __call__(self, function: Callable[P, R], /) -> Step[P, R]: ...
+
+
+@overload
+def step(*, effect: Effect, undo: None = None, time_limit: timedelta = ..., retries: int = ...) -> _Wrap: ...
+
+
+@overload
+def step(*, effect: Effect, undo: Step[P, object], time_limit: timedelta = ..., retries: int = ...) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+
+
 def step(
     *,
     effect: Effect,
@@ -95,7 +109,10 @@ def step(
     time_limit: timedelta = timedelta(seconds=60),
     retries: int = 2,
 ) -> Callable[[Callable[P, R]], Step[P, R]]:
-    """Make a step of a function. Its name is the function's; its docstring's first line says what is true afterwards."""
+    """Make a step of a function. Its name is the function's; its docstring's first line says what is true afterwards.
+
+    An undo takes the same arguments as the step: the type checker holds it to that.
+    """
 
     def wrap(function: Callable[P, R]) -> Step[P, R]:
         return Step(function=function, name=function.__name__, effect=effect, undo=undo, time_limit=time_limit, retries=retries)

@@ -107,11 +107,13 @@ class Watch:
             return RollBack(reason=f"restarts: the new version's replicas ended by themselves {self.looks[-1].new_restarts} times")
         return None
 
-    def concludes(self, *, seen: Figures) -> Verdict:
-        """Return the verdict when the time is up; `seen` counts from the switch on."""
+    def concludes(self, *, seen: Figures, blind: bool) -> Verdict:
+        """Return the verdict when the time is up; `seen` counts from the switch on, `blind` says that the data plane is silent."""
         bad = self.rolls_back()
         if bad:
             return bad
+        if blind:
+            return NotEnoughData(reason="the data plane does not say any more what it counts")
         if seen.answers < FEWEST_ANSWERS:
             return NotEnoughData(reason=f"{seen.answers} answers in the whole watch; {FEWEST_ANSWERS} are the least that say anything")
         if self.new_unhealthy:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from unioneyes.kernel.clock import now
-from unioneyes.kernel.problems import Unavailable
+from unioneyes.kernel.problems import Problem, Unavailable
 from unioneyes.operations.deployment.model import Figures
 from unioneyes.operations.deployment.verdict import SLOW_LIMIT_MS, Look, Tally
 from unioneyes.ports.replicas import Replicas
@@ -111,6 +111,18 @@ class Lookout:
             old_health=health.get(self._old) if self._old else None,
             new_restarts=sum(replica.restarts for replica in self._replicas.all() if replica.colour is self._new),
         )
+
+    def rollback_takes(self) -> timedelta | None:
+        """Return what going back takes now, as just tried: the routes' confirmation and an answer of the old version. None when it can't be done now."""
+        old = self._old
+        if old is None:
+            return None
+        try:
+            routes = self._traffic.rehearse_shift()
+        except Problem:
+            return None
+        probe = self._service.probe(old)
+        return routes + probe.took if probe.ok else None
 
     def figures(self, colour: Colour) -> Figures:
         """Return what was seen of `colour` since the switch."""

@@ -1,0 +1,315 @@
+"""The only side effects of a deployment. Each step says what is true afterwards; its command comes from the adapter that does it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from unioneyes.kernel.clock import now
+from unioneyes.kernel.problems import Problem, Refused, Unavailable
+from unioneyes.kernel.status import RunStatus
+from unioneyes.operations.deployment.model import (
+    DeployPlan,
+    Phase,
+    Receipt,
+    Rehearsed,
+    RollBack,
+    ServedBy,
+    Started,
+    Switched,
+    Verdict,
+    Verified,
+    Watched,
+)
+from unioneyes.operations.deployment.receipt import lost, served_by, slowest_ms
+from unioneyes.operations.deployment.verdict import FEWEST_ANSWERS, Watch, share
+from unioneyes.operations.deployment.verification import health_check, log_check, schema_check, smoke_check, version_check
+from unioneyes.operations.deployment.watch import Lookout
+from unioneyes.ports.database import Backup, Backups, BackupVerified, Migration, Migrations, MigrationsApplied
+from unioneyes.ports.replicas import Replicas, ReplicasReady
+from unioneyes.ports.runs import RolledBack
+from unioneyes.ports.service import Service, SmokeReport
+from unioneyes.ports.traffic import Colour, Counters, Drained, Traffic, Weights
+from unioneyes.runbook.plan import Effect
+from unioneyes.runbook.steps import pause, progress, step, story
+from unioneyes.runbook.views import EntryKind
+
+READY_WITHIN = timedelta(seconds=60)
+SMOKE_WITHIN = timedelta(seconds=60)
+DRAIN_WITHIN = timedelta(seconds=30)
+LOOK_EVERY = timedelta(milliseconds=500)
+LONGEST_BAKE = timedelta(days=2)
+MORE_DATA_WITHIN = timedelta(seconds=30)
+"""How much longer than asked a watch may go on while it has too little to say anything."""
+
+
+class WorldDrifted(Refused):
+    """The world is not what the plan was made for; nothing was changed."""
+
+
+class SmokeFailed(Problem):
+    """A smoke test failed; no member was sent to that colour."""
+
+
+class PreviousReleaseBroken(Problem):
+    """The previous release can't live with the new schema, so there would be no way back."""
+
+
+@step(effect=Effect.READ)
+def check_world(traffic: Traffic, replicas: Replicas, *, live: Colour | None, previous: str | None) -> Started:
+    """What serves now is what the plan was made for. Source: Pre-Deployment Checklist, "Verify current version"."""
+    weights = traffic.view().weights
+    versions = {replica.version for replica in replicas.all() if replica.colour is weights.live}
+    if weights.live is not live or (previous is not None and versions != {previous}):
+        raise WorldDrifted(
+            what=f"{weights.live or 'nothing'} serves ({', '.join(sorted(versions)) or 'no replica'}); the plan was made for {live or 'nothing'} ({previous})",
+            remedy="ue deploy status, then start the deployment anew",
+        )
+    return Started(at=now(), counters=traffic.counters())
+
+
+@step(effect=Effect.CHANGE, time_limit=timedelta(hours=6))
+def back_up_database(backups: Backups, *, name: str) -> Backup:
+    """A backup of the whole database exists. Source: Production Deployment Steps, 1."""
+    return backups.create(name)
+
+
+@step(effect=Effect.CHANGE, time_limit=timedelta(minutes=5))
+def discard_scratch(backups: Backups, *, name: str) -> None:
+    """The restored copy is gone; the backup stays."""
+    backups.discard_scratch(name)
+
+
+@step(effect=Effect.CHANGE, undo=discard_scratch, time_limit=timedelta(hours=6))
+def verify_backup(backups: Backups, *, name: str) -> BackupVerified:
+    """The backup is proven: restored into a scratch server, and equal to the source in the dump's own snapshot."""
+    return backups.verify(name)
+
+
+@step(effect=Effect.CHANGE, time_limit=timedelta(minutes=2))
+def end_rehearsal(
+    migrations: Migrations, backups: Backups, replicas: Replicas, service: Service, *, version: str, previous: str | None, tags: tuple[str, ...], backup: str
+) -> None:
+    """No replica runs on the restored copy any more."""
+    del migrations, backups, service, version, previous, tags, backup
+    replicas.stop_rehearsal()
+
+
+@step(effect=Effect.CHANGE, undo=end_rehearsal, time_limit=timedelta(hours=2))
+def rehearse_migrations(
+    migrations: Migrations, backups: Backups, replicas: Replicas, service: Service, *, version: str, previous: str | None, tags: tuple[str, ...], backup: str
+) -> Rehearsed:
+    """On the restored copy, the migrations apply, the previous release passes its smoke tests on the new schema, and the rollback files lead back."""
+    scratch = backups.scratch_url(backup)
+    applied = migrations.apply(version, database_url=scratch)
+    progress(f"{len(applied.tags)} migrations applied to the restored copy")
+    report = None
+    if previous is not None:
+        try:
+            url = replicas.start_rehearsal(version=previous, database_url=backups.scratch_service_url(backup), within=READY_WITHIN)
+            report = service.smoke(url=url, within=SMOKE_WITHIN)
+        finally:
+            replicas.stop_rehearsal()
+        if not report.passed:
+            raise PreviousReleaseBroken(
+                what=f"{previous} can't live with the schema of {version}: {_failures(report)}",
+                remedy="make the migration additive (expand, deploy, contract later), or deploy the contract step once no old release is left",
+            )
+        progress(f"{previous} passed {len(report.checks)} smoke tests on the new schema")
+    taken_back = migrations.roll_back(_named(migrations, version, tags), database_url=scratch)
+    return Rehearsed(applied=applied.tags, previous=report, way_back=set(taken_back.tags) == set(applied.tags))
+
+
+@step(effect=Effect.CHANGE)
+def leave_maintenance(traffic: Traffic, *, retry_after: timedelta) -> None:
+    """Requests reach the colours again."""
+    del retry_after
+    traffic.leave_maintenance()
+
+
+@step(effect=Effect.CHANGE, undo=leave_maintenance)
+def enter_maintenance(traffic: Traffic, *, retry_after: timedelta) -> None:
+    """Every member is told 503 with Retry-After. Source: Production Deployment Steps, 1, "Set maintenance mode"."""
+    traffic.enter_maintenance(retry_after=retry_after)
+
+
+@step(effect=Effect.CHANGE, time_limit=timedelta(hours=1))
+def take_back_migrations(migrations: Migrations, *, version: str, tags: tuple[str, ...]) -> MigrationsApplied:
+    """The schema and the ledger are as before the deployment."""
+    return migrations.roll_back(_named(migrations, version, tags))
+
+
+@step(effect=Effect.CHANGE, undo=take_back_migrations, time_limit=timedelta(hours=6))
+def apply_migrations(migrations: Migrations, *, version: str, tags: tuple[str, ...]) -> MigrationsApplied:
+    """The release's migrations stand in the schema and in the ledger. Source: Production Deployment Steps, 2."""
+    del tags
+    return migrations.apply(version)
+
+
+@step(effect=Effect.READ, time_limit=timedelta(minutes=5))
+def verify_previous_release(service: Service, *, colour: Colour, version: str) -> SmokeReport:
+    """The release that serves passes its smoke tests on the new schema, before any traffic moves."""
+    report = service.smoke(via=colour, within=SMOKE_WITHIN)
+    if not report.passed:
+        raise PreviousReleaseBroken(
+            what=f"{version} fails on the new schema: {_failures(report)}", remedy="the migrations are taken back; mend them, and release them anew"
+        )
+    return report
+
+
+@step(effect=Effect.CHANGE, time_limit=timedelta(minutes=5))
+def stop_new_replicas(replicas: Replicas, *, colour: Colour, version: str, count: int) -> None:
+    """The new colour runs nothing."""
+    del version, count
+    replicas.stop(colour)
+
+
+@step(effect=Effect.CHANGE, undo=stop_new_replicas, time_limit=timedelta(minutes=5))
+def start_replicas(replicas: Replicas, *, colour: Colour, version: str, count: int) -> ReplicasReady:
+    """The idle colour runs the new version, every replica ready. Source: Production Deployment Steps, 3, "Wait for readiness"."""
+    return replicas.start(colour, version=version, count=count, within=READY_WITHIN)
+
+
+@step(effect=Effect.READ, time_limit=timedelta(minutes=5))
+def smoke_test(service: Service, *, colour: Colour, version: str) -> SmokeReport:
+    """The new version passes its smoke tests through the preview route. Source: Production Deployment Steps, 3, "Run smoke tests"."""
+    report = service.smoke(via=colour, within=SMOKE_WITHIN)
+    if not report.passed:
+        raise SmokeFailed(what=f"{version} fails its smoke tests: {_failures(report)}", remedy="no member saw it; mend it, and release it under a new version")
+    if report.version != version:
+        raise SmokeFailed(what=f"{colour} answers as {report.version}, not as {version}", remedy="ue env status shows what runs there")
+    return report
+
+
+@step(effect=Effect.CHANGE)
+def shift_back(traffic: Traffic, *, to: Colour, back_to: Colour | None) -> None:
+    """All new requests reach the colour that served before."""
+    del to
+    traffic.shift(Weights.all_to(back_to))
+
+
+@step(effect=Effect.CHANGE, undo=shift_back)
+def shift_traffic(traffic: Traffic, *, to: Colour, back_to: Colour | None) -> Switched:
+    """All new requests reach the new colour. Source: Production Deployment Steps, 3, "Switch traffic"."""
+    del back_to
+    before = traffic.counters()
+    shifted = traffic.shift(Weights.all_to(to))
+    return Switched(at=now(), took=shifted.took, before=before)
+
+
+@step(effect=Effect.READ)
+def drain_old_colour(traffic: Traffic, *, colour: Colour) -> Drained:
+    """The old colour has no request under way any more."""
+    return traffic.drained(colour, within=DRAIN_WITHIN)
+
+
+@step(effect=Effect.READ, time_limit=LONGEST_BAKE + timedelta(hours=1))
+def watch_release(
+    traffic: Traffic, replicas: Replicas, service: Service, *, new: Colour, old: Colour | None, switched_at: datetime, since: Counters, bake: timedelta
+) -> Watched:
+    """The new version was watched beside the old one, and there is a verdict. Source: Production Deployment Steps, 3, "Monitor for 10 minutes"."""
+    watch = Watch()
+    verdict: Verdict | None = None
+    rollback_takes: timedelta | None = None
+    with Lookout(traffic=traffic, replicas=replicas, service=service, new=new, old=old, since=since) as lookout:
+        while verdict is None:
+            pause(LOOK_EVERY)
+            watch.see(lookout.look())
+            figures = lookout.figures(new)
+            verdict = watch.rolls_back()
+            left = switched_at + bake - now()
+            if verdict is None and (lookout.blind or (left <= timedelta(0) and (figures.answers >= FEWEST_ANSWERS or left <= -MORE_DATA_WITHIN))):
+                verdict = watch.concludes(seen=figures, blind=lookout.blind)
+            if old is not None and (rollback_takes is None or len(watch.looks) % 10 == 0):
+                rollback_takes = lookout.rollback_takes() or rollback_takes
+            beside = lookout.figures(old) if old else None
+            progress(
+                f"{figures.answers} answers, {share(figures.errors, figures.answers)} failed; {max(0, round(left.total_seconds()))} s left",
+                new_answers=figures.answers,
+                new_errors=figures.errors,
+                new_p99_ms=figures.p99_ms,
+                old_answers=beside.answers if beside else None,
+                old_errors=beside.errors if beside else None,
+                rollback_takes_s=rollback_takes.total_seconds() if rollback_takes else None,
+                left_s=max(0.0, left.total_seconds()),
+            )
+        return Watched(
+            verdict=verdict,
+            new=lookout.figures(new),
+            old=lookout.figures(old) if old else None,
+            took=now() - switched_at,
+            detected_at=now() if isinstance(verdict, RollBack) else None,
+        )
+
+
+@step(effect=Effect.READ, time_limit=timedelta(minutes=5))
+def verify_deployment(service: Service, replicas: Replicas, migrations: Migrations, *, version: str, colour: Colour, since: datetime, answers: int) -> Verified:
+    """What members reach is healthy, works end to end, and is the version and the schema that was planned. Source: Production Deployment Steps, 4."""
+    report = service.smoke(within=SMOKE_WITHIN)
+    return Verified(
+        checks=(
+            health_check(service),
+            smoke_check(report),
+            version_check(report, wanted=version),
+            schema_check(migrations, version=version),
+            log_check(replicas.logs(colour, since=since, level="ERROR"), answers=answers),
+        )
+    )
+
+
+@step(effect=Effect.CHANGE, time_limit=timedelta(minutes=5))
+def retire_old_colour(replicas: Replicas, *, colour: Colour) -> None:
+    """The old colour was told to drain, finished what it had, and runs nothing."""
+    replicas.stop(colour)
+
+
+@step(effect=Effect.READ)
+def write_receipt(
+    traffic: Traffic,
+    *,
+    plan: DeployPlan,
+    run_id: str,
+    started: Started,
+    switched: Switched | None,
+    watched: Watched | None,
+    verified: Verified | None,
+    rolled_back: RolledBack | None,
+    ends_as: RunStatus,
+    outcome: str,
+) -> Receipt:
+    """The deployment shows for itself: what was served, lost, and how long each part took, as measured."""
+    counters = started.counters
+    with suppress(Unavailable):  # without the data plane the receipt still says what is known
+        counters = traffic.counters()
+    served: tuple[ServedBy, ...] = served_by(started.counters, counters, new=plan.colour, version=plan.version, previous=plan.previous)
+    return Receipt(
+        version=plan.version,
+        previous=plan.previous,
+        colour=plan.colour,
+        ends_as=ends_as,
+        outcome=outcome,
+        requests=sum(one.answers for one in served),
+        lost=lost(served),
+        slowest_ms=slowest_ms(started.counters, counters),
+        served_by=served,
+        switch_took=switched.took if switched else None,
+        watched=watched,
+        verified=verified,
+        rolled_back=rolled_back,
+        backup=plan.backup,
+        migrations=plan.migrations,
+        waived=tuple(f"{gate.name}: {gate.detail}" for gate in plan.gates if gate.state == "waived"),
+        phases=tuple(
+            Phase(step=entry.step, took=timedelta(seconds=float(str(entry.data.get("took_s", 0)))))
+            for entry in story(run_id)
+            if entry.kind is EntryKind.STEP_DONE and entry.step and entry.run_id == run_id
+        ),
+    )
+
+
+def _named(migrations: Migrations, version: str, tags: tuple[str, ...]) -> tuple[Migration, ...]:
+    return tuple(migration for migration in migrations.folder(version) if migration.tag in tags)
+
+
+def _failures(report: SmokeReport) -> str:
+    return "; ".join(f"{check.name}: {check.detail}" for check in report.failures) or "no test ran"
