@@ -33,3 +33,7 @@ class RolledBack:
     incident: str
     """Where the incident report stands."""
     post_mortem_due: datetime
+    announced: str | None
+    """The vendor's identifier of the announcement; None when it could not be sent."""
+    not_announced: str | None
+    """Why it could not be sent."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Never, Protocol, TypeVar, cast, get_type_hints
+from typing import Protocol, TypeVar, cast, get_type_hints
 
 from unioneyes.kernel.problems import NotFound
 from unioneyes.kernel.status import RunStatus
@@ -17,7 +17,8 @@ RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
 PlanT = TypeVar("PlanT", bound=Plan)
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 ChildT = TypeVar("ChildT")
-RunbookT = TypeVar("RunbookT", bound="type[Runbook[Never, Never, object]]")
+RequestT = TypeVar("RequestT")
+ResultT = TypeVar("ResultT")
 
 
 class Runbook(Protocol[RequestT_contra, PlanT, ResultT_co]):
@@ -62,10 +63,16 @@ class Definition:
 _registry: dict[str, Definition] = {}
 
 
-def runbook(*, name: str, chapter: str, promise: timedelta | None = None, takes_over: bool = False, locks: bool = True) -> Callable[[RunbookT], RunbookT]:
+class _Register(Protocol):
+    """Registers a class that has `plan` and `run`; the type checker holds the three types to each other."""
+
+    def __call__(self, kind: type[Runbook[RequestT, PlanT, ResultT]], /) -> type[Runbook[RequestT, PlanT, ResultT]]: ...
+
+
+def runbook(*, name: str, chapter: str, promise: timedelta | None = None, takes_over: bool = False, locks: bool = True) -> _Register:
     """Register a class that has `plan` and `run` under `name`."""
 
-    def register(kind: RunbookT) -> RunbookT:
+    def register(kind: type[Runbook[RequestT, PlanT, ResultT]], /) -> type[Runbook[RequestT, PlanT, ResultT]]:
         made = kind()
         planning, running = get_type_hints(kind.plan), get_type_hints(kind.run)
         _registry[name] = Definition(

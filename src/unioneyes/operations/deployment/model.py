@@ -208,3 +208,30 @@ class Receipt:
     waived: tuple[str, ...]
     """Names of the gates that the policy waived, with its reasons."""
     phases: tuple[Phase, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyRequest:
+    """Verify what serves now (`deployment.verify`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyPlan(Plan):
+    """What is verified."""
+
+    version: str
+    colour: Colour
+    since: datetime
+    """Since when its logs count."""
+    answers: int
+    """Answers it has given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyResult:
+    """The verification, line by line."""
+
+    version: str
+    colour: Colour
+    checks: tuple[Gate, ...]
+    ends_as: RunStatus

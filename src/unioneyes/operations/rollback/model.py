@@ -1,0 +1,62 @@
+"""What a rollback plans, and which options there are. Its request and its result stand in `ports/runs.py`, because a deployment starts it by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from unioneyes.ports.traffic import Colour
+from unioneyes.runbook.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollBackPlan(Plan):
+    """Everything that a rollback of the traffic will do."""
+
+    back_to: Colour
+    version: str
+    """The version that the members get back."""
+    away_from: str
+    """The version that they leave."""
+    reason: str
+    deployment: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ordered:
+    """The moment from which a rollback's time counts."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServesAgain:
+    """The previous release answers as members reach it."""
+
+    at: datetime
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Whether the stakeholders were told; a chat that is down holds up no rollback."""
+
+    reference: str | None
+    """The vendor's identifier of the message; None when it could not be sent."""
+    trouble: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackOption:
+    """One way back, and whether it is open now."""
+
+    option: str
+    """`A`, `B` or `C`, as the document names them."""
+    title: str
+    possible: bool
+    why: str
+    """Why it is possible, or why not."""
+    takes: timedelta | None
+    """As probed just now; None when it was not, or can't be."""
+    data_lost: str
+    """What members would lose."""

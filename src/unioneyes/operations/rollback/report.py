@@ -1,0 +1,94 @@
+"""The incident report, in the document's headings, written from the journal. Source: "Post-Mortem", template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from unioneyes.kernel.units import format_duration
+from unioneyes.runbook.views import EntryKind, JournalEntry
+
+POST_MORTEM_WITHIN = timedelta(hours=24)
+"""Source: Post-Rollback Actions, "Schedule post-mortem (within 24 hours)"."""
+
+_TOLD = {
+    EntryKind.RUN_STARTED,
+    EntryKind.TAKEN_OVER,
+    EntryKind.STEP_DONE,
+    EntryKind.STEP_FAILED,
+    EntryKind.STEP_SKIPPED,
+    EntryKind.PARKED,
+    EntryKind.DECIDED,
+    EntryKind.RUN_ENDED,
+}
+"""The kinds of journal lines that a timeline tells; the rest is detail."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """What an incident report is written from."""
+
+    bad_version: str
+    good_version: str
+    reason: str
+    began: datetime
+    """When the bad version first got traffic, or when the rollback was ordered where that is not known."""
+    ordered: datetime
+    healthy: datetime
+    responders: tuple[str, ...]
+    deployment: str | None
+    rollback: str
+    story: tuple[JournalEntry, ...]
+    answers: int | None
+    """Answers that the bad version gave; None when unknown."""
+    errors: int | None
+
+
+def page_name(day: datetime, number: int) -> str:
+    """Return where the page stands: `docs/incidents/2026-02-09-incident.md`, with a number from the second of a day on."""
+    return f"docs/incidents/{day:%Y-%m-%d}-incident{'' if number == 1 else f'-{number}'}.md"
+
+
+def incident_report(incident: Incident) -> str:
+    """Return the page. What the program can't know is left as a question to a person, and said so."""
+    timeline = "\n".join(_line(entry) for entry in incident.story if entry.kind in _TOLD) or "- (the journal holds nothing of it)"
+    due = incident.healthy + POST_MORTEM_WITHIN
+    served = "unknown" if incident.answers is None else f"{incident.errors} of {incident.answers} requests that {incident.bad_version} answered failed"
+    return f"""# Incident: {incident.bad_version} rolled back
+
+**Date:** {incident.ordered:%Y-%m-%d}
+**Duration:** {format_duration(incident.healthy - incident.began)}
+**Severity:** P1
+**Responders:** {", ".join(incident.responders) or "none; it was rolled back automatically"}
+**Deployment:** {incident.deployment or "none under way"}, status `FAILED - ROLLED BACK`
+**Rollback:** {incident.rollback}, {format_duration(incident.healthy - incident.ordered)} from the order to a healthy answer of {incident.good_version}
+**Post-mortem due:** {due:%Y-%m-%d %H:%M} UTC
+
+## Timeline
+
+Times are UTC.
+
+{timeline}
+
+## Root Cause
+
+Trigger of the rollback: {incident.reason}
+
+The cause itself is for the post-mortem to find.
+
+## Impact
+
+- Users affected: {served}
+- Revenue impact: to be filled in by the post-mortem
+- SLA missed: to be filled in by the post-mortem
+
+## Action Items
+
+- [ ] Hold the post-mortem (Owner: to be named, Due: {due:%Y-%m-%d %H:%M} UTC)
+- [ ] Find why {incident.bad_version} failed, and why no earlier check saw it (Owner: to be named, Due: to be named)
+"""
+
+
+def _line(entry: JournalEntry) -> str:
+    step = f"{entry.step}: " if entry.step else ""
+    return f"- {entry.at:%H:%M:%S} - {step}{entry.message}"
