@@ -1,0 +1,91 @@
+# UnionEyes production operations. `make` alone lists what there is.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+PYTHON ?=
+KEEP ?= 1
+BROWSER ?= auto
+WORKERS ?= 2
+UPGRADE ?= 0
+COOLDOWN ?= 7 days
+
+BIN := .venv/bin
+TIERS := lint types licences unit contract compat drills transcripts browser
+CODE := src tests $(wildcard bench) .ci
+REPORTS := .cache/tests
+
+pytest = $(BIN)/pytest tests/$(1) --quiet -m "not campaign" --numprocesses $(WORKERS) --dist loadfile --junit-xml=$(REPORTS)/$(1).xml
+
+.PHONY: help setup demo test $(TIERS) campaign bench drill-faults fmt hooks lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\n'; printf '  %s\n' 'PYTHON=/path/to/python3   the interpreter to use (3.11 to 3.14; default: the newest found)' \
+		'KEEP=0                    stop the stack when the demo has ended' \
+		'BROWSER=no|yes            leave the browser tests out; or fail where they cannot run' \
+		'WORKERS=2                 tests at the same time' \
+		'UPGRADE=1                 let `make lock` take newer releases that are at least COOLDOWN old (7 days)'
+
+setup: ## Make .venv from the locks (quick when nothing changed)
+	@PYTHON='$(PYTHON)' .ci/setup
+
+demo: setup ## Show the main job: deploy under load, then roll a faulty release back
+	@$(BIN)/ue rehearse demo $(if $(filter 0,$(KEEP)),--no-keep,--keep)
+
+test: setup ## Run every tier of tests and print one summary
+	@BROWSER='$(BROWSER)' WORKERS='$(WORKERS)' $(BIN)/python .ci/tiers.py $(TIERS)
+
+lint: setup ## Check style, import layers and dependencies
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/deptry --no-ansi .
+
+types: setup ## Check types (mypy --strict)
+	$(BIN)/mypy
+
+licences: setup ## Check that every dependency may be shipped with an Apache-2.0 product
+	$(BIN)/python .ci/licences.py requirements/runtime.txt
+
+unit: setup ## Test rules and values, without a server
+	$(call pytest,unit)
+
+contract: setup ## Test every adapter against its port's contract, on real servers
+	$(call pytest,contract)
+
+compat: setup ## Test the previous release on the new schema
+	$(call pytest,compat)
+
+drills: setup ## Rehearse whole flows and bad days on the embedded stack
+	$(call pytest,drills)
+
+transcripts: setup ## Run what the pages say people type, and compare what it prints
+	$(call pytest,transcripts)
+
+browser: setup ## Test the console in Chromium
+	@.ci/chromium
+	$(call pytest,browser)
+
+campaign: setup ## Run the drills that take longer than `make test` may
+	$(BIN)/pytest tests/drills --quiet -m campaign --numprocesses $(WORKERS) --dist loadfile
+
+bench: setup ## Measure what was promised; results stand in docs/measured/
+	@set -e; for bench in bench/bench_*.py; do printf '\n%s\n' "$$bench"; $(BIN)/python "$$bench"; done
+
+drill-faults: setup ## Roll every shipped fault out, and print the time from fault to good
+	@$(BIN)/ue rehearse faults
+
+fmt: setup ## Format the code and apply the safe fixes
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+hooks: setup ## Check each commit before it is made (prek)
+	$(BIN)/prek install
+
+lock: ## Write the locks anew from pyproject.toml
+	@PYTHON='$(PYTHON)' UPGRADE='$(UPGRADE)' COOLDOWN='$(COOLDOWN)' .ci/lock
+
+clean: ## Remove what was built and measured here; .venv stays
+	rm -rf .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	find src tests -name __pycache__ -prune -exec rm -rf {} +
