@@ -1,0 +1,227 @@
+"""What is wrong with this machine or with the stack's folders, and what to do about it. Changes nothing."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+
+from unioneyes.environments.local.layout import ForeignFolder, Layout, require_own
+from unioneyes.environments.local.ports import OWNERS, WantedPorts, asked_ports, is_free, listener_of, read_ports
+from unioneyes.environments.local.remnants import find_remnants
+from unioneyes.environments.settings import EnvironmentSettings, SettingsRefused, read_settings
+from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.units import format_bytes
+
+_DISK_NEEDED = 1 << 30
+"""Bytes: three PostgreSQL servers with their WAL take about 400 MiB, a backup and its scratch copy come on top."""
+_DISK_COMFORT = 5 << 30
+_MEMORY_NEEDED = 700 << 20
+"""Bytes: what the whole stack takes while a deployment is under way."""
+_CLOCK_SLACK = timedelta(minutes=5)
+_PROGRAM_LIMIT = timedelta(seconds=15)
+
+
+class Health(StrEnum):
+    """How bad a finding is."""
+
+    GOOD = "good"
+    WARNING = "warning"
+    """The stack works, or repairs it by itself."""
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One check's result."""
+
+    check: str
+    health: Health
+    detail: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """The programs that the stack starts, and which of its processes run now."""
+
+    programs: tuple[tuple[str, tuple[str, ...]], ...]
+    """(name, command that prints its version)."""
+    alive: frozenset[str]
+    """Processes of the stack that run."""
+    supervised: bool
+    """True while the supervisor runs."""
+
+
+def diagnose(layout: Layout, machine: Machine) -> tuple[Finding, ...]:
+    """Return every check's finding, in the order in which a person would look."""
+    return tuple(_findings(layout, machine))
+
+
+def _findings(layout: Layout, machine: Machine) -> Iterator[Finding]:
+    yield _folder(layout)
+    yield _settings(layout)
+    yield from _ports(layout, machine.alive)
+    yield judge_disk(layout.home, shutil.disk_usage(_existing(layout.home)).free)
+    yield judge_memory(Path("/proc/meminfo").read_text())
+    yield _clock(layout)
+    yield from (_program(name, command) for name, command in machine.programs)
+    if os.geteuid() == 0:
+        yield _unprivileged()
+    if not machine.supervised:
+        yield _remnants(layout)
+
+
+def _folder(layout: Layout) -> Finding:
+    try:
+        for folder in (layout.home, layout.sockets):
+            if folder.exists():
+                require_own(folder)
+        foreign = [entry.name for entry in _entries(layout.home) if entry.lstat().st_uid != os.getuid()]
+    except ForeignFolder as problem:
+        return _bad("folder", problem)
+    if foreign:
+        return Finding(
+            check="folder",
+            health=Health.BAD,
+            detail=f"in {layout.home}, not yours: {', '.join(foreign)}",
+            remedy=f"chown -R {os.getuid()} {layout.home}, or run ue as the user who started the stack",
+        )
+    if layout.home.exists() and not os.access(layout.home, os.W_OK | os.X_OK):
+        return Finding(check="folder", health=Health.BAD, detail=f"{layout.home} can't be written to", remedy="mount it writable, or name another --home")
+    return Finding(check="folder", health=Health.GOOD, detail=str(layout.home))
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    return folder.iterdir() if folder.is_dir() else iter(())
+
+
+def _settings(layout: Layout) -> Finding:
+    try:
+        read_settings(layout.settings)
+    except SettingsRefused as problem:
+        return _bad("settings", problem)
+    return Finding(check="settings", health=Health.GOOD, detail=str(layout.settings) if layout.settings.exists() else "the defaults (no environment.toml)")
+
+
+def _ports(layout: Layout, alive: frozenset[str]) -> Iterator[Finding]:
+    try:
+        settings = read_settings(layout.settings)
+    except SettingsRefused:
+        settings = EnvironmentSettings()  # its own check has said so
+    ports = asked_ports(read_ports(layout.ports), settings, WantedPorts())
+    for name in ("service", "preview", "control"):
+        port = asdict(ports)[name]
+        if OWNERS[name] in alive:
+            yield Finding(check=f"port {port}", health=Health.GOOD, detail=f"{name}, held by the stack's {OWNERS[name]}")
+        elif is_free(port):
+            yield Finding(check=f"port {port}", health=Health.GOOD, detail=f"{name}, free")
+        else:
+            by = listener_of(port)
+            yield Finding(
+                check=f"port {port}",
+                health=Health.BAD,
+                detail=f"{name}, taken{f' by {by}' if by else ' by a process that you may not see'}",
+                remedy=f"ue env up --{name}-port N (0: any free one), or end what listens there",
+            )
+
+
+def judge_disk(home: Path, free: int) -> Finding:
+    """Return what `free` bytes mean."""
+    detail = f"{format_bytes(free)} free for {home}"
+    if free < _DISK_NEEDED:
+        return Finding(
+            check="disk", health=Health.BAD, detail=f"{detail}, {format_bytes(_DISK_NEEDED)} needed", remedy="free some space, or name a --home on another disk"
+        )
+    if free < _DISK_COMFORT:
+        return Finding(check="disk", health=Health.WARNING, detail=detail, remedy=f"backups may fill it: keep {format_bytes(_DISK_COMFORT)} free")
+    return Finding(check="disk", health=Health.GOOD, detail=detail)
+
+
+def judge_memory(meminfo: str) -> Finding:
+    """Return what `/proc/meminfo` means."""
+    available = next((int(line.split()[1]) * 1024 for line in meminfo.splitlines() if line.startswith("MemAvailable:")), None)
+    if available is None:
+        return Finding(
+            check="memory", health=Health.WARNING, detail="the kernel does not say how much is available", remedy=f"have {format_bytes(_MEMORY_NEEDED)}"
+        )
+    detail = f"{format_bytes(available)} available"
+    if available < _MEMORY_NEEDED:
+        return Finding(
+            check="memory", health=Health.WARNING, detail=f"{detail}, {format_bytes(_MEMORY_NEEDED)} needed", remedy="end other programs, or add swap"
+        )
+    return Finding(check="memory", health=Health.GOOD, detail=detail)
+
+
+def _clock(layout: Layout) -> Finding:
+    ahead = max((entry.lstat().st_mtime for entry in _entries(layout.home)), default=0.0) - time.time()
+    if ahead > _CLOCK_SLACK.total_seconds():
+        return Finding(
+            check="clock",
+            health=Health.BAD,
+            detail=f"the clock is {round(ahead)} s behind the newest file in {layout.home}: tokens and schedules would be wrong",
+            remedy="set the clock (timedatectl set-ntp true)",
+        )
+    return Finding(check="clock", health=Health.GOOD, detail=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+
+
+def _program(name: str, command: tuple[str, ...]) -> Finding:
+    remedy = "install the extra again: pip install --force-reinstall 'unioneyes[local]'"
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, timeout=_PROGRAM_LIMIT.total_seconds(), check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Finding(check=name, health=Health.BAD, detail=f"{command[0]} does not run: {error}", remedy=remedy)
+    if said.returncode:
+        reason = (said.stderr or said.stdout).strip().splitlines()
+        return Finding(check=name, health=Health.BAD, detail=f"{command[0]} ended with {said.returncode}: {reason[-1] if reason else 'silent'}", remedy=remedy)
+    return Finding(check=name, health=Health.GOOD, detail=said.stdout.strip().splitlines()[0])
+
+
+def _unprivileged() -> Finding:
+    ways: tuple[tuple[str, Callable[[], bool]], ...] = (
+        ("a user namespace", lambda: _runs("unshare", "--user", "--map-user=65534", "--map-group=65534", "--", "true")),
+        ("setpriv", lambda: _runs("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", "true")),
+    )
+    for name, works in ways:
+        if works():
+            return Finding(check="unprivileged", health=Health.GOOD, detail=f"PostgreSQL gives up root by {name}")
+    return Finding(
+        check="unprivileged",
+        health=Health.BAD,
+        detail="PostgreSQL refuses to run as root, and neither a user namespace nor setpriv works here",
+        remedy="run ue as a normal user, or allow user namespaces (sysctl user.max_user_namespaces=1000)",
+    )
+
+
+def _runs(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=_PROGRAM_LIMIT.total_seconds(), check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def _remnants(layout: Layout) -> Finding:
+    remnants = find_remnants(layout)
+    if remnants.strays:
+        named = ", ".join(f"{stray.name} (pid {stray.pid})" for stray in remnants.strays)
+        return Finding(
+            check="remnants", health=Health.BAD, detail=f"processes of an earlier stack without a supervisor: {named}", remedy="ue env down ends them"
+        )
+    if remnants:
+        detail = f"an earlier crash left {len(remnants.sockets)} sockets and {len(remnants.segments)} shared memory segments"
+        return Finding(check="remnants", health=Health.WARNING, detail=detail, remedy="ue env up clears them, so does ue env down")
+    return Finding(check="remnants", health=Health.GOOD, detail="nothing of an earlier stack")
+
+
+def _existing(folder: Path) -> Path:
+    return next(each for each in (folder, *folder.parents) if each.exists())
+
+
+def _bad(check: str, problem: Problem) -> Finding:
+    return Finding(check=check, health=Health.BAD, detail=problem.what, remedy=problem.remedy)

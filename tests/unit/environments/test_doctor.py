@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from unioneyes.environments.local.doctor import Finding, Health, Machine, diagnose, judge_disk, judge_memory
+from unioneyes.environments.local.layout import Layout
+from unioneyes.environments.local.ports import Ports
+
+IDLE = Machine(programs=(), alive=frozenset(), supervised=False)
+
+
+def finding(findings: tuple[Finding, ...], check: str) -> Finding:
+    (found,) = (each for each in findings if each.check == check)
+    return found
+
+
+def keep(layout: Layout, **ports: int) -> None:
+    layout.ports.write_text(json.dumps(asdict(Ports(**ports))))
+
+
+def test_every_finding_that_is_not_good_has_a_remedy(tmp_path: Path) -> None:
+    findings = diagnose(Layout(tmp_path / "home"), Machine(programs=(("envoy", ("/nowhere/envoy", "--version")),), alive=frozenset(), supervised=False))
+
+    assert finding(findings, "envoy").health is Health.BAD
+    assert all(each.remedy for each in findings if each.health is not Health.GOOD)
+
+
+def test_a_diagnosis_creates_nothing(tmp_path: Path) -> None:
+    diagnose(Layout(tmp_path / "home"), IDLE)
+
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_taken_port_is_found_with_who_has_it(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        keep(layout, service=port, preview=0, control=0)
+
+        found = finding(diagnose(layout, IDLE), f"port {port}")
+
+    assert found.health is Health.BAD
+    assert f"(pid {os.getpid()})" in found.detail
+    assert "--service-port" in found.remedy
+
+
+def test_a_port_that_the_stack_itself_holds_is_good(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        keep(layout, service=port, preview=1, control=2)
+
+        found = finding(diagnose(layout, Machine(programs=(), alive=frozenset({"envoy"}), supervised=True)), f"port {port}")
+
+    assert found.health is Health.GOOD
+
+
+def test_settings_that_are_refused_are_a_finding(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.settings.write_text("[service]\nreplicas = 99\n")
+
+    assert "service.replicas" in finding(diagnose(layout, IDLE), "settings").detail
+
+
+def test_a_clock_that_runs_behind_is_found(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.marker.touch()
+    tomorrow = time.time() + 86400
+    os.utime(layout.marker, (tomorrow, tomorrow))
+
+    assert finding(diagnose(layout, IDLE), "clock").health is Health.BAD
+
+
+def test_a_program_that_fails_is_found_with_its_last_words(tmp_path: Path) -> None:
+    broken = (sys.executable, "-c", "import sys; sys.exit('no such library')")
+
+    found = finding(diagnose(Layout(tmp_path), Machine(programs=(("envoy", broken),), alive=frozenset(), supervised=False)), "envoy")
+
+    assert found.health is Health.BAD
+    assert "no such library" in found.detail
+
+
+def test_sockets_of_a_crash_are_a_warning_because_up_clears_them(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    layout.claim_home()
+    layout.claim_sockets()
+    left = layout.sockets / "blue-1.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(left))
+    try:
+        found = finding(diagnose(layout, IDLE), "remnants")
+    finally:
+        left.unlink()
+        layout.scratch.rmdir()
+        layout.sockets.rmdir()
+
+    assert found.health is Health.WARNING
+    assert "1 sockets" in found.detail
+
+
+def test_little_disk_is_a_warning_and_less_is_bad() -> None:
+    assert [judge_disk(Path("/home"), free).health for free in (10 << 30, 2 << 30, 1 << 20)] == [Health.GOOD, Health.WARNING, Health.BAD]
+
+
+def test_little_memory_is_a_warning() -> None:
+    assert judge_memory("MemAvailable:   8000000 kB\n").health is Health.GOOD
+    assert judge_memory("MemAvailable:    100000 kB\n").health is Health.WARNING
+    assert judge_memory("").health is Health.WARNING
