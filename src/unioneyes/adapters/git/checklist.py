@@ -1,0 +1,81 @@
+"""The checklist's facts that the environment alone knows. Implements `ports.checklist.Checklist`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from unioneyes.adapters.git.work_tree import GitUnavailable, read_work_tree
+from unioneyes.ports.checklist import Gate, GateState
+from unioneyes.ports.service import HealthStatus
+
+STAGING_TIME_LIMIT = timedelta(seconds=10)
+
+
+class _Health(BaseModel):
+    """The part of a health report that the gate reads."""
+
+    status: HealthStatus
+    version: str = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseChecklist:
+    """Asks git, staging and the policy."""
+
+    folder: Path
+    """The source's work tree."""
+    staging_url: str | None
+    """`https://staging.example.org`; None when the environment names no staging."""
+    waivers: Mapping[str, str]
+    """Reason for each waived gate, by the gate's name."""
+    health_path: str = "/api/health"
+
+    def current_version(self) -> Gate:
+        """`git describe --tags` where there is git; not applicable where there is none; failed when the work tree is dirty."""
+        try:
+            tree = read_work_tree(self.folder)
+        except GitUnavailable as problem:
+            return _current_version(GateState.UNAVAILABLE, problem.what, problem.remedy)
+        if tree is None:
+            return _current_version(GateState.NOT_APPLICABLE, "the program does not run from a git work tree")
+        if tree.changed:
+            files = "1 tracked file differs" if tree.changed == 1 else f"{tree.changed} tracked files differ"
+            return _current_version(GateState.FAILED, f"{tree.version}, but {files} from the commit", "commit or stash the changes: git status")
+        return _current_version(GateState.PASSED, tree.version)
+
+    def staging_health(self) -> Gate:
+        """Staging's health report, where the environment names a staging; degraded passes and says so."""
+        if self.staging_url is None:
+            return _staging_health(GateState.NOT_APPLICABLE, "this environment names no staging")
+        url = f"{self.staging_url.rstrip('/')}{self.health_path}"
+        try:
+            answer = httpx.get(url, timeout=STAGING_TIME_LIMIT.total_seconds())
+        except httpx.HTTPError as error:
+            return _staging_health(GateState.UNAVAILABLE, f"{url} gives no answer: {type(error).__name__}", f"look at staging: curl {url}")
+        try:
+            health = _Health.model_validate(answer.json())
+        except (json.JSONDecodeError, ValidationError):
+            return _staging_health(GateState.UNAVAILABLE, f"{url} answers {answer.status_code} without a health report", f"look at staging: curl {url}")
+        detail = f"staging is {health.status} on {health.version}"
+        if health.status is HealthStatus.UNHEALTHY or not answer.is_success:
+            return _staging_health(GateState.FAILED, detail, f"repair staging first: curl {url}")
+        return _staging_health(GateState.PASSED, detail)
+
+    def waived(self, gate: str) -> str | None:
+        """Return the policy's reason for waiving `gate`; None when it is not waived."""
+        return self.waivers.get(gate)
+
+
+def _current_version(state: GateState, detail: str, remedy: str = "") -> Gate:
+    return Gate(name="current-version", title="Verify current version", state=state, detail=detail, remedy=remedy)
+
+
+def _staging_health(state: GateState, detail: str, remedy: str = "") -> Gate:
+    return Gate(name="staging-health", title="Verify staging deployment", state=state, detail=detail, remedy=remedy)

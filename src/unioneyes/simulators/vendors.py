@@ -1,0 +1,50 @@
+"""Every vendor's simulator in one process: `python -m unioneyes.simulators.vendors --listen 127.0.0.1:PORT --folder DIR`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import uvicorn
+from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from unioneyes.simulators import slack
+from unioneyes.simulators.identity import Issuer
+
+
+def application(folder: Path, *, url: str, slack_token: SecretStr | None) -> Starlette:
+    """Return the vendors as one application that stands at `url` and keeps what it must in `folder`."""
+    issuer = Issuer.open(folder, url=f"{url}/identity")
+    workspace = slack.Workspace(folder)
+    return Starlette(
+        routes=[
+            Route("/healthz", _healthz, methods=["GET"]),
+            Mount("/identity", routes=issuer.routes()),
+            Mount("/slack", routes=slack.routes(workspace, token=slack_token)),
+        ],
+    )
+
+
+async def _healthz(_: Request) -> Response:
+    return JSONResponse({"status": "healthy"})
+
+
+def main() -> None:
+    """Serve until told to end."""
+    parser = argparse.ArgumentParser(prog="python -m unioneyes.simulators.vendors", description="The vendors that the product talks to, simulated on loopback.")
+    parser.add_argument("--listen", required=True, metavar="HOST:PORT")
+    parser.add_argument("--folder", required=True, type=Path, help="keys, received messages and violations are kept here")
+    parser.add_argument("--slack-token-file", type=Path, help="the one bot token that Slack accepts; any xoxb- token when not given")
+    asked = parser.parse_args()
+    host, _, port = asked.listen.rpartition(":")
+    slack_token = SecretStr(asked.slack_token_file.read_text().strip()) if asked.slack_token_file else None
+    vendors = application(asked.folder, url=f"http://{asked.listen}", slack_token=slack_token)
+    uvicorn.run(vendors, host=host, port=int(port), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+
+
+if __name__ == "__main__":
+    main()
