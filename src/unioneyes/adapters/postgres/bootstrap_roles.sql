@@ -1,0 +1,23 @@
+-- The roles of the operated database. Safe to repeat.
+DO $$
+DECLARE
+  role text;
+BEGIN
+  FOREACH role IN ARRAY ARRAY['claims_owner', 'claims_app', 'ue_replication', 'ue_backup'] LOOP
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
+      EXECUTE format('CREATE ROLE %I', role);
+    END IF;
+  END LOOP;
+END;
+$$;
+
+-- Said in full each time, so that a role that somebody widened is narrow again.
+ALTER ROLE claims_owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+ALTER ROLE claims_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
+ALTER ROLE ue_replication LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE REPLICATION NOBYPASSRLS;
+ALTER ROLE ue_backup LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS;
+
+-- A migration that waits for a lock says who holds it, and since when.
+GRANT pg_read_all_stats TO claims_owner;
+GRANT pg_monitor TO ue_replication;
+GRANT pg_read_all_data TO ue_backup;

