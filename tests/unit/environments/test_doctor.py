@@ -12,7 +12,7 @@ from unioneyes.environments.local.doctor import Finding, Health, Machine, diagno
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.ports import Ports
 
-IDLE = Machine(programs=(), alive=frozenset(), supervised=False)
+IDLE = Machine(programs=(), unprivileged="as it is", alive=frozenset(), supervised=False)
 
 
 def finding(findings: tuple[Finding, ...], check: str) -> Finding:
@@ -25,7 +25,9 @@ def keep(layout: Layout, **ports: int) -> None:
 
 
 def test_every_finding_that_is_not_good_has_a_remedy(tmp_path: Path) -> None:
-    findings = diagnose(Layout(tmp_path / "home"), Machine(programs=(("envoy", ("/nowhere/envoy", "--version")),), alive=frozenset(), supervised=False))
+    findings = diagnose(
+        Layout(tmp_path / "home"), Machine(programs=(("envoy", ("/nowhere/envoy", "--version")),), unprivileged="as it is", alive=frozenset(), supervised=False)
+    )
 
     assert finding(findings, "envoy").health is Health.BAD
     assert all(each.remedy for each in findings if each.health is not Health.GOOD)
@@ -56,7 +58,7 @@ def test_a_port_that_the_stack_itself_holds_is_good(tmp_path: Path) -> None:
         port = server.getsockname()[1]
         keep(layout, service=port, preview=1, control=2)
 
-        found = finding(diagnose(layout, Machine(programs=(), alive=frozenset({"envoy"}), supervised=True)), f"port {port}")
+        found = finding(diagnose(layout, Machine(programs=(), unprivileged="as it is", alive=frozenset({"envoy"}), supervised=True)), f"port {port}")
 
     assert found.health is Health.GOOD
 
@@ -80,7 +82,7 @@ def test_a_clock_that_runs_behind_is_found(tmp_path: Path) -> None:
 def test_a_program_that_fails_is_found_with_its_last_words(tmp_path: Path) -> None:
     broken = (sys.executable, "-c", "import sys; sys.exit('no such library')")
 
-    found = finding(diagnose(Layout(tmp_path), Machine(programs=(("envoy", broken),), alive=frozenset(), supervised=False)), "envoy")
+    found = finding(diagnose(Layout(tmp_path), Machine(programs=(("envoy", broken),), unprivileged="as it is", alive=frozenset(), supervised=False)), "envoy")
 
     assert found.health is Health.BAD
     assert "no such library" in found.detail

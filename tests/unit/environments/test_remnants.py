@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from unioneyes.environments.local.layout import Layout
-from unioneyes.environments.local.remnants import MARK, clear_remnants, find_remnants
+from unioneyes.environments.local.remnants import MARK, end_remnants, find_remnants
 
 
 @pytest.fixture
@@ -35,13 +35,13 @@ def stray(layout: Layout) -> Iterator[subprocess.Popen[bytes]]:
 
 def test_a_clean_stack_has_no_remnants(layout: Layout) -> None:
     assert not find_remnants(layout)
-    assert not clear_remnants(layout)
+    assert end_remnants(layout) == ()
 
 
 def test_a_process_that_bears_the_mark_is_found_and_ended(layout: Layout, stray: subprocess.Popen[bytes]) -> None:
     assert [each.pid for each in find_remnants(layout).strays] == [stray.pid]
 
-    assert [each.pid for each in clear_remnants(layout).strays] == [stray.pid]
+    assert [each.pid for each in end_remnants(layout)] == [stray.pid]
 
     stray.wait(timeout=10)
     assert not find_remnants(layout)
@@ -50,7 +50,7 @@ def test_a_process_that_bears_the_mark_is_found_and_ended(layout: Layout, stray:
 def test_a_process_of_another_home_is_left_alone(layout: Layout, stray: subprocess.Popen[bytes], tmp_path: Path) -> None:
     other = Layout(tmp_path / "other")
 
-    assert not clear_remnants(other)
+    assert not end_remnants(other)
     assert stray.poll() is None
     assert find_remnants(layout).strays
 
@@ -60,7 +60,7 @@ def test_a_process_that_works_in_a_data_folder_is_found(layout: Layout) -> None:
     data.mkdir(parents=True)
     with subprocess.Popen(["sleep", "600"], cwd=data) as process:
         assert [each.pid for each in find_remnants(layout).strays] == [process.pid]
-        clear_remnants(layout)
+        end_remnants(layout)
 
 
 def test_sockets_of_an_earlier_crash_are_removed_and_files_are_kept(layout: Layout) -> None:
@@ -70,8 +70,9 @@ def test_sockets_of_an_earlier_crash_are_removed_and_files_are_kept(layout: Layo
     kept = layout.sockets / "supervisor.pid"
     kept.touch()
 
-    cleared = clear_remnants(layout)
+    assert {path.name for path in find_remnants(layout).sockets} == {"blue-1.sock", ".s.PGSQL.20001.lock"}
+    end_remnants(layout)
 
-    assert {path.name for path in cleared.sockets} == {"blue-1.sock", ".s.PGSQL.20001.lock"}
+    assert not find_remnants(layout)
     assert kept.exists()
     kept.unlink()

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -53,6 +53,8 @@ class Machine:
 
     programs: tuple[tuple[str, tuple[str, ...]], ...]
     """(name, command that prints its version)."""
+    unprivileged: str | Problem
+    """How PostgreSQL gives up root, or why it can't."""
     alive: frozenset[str]
     """Processes of the stack that run."""
     supervised: bool
@@ -72,8 +74,7 @@ def _findings(layout: Layout, machine: Machine) -> Iterator[Finding]:
     yield judge_memory(Path("/proc/meminfo").read_text())
     yield _clock(layout)
     yield from (_program(name, command) for name, command in machine.programs)
-    if os.geteuid() == 0:
-        yield _unprivileged()
+    yield _unprivileged(machine.unprivileged)
     if not machine.supervised:
         yield _remnants(layout)
 
@@ -183,27 +184,10 @@ def _program(name: str, command: tuple[str, ...]) -> Finding:
     return Finding(check=name, health=Health.GOOD, detail=said.stdout.strip().splitlines()[0])
 
 
-def _unprivileged() -> Finding:
-    ways: tuple[tuple[str, Callable[[], bool]], ...] = (
-        ("a user namespace", lambda: _runs("unshare", "--user", "--map-user=65534", "--map-group=65534", "--", "true")),
-        ("setpriv", lambda: _runs("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--", "true")),
-    )
-    for name, works in ways:
-        if works():
-            return Finding(check="unprivileged", health=Health.GOOD, detail=f"PostgreSQL gives up root by {name}")
-    return Finding(
-        check="unprivileged",
-        health=Health.BAD,
-        detail="PostgreSQL refuses to run as root, and neither a user namespace nor setpriv works here",
-        remedy="run ue as a normal user, or allow user namespaces (sysctl user.max_user_namespaces=1000)",
-    )
-
-
-def _runs(*command: str) -> bool:
-    try:
-        return subprocess.run(command, capture_output=True, timeout=_PROGRAM_LIMIT.total_seconds(), check=False).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
-        return False
+def _unprivileged(how: str | Problem) -> Finding:
+    if isinstance(how, Problem):
+        return _bad("unprivileged", how)
+    return Finding(check="unprivileged", health=Health.GOOD, detail=f"PostgreSQL runs {how}")
 
 
 def _remnants(layout: Layout) -> Finding:
@@ -214,7 +198,7 @@ def _remnants(layout: Layout) -> Finding:
             check="remnants", health=Health.BAD, detail=f"processes of an earlier stack without a supervisor: {named}", remedy="ue env down ends them"
         )
     if remnants:
-        detail = f"an earlier crash left {len(remnants.sockets)} sockets and {len(remnants.segments)} shared memory segments"
+        detail = f"an earlier crash left {len(remnants.sockets)} sockets and {len(remnants.lock_files)} lock files"
         return Finding(check="remnants", health=Health.WARNING, detail=detail, remedy="ue env up clears them, so does ue env down")
     return Finding(check="remnants", health=Health.GOOD, detail="nothing of an earlier stack")
 

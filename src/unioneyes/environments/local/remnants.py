@@ -1,8 +1,10 @@
-"""What a crash left behind: processes without a supervisor, shared memory that nobody uses, sockets of nobody."""
+"""What a crash left behind: processes without a supervisor, sockets of nobody, lock files of servers that are gone.
+
+PostgreSQL's shared memory and lock files are cleared by its own adapter, which knows when that is safe.
+"""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import stat
@@ -17,8 +19,6 @@ from unioneyes.kernel.problems import Problem
 
 MARK = "UE_STACK"
 """Variable in the environment of every process of a stack: the stack's home."""
-_REMOVE_SEGMENT = 0
-"""IPC_RMID of shmctl(2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,32 +34,30 @@ class Remnants:
     """Everything of the stack that should not be there while no supervisor runs."""
 
     strays: tuple[Stray, ...] = ()
-    segments: tuple[int, ...] = ()
-    """Identifiers of System V shared memory segments that no process uses."""
     sockets: tuple[Path, ...] = ()
+    lock_files: tuple[Path, ...] = ()
+    """Of PostgreSQL servers that did not end in order."""
 
     def __bool__(self) -> bool:
         """True when there is anything."""
-        return bool(self.strays or self.segments or self.sockets)
+        return bool(self.strays or self.sockets or self.lock_files)
 
 
 def find_remnants(layout: Layout) -> Remnants:
-    """Return what stands in the way of a clean stack. Meaningful only while no supervisor runs."""
-    return Remnants(strays=tuple(_strays(layout)), segments=tuple(_segments(layout)), sockets=tuple(_sockets(layout)))
+    """Return what an earlier stack left. Meaningful only while no supervisor runs."""
+    lock_files = tuple(layout.postgres.glob("*/data/postmaster.pid"))
+    return Remnants(strays=tuple(_strays(layout)), sockets=tuple(_sockets(layout)), lock_files=lock_files)
 
 
-def clear_remnants(layout: Layout, *, within: timedelta = timedelta(seconds=10)) -> Remnants:
-    """Nothing of an earlier crash is left; return what there was. Call it only while no supervisor runs.
+def end_remnants(layout: Layout, *, within: timedelta = timedelta(seconds=10)) -> tuple[Stray, ...]:
+    """No process of the stack runs, and none of its sockets is left; return the processes that ran. Call it only while no supervisor runs.
 
     Raises: StillRunning when a process could not be ended.
     """
     ended = _end(layout, within)
-    left = find_remnants(layout)
-    for segment in left.segments:
-        ctypes.CDLL(None).shmctl(segment, _REMOVE_SEGMENT, None)
-    for socket in left.sockets:
+    for socket in _sockets(layout):
         socket.unlink(missing_ok=True)
-    return Remnants(strays=ended, segments=left.segments, sockets=left.sockets)
+    return ended
 
 
 def _end(layout: Layout, within: timedelta) -> tuple[Stray, ...]:
@@ -100,33 +98,11 @@ def _strays(layout: Layout) -> Iterator[Stray]:
             yield Stray(pid=int(process.name), name=name)
 
 
-def _segments(layout: Layout) -> Iterator[int]:
-    """Yield the segments that dead PostgreSQL servers of this stack made, and that nobody uses."""
-    try:
-        lines = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
-    except OSError:
-        return
-    makers = {*_postmasters(layout.postgres), *_postmasters(layout.scratch)}
-    for line in lines:
-        _key, identifier, _mode, _size, maker, _last, attached, owner = line.split()[:8]
-        if int(maker) in makers and int(attached) == 0 and int(owner) == os.getuid():
-            yield int(identifier)
-
-
-def _postmasters(folder: Path) -> Iterator[int]:
-    """Yield the process ids in the servers' lock files."""
-    for file in folder.glob("*/data/postmaster.pid"):
-        try:
-            yield int(file.read_text().split()[0])
-        except (OSError, ValueError, IndexError):
-            continue  # removed meanwhile, or cut off by a full disk
-
-
 def _sockets(layout: Layout) -> Iterator[Path]:
     """Yield the Unix sockets in the stack's folder, PostgreSQL's lock files beside them included."""
     if not layout.sockets.is_dir():
         return
-    for entry in layout.sockets.rglob("*"):
+    for entry in tuple(layout.sockets.rglob("*")):
         if stat.S_ISSOCK(entry.lstat().st_mode) or entry.name.endswith(".lock"):
             yield entry
 
