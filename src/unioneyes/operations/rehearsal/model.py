@@ -1,0 +1,74 @@
+"""What a rehearsal measured, and how it stands beside the promise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What one version answered, as the client outside saw it."""
+
+    version: str
+    answers: int
+    bad: int
+    """Of them, those that no member wants: any 5xx, any unexpected 4xx."""
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSeen:
+    """What the client outside saw, from first to last request."""
+
+    sent: int
+    lost: int
+    """Requests with an unintended status or without an answer, whoever was to answer."""
+    slowest: timedelta
+    p99: timedelta
+    posts_answered: int
+    versions: tuple[Answered, ...]
+    first_bad_at: datetime | None
+    last_bad_at: datetime | None
+
+    def of(self, version: str) -> Answered | None:
+        """Return what `version` answered; None when it never did."""
+        return next((one for one in self.versions if one.version == version), None)
+
+    def lost_outside(self, faulty: str) -> int:
+        """Return how many requests were lost that the faulty version did not answer."""
+        answered = self.of(faulty)
+        return self.lost - (answered.bad if answered else 0)
+
+
+class Score(StrEnum):
+    """Whether a promise was kept."""
+
+    KEPT = "kept"
+    BROKEN = "broken"
+    NO_PROMISE = "no promise"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreLine:
+    """One line of the scorecard."""
+
+    what: str
+    measured: str
+    promise: str
+    """What the document or the design promises; empty where neither does."""
+    score: Score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scorecard:
+    """The whole card."""
+
+    lines: tuple[ScoreLine, ...]
+
+    @property
+    def kept(self) -> bool:
+        """True when no promise was broken."""
+        return all(line.score is not Score.BROKEN for line in self.lines)

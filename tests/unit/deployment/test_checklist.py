@@ -1,0 +1,74 @@
+"""The pre-deployment checklist: what can't be evaluated blocks; only the policy waives, by name."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from unioneyes.operations.deployment.checklist import ChecklistBlocks, migration_reviewed, refuse_if_blocked, rollback_plan, sign_offs, waive
+from unioneyes.ports.checklist import Gate, GateState
+from unioneyes.ports.database import LintFinding, Migration
+
+
+@dataclass
+class Policy:
+    """Waives what it is told to."""
+
+    waivers: dict[str, str] = field(default_factory=dict)
+
+    def current_version(self) -> Gate:
+        raise NotImplementedError
+
+    def staging_health(self) -> Gate:
+        raise NotImplementedError
+
+    def waived(self, gate: str) -> str | None:
+        return self.waivers.get(gate)
+
+
+def migration(*, rollback: str | None = "DROP TABLE t;") -> Migration:
+    return Migration(tag="0002_more", sha256="0" * 64, when=1, sql="CREATE TABLE t ();", rollback_sql=rollback, transactional=True, needs_maintenance=False)
+
+
+def finding(*, blocks: bool) -> LintFinding:
+    return LintFinding(tag="0002_more", rule="require-concurrent-index-creation", line=3, message="creating an index blocks writes", blocks=blocks)
+
+
+def test_sign_offs_that_nobody_can_give_block() -> None:
+    with pytest.raises(ChecklistBlocks, match="Security team sign-off is unavailable"):
+        refuse_if_blocked(sign_offs())
+
+
+def test_a_waiver_opens_its_own_gate_only_and_its_reason_is_kept() -> None:
+    gates = waive(sign_offs(), Policy({"security-sign-off": "a rehearsal"}))
+    waived = {gate.name: gate.detail for gate in gates if gate.state is GateState.WAIVED}
+    assert list(waived) == ["security-sign-off"]
+    assert "a rehearsal" in waived["security-sign-off"]
+
+
+def test_a_gate_that_passed_is_not_waived() -> None:
+    passed = migration_reviewed((migration(),), ())
+    assert waive((passed,), Policy({"migration-reviewed": "never mind"})) == (passed,)
+
+
+def test_a_lint_error_blocks_and_names_the_line() -> None:
+    gate = migration_reviewed((migration(),), (finding(blocks=True),))
+    assert gate.state is GateState.FAILED
+    assert "0002_more.sql:3" in gate.detail
+
+
+def test_a_lint_warning_does_not_block() -> None:
+    assert migration_reviewed((migration(),), (finding(blocks=False),)).state is GateState.PASSED
+
+
+def test_a_migration_without_a_way_back_blocks() -> None:
+    assert migration_reviewed((migration(rollback=None),), ()).state is GateState.FAILED
+
+
+def test_without_migrations_there_is_nothing_to_review() -> None:
+    assert migration_reviewed((), ()).state is GateState.NOT_APPLICABLE
+
+
+def test_a_rollback_plan_needs_a_ready_replica_of_the_previous_release() -> None:
+    assert rollback_plan(previous="1.0.0", previous_ready=0, pending=()).state is GateState.FAILED
+    assert rollback_plan(previous="1.0.0", previous_ready=2, pending=()).state is GateState.PASSED
+    assert rollback_plan(previous=None, previous_ready=0, pending=()).state is GateState.PASSED

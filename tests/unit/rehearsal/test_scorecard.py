@@ -1,0 +1,53 @@
+"""The scorecard believes only what was measured."""
+
+from datetime import UTC, datetime, timedelta
+
+from unioneyes.operations.rehearsal.model import Answered, ClientSeen, Score
+from unioneyes.operations.rehearsal.rules import fault_lines, none_lost, release_lines, scorecard, within
+
+AT = datetime(2026, 2, 9, 14, 30, tzinfo=UTC)
+
+
+def answered(version: str, *, answers: int, bad: int = 0, first: float = 0, last: float = 60) -> Answered:
+    return Answered(version=version, answers=answers, bad=bad, first_at=AT + timedelta(seconds=first), last_at=AT + timedelta(seconds=last))
+
+
+def seen(*versions: Answered, lost: int = 0, bad: tuple[float, float] | None = None) -> ClientSeen:
+    return ClientSeen(
+        sent=1000,
+        lost=lost,
+        slowest=timedelta(milliseconds=80),
+        p99=timedelta(milliseconds=30),
+        posts_answered=200,
+        versions=versions,
+        first_bad_at=AT + timedelta(seconds=bad[0]) if bad else None,
+        last_bad_at=AT + timedelta(seconds=bad[1]) if bad else None,
+    )
+
+
+def test_what_was_not_measured_is_a_broken_promise() -> None:
+    assert within("rolled back", None, timedelta(minutes=5), "5 min").score is Score.BROKEN
+
+
+def test_none_lost_of_none_sent_says_nothing_and_is_broken() -> None:
+    assert none_lost("lost", 0, 0).score is Score.BROKEN
+    assert none_lost("lost", 0, 10).score is Score.KEPT
+    assert none_lost("lost", 1, 10).score is Score.BROKEN
+
+
+def test_an_old_answer_long_after_the_switch_breaks_the_promise() -> None:
+    client = seen(answered("1.0.0", answers=500, last=31), answered("1.1.0", answers=500, first=30))
+    lines = release_lines(client, old="1.0.0", switch_took=timedelta(milliseconds=8), switched_at=AT + timedelta(seconds=30))
+    assert [line.score for line in lines] == [Score.KEPT, Score.BROKEN]
+
+
+def test_bad_answers_of_the_faulty_version_are_its_own_and_others_are_ours() -> None:
+    client = seen(answered("1.2.0", answers=100, bad=20), lost=21, bad=(10, 14))
+    assert client.lost_outside("1.2.0") == 1
+    lines = fault_lines(client, faulty="1.2.0", detected_at=AT + timedelta(seconds=13), healthy_in=timedelta(milliseconds=200))
+    assert lines[-1].score is Score.BROKEN
+
+
+def test_a_card_is_kept_when_nothing_is_broken() -> None:
+    assert scorecard((none_lost("lost", 0, 10),)).kept
+    assert not scorecard((none_lost("lost", 0, 10), none_lost("lost", 1, 10))).kept
