@@ -13,6 +13,7 @@ COOLDOWN ?= 7 days
 BIN := .venv/bin
 TIERS := lint types licences unit contract compat drills transcripts browser
 CODE := src tests $(wildcard bench) .ci
+TYPED := src tests $(wildcard bench) $(wildcard .ci/*.py)
 REPORTS := .cache/tests
 
 pytest = $(BIN)/pytest tests/$(1) --quiet -m "not campaign" --numprocesses $(WORKERS) --dist loadfile --junit-xml=$(REPORTS)/$(1).xml
@@ -43,7 +44,7 @@ lint: setup ## Check style, import layers and dependencies
 	$(BIN)/deptry --no-ansi .
 
 types: setup ## Check types (mypy --strict)
-	$(BIN)/mypy
+	$(BIN)/mypy $(TYPED)
 
 licences: setup ## Check that every dependency may be shipped with an Apache-2.0 product
 	$(BIN)/python .ci/licences.py requirements/runtime.txt

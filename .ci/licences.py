@@ -32,9 +32,13 @@ def locked(lock: Path) -> tuple[str, ...]:
 
 def statement(package: Distribution) -> str:
     """Return what the package says of its licence: the SPDX expression where it has one, else the classifiers, else the old free text's first line."""
-    expression = package.metadata.get("License-Expression", "")
-    classifiers = "; ".join(value.rpartition(" :: ")[2] for value in package.metadata.get_all("Classifier", []) if value.startswith("License :: OSI Approved"))
-    return expression or classifiers or package.metadata.get("License", "").partition("\n")[0]
+    metadata = package.metadata
+    if "License-Expression" in metadata:
+        return metadata["License-Expression"]
+    classifiers = [value.rpartition(" :: ")[2] for value in metadata.get_all("Classifier", []) if value.startswith("License :: OSI Approved")]
+    if classifiers or "License" not in metadata:
+        return "; ".join(classifiers)
+    return metadata["License"].partition("\n")[0]
 
 
 def acceptable(name: str, licence: str) -> bool:
