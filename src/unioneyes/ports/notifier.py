@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from unioneyes.kernel.problems import Unavailable
+from unioneyes.kernel.problems import Problem, Unavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Notifier(Protocol):
     """A chat that stakeholders read."""
 
     def announce(self, announcement: Announcement) -> Announced:
-        """The channel shows the announcement, once per key. Raises: NotifierUnavailable."""
+        """The channel shows the announcement, once per key. Raises: NotifierUnavailable, NotifierRefused."""
 
     def describe_announce(self, announcement: Announcement) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
@@ -44,3 +44,7 @@ class Notifier(Protocol):
 
 class NotifierUnavailable(Unavailable):
     """The vendor does not take messages at the moment."""
+
+
+class NotifierRefused(Problem):
+    """The vendor will not take this message from us, now or later: the token, the channel or the message is wrong."""
