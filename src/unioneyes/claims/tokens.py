@@ -9,6 +9,7 @@ import time
 import urllib.request
 from collections.abc import Mapping
 from datetime import timedelta
+from http.client import HTTPException
 
 import jwt
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
@@ -76,7 +77,7 @@ class KeySet:
         try:
             self._keys = await asyncio.to_thread(_published_keys, self._url)
             self._fetched_at = time.monotonic()
-        except (OSError, ValueError, jwt.PyJWTError) as error:
+        except (OSError, HTTPException, ValueError, jwt.PyJWTError) as error:
             log(_logger, logging.WARNING, "the issuer's signing keys can't be fetched", reason=type(error).__name__)
         finally:
             self._tried_at = time.monotonic()
