@@ -30,6 +30,7 @@ def connection(database_url: SecretStr, *, name: str, statement_limit: timedelta
         with psycopg.connect(
             database_url.get_secret_value(),
             autocommit=True,
+            prepare_threshold=None,  # a statement that is tried again must not become a prepared one, which can't hold several
             application_name=name,
             connect_timeout=int(CONNECT_LIMIT.total_seconds()),
             tcp_user_timeout=_milliseconds(_SILENCE_LIMIT),

@@ -1,0 +1,55 @@
+"""What the ledger lacks of a release's migrations, and where the two contradict each other. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unioneyes.ports.database import Migration, MigrationDrift
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One row of `drizzle.__drizzle_migrations`, as it stands there."""
+
+    id: int
+    sha256: str
+    when: int
+    """`created_at`: the journal's milliseconds since the epoch."""
+
+
+def pending(wanted: tuple[Migration, ...], entries: tuple[Entry, ...]) -> tuple[Migration, ...]:
+    """Return what the ledger lacks of `wanted`, in order.
+
+    Rows newer than the release's own are no drift: the release was rolled back, and the schema stayed ahead. Raises: MigrationDrift.
+    """
+    found = contradictions(wanted, entries)
+    if found:
+        raise MigrationDrift(
+            what=f"the database and the release's migrations contradict each other: {'; '.join(found)}",
+            remedy="restore the migrations as they were applied, or correct the ledger drizzle.__drizzle_migrations by hand; nothing was changed",
+        )
+    applied = {entry.when for entry in entries}
+    return tuple(migration for migration in wanted if migration.when not in applied)
+
+
+def contradictions(wanted: tuple[Migration, ...], entries: tuple[Entry, ...]) -> tuple[str, ...]:
+    """Return a sentence for each contradiction; empty when there is none."""
+    if not wanted:
+        return ()
+    hashes = {entry.when: entry.sha256 for entry in entries}
+    newest = max(hashes, default=0)
+    known = {migration.when for migration in wanted}
+    edited = [f"{migration.tag} was edited after it was applied" for migration in wanted if hashes.get(migration.when, migration.sha256) != migration.sha256]
+    moved = {entry.sha256: entry for entry in entries if entry.when not in known}
+    late = [
+        f"{migration.tag} was applied under another time" if migration.sha256 in moved else f"{migration.tag} is older than what was applied after it"
+        for migration in wanted
+        if migration.when not in hashes and (migration.when < newest or migration.sha256 in moved)
+    ]
+    own = {migration.sha256 for migration in wanted}
+    unknown = [
+        f"row {entry.id} of the ledger ({entry.sha256[:12]}) is unknown to the release"
+        for entry in entries
+        if entry.when not in known and entry.when < wanted[-1].when and entry.sha256 not in own
+    ]
+    return (*edited, *late, *unknown)

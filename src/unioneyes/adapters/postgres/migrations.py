@@ -1,0 +1,243 @@
+"""The schema's history: Drizzle folders say what is wanted, Drizzle's ledger says what is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import SecretStr
+
+from unioneyes.adapters.postgres import drift
+from unioneyes.adapters.postgres.connections import connection
+from unioneyes.adapters.postgres.drizzle import MigrationFile, chunks, read_folders
+from unioneyes.adapters.postgres.ledger import ensure_ledger, read_ledger, record, rows, strike
+from unioneyes.adapters.postgres.lint import lint
+from unioneyes.adapters.postgres.locks import LOCK_TIMEOUT, PATIENCE, in_one_transaction
+from unioneyes.adapters.postgres.statements import first_unfit
+from unioneyes.kernel.problems import Refused
+from unioneyes.kernel.project import project_path
+from unioneyes.ports.database import (
+    FolderUnreadable,
+    LedgerRow,
+    LintFinding,
+    Migration,
+    MigrationDrift,
+    MigrationFailed,
+    MigrationsApplied,
+    NoRollback,
+)
+
+_READ_LIMIT = timedelta(seconds=10)
+_STATEMENT_LIMIT = timedelta(minutes=15)
+"""Of one statement of a migration. One that needs longer belongs in batches."""
+_SHOWN_ROWS = 5
+"""Source: Production Deployment Steps, 2, "LIMIT 5"."""
+_LOOK_AT_LEDGER = "SELECT * FROM drizzle.__drizzle_migrations ORDER BY created_at DESC LIMIT 5;"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrizzleMigrations:
+    """Implements the port `Migrations` on one database."""
+
+    database_url: SecretStr
+    """As the role that owns the schema."""
+    versions: Callable[[], tuple[str, ...]]
+    """Every version of the catalogue: their migrations give the ledger's rows their names."""
+    folders: Callable[[str], tuple[Path, ...]]
+    """The Drizzle folders of a version, oldest first; they form one history."""
+    upto: Callable[[str], str]
+    """Tag of the newest migration that a version needs; what its folders hold beyond is not its own."""
+    patience: timedelta = PATIENCE
+    """How long to try for a lock."""
+
+    def folder(self, version: str) -> tuple[Migration, ...]:
+        """Return every migration that the release carries, in order. Raises: FolderUnreadable."""
+        carried = tuple(file.migration for file in read_folders(self.folders(version)))
+        newest = self.upto(version)
+        tags = [migration.tag for migration in carried]
+        if newest not in tags:
+            raise FolderUnreadable(what=f"{version} needs the migration {newest}, which its folders do not hold", remedy="add it, or correct the catalogue")
+        return carried[: tags.index(newest) + 1]
+
+    def pending(self, version: str) -> tuple[Migration, ...]:
+        """Return what the ledger lacks of the release's folder. Raises: FolderUnreadable, MigrationDrift, DatabaseUnavailable."""
+        with self._session(self.database_url, _READ_LIMIT) as session:
+            return drift.pending(self.folder(version), read_ledger(session))
+
+    def ledger(self, *, last: int = _SHOWN_ROWS) -> tuple[LedgerRow, ...]:
+        """Return the newest rows of the ledger, newest first. Raises: FolderUnreadable, DatabaseUnavailable."""
+        with self._session(self.database_url, _READ_LIMIT) as session:
+            return rows(read_ledger(session), self.tags(), last=last)
+
+    def lint(self, migrations: tuple[Migration, ...]) -> tuple[LintFinding, ...]:
+        """Return what is dangerous in `migrations`. Raises: LintUnavailable."""
+        return lint(migrations)
+
+    def apply(self, version: str, *, database_url: SecretStr | None = None) -> MigrationsApplied:
+        """Everything pending stands in the schema and in the ledger, in one transaction.
+
+        Raises: FolderUnreadable, MigrationDrift, Refused (one can't run in a transaction), MigrationFailed, LockNotObtained, DatabaseUnavailable.
+        """
+        wanted = self.folder(version)
+
+        def work(session: psycopg.Connection) -> tuple[str, ...]:
+            missing = drift.pending(wanted, read_ledger(session))
+            for migration in missing:
+                _refuse_unfit(migration.tag, migration.sql)
+            if missing:
+                ensure_ledger(session)
+            for migration in missing:
+                _execute(session, f"{migration.tag}.sql", migration.sql)
+                record(session, migration)
+            return tuple(migration.tag for migration in missing)
+
+        return self._change(database_url or self.database_url, work)
+
+    def describe_apply(self, migrations: tuple[Migration, ...]) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same. Source: Production Deployment Steps, 2."""
+        files = self._files()
+        body = [
+            line
+            for migration in migrations
+            for line in (
+                f"\\i {_shown(files[migration.sha256].path)}",
+                f"INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ('{migration.sha256}', {migration.when});",  # noqa: S608 - printed
+            )
+        ]
+        return self._describe(body)
+
+    def roll_back(self, migrations: tuple[Migration, ...], *, database_url: SecretStr | None = None) -> MigrationsApplied:
+        """Of `migrations`, those in the ledger are taken back, newest first, in one transaction, ledger corrected; `tags` names them.
+
+        Raises: NoRollback, MigrationDrift (one was edited since, or something newer stands on it), Refused (one can't run in a transaction), MigrationFailed,
+        LockNotObtained, DatabaseUnavailable. Nothing was changed then.
+        """
+
+        def work(session: psycopg.Connection) -> tuple[str, ...]:
+            entries = read_ledger(session)
+            applied = _applied(migrations, entries)
+            _refuse_gap(applied, entries)
+            scripts = [(migration, _rollback_sql(migration)) for migration in applied]
+            for migration, script in scripts:
+                _execute(session, f"the rollback of {migration.tag}", script)
+                strike(session, migration)
+            return tuple(migration.tag for migration in applied)
+
+        return self._change(database_url or self.database_url, work)
+
+    def describe_roll_back(self, migrations: tuple[Migration, ...]) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same. Source: Rollback Procedures, option C."""
+        files = self._files()
+        body = []
+        for migration in sorted(migrations, key=lambda migration: migration.when, reverse=True):
+            script = files[migration.sha256].rollback_path
+            if script is None:
+                return (f"# {migration.tag} has no rollback file: restore the backup that was taken before it",)
+            body += [
+                f"\\i {_shown(script)}",
+                f"DELETE FROM drizzle.__drizzle_migrations WHERE hash = '{migration.sha256}' AND created_at = {migration.when};",  # noqa: S608 - printed
+            ]
+        return self._describe(body)
+
+    def tags(self) -> dict[str, str]:
+        """Return the names of the catalogue's migrations by their hash. Raises: FolderUnreadable."""
+        return {sha256: file.migration.tag for sha256, file in self._files().items()}
+
+    def _files(self) -> dict[str, MigrationFile]:
+        histories = dict.fromkeys(self.folders(version) for version in self.versions())
+        return {file.migration.sha256: file for history in histories for file in read_folders(history)}
+
+    def _change(self, database_url: SecretStr, work: Callable[[psycopg.Connection], tuple[str, ...]]) -> MigrationsApplied:
+        began = time.monotonic()
+        names = self.tags()
+        with self._session(database_url, _STATEMENT_LIMIT) as session:
+            changed, waited = in_one_transaction(session, database_url, lambda: work(session), patience=self.patience)
+            ledger = rows(read_ledger(session), names, last=_SHOWN_ROWS)
+        return MigrationsApplied(tags=changed, took=timedelta(seconds=time.monotonic() - began), waited_for_locks=waited, ledger=ledger)
+
+    def _describe(self, body: list[str]) -> tuple[str, ...]:
+        if not body:
+            return ()
+        address = conninfo_to_dict(self.database_url.get_secret_value())
+        psql = f"psql -h {address['host']} -p {address.get('port', 5432)} -U {address['user']} -d {address['dbname']} -v ON_ERROR_STOP=1"
+        lock_timeout = f"SET LOCAL lock_timeout = '{round(LOCK_TIMEOUT.total_seconds() * 1000)}ms';"
+        return ("\n".join([f"{psql} <<'EOF'", "BEGIN;", lock_timeout, *body, "COMMIT;", "EOF"]), f'{psql} -c "{_LOOK_AT_LEDGER}"')
+
+    @staticmethod
+    def _session(database_url: SecretStr, statement_limit: timedelta) -> AbstractContextManager[psycopg.Connection]:
+        return connection(database_url, name="ue-migrate", statement_limit=statement_limit)
+
+
+def _execute(session: psycopg.Connection, file: str, script: str) -> None:
+    """Every statement of `script` was executed. Raises: MigrationFailed, DatabaseUnavailable by the connection; lock errors pass, to be tried again."""
+    for chunk in chunks(script):
+        try:
+            session.execute(chunk.sql.encode())
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            raise
+        except psycopg.Error as error:
+            if session.closed:
+                raise
+            # Only the primary message: the detail quotes values of rows, which are members' data.
+            said = error.diag.message_primary or type(error).__name__
+            line = chunk.line_of(int(error.diag.statement_position or 0))
+            raise MigrationFailed(
+                what=f"{file}, statement {chunk.number}, line {line}: {said}; everything was rolled back, and nothing was changed",
+                remedy="correct the migration, and release it again",
+            ) from None
+
+
+def _refuse_unfit(name: str, script: str) -> None:
+    unfit = first_unfit(script)
+    if unfit is not None:
+        raise Refused(
+            what=f"{name} can't run in one transaction: line {unfit.line} says {unfit.words}; nothing was changed",
+            remedy="write it without, or run it by hand in a quiet hour and record it in drizzle.__drizzle_migrations",
+        )
+
+
+def _rollback_sql(migration: Migration) -> str:
+    if migration.rollback_sql is None:
+        raise NoRollback(
+            what=f"{migration.tag} has no rollback file; nothing was changed",
+            remedy=f"write {migration.tag}_rollback.sql, or restore the backup taken before it",
+        )
+    _refuse_unfit(f"the rollback of {migration.tag}", migration.rollback_sql)
+    return migration.rollback_sql
+
+
+def _applied(migrations: tuple[Migration, ...], entries: tuple[drift.Entry, ...]) -> tuple[Migration, ...]:
+    """Return those of `migrations` that the ledger holds, newest first. Raises: MigrationDrift when one was edited since."""
+    hashes = {entry.when: entry.sha256 for entry in entries}
+    for migration in migrations:
+        if hashes.get(migration.when, migration.sha256) != migration.sha256:
+            raise MigrationDrift(
+                what=f"{migration.tag} was edited after it was applied, so its rollback may not fit; nothing was changed",
+                remedy="restore the file as it was applied",
+            )
+    return tuple(sorted((migration for migration in migrations if migration.when in hashes), key=lambda migration: migration.when, reverse=True))
+
+
+def _refuse_gap(applied: tuple[Migration, ...], entries: tuple[drift.Entry, ...]) -> None:
+    """Refuse to take back a migration on which a newer one stands that is to stay."""
+    if not applied:
+        return
+    own = {migration.when for migration in applied}
+    on_top = [entry for entry in entries if entry.when > applied[-1].when and entry.when not in own]
+    if on_top:
+        raise MigrationDrift(
+            what=f"{applied[-1].tag} can't be taken back: row {on_top[0].id} of the ledger ({on_top[0].sha256[:12]}) is newer and stays; nothing was changed",
+            remedy="take the newer migrations back too",
+        )
+
+
+def _shown(path: Path) -> str:
+    """Return `path` as it is written from the project's root, so that a plan reads the same wherever it is made."""
+    root = project_path("")
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)

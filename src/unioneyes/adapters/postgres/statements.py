@@ -1,0 +1,109 @@
+"""What a migration's text says, without a parser: its statements, and those that can't stand in the runner's transaction.
+
+A recogniser of keywords is enough here. It only has to find the few statements that PostgreSQL refuses inside a transaction, and those that would end it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_SKIPPED = re.compile(
+    r"""
+      --[^\n]*                                             # to the end of the line
+    | (?<![A-Za-z0-9_$])[eE]'(?:[^'\\]|''|\\.)*'           # a literal with backslashes
+    | '(?:[^']|'')*'
+    | "(?:[^"]|"")*"
+    | (?<![A-Za-z0-9_$])\$(?P<tag>[A-Za-z_]\w*|)\$.*?\$(?P=tag)\$   # dollar-quoted: the body of a function
+    | /\*
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_COMMENT_EDGE = re.compile(r"/\*|\*/")
+_WORD = re.compile(r"[A-Za-z_]\w*|;")
+
+_OUTSIDE_TRANSACTIONS = re.compile(
+    r"""
+      CREATE\ (UNIQUE\ )?INDEX\ CONCURRENTLY\b
+    | DROP\ INDEX\ CONCURRENTLY\b
+    | REINDEX\b.*\b(CONCURRENTLY|DATABASE|SYSTEM)\b
+    | ALTER\ TABLE\b.*\bDETACH\ PARTITION\b.*\bCONCURRENTLY\b
+    | (CREATE|DROP)\ (DATABASE|TABLESPACE|SUBSCRIPTION)\b
+    | ALTER\ DATABASE\b.*\bSET\ TABLESPACE\b
+    | ALTER\ SYSTEM\b
+    | VACUUM\b
+    | CLUSTER(\ VERBOSE)?$
+    | DISCARD\ ALL\b
+    """,
+    re.VERBOSE,
+)
+_ENDS_TRANSACTION = re.compile(r"(BEGIN|START TRANSACTION|COMMIT|END|ABORT|PREPARE TRANSACTION|ROLLBACK(?! (WORK |TRANSACTION )?TO))\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One statement, as far as its keywords tell."""
+
+    line: int
+    """1-based, of its first word."""
+    words: str
+    """Its unquoted words in capitals, one blank between: `CREATE INDEX CONCURRENTLY ON CLAIMS STATUS`. Numbers, literals and quoted names are left out."""
+
+    @property
+    def unfit(self) -> bool:
+        """True when it can't run in the runner's transaction, or would end it."""
+        return bool(_OUTSIDE_TRANSACTIONS.match(self.words) or _ENDS_TRANSACTION.match(self.words))
+
+
+def statements(sql: str) -> tuple[Statement, ...]:
+    """Return the statements of `sql`, in order."""
+    return tuple(_split(_blanked(sql)))
+
+
+def first_unfit(sql: str) -> Statement | None:
+    """Return the first statement of `sql` that can't run in the runner's transaction; None when all can."""
+    return next((statement for statement in statements(sql) if statement.unfit), None)
+
+
+def _split(text: str) -> Iterator[Statement]:
+    words: list[str] = []
+    line = depth = 0
+    for match in _WORD.finditer(text):
+        word = match[0].upper()
+        if word == ";" and depth == 0:
+            if words:
+                yield Statement(line=line, words=" ".join(words))
+            words = []
+            continue
+        if not words:
+            line = text.count("\n", 0, match.start()) + 1
+        # The body of a function in SQL's own syntax, BEGIN ATOMIC ... END, holds semicolons that end nothing.
+        if (word == "ATOMIC" and words[-1:] == ["BEGIN"]) or (word == "CASE" and depth > 0):
+            depth += 1
+        elif word == "END" and depth > 0:
+            depth -= 1
+        words.append(word)
+    if words:
+        yield Statement(line=line, words=" ".join(words))
+
+
+def _blanked(sql: str) -> str:
+    """Return `sql` with blanks in place of comments, literals and quoted names; lines and columns stay where they are."""
+    parts: list[str] = []
+    at = 0
+    while (match := _SKIPPED.search(sql, at)) is not None:
+        end = _comment_end(sql, match.end()) if match[0] == "/*" else match.end()
+        parts += [sql[at : match.start()], re.sub(r"[^\n]", " ", sql[match.start() : end])]
+        at = end
+    return "".join([*parts, sql[at:]])
+
+
+def _comment_end(sql: str, inside: int) -> int:
+    """Return where the comment ends that began before `inside`. PostgreSQL's comments nest."""
+    depth = 1
+    for edge in _COMMENT_EDGE.finditer(sql, inside):
+        depth += 1 if edge[0] == "/*" else -1
+        if depth == 0:
+            return edge.end()
+    return len(sql)
