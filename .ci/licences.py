@@ -1,6 +1,6 @@
 """Every package that a lock names may be shipped with an Apache-2.0 product, as its own metadata says; the others are printed, with exit code 1.
 
-A package that states no licence is refused too. Why LGPL is allowed where it is named here: docs/decisions/0005-licences-of-dependencies.md.
+A package that states no licence is refused too. Why LGPL is allowed where it is named here: docs/decisions/0008-licences-of-dependencies.md.
 """
 
 from __future__ import annotations
