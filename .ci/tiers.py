@@ -94,8 +94,9 @@ def summary(outcomes: tuple[Outcome, ...]) -> str:
     table = [f"  {outcome.tier:<12} {outcome.state:<9} {outcome.seconds:>6.0f} s   {outcome.counts or outcome.reason}".rstrip() for outcome in outcomes]
     together = f"  {'all':<12} {'':<9} {sum(outcome.seconds for outcome in outcomes):>6.0f} s"
     missed = [f"\n!! The tier {outcome.tier!r} DID NOT RUN: {outcome.reason}" for outcome in outcomes if outcome.state is State.NOT_RUN]
-    total = sum((outcome.counts for outcome in outcomes if outcome.counts), Counts())
-    return "\n".join([*table, together, *missed, "", str(total)])
+    counted = [outcome.counts for outcome in outcomes if outcome.counts]
+    closing = ["", str(sum(counted, Counts()))] if counted else []
+    return "\n".join([*table, together, *missed, *closing])
 
 
 def main(tiers: tuple[str, ...]) -> int:
