@@ -1,0 +1,118 @@
+"""What a database holds, in few bytes: per table the number of rows and a sum over their hashes; sequences; and how many of each kind of object."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import psycopg
+from psycopg.rows import class_row
+from psycopg.sql import SQL, Identifier, Literal
+from pydantic import BaseModel, ConfigDict
+
+from unioneyes.adapters.postgres.connections import sql
+
+
+class TablePrint(BaseModel):
+    """A table's rows, whatever their order: the sum changes when any column of any row does."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: str
+    """`schema.name`, quoted where needed."""
+    rows: int
+    hash: str
+    protected: str
+    """`forced`, `on` or `off`: row level security."""
+
+
+class SequencePrint(BaseModel):
+    """Where a sequence stands. Sequences are outside of snapshots, so a dump may hold a later value."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sequence: str
+    last_value: int
+    called: bool
+
+
+class ObjectCount(BaseModel):
+    """How many objects of one kind there are: a lost policy or trigger shows here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    count: int
+
+
+class Fingerprint(BaseModel):
+    """What a database held in one snapshot."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tables: tuple[TablePrint, ...]
+    sequences: tuple[SequencePrint, ...]
+    objects: tuple[ObjectCount, ...]
+
+    @property
+    def rows(self) -> int:
+        """Rows of all tables."""
+        return sum(table.rows for table in self.tables)
+
+
+def take_fingerprint(session: psycopg.Connection, *, lock_wait: timedelta) -> Fingerprint:
+    """Return what the session's database holds. The session is in a transaction with one snapshot, as a role that row level security does not hold back."""
+    session.execute(sql("fingerprint_settings"))
+    session.execute(SQL("SET LOCAL lock_timeout = {}").format(Literal(f"{round(lock_wait.total_seconds() * 1000)}ms")))
+    tables = session.execute(sql("fingerprint_tables")).fetchall()
+    sequences = session.execute(sql("fingerprint_sequences")).fetchall()
+    with session.cursor(row_factory=class_row(ObjectCount)) as cursor:
+        objects = tuple(cursor.execute(sql("fingerprint_objects")))
+    return Fingerprint(
+        tables=tuple(_table(session, schema, name, protected) for schema, name, protected in tables),
+        sequences=tuple(_sequence(session, schema, name) for schema, name in sequences),
+        objects=objects,
+    )
+
+
+def differences(source: Fingerprint, restored: Fingerprint) -> tuple[str, ...]:
+    """Return a sentence for each difference that matters; empty when `restored` holds what `source` held. Pure."""
+    there = {table.table: table for table in restored.tables}
+    lost = [f"{table.table} is missing" for table in source.tables if table.table not in there]
+    more = [f"{name} is not in the source" for name in there.keys() - {table.table for table in source.tables}]
+    changed = [_changed(table, there[table.table]) for table in source.tables if table.table in there and there[table.table] != table]
+    positions = {sequence.sequence: sequence for sequence in restored.sequences}
+    behind = [
+        f"sequence {sequence.sequence} is missing or behind"
+        for sequence in source.sequences
+        if sequence.sequence not in positions or _behind(sequence, positions[sequence.sequence])
+    ]
+    counts = {entry.kind: entry.count for entry in restored.objects}
+    objects = [f"{counts.get(entry.kind, 0)} {entry.kind} instead of {entry.count}" for entry in source.objects if counts.get(entry.kind, 0) != entry.count]
+    return (*lost, *sorted(more), *changed, *behind, *objects)
+
+
+def _changed(source: TablePrint, restored: TablePrint) -> str:
+    if source.rows != restored.rows:
+        return f"{source.table} has {restored.rows} rows instead of {source.rows}"
+    if source.hash != restored.hash:
+        return f"{source.table} has other values in its {source.rows} rows"
+    return f"{source.table} has row level security {restored.protected} instead of {source.protected}"
+
+
+def _behind(source: SequencePrint, restored: SequencePrint) -> bool:
+    return (restored.last_value, restored.called) < (source.last_value, source.called)
+
+
+def _table(session: psycopg.Connection, schema: str, name: str, protected: str) -> TablePrint:
+    table = Identifier(schema, name)
+    query = SQL("SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text FROM ONLY {} AS t").format(table)
+    row = session.execute(query).fetchone()
+    count, total = row or (0, "0")
+    return TablePrint(table=table.as_string(session), rows=count, hash=total, protected=protected)
+
+
+def _sequence(session: psycopg.Connection, schema: str, name: str) -> SequencePrint:
+    sequence = Identifier(schema, name)
+    row = session.execute(SQL("SELECT last_value, is_called FROM {}").format(sequence)).fetchone()
+    last_value, called = row or (0, False)
+    return SequencePrint(sequence=sequence.as_string(session), last_value=last_value, called=called)

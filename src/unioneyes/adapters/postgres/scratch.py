@@ -1,0 +1,164 @@
+"""Scratch servers: throwaway copies of backups, which never outlive the process that started them."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_serializer
+
+from unioneyes.adapters.postgres.bootstrap import create_database, set_password
+from unioneyes.adapters.postgres.connections import connection, shown
+from unioneyes.adapters.postgres.manifest import Manifest
+from unioneyes.adapters.postgres.programs import password_in_file, program, run_program
+from unioneyes.adapters.postgres.server import SUPERUSER, THROWAWAY, PostgresServer
+
+_ADMIN_LIMIT = timedelta(seconds=20)
+_RESTORE_LIMIT = timedelta(hours=1)
+_PORT = 5432
+"""Only part of the Unix socket's name: scratch servers listen on nothing else."""
+
+
+class _Keys(BaseModel):
+    """What a process needs that finds a restored copy running. Written last, so it says that the copy is whole."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dump: str
+    """SHA-256 of the dump that was restored."""
+    database: str
+    passwords: dict[str, SecretStr]
+    """By role. They open nothing but this copy, whose data its reader can read anyway."""
+
+    @field_serializer("passwords", when_used="json")
+    def _reveal(self, passwords: dict[str, SecretStr]) -> dict[str, str]:
+        return {role: password.get_secret_value() for role, password in passwords.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScratchCopy:
+    """A restored copy that accepts connections."""
+
+    server: PostgresServer
+    database: str
+    passwords: dict[str, SecretStr]
+
+    def url(self, role: str) -> SecretStr:
+        """Return its address for the superuser, the owner or the service."""
+        return self.server.url(role=role, password=self.passwords[role], database=self.database)
+
+
+class ScratchServers:
+    """The scratch servers under one folder. Each dies with the process that started it, even by `kill -9`; its files go with the next sweep."""
+
+    def __init__(self, folder: Path, *, owner: str, service: str) -> None:
+        """Remember where the servers stand, and which two roles sign in to them."""
+        self._folder = folder
+        self._owner = owner
+        self._service = service
+        # PostgreSQL is told to die with the thread that started it, so that thread has to live as long as this process does.
+        self._parent = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scratch-parent")
+        self._processes: dict[Path, subprocess.Popen[bytes]] = {}
+
+    @contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """Nobody else, in this process or another, works on `name` meanwhile. The kernel frees the turn of a process that dies."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with self._place(name).with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def running(self, name: str, *, dump: str) -> ScratchCopy | None:
+        """Return the restored copy of `name` if it accepts connections, whoever started it, and is of this dump."""
+        place = self._place(name)
+        try:
+            keys = _Keys.model_validate_json((place / "keys.json").read_bytes())
+        except (OSError, ValidationError):
+            return None
+        server = self._server(place)
+        whole = keys.dump == dump and server.running() and server.ready()
+        return ScratchCopy(server=server, database=keys.database, passwords=keys.passwords) if whole else None
+
+    def restore(self, manifest: Manifest, dump: Path) -> ScratchCopy:
+        """A fresh server holds the restored dump; an earlier copy of the same name is gone.
+
+        Raises: ProgramFailed (the dump can't be restored), ServerNotReady, psycopg.Error.
+        """
+        self.discard(manifest.name)
+        place = self._place(manifest.name)
+        server = self._server(place)
+        passwords = {role: SecretStr(secrets.token_urlsafe(24)) for role in (SUPERUSER, self._owner, self._service)}
+        server.initialise(passwords[SUPERUSER])
+        self._processes[place] = self._parent.submit(server.start).result()
+        copy = ScratchCopy(server=server, database=manifest.database, passwords=passwords)
+        with connection(
+            server.url(role=SUPERUSER, password=passwords[SUPERUSER], database="postgres"), name="ue-restore", statement_limit=_ADMIN_LIMIT
+        ) as admin:
+            self._create_roles(admin, manifest.roles, passwords)
+            create_database(admin, manifest.database, owner=self._owner)
+        argv = (program("pg_restore"), "--exit-on-error", "--jobs=2", "--no-password", "-d", shown(copy.url(SUPERUSER)), str(dump))
+        with password_in_file(passwords[SUPERUSER]) as environment:
+            run_program(argv, within=_RESTORE_LIMIT, environment=environment)
+        self._write_keys(place, _Keys(dump=manifest.sha256, database=manifest.database, passwords=passwords))
+        return copy
+
+    def discard(self, name: str) -> None:
+        """No server of `name` runs, and its files are gone."""
+        self._remove(self._place(name))
+
+    def sweep(self) -> None:
+        """What crashed processes left behind is gone; what a living one uses is left alone."""
+        for place in self._folder.glob("*/"):
+            with place.with_suffix(".lock").open("w") as lock, suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not self._server(place).running():
+                    self._remove(place)
+
+    def close(self) -> None:
+        """The servers that this process started are gone."""
+        for place in tuple(self._processes):
+            self._remove(place)
+        self._parent.shutdown()
+
+    def _create_roles(self, admin: psycopg.Connection, roles: tuple[str, ...], passwords: dict[str, SecretStr]) -> None:
+        """The roles that the dump speaks of exist; owner and service sign in."""
+        for role in sorted({*roles, self._owner, self._service} - {SUPERUSER}):
+            admin.execute(SQL("CREATE ROLE {}").format(Identifier(role)))
+        for role in (self._owner, self._service):
+            admin.execute(SQL("ALTER ROLE {} LOGIN").format(Identifier(role)))
+            set_password(admin, role, passwords[role])
+
+    @staticmethod
+    def _write_keys(place: Path, keys: _Keys) -> None:
+        partial = place / "keys.json.partial"
+        partial.touch(mode=0o600)
+        partial.write_text(keys.model_dump_json())
+        partial.replace(place / "keys.json")
+
+    def _remove(self, place: Path) -> None:
+        self._server(place).stop(how=signal.SIGQUIT)  # at once: nothing in it is worth a checkpoint
+        process = self._processes.pop(place, None)
+        if process is not None:
+            process.wait()
+        shutil.rmtree(place, ignore_errors=True)
+
+    def _place(self, name: str) -> Path:
+        """Return the folder of `name`'s server: short, because a Unix socket's path is limited."""
+        return self._folder / sha256(os.fsencode(name)).hexdigest()[:8]
+
+    @staticmethod
+    def _server(place: Path) -> PostgresServer:
+        return PostgresServer(name="scratch", folder=place, port=_PORT, sockets=place, tcp=False, settings=THROWAWAY)
