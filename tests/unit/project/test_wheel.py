@@ -18,7 +18,7 @@ def shipped(root: Path, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     return set(ZipFile(wheel).namelist())
 
 
-def test_every_module_and_every_file_beside_one_is_shipped(root: Path, kept: tuple[Path, ...], shipped: set[str]) -> None:
+def test_every_module_and_every_file_beside_one_is_shipped(kept: tuple[Path, ...], shipped: set[str]) -> None:
     assert [str(path) for path in kept if path.is_relative_to("src") and str(path.relative_to("src")) not in shipped] == []
 
 
