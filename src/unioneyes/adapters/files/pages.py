@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,14 +26,15 @@ class MarkdownFolder:
         partial = page.with_name(f".{page.name}.{secrets.token_hex(4)}")
         try:
             page.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("x", encoding="utf-8") as file:
+            with partial.open("x", encoding="utf-8", newline="") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(page)
             _keep_name(page.parent)
         except OSError as error:
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink()
             raise PageNotKept(what=f"{page} could not be written: {error.strerror}", remedy="make room or give write permission, then try again") from error
         return str(page)
 
@@ -40,7 +42,7 @@ class MarkdownFolder:
         """Return the page's text; None when there is none. Raises: PathOutside, PageNotKept (it can't be read)."""
         page = self._page(path)
         try:
-            return page.read_text(encoding="utf-8")
+            return page.read_bytes().decode("utf-8")
         except FileNotFoundError:
             return None
         except (OSError, UnicodeDecodeError) as error:

@@ -20,8 +20,6 @@ from unioneyes.simulators.slack import schema
 from unioneyes.simulators.slack.schema import Arguments, SlackError
 from unioneyes.simulators.slack.workspace import BOT, BOT_NAME, BOT_USER, TEAM, TEAM_NAME, Channel, Workspace
 
-RETRY_AFTER = 1
-"""Seconds that a rate-limited client is told to wait."""
 MOST_PER_PAGE = 999
 DEFAULT_PER_PAGE = 100
 
@@ -43,13 +41,17 @@ class Faults(BaseModel):
     mode: FaultMode | None
     times: int | None = Field(default=None, ge=1)
     """How many requests; until it is switched off when not given."""
-    seconds: float = Field(default=10.0, gt=0, le=120)
-    """How late a slow answer comes."""
+    method: str | None = None
+    """Which method's requests; all when not given."""
+    seconds: int = Field(default=1, ge=0, le=120)
+    """How late a slow answer comes; how long a rate-limited client is told to wait."""
 
-    def take(self) -> FaultMode | None:
+    def take(self, method: str) -> FaultMode | None:
         """Return what this request meets, and count it."""
         mode = self.mode
-        if mode is not None and self.times is not None:
+        if mode is None or self.method not in {None, method}:
+            return None
+        if self.times is not None:
             self.times -= 1
             if self.times == 0:
                 self.mode, self.times = None, None
@@ -64,11 +66,11 @@ def routes(workspace: Workspace, *, token: SecretStr | None) -> list[Route]:
     faults = Faults(mode=None)
 
     async def call(request: Request) -> Response:
-        match faults.take():
+        match faults.take(request.path_params["method"]):
             case FaultMode.DOWN:
                 return PlainTextResponse("upstream connect error or disconnect/reset before headers", status_code=503)
             case FaultMode.RATE_LIMITED:
-                return JSONResponse({"ok": False, "error": "ratelimited"}, status_code=429, headers={"Retry-After": str(RETRY_AFTER)})
+                return JSONResponse({"ok": False, "error": "ratelimited"}, status_code=429, headers={"Retry-After": str(faults.seconds)})
             case mode:
                 answer = await _answer(request, workspace, token)
                 if mode is FaultMode.SLOW:
@@ -80,7 +82,7 @@ def routes(workspace: Workspace, *, token: SecretStr | None) -> list[Route]:
             wanted = Faults.model_validate_json(await request.body())
         except ValidationError as error:
             return JSONResponse({"errors": [fault["msg"] for fault in error.errors()]}, status_code=422)
-        faults.mode, faults.times, faults.seconds = wanted.mode, wanted.times, wanted.seconds
+        faults.mode, faults.times, faults.method, faults.seconds = wanted.mode, wanted.times, wanted.method, wanted.seconds
         return JSONResponse(faults.model_dump(mode="json"))
 
     async def received(_: Request) -> Response:
@@ -220,8 +222,9 @@ def _page(things: list[JsonValue], arguments: Arguments) -> tuple[list[JsonValue
     limit = int(_number(arguments, "limit", DEFAULT_PER_PAGE))
     if not 1 <= limit <= MOST_PER_PAGE:
         raise SlackError("invalid_limit", f"limit is between 1 and {MOST_PER_PAGE}")
+    cursor = str(arguments.get("cursor", ""))
     try:
-        start = int(urlsafe_b64decode(str(arguments.get("cursor", ""))) or 0)
+        start = int(urlsafe_b64decode(cursor)) if cursor else 0
     except ValueError:
         raise SlackError("invalid_cursor") from None
     following = start + limit
