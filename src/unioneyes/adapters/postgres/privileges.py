@@ -1,7 +1,8 @@
 """PostgreSQL refuses to run as root: started by root, it runs as `nobody`; and it never outlives whoever started it.
 
 Two ways, tried in this order. In a user namespace the process is root outside, so the files stay root's and a home with mode 0700 stays readable, while
-PostgreSQL sees itself as `nobody`. Where namespaces are not allowed (some containers), the process really becomes `nobody`, and its files are handed over.
+PostgreSQL sees itself as `nobody`. Where namespaces are not allowed (many containers), the process really becomes `nobody`; its data folder is handed over,
+and of root's powers it keeps the one to pass file permissions, so that the same homes stay readable.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def _prefix(chosen: Way) -> tuple[str, ...]:
         case Way.NAMESPACE:
             return ("unshare", "--user", f"--map-user={user}", f"--map-group={group}", "--")
         case Way.BECOME_NOBODY:
-            return ("setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--")
+            kept = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+            return ("setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", *kept, "--")
 
 
 def _nobody() -> tuple[int, int]:

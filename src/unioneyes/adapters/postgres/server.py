@@ -111,7 +111,6 @@ class PostgresServer:
             with NamedTemporaryFile("w", prefix="ue-pass-", dir=self.folder) as passfile:  # made with mode 0600
                 passfile.write(password.get_secret_value())
                 passfile.flush()
-                hand_over(Path(passfile.name))
                 sync = ["--no-sync"] if self.settings.get("fsync") == "off" else []
                 argv = (program("initdb"), "-D", str(partial), "-U", SUPERUSER, "-A", "scram-sha-256", "--pwfile", passfile.name, *sync, *_INITDB_OPTIONS)
                 run_program(unprivileged(argv), within=_INITIALISE_LIMIT)
@@ -137,7 +136,6 @@ class PostgresServer:
         passfile.unlink(missing_ok=True)
         passfile.touch(mode=0o600)
         passfile.write_text(passfile_line(password))
-        hand_over(passfile)
         streams_from = make_conninfo(
             host="127.0.0.1" if primary.tcp else str(primary.sockets),
             port=primary.port,
@@ -221,7 +219,6 @@ class PostgresServer:
     def _partial_folder(self) -> Path:
         """Return the path where a data folder is built before it gets its name; a half-built one of an earlier attempt is gone."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        hand_over(self.folder)
         partial = self.data.with_name("data.partial")
         shutil.rmtree(partial, ignore_errors=True)
         return partial
@@ -229,7 +226,6 @@ class PostgresServer:
     def _configure(self, replication: Mapping[str, str]) -> None:
         """The server's settings stand in a file of their own, written anew so that a moved folder or a changed port takes effect."""
         self.sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
-        hand_over(self.sockets)
         if len(os.fsencode(self.sockets / f".s.PGSQL.{self.port}")) > _LONGEST_SOCKET:
             raise BadInput(what=f"the path of {self.name}'s Unix socket is longer than {_LONGEST_SOCKET} bytes", remedy="choose a folder with a shorter path")
         settings = {
