@@ -24,7 +24,10 @@ class _Token(BaseModel):
 
 
 class SyntheticMember:
-    """A source of session tokens for one steward of the synthetic organization. Safe to share between threads."""
+    """A source of session tokens for the synthetic organization's steward. Safe to share between threads.
+
+    It is the steward of the service's own smoke tests, who has signed in before the first probe is made.
+    """
 
     def __init__(self, *, issuer_url: str) -> None:
         """Ask the issuer at `issuer_url` for tokens."""
@@ -44,9 +47,9 @@ class SyntheticMember:
 
     def _ask(self) -> SecretStr:
         request = {
-            "subject": "user_synthetic_probe",
-            "name": "Synthetic Probe",
-            "email": "synthetic-probe@example.org",
+            "subject": "user_synthetic_steward",
+            "name": "Synthetic Steward",
+            "email": "steward@synthetic.example.org",
             "organization": {"id": "org_synthetic_a", "slug": "synthetic-a"},
             "role": "steward",
             "lifetime_seconds": int(LIFETIME.total_seconds()),
