@@ -83,7 +83,11 @@ def test_a_claim_has_a_deadline_and_keeps_its_history(steward: httpx.Client) -> 
     assert steward.post(f"{path}/assign", json={"member_id": member, "note": "yours"}).json()["status"] == "assigned"
     assert steward.post(f"{path}/transition", json={"to": "investigation"}).json()["assigned_to"] == member
     history = steward.get(path).json()["updates"]
-    assert [(update["from_status"], update["to_status"]) for update in history] == [(None, "submitted"), ("submitted", "assigned"), ("assigned", "investigation")]
+    assert [(update["from_status"], update["to_status"]) for update in history] == [
+        (None, "submitted"),
+        ("submitted", "assigned"),
+        ("assigned", "investigation"),
+    ]
     assert history[1]["note"] == "yours"
 
 

@@ -158,4 +158,7 @@ def test_a_stale_socket_file_does_not_stop_a_replica(replicas: Replicas, databas
 
 def waits_for_lock(database: Database) -> bool:
     with database.connect("claims_owner") as owner:
-        return owner.execute("SELECT FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").fetchone() == ()
+        return (
+            owner.execute("SELECT FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())").fetchone()
+            == ()
+        )

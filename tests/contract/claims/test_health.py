@@ -36,9 +36,7 @@ def test_a_release_whose_migration_is_missing_is_unhealthy(replicas: Replicas, n
         assert client.get("/api/health").status_code == 200
 
 
-def test_a_lost_database_is_told_and_found_again_without_a_restart(
-    replicas: Replicas, new_database: Callable[[str], Database], identities: Identities
-) -> None:
+def test_a_lost_database_is_told_and_found_again_without_a_restart(replicas: Replicas, new_database: Callable[[str], Database], identities: Identities) -> None:
     database = new_database("1.1.0")
     replica = replicas.start("1.1.0", database)
     with replica.client(identities.token(person("org_lost"))) as client, superuser(database) as admin:

@@ -55,7 +55,7 @@ def hours_ago(hours: int) -> int:
 @pytest.mark.parametrize(
     ("forge", "reason"),
     [
-        (lambda identities: forged(identities), "signature"),
+        (forged, "signature"),
         (lambda identities: forged(identities, o={"id": "org_victim", "slg": "x", "rol": "admin"}), "signature"),
         (unsigned, "unknown-key"),
         (lambda identities: resigned(identities, exp=hours_ago(1)), "expired"),
