@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
@@ -41,5 +41,5 @@ class HealthDocument(BaseModel):
             version=self.version,
             uptime=timedelta(seconds=self.uptime),
             checks=tuple(check.value() for check in self.checks),
-            at=self.timestamp,
+            at=self.timestamp.astimezone(UTC),
         )
