@@ -1,0 +1,98 @@
+"""A runbook's request as the flags of a command: one dataclass serves the command line, the API's body and the run's input."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from datetime import timedelta
+from typing import Annotated, Concatenate, ParamSpec, TypeVar, get_args, get_type_hints
+
+from cyclopts import Parameter, Token
+
+from unioneyes.kernel.units import parse_duration
+
+P = ParamSpec("P")
+RequestT = TypeVar("RequestT")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One field of a request, as cyclopts sees it."""
+
+    field: Field[object]
+    hint: object
+    help: str
+    positional: bool
+
+    @property
+    def parameter(self) -> inspect.Parameter:
+        """The command's parameter for the field."""
+        kind = inspect.Parameter.POSITIONAL_ONLY if self.positional else inspect.Parameter.KEYWORD_ONLY
+        default = inspect.Parameter.empty if self.field.default is MISSING else self.field.default
+        return inspect.Parameter(self.field.name, kind, default=default, annotation=self.annotation)
+
+    @property
+    def annotation(self) -> object:
+        """Its type, and how cyclopts reads it."""
+        if timedelta in (self.hint, *get_args(self.hint)):
+            return Annotated[self.hint, Parameter(help=self.help, converter=_duration, metavar="DURATION")]
+        if self.hint is bool and self.field.default is False:
+            return Annotated[bool, Parameter(help=self.help, negative=())]
+        return Annotated[self.hint, Parameter(help=self.help)]
+
+
+def asks_for(
+    kind: type[RequestT], *, positional: str | None = None, hidden: frozenset[str] = frozenset()
+) -> Callable[[Callable[Concatenate[RequestT, P], R]], Callable[..., R]]:
+    """Give a command the fields of `kind` as flags; the docstring under a field is the flag's help.
+
+    `positional` names the field that is typed without a flag; the fields in `hidden` keep their default.
+    """
+    assert is_dataclass(kind)  # noqa: S101 - tells the type checker what every caller passes
+    hints = get_type_hints(kind)
+    helps = field_docs(kind)
+    asked = [
+        _Asked(field, hints[field.name], helps.get(field.name, ""), positional=field.name == positional) for field in fields(kind) if field.name not in hidden
+    ]
+
+    def decorate(command: Callable[Concatenate[RequestT, P], R]) -> Callable[..., R]:
+        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        names = [one.field.name for one in asked]
+
+        def run(*args: object, **kwargs: object) -> R:
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            request = kind(**{name: bound.arguments.pop(name) for name in names})
+            return command(request, **bound.arguments)  # type: ignore[call-arg]  # the signature below holds the two together
+
+        signature = inspect.Signature([*sorted((one.parameter for one in asked), key=lambda each: each.kind), *own])
+        run.__signature__ = signature  # type: ignore[attr-defined]  # the way to tell cyclopts
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in signature.parameters.values()}
+        run.__doc__, run.__name__, run.__module__ = command.__doc__, command.__name__, command.__module__
+        return run
+
+    return decorate
+
+
+def field_docs(kind: type) -> dict[str, str]:
+    """Return the docstring under each field of a dataclass."""
+    (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(body, ast.ClassDef)  # noqa: S101 - the source of a class is a class
+    docs: dict[str, str] = {}
+    for field, below in zip(body.body, body.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            match below:
+                case ast.Expr(value=ast.Constant(value=str() as text)):
+                    docs[field.target.id] = inspect.cleandoc(text)
+                case _:
+                    pass
+    return docs
+
+
+def _duration(hint: object, tokens: tuple[Token, ...]) -> timedelta:
+    del hint
+    return parse_duration(tokens[0].value)

@@ -1,0 +1,102 @@
+"""The commands, as a table: enough for `ue --help`, which loads nothing else.
+
+A command's summary is its function's first line; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    """One command."""
+
+    words: str
+    """`deploy start`."""
+    takes: str
+    """Its positional arguments, as a person reads them: `VERSION`, `[RUN]`."""
+    function: str
+    """`module:function` under `unioneyes.cli`."""
+    does: str
+    """The first line of its help."""
+
+    @property
+    def noun(self) -> str:
+        """The first word."""
+        return self.words.partition(" ")[0]
+
+
+NOUNS = {
+    "env": "The environment: for `local`, the embedded stack",
+    "release": "Releases: what can be deployed",
+    "deploy": "Deployments: a release reaches its users",
+    "rollback": "Rollbacks: the members get the good release back",
+    "run": "Runs: what was started, by whom, and where it is",
+    "rehearse": "Rehearsals: the runbooks for real, on the embedded stack, with faults",
+    "serve": "The server: API, console and worker",
+}
+
+VERBS = (
+    Verb("env up", "", "env:up", "Start the environment; it runs on after the terminal is closed."),
+    Verb("env down", "", "env:down", "Stop the environment; nothing of it is left running."),
+    Verb("env status", "", "env:status", "Show addresses, processes and colours of the environment."),
+    Verb("env reset", "", "env:reset", "Stop the environment and delete its data."),
+    Verb("env doctor", "", "env:doctor", "Find what stands in the way of a running environment, and say what to do."),
+    Verb("release list", "", "release:list_releases", "List the releases that can be deployed."),
+    Verb("deploy start", "VERSION", "deploy:start", "Deploy a release: checked, backed up, smoke-tested, switched, watched, verified."),
+    Verb("deploy status", "", "deploy:status", "Show the current deployment, both colours' traffic and errors, and how long a rollback would take."),
+    Verb("deploy list", "", "deploy:list_deployments", "List the deployments, newest first."),
+    Verb("deploy verify", "[RUN]", "deploy:verify", "Verify what serves now, or show how an earlier deployment was verified."),
+    Verb("deploy smoke", "URL", "deploy:smoke", "Run the service's end-to-end flows against an address."),
+    Verb("rollback traffic", "", "rollback:traffic", "Send the members back to the colour that served before."),
+    Verb("rollback plan", "", "rollback:plan", "Show which ways back are open now, and how long each takes."),
+    Verb("run list", "", "run:list_runs", "List the runs, newest first."),
+    Verb("run show", "RUN", "run:show", "Show a run: its plan, where it is, and its result."),
+    Verb("run watch", "RUN", "run:watch", "Follow a run live until it ends."),
+    Verb("run logs", "RUN", "run:logs", "Print the journal of a run."),
+    Verb("run cancel", "RUN", "run:cancel", "Stop a run at its next safe point and undo what it did."),
+    Verb("run resume", "RUN", "run:resume", "Decide for a parked run: retry the failed step, skip it, or undo."),
+    Verb("rehearse demo", "", "rehearse:demo", "Show the main job: deploy under load, then roll a faulty release back."),
+    Verb("rehearse faults", "", "rehearse:faults", "Roll out every faulty release and measure the time from fault to good."),
+    Verb("serve", "", "serve:serve", "Serve the API, the console and the worker until told to stop."),
+)
+
+GLOBAL_OPTIONS = {
+    "--env NAME": "Environment to operate, `local` by default (UE_ENV)",
+    "--home DIR": "Folder of the environment (UE_HOME)",
+    "-o, --output": "table, json or jsonl",
+    "--to PATH": "Write the result to a file",
+}
+
+
+def find(words: list[str]) -> Verb | None:
+    """Return the command that `words` begin with; None when there is none."""
+    for length in (2, 1):
+        named = " ".join(words[:length])
+        for verb in VERBS:
+            if verb.words == named:
+                return verb
+    return None
+
+
+def overview() -> str:
+    """Return the help of `ue` itself."""
+    parts = ["ue: the UnionEyes production runbooks, as a program.", "", "Usage: ue <noun> <verb> [options]"]
+    for noun in NOUNS:
+        parts += ["", _section(noun)]
+    parts += ["", "Options of every command", *_lines(GLOBAL_OPTIONS), "", "`ue <noun> <verb> --help` says more. `ue --version` says which release this is."]
+    return "\n".join(parts)
+
+
+def noun_overview(noun: str) -> str:
+    """Return the help of one noun."""
+    return f"Usage: ue {noun} <verb> [options]\n\n{_section(noun)}\n\n`ue {noun} <verb> --help` says more."
+
+
+def _section(noun: str) -> str:
+    verbs = {f"{verb.words} {verb.takes}".rstrip(): verb.does for verb in VERBS if verb.noun == noun}
+    return "\n".join([NOUNS[noun], *_lines(verbs)])
+
+
+def _lines(entries: dict[str, str]) -> list[str]:
+    return [f"  {left:<22} {right}" for left, right in entries.items()]
