@@ -59,6 +59,8 @@ class VersionSeen:
 
     version: str
     answers: int
+    bad: int
+    """Of them, those that nobody intended."""
     first: datetime
     """Its first answer."""
     last: datetime
@@ -105,15 +107,23 @@ class LoadReport:
             "first_bad": rfc3339(self.first_bad) if self.first_bad else None,
             "last_bad": rfc3339(self.last_bad) if self.last_bad else None,
             "versions": [
-                {"version": seen.version, "answers": seen.answers, "first": rfc3339(seen.first), "last": rfc3339(seen.last)} for seen in self.versions
+                {"version": seen.version, "answers": seen.answers, "bad": seen.bad, "first": rfc3339(seen.first), "last": rfc3339(seen.last)}
+                for seen in self.versions
             ],
         }
 
 
 def read_report(path: Path) -> LoadReport:
     """Return what the lines of `path` add up to, also while they are being written."""
-    with path.open(encoding="utf-8") as file:
-        return summarise(_exchanges(file))
+    return summarise(read_exchanges(path))
+
+
+def read_exchanges(path: Path) -> Iterator[Exchange]:
+    """Yield the requests of a report in the order in which they ended, also while it is being written."""
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            if line.endswith("\n") and not line.startswith('{"summary"'):  # a line without its end is still being written
+                yield _EXCHANGE.validate_json(line)
 
 
 def summarise(exchanges: Iterable[Exchange]) -> LoadReport:
@@ -124,6 +134,7 @@ def summarise(exchanges: Iterable[Exchange]) -> LoadReport:
     bad: list[float] = []
     seconds: dict[str, Counter[int]] = {}
     ends: dict[str, tuple[float, float]] = {}
+    bad_of: Counter[str] = Counter()
     for exchange in exchanges:
         sent += 1
         posts += exchange.method == "POST"
@@ -140,6 +151,7 @@ def summarise(exchanges: Iterable[Exchange]) -> LoadReport:
             seconds.setdefault(exchange.version, Counter())[math.floor(end)] += 1
             first, last = ends.get(exchange.version, (end, end))
             ends[exchange.version] = (min(first, end), max(last, end))
+            bad_of[exchange.version] += exchange.lost
     took.sort()
     return LoadReport(
         sent=sent,
@@ -157,6 +169,7 @@ def summarise(exchanges: Iterable[Exchange]) -> LoadReport:
             VersionSeen(
                 version=version,
                 answers=seconds[version].total(),
+                bad=bad_of[version],
                 first=_moment(first),
                 last=_moment(last),
                 per_second=tuple(sorted(seconds[version].items())),
@@ -172,13 +185,6 @@ def percentile(ascending: list[float], share: float) -> float:
 
 
 _EXCHANGE = TypeAdapter(Exchange)
-
-
-def _exchanges(lines: Iterable[str]) -> Iterator[Exchange]:
-    """Yield the exchanges; the summary is none, and a line without its end is still being written."""
-    for line in lines:
-        if line.endswith("\n") and not line.startswith('{"summary"'):
-            yield _EXCHANGE.validate_json(line)
 
 
 def _moment(seconds: float) -> datetime:

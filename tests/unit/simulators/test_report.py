@@ -6,13 +6,13 @@ import json
 import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unioneyes.simulators import report
-from unioneyes.simulators.report import Exchange, percentile, read_report, summarise
+from unioneyes.simulators.report import Exchange, percentile, read_exchanges, read_report, summarise
 
 NOON = datetime(2026, 2, 9, 12, 0, tzinfo=UTC)
 
@@ -74,7 +74,10 @@ def test_every_request_is_counted_once(sent: list[Exchange]) -> None:
 
 @given(exchanges)
 def test_what_was_written_reads_back_the_same(sent: list[Exchange]) -> None:
-    assert list(report._exchanges(one.line() for one in sent)) == sent
+    with NamedTemporaryFile("w", suffix=".jsonl") as file:
+        file.writelines(one.line() for one in sent)
+        file.flush()
+        assert list(read_exchanges(Path(file.name))) == sent
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0.01, 1))

@@ -29,6 +29,7 @@ class ClientSeen:
     slowest: timedelta
     p99: timedelta
     posts_answered: int
+    """Claims that members know to be submitted."""
     versions: tuple[Answered, ...]
     first_bad_at: datetime | None
     last_bad_at: datetime | None
