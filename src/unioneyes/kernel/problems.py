@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import ClassVar, TypedDict
+from typing import ClassVar
+
+from typing_extensions import TypedDict  # pydantic reads no other one before Python 3.12
 
 
 class ExitCode(IntEnum):
