@@ -1,0 +1,227 @@
+"""The service's replicas as supervised processes, each on a Unix socket of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pydantic import BaseModel, SecretStr, TypeAdapter
+
+from unioneyes.adapters.processes.client import ProcessNotReady, Supervisor
+from unioneyes.adapters.processes.logs import LEVELS, read_log
+from unioneyes.adapters.processes.spec import LONGEST_SOCKET_PATH, ProcessSpec, ProcessStatus
+from unioneyes.kernel.problems import BadInput
+from unioneyes.kernel.redaction import Redactor
+from unioneyes.ports.replicas import LogLine, NoReadyReplica, Replica, ReplicasReady
+from unioneyes.ports.traffic import Colour, NoHealthyReplica
+
+_COLOUR, _VERSION = "colour", "version"
+"""Labels that make a process a replica."""
+_REHEARSAL = "rehearsal"
+_RESTORE_WITHIN = timedelta(seconds=60)
+_LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicaSlot:
+    """The place of one replica."""
+
+    name: str
+    """`blue-1`."""
+    colour: Colour
+    version: str
+    socket: Path
+    """Where it answers."""
+
+
+class _Wanted(BaseModel):
+    """What a colour should run."""
+
+    version: str
+    count: int
+
+
+_State = TypeAdapter(dict[Colour, _Wanted])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalReplicas:
+    """Replicas under the supervisor; Envoy is told of their sockets."""
+
+    supervisor: Supervisor
+    command: Callable[[ReplicaSlot], ProcessSpec]
+    """How a replica is run: named after its slot, logging to `logs/<name>.log`, ready when it answers on the slot's socket."""
+    rehearsal_command: Callable[[str, SecretStr, int], ProcessSpec]
+    """How a version is run on another database (its address) and a TCP port of the loopback."""
+    endpoints: Callable[[Colour, tuple[Path, ...]], None]
+    """Sends a colour's requests to these sockets, and returns when the data plane holds each of them for healthy."""
+    folder: Path
+    """Holds the sockets: a short path."""
+    logs_folder: Path
+    state_file: Path
+    """What each colour should run, so that it comes back after a restart of the machine."""
+
+    def all(self) -> tuple[Replica, ...]:
+        """Return every replica of both colours, ordered by name. Raises: SupervisorUnavailable."""
+        return tuple(
+            Replica(
+                name=status.name,
+                colour=Colour(status.labels[_COLOUR]),
+                version=status.labels[_VERSION],
+                alive=status.alive,
+                ready=status.ready,
+                restarts=status.restarts,
+                since=status.since,
+            )
+            for status in self._present()
+        )
+
+    def start(self, colour: Colour, *, version: str, count: int, within: timedelta) -> ReplicasReady:
+        """`colour` runs exactly `count` replicas of `version`, each ready; replicas of another version there are ended first.
+
+        Raises: NoReadyReplica (with the reason: exit code, last log lines) when they are not ready in time, or keep ending; SupervisorUnavailable.
+        """
+        started = time.monotonic()
+        self._want(colour, _Wanted(version=version, count=count))
+        slots = self._slots(colour, version, count)
+        self._start_missing(slots)
+        self._await(colour, slots, within)
+        return ReplicasReady(colour=colour, version=version, count=count, took=timedelta(seconds=time.monotonic() - started))
+
+    def describe_start(self, colour: Colour, *, version: str, count: int) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+        return tuple(_typed(self.command(slot)) for slot in self._slots(colour, version, count))
+
+    def stop(self, colour: Colour) -> None:
+        """`colour` runs nothing: each replica was told to drain, finished what it had, and ended. Raises: SupervisorUnavailable."""
+        self._want(colour, None)
+        self._end(colour, [status.name for status in self._present() if status.labels[_COLOUR] == colour], remaining=())
+
+    def describe_stop(self, colour: Colour) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+        wanted = self._wanted().get(colour)
+        names = [slot.name for slot in self._slots(colour, wanted.version, wanted.count)] if wanted else []
+        return (self.supervisor.describe_stop(names),)
+
+    def restore(self, *, within: timedelta = _RESTORE_WITHIN) -> tuple[ReplicasReady, ...]:
+        """Each colour runs what it should, as the state file says: after the stack was down. All are started at the same time.
+
+        Raises: NoReadyReplica, SupervisorUnavailable.
+        """
+        started = time.monotonic()
+        wanted = {colour: self._slots(colour, entry.version, entry.count) for colour, entry in self._wanted().items()}
+        for slots in wanted.values():
+            self._start_missing(slots)
+        restored = []
+        for colour, slots in wanted.items():
+            self._await(colour, slots, within)
+            took = timedelta(seconds=time.monotonic() - started)
+            restored.append(ReplicasReady(colour=colour, version=slots[0].version, count=len(slots), took=took))
+        return tuple(restored)
+
+    def start_rehearsal(self, *, version: str, database_url: SecretStr, within: timedelta) -> str:
+        """One replica of `version` runs on another database, reached by no member; return its address (http://...).
+
+        Raises: NoReadyReplica, SupervisorUnavailable.
+        """
+        self.stop_rehearsal()
+        port = _free_port()
+        try:
+            self.supervisor.start(replace(self.rehearsal_command(version, database_url, port), name=_REHEARSAL), within)
+        except ProcessNotReady as problem:
+            raise NoReadyReplica(what=problem.what, remedy=problem.remedy) from problem
+        return f"http://{_LOOPBACK}:{port}"
+
+    def stop_rehearsal(self) -> None:
+        """The rehearsal's replica is gone. Raises: SupervisorUnavailable."""
+        self.supervisor.stop(_REHEARSAL)
+
+    def logs(self, colour: Colour, *, since: datetime, level: str = "DEBUG") -> tuple[LogLine, ...]:
+        """Return what the replicas of `colour` logged since then at `level` or above, oldest first, ended replicas included."""
+        if level not in LEVELS:
+            raise BadInput(what=f"{level!r} is no level", remedy=f"one of: {', '.join(LEVELS)}")
+        shown = LEVELS[LEVELS.index(level) :]
+        lines = [
+            LogLine(at=entry.at, replica=log.stem, level=entry.level, message=entry.message, request_id=entry.request_id)
+            for log in sorted(self.logs_folder.glob(f"{colour}-*.log"))
+            for entry in read_log(log, since=since)
+            if entry.level in shown
+        ]
+        return tuple(sorted(lines, key=lambda line: line.at))
+
+    def describe_logs(self, colour: Colour) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+        return (f"tail --lines=100 {shlex.quote(str(self.logs_folder))}/{colour}-*.log | grep ERROR",)
+
+    def _present(self) -> tuple[ProcessStatus, ...]:
+        return tuple(sorted((status for status in self.supervisor.status() if _COLOUR in status.labels), key=lambda status: status.name))
+
+    def _slots(self, colour: Colour, version: str, count: int) -> tuple[ReplicaSlot, ...]:
+        if count < 1:
+            raise BadInput(what=f"{count} replicas are none", remedy="start at least one, or stop the colour")
+        names = [f"{colour}-{number}" for number in range(1, count + 1)]
+        slots = tuple(ReplicaSlot(name=name, colour=colour, version=version, socket=self.folder / f"{name}.sock") for name in names)
+        if any(len(os.fsencode(slot.socket)) > LONGEST_SOCKET_PATH for slot in slots):
+            raise BadInput(what=f"{self.folder} is too long for Unix sockets ({LONGEST_SOCKET_PATH} bytes)", remedy="choose a shorter folder")
+        return slots
+
+    def _start_missing(self, slots: tuple[ReplicaSlot, ...]) -> None:
+        """The supervisor runs `slots` of their colour, and no other replica of it."""
+        colour, version = slots[0].colour, slots[0].version
+        names = {slot.name for slot in slots}
+        present = [status for status in self._present() if status.labels[_COLOUR] == colour]
+        wrong = [status.name for status in present if status.labels[_VERSION] != version or status.name not in names]
+        if wrong:
+            kept = {status.name for status in present if status.ready} - set(wrong)
+            self._end(colour, wrong, remaining=tuple(slot.socket for slot in slots if slot.name in kept))
+        for slot in slots:
+            labels = {_COLOUR: colour.value, _VERSION: version}
+            self.supervisor.start(replace(self.command(slot), labels=labels))
+
+    def _await(self, colour: Colour, slots: tuple[ReplicaSlot, ...], within: timedelta) -> None:
+        """Each slot's replica is ready, and gets the colour's requests. Raises: NoReadyReplica."""
+        try:
+            self.supervisor.await_ready((slot.name for slot in slots), within=within)
+            self.endpoints(colour, tuple(slot.socket for slot in slots))
+        except (ProcessNotReady, NoHealthyReplica) as problem:
+            raise NoReadyReplica(what=problem.what, remedy=problem.remedy) from problem
+
+    def _end(self, colour: Colour, names: list[str], *, remaining: tuple[Path, ...]) -> None:
+        """The named replicas have ended. They get no new requests before they are told to end; then they finish what they have."""
+        self.endpoints(colour, remaining)
+        if names:
+            self.supervisor.stop(*names)
+
+    def _wanted(self) -> dict[Colour, _Wanted]:
+        try:
+            return _State.validate_json(self.state_file.read_bytes())
+        except FileNotFoundError:
+            return {}
+
+    def _want(self, colour: Colour, wanted: _Wanted | None) -> None:
+        """The state file says what `colour` should run."""
+        state = {**self._wanted(), colour: wanted}
+        document = {each.value: entry.model_dump() for each, entry in state.items() if entry is not None}
+        temporary = self.state_file.with_name(f".{self.state_file.name}.{os.getpid()}")
+        temporary.write_text(json.dumps(document, indent=1))
+        temporary.replace(self.state_file)
+
+
+def _typed(spec: ProcessSpec) -> str:
+    """Return the command line that runs `spec` by hand, without secrets."""
+    settings = [f"{name}={value}" for name, value in spec.env.items()]
+    return Redactor()(shlex.join(("env", *settings, *spec.argv)))
+
+
+def _free_port() -> int:
+    with contextlib.closing(socket.create_server((_LOOPBACK, 0))) as probe:
+        port: int = probe.getsockname()[1]
+    return port
