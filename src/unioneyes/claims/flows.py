@@ -90,8 +90,10 @@ def health(walk: Walk) -> None:
 
 def version_is_as_expected(walk: Walk) -> None:
     """The version that was to be tested answers."""
+    if walk.version is None:
+        raise FlowFailed("nothing says which version answers")
     if walk.expected_version is not None and walk.version != walk.expected_version:
-        raise FlowFailed(f"{walk.version or 'no version'} answers, not {walk.expected_version}")
+        raise FlowFailed(f"{walk.version} answers, not {walk.expected_version}")
 
 
 def sign_in(walk: Walk) -> None:

@@ -21,12 +21,12 @@ import httpx
 import psycopg
 import pytest
 import uvicorn
-from psycopg.sql import SQL, Identifier
 from pydantic import JsonValue, SecretStr
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from unioneyes.adapters.postgres.bootstrap import bootstrap_operated
+from unioneyes.adapters.postgres.bootstrap import bootstrap_operated, create_database
+from unioneyes.adapters.postgres.connections import sql
 from unioneyes.adapters.postgres.server import SUPERUSER, THROWAWAY, PostgresServer
 from unioneyes.claims.flows import Person
 from unioneyes.claims.releases import migration_folders, newest_migration
@@ -49,6 +49,10 @@ class Database:
     def connect(self, role: str) -> psycopg.Connection:
         """Return a connection in autocommit; the test closes it."""
         return psycopg.connect(self.url(role), autocommit=True)
+
+    def connect_as_superuser(self, *, inside: str | None = None) -> psycopg.Connection:
+        url = self.server.url(role=SUPERUSER, password=PASSWORD, database=inside or self.name).get_secret_value()
+        return psycopg.connect(url, autocommit=True)
 
     def migrate(self, version: str) -> None:
         """The schema is what `version` needs, and the ledger says so, as Drizzle's own migrator would leave it."""
@@ -92,14 +96,23 @@ class Replica:
     """A running replica."""
 
     process: subprocess.Popen[bytes]
-    url: str
-    socket: Path
+    listen: str
+    """`unix:/path`, or an address with a port."""
     private: Path
     log: Path
 
+    @property
+    def socket(self) -> Path:
+        return Path(self.listen.removeprefix("unix:"))
+
+    @property
+    def url(self) -> str:
+        return "http://replica" if self.listen.startswith("unix:") else f"http://{self.listen}"
+
     def client(self, token: str = "") -> httpx.Client:
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.url, transport=httpx.HTTPTransport(uds=str(self.socket)), headers=headers, timeout=10, trust_env=False)
+        transport = httpx.HTTPTransport(uds=str(self.socket)) if self.listen.startswith("unix:") else None
+        return httpx.Client(base_url=self.url, transport=transport, headers=headers, timeout=10, trust_env=False)
 
     def lines(self) -> list[dict[str, JsonValue]]:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
@@ -140,7 +153,7 @@ class Replicas:
 
     def launch(self, settings: dict[str, str]) -> Replica:
         """Start a replica without waiting for it."""
-        path, private = (Path(settings[f"CLAIMS_{name}"].removeprefix("unix:")) for name in ("LISTEN", "PRIVATE_LISTEN"))
+        private = Path(settings["CLAIMS_PRIVATE_LISTEN"].removeprefix("unix:"))
         log = private.with_name("log")
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -152,7 +165,7 @@ class Replicas:
                 start_new_session=True,
             )
         self.started.append(process)
-        return Replica(process=process, url="http://replica", socket=path, private=private, log=log)
+        return Replica(process=process, listen=settings["CLAIMS_LISTEN"], private=private, log=log)
 
     def start(self, version: str, database: Database, **changed: str) -> Replica:
         """Return a replica that answers."""
@@ -172,7 +185,7 @@ def wait_until(condition: Callable[[], bool], *, seconds: float = 30) -> None:
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     folder = Path(tempfile.mkdtemp(prefix="ue-", dir="/tmp"))
-    server = PostgresServer(name="claims-tests", folder=folder, port=_free_port(), sockets=folder, settings=THROWAWAY)
+    server = PostgresServer(name="claims-tests", folder=folder, port=free_port(), sockets=folder, settings=THROWAWAY)
     try:
         server.initialise(PASSWORD)
         with server.running_meanwhile():
@@ -188,9 +201,10 @@ def new_database(postgres: PostgresServer) -> Callable[[str], Database]:
 
     def make(version: str) -> Database:
         database = Database(server=postgres, name=f"claims_{os.urandom(5).hex()}")
-        admin_url = postgres.url(role=SUPERUSER, password=PASSWORD, database="postgres").get_secret_value()
-        with psycopg.connect(admin_url, autocommit=True) as admin:
-            admin.execute(SQL("CREATE DATABASE {} OWNER claims_owner").format(Identifier(database.name)))
+        with database.connect_as_superuser(inside="postgres") as admin:
+            create_database(admin, database.name, owner="claims_owner")
+        with database.connect_as_superuser() as admin:
+            admin.execute(sql("bootstrap_database"))
         database.migrate(version)
         return database
 
@@ -251,15 +265,19 @@ def running_issuer() -> Iterator[Identities]:
 
 def _answers(replica: Replica) -> bool:
     assert replica.process.poll() is None, replica.log.read_text()
-    if not listens(replica.socket):
+    if not _listens(replica):
         return False
     with replica.client() as client:
         return client.get("/healthz").status_code == 200
 
 
-def listens(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        return probe.connect_ex(str(path)) == 0
+def _listens(replica: Replica) -> bool:
+    if replica.listen.startswith("unix:"):
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(replica.socket)) == 0
+    host, _, port = replica.listen.rpartition(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
 
 
 def _migrations(version: str) -> list[tuple[Path, int]]:
@@ -276,7 +294,7 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -6,9 +6,8 @@ from datetime import datetime
 
 import psycopg
 
-from tests.contract.claims.conftest import PASSWORD, Database, Identities, Replica, Replicas
+from tests.contract.claims.conftest import Database, Identities, Replica, Replicas
 from tests.contract.claims.test_api import person
-from unioneyes.adapters.postgres.server import SUPERUSER
 
 
 def test_a_healthy_replica_says_so_in_the_documents_schema(replica: Replica) -> None:
@@ -39,7 +38,7 @@ def test_a_release_whose_migration_is_missing_is_unhealthy(replicas: Replicas, n
 def test_a_lost_database_is_told_and_found_again_without_a_restart(replicas: Replicas, new_database: Callable[[str], Database], identities: Identities) -> None:
     database = new_database("1.1.0")
     replica = replicas.start("1.1.0", database)
-    with replica.client(identities.token(person("org_lost"))) as client, superuser(database) as admin:
+    with replica.client(identities.token(person("org_lost"))) as client, database.connect_as_superuser(inside="postgres") as admin:
         client.post("/api/sign-in")
         admin.execute(f"ALTER DATABASE {database.name} WITH ALLOW_CONNECTIONS false".encode())
         end_sessions(admin, database)
@@ -56,7 +55,7 @@ def test_a_lost_database_is_told_and_found_again_without_a_restart(replicas: Rep
 def test_sessions_that_an_operator_ends_cost_no_request(replicas: Replicas, new_database: Callable[[str], Database], identities: Identities) -> None:
     database = new_database("1.1.0")
     replica = replicas.start("1.1.0", database)
-    with replica.client(identities.token(person("org_ended"))) as client, superuser(database) as admin:
+    with replica.client(identities.token(person("org_ended"))) as client, database.connect_as_superuser(inside="postgres") as admin:
         client.post("/api/sign-in")
         for _ in range(5):
             end_sessions(admin, database)
@@ -68,7 +67,7 @@ def test_postgresql_shows_the_request_and_the_tenant_of_each_transaction(
 ) -> None:
     database = new_database("1.1.0")
     replica = replicas.start("1.1.0", database)
-    with replica.client(identities.token(person("org_shown"))) as client, superuser(database, inside=database.name) as admin:
+    with replica.client(identities.token(person("org_shown"))) as client, database.connect_as_superuser() as admin:
         client.post("/api/sign-in")
         claim = client.post("/api/claims", json={"text": "x"}).json()["id"]
         with admin.transaction():
@@ -80,11 +79,6 @@ def test_postgresql_shows_the_request_and_the_tenant_of_each_transaction(
                 assert re.search("timed out", str(timeout))  # noqa: PT017 - the request must not be answered
             names = admin.execute("SELECT application_name FROM pg_stat_activity WHERE datname = %s AND usename = 'claims_app'", (database.name,)).fetchall()
     assert ("the-one-that-waits org_shown",) in names
-
-
-def superuser(database: Database, *, inside: str = "postgres") -> psycopg.Connection:
-    url = database.server.url(role=SUPERUSER, password=PASSWORD, database=inside).get_secret_value()
-    return psycopg.connect(url, autocommit=True)
 
 
 def end_sessions(admin: psycopg.Connection, database: Database) -> None:

@@ -104,6 +104,7 @@ def test_a_claim_points_at_no_member_of_another_tenant(app: psycopg.Connection) 
         "ALTER TABLE claims NO FORCE ROW LEVEL SECURITY",
         "DROP POLICY own_organization ON claims",
         "CREATE TABLE mine (id int)",
+        "CREATE TEMPORARY TABLE mine (id int)",
         "SELECT public.number_claim()",
         "INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ('x', 1)",
         "SET ROLE claims_owner",
