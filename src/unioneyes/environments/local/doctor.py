@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -25,7 +24,6 @@ _DISK_COMFORT = 5 << 30
 _MEMORY_NEEDED = 700 << 20
 """Bytes: what the whole stack takes while a deployment is under way."""
 _CLOCK_SLACK = timedelta(minutes=5)
-_PROGRAM_LIMIT = timedelta(seconds=15)
 
 
 class Health(StrEnum):
@@ -49,12 +47,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """The programs that the stack starts, and which of its processes run now."""
+    """What the adapters say of the programs that the stack needs, and which of its processes run now."""
 
-    programs: tuple[tuple[str, tuple[str, ...]], ...]
-    """(name, command that prints its version)."""
-    unprivileged: str | Problem
-    """How PostgreSQL gives up root, or why it can't."""
+    programs: tuple[tuple[str, str | Problem], ...]
+    """(name, what is good about it, or what is wrong)."""
     alive: frozenset[str]
     """Processes of the stack that run."""
     supervised: bool
@@ -73,8 +69,7 @@ def _findings(layout: Layout, machine: Machine) -> Iterator[Finding]:
     yield judge_disk(layout.home, shutil.disk_usage(_existing(layout.home)).free)
     yield judge_memory(Path("/proc/meminfo").read_text())
     yield _clock(layout)
-    yield from (_program(name, command) for name, command in machine.programs)
-    yield _unprivileged(machine.unprivileged)
+    yield from (_bad(name, said) if isinstance(said, Problem) else Finding(check=name, health=Health.GOOD, detail=said) for name, said in machine.programs)
     if not machine.supervised:
         yield _remnants(layout)
 
@@ -170,24 +165,6 @@ def _clock(layout: Layout) -> Finding:
             remedy="set the clock (timedatectl set-ntp true)",
         )
     return Finding(check="clock", health=Health.GOOD, detail=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
-
-
-def _program(name: str, command: tuple[str, ...]) -> Finding:
-    remedy = "install the extra again: pip install --force-reinstall 'unioneyes[local]'"
-    try:
-        said = subprocess.run(command, capture_output=True, text=True, timeout=_PROGRAM_LIMIT.total_seconds(), check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return Finding(check=name, health=Health.BAD, detail=f"{command[0]} does not run: {error}", remedy=remedy)
-    if said.returncode:
-        reason = (said.stderr or said.stdout).strip().splitlines()
-        return Finding(check=name, health=Health.BAD, detail=f"{command[0]} ended with {said.returncode}: {reason[-1] if reason else 'silent'}", remedy=remedy)
-    return Finding(check=name, health=Health.GOOD, detail=said.stdout.strip().splitlines()[0])
-
-
-def _unprivileged(how: str | Problem) -> Finding:
-    if isinstance(how, Problem):
-        return _bad("unprivileged", how)
-    return Finding(check="unprivileged", health=Health.GOOD, detail=f"PostgreSQL runs {how}")
 
 
 def _remnants(layout: Layout) -> Finding:

@@ -106,6 +106,14 @@ class Layout:
         for folder in (self.secrets, self.logs, self.vendors, self.backups, self.postgres, self.envoy):
             folder.mkdir(mode=_PRIVATE, exist_ok=True)
 
+    def require_stack(self) -> None:
+        """Return when the home is one of a stack, and ours. Raises: ForeignFolder."""
+        if not self.marker.exists():
+            raise ForeignFolder(
+                what=f"{self.home} is not the folder of an embedded stack", remedy="name the right folder with --home; this one was left as it is"
+            )
+        require_own(self.home)
+
     def claim_sockets(self) -> None:
         """The sockets' folder exists, is ours, and is closed to everybody else. Raises: ForeignFolder."""
         for folder in (self.sockets, self.scratch):

@@ -23,6 +23,8 @@ class Secrets:
     claims_app: SecretStr
     ue_replication: SecretStr
     ue_backup: SecretStr
+    ue_control: SecretStr
+    """Owns the engine's database on the control server."""
     api_token: SecretStr
     """Opens the server's API."""
     slack_token: SecretStr

@@ -1,0 +1,80 @@
+"""The ports of the embedded stack: which adapter stands behind each. The one place that builds them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unioneyes.adapters.files import MarkdownFolder
+from unioneyes.adapters.git import ReleaseChecklist
+from unioneyes.adapters.postgres.backups import VerifiedBackups
+from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER
+from unioneyes.adapters.postgres.migrations import DrizzleMigrations
+from unioneyes.adapters.service import HttpService, SyntheticMember
+from unioneyes.adapters.slack import SlackNotifier
+from unioneyes.claims.releases import Catalogue, migration_folders, newest_migration
+from unioneyes.environments.local.parts import build_replicas, build_traffic
+from unioneyes.environments.local.ports import HOST
+from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
+from unioneyes.environments.model import OpenedEnvironment
+from unioneyes.kernel.project import project_path
+from unioneyes.kernel.redaction import Redactor
+from unioneyes.ports.environment import Environment, Facts
+
+
+def compose(home: Path) -> OpenedEnvironment:
+    """Return the stack in `home` as an environment; nothing is started. Raises: NeverStarted, SettingsRefused."""
+    stack = open_stack(home)
+    return OpenedEnvironment(
+        environment=build_environment(stack),
+        control_database_url=stack.control_database_url,
+        control_host=HOST,
+        control_port=stack.ports.control,
+        api_token=stack.secrets.api_token,
+        redactor=Redactor(stack.secrets.values()),
+    )
+
+
+def build_environment(stack: Stack) -> Environment:
+    """Return the ports of `stack`."""
+    catalogue = Catalogue()
+    migrations = DrizzleMigrations(
+        database_url=stack.database_url(OWNER),
+        versions=lambda: tuple(release.version for release in catalogue.all()),
+        folders=migration_folders,
+        upto=newest_migration,
+    )
+    traffic = build_traffic(stack)
+    return Environment(
+        facts=Facts(
+            name="local",
+            production=False,
+            service="unioneyes-web",
+            replicas=stack.settings.service.replicas,
+            incidents_channel=stack.settings.incidents.channel,
+            bake=stack.settings.bake,
+        ),
+        releases=catalogue,
+        checklist=ReleaseChecklist(
+            folder=project_path("."),
+            staging_url=stack.settings.staging.url if stack.settings.staging else None,
+            waivers=stack.settings.waivers,
+        ),
+        traffic=traffic,
+        replicas=build_replicas(stack, traffic),
+        service=HttpService(
+            public_url=stack.service_url,
+            preview_url=stack.preview_url,
+            probe_path="/api/claims?limit=20",
+            probe_token=SyntheticMember(issuer_url=stack.issuer_url),
+            smoke_command=smoke_command(stack),
+        ),
+        migrations=migrations,
+        backups=VerifiedBackups(
+            folder=stack.layout.backups,
+            database_url=stack.database_url(BACKUP),
+            scratch_folder=stack.layout.scratch,
+            migration_names=migrations.tags,
+        ),
+        notifier=SlackNotifier(token=stack.secrets.slack_token, base_url=stack.slack_url),
+        documents=MarkdownFolder(stack.layout.documents),
+    )

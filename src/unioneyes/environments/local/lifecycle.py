@@ -1,0 +1,278 @@
+"""Starting, ending and forgetting the embedded stack. Every command is safe to repeat, and completes what an earlier one left half-done."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from unioneyes.adapters.envoy.traffic import EnvoyTraffic
+from unioneyes.adapters.postgres.bootstrap import OWNER, REPLICATION, SERVICE, bootstrap_operated
+from unioneyes.adapters.postgres.scratch import ScratchServers
+from unioneyes.adapters.postgres.server import PostgresServer
+from unioneyes.adapters.processes.client import Supervisor
+from unioneyes.adapters.processes.spec import ProcessSpec
+from unioneyes.environments.local.control_database import bootstrap_control
+from unioneyes.environments.local.layout import Layout
+from unioneyes.environments.local.parts import build_replicas, build_supervisor, build_traffic
+from unioneyes.environments.local.ports import Ports, WantedPorts, asked_ports, is_free, keep_ports, read_ports, settle_ports
+from unioneyes.environments.local.private import write_private
+from unioneyes.environments.local.remnants import end_remnants
+from unioneyes.environments.local.secrets import keep_secrets
+from unioneyes.environments.local.stack import (
+    REPLICATION_SLOT,
+    Stack,
+    control_process,
+    envoy_process,
+    postgres_process,
+    service_url_file,
+    vendors_process,
+)
+from unioneyes.environments.settings import read_settings
+from unioneyes.kernel.problems import Unavailable
+from unioneyes.kernel.units import format_duration
+from unioneyes.ports.replicas import NoReadyReplica
+
+Tell = Callable[[str], None]
+"""Takes a line for the person who waits; called from several threads."""
+
+_DATABASE_LIMIT = timedelta(minutes=2)
+"""A PostgreSQL that was killed may have to replay its log first."""
+_READY_LIMIT = timedelta(seconds=45)
+_DOWN_LIMIT = timedelta(seconds=45)
+_TURN_LIMIT = timedelta(minutes=3)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """The stack is up."""
+
+    stack: Stack
+    already: bool
+    """True when every process ran before, and none was started now."""
+    took: timedelta
+
+
+def up(home: Path, *, wanted: WantedPorts, tell: Tell) -> Started:
+    """The stack is up, with the replicas that served last. What runs already is left as it is.
+
+    Raises: ForeignFolder, SettingsRefused, PortTaken, PortsFixed (nothing was started); ProcessNotReady (the rest stays, `up` again completes it).
+    """
+    began = time.monotonic()
+    layout = Layout(home)
+    with _turn(layout, tell, claim=layout.claim_home):
+        supervisor = build_supervisor(layout)
+        before = _pids(supervisor)
+        if supervisor.running() is None:
+            _clear(layout, tell)
+        stack = _settle(layout, wanted, alive=frozenset(before))
+        layout.claim_sockets()
+        write_private(service_url_file(stack), stack.database_url(SERVICE).get_secret_value())
+        supervisor.launch()
+        _stop_crashed(supervisor)
+        _Starting(stack=stack, supervisor=supervisor, ran=frozenset(before), tell=tell).everything()
+        return Started(stack=stack, already=before != {} and before == _pids(supervisor), took=timedelta(seconds=time.monotonic() - began))
+
+
+def down(home: Path, *, tell: Tell) -> tuple[str, ...]:
+    """Nothing of the stack runs; its data stays. Return the names of the processes that ran.
+
+    Raises: ForeignFolder, StillRunning.
+    """
+    layout = Layout(home)
+    if not layout.marker.exists():
+        return ()
+    with _turn(layout, tell, claim=layout.require_stack):
+        return _down(layout, tell)
+
+
+def reset(home: Path, *, tell: Tell) -> tuple[str, ...]:
+    """Nothing of the stack is left but the person's own `environment.toml`. Return what was deleted.
+
+    Raises: ForeignFolder when the folder is not one of a stack; nothing was changed then.
+    """
+    layout = Layout(home)
+    if not home.exists():
+        return ()
+    with _turn(layout, tell, claim=layout.require_stack):
+        _down(layout, tell)
+        entries = sorted(entry for entry in home.iterdir() if entry not in {layout.settings, layout.marker, layout.lock})
+        for entry in entries:
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        layout.marker.unlink()  # last: a reset that was cut off can be repeated
+        layout.lock.unlink()
+        if not layout.settings.exists():
+            home.rmdir()
+        return tuple(entry.name for entry in entries)
+
+
+def _down(layout: Layout, tell: Tell) -> tuple[str, ...]:
+    supervisor = build_supervisor(layout)
+    names = tuple(sorted(_pids(supervisor)))
+    if supervisor.running() is not None:
+        tell(f"ending {len(names)} processes")
+        supervisor.shutdown(_DOWN_LIMIT)
+    _clear(layout, tell)
+    shutil.rmtree(layout.sockets, ignore_errors=True)
+    return names
+
+
+def _clear(layout: Layout, tell: Tell) -> None:
+    """Nothing of an earlier stack runs or stands in the way. Call it only while no supervisor runs."""
+    ports = read_ports(layout.ports) or Ports()
+    stack = Stack(layout=layout, ports=ports, settings=read_settings(layout.settings), secrets=keep_secrets(layout.secrets))
+    for server in stack.servers:
+        server.stop()
+    if layout.sockets.is_dir():
+        ScratchServers(layout.scratch, owner=OWNER, service=SERVICE).sweep()
+    for stray in end_remnants(layout):
+        tell(f"ended {stray.name} (pid {stray.pid}), left by an earlier crash")
+
+
+def _settle(layout: Layout, wanted: WantedPorts, *, alive: frozenset[str]) -> Stack:
+    """Return the stack with ports that it can have, and keep them."""
+    settings = read_settings(layout.settings)
+    kept = read_ports(layout.ports)
+    ports = settle_ports(asked_ports(kept, settings, wanted), running=kept, alive=alive, seed=layout.home, is_free=is_free)
+    if ports != kept:
+        keep_ports(layout.ports, ports)
+    return Stack(layout=layout, ports=ports, settings=settings, secrets=keep_secrets(layout.secrets))
+
+
+def _pids(supervisor: Supervisor) -> dict[str, int]:
+    """Return the living processes; none when no supervisor runs."""
+    if supervisor.running() is None:
+        return {}
+    return {status.name: status.pid for status in supervisor.status() if status.pid is not None}
+
+
+def _stop_crashed(supervisor: Supervisor) -> None:
+    """No process is waiting for its next attempt: each is started at once, with a clean record, when it is wanted."""
+    supervisor.stop(*(status.name for status in supervisor.status() if status.pid is None))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Starting:
+    """Brings every part up, side by side where nothing stands against it."""
+
+    stack: Stack
+    supervisor: Supervisor
+    ran: frozenset[str]
+    """Processes that ran before."""
+    tell: Tell
+
+    def everything(self) -> None:
+        """Every process is ready, and the colours run what they should."""
+        traffic = build_traffic(self.stack)
+        with ThreadPoolExecutor(max_workers=4, thread_name_prefix="up") as pool:
+            control_database = pool.submit(self._control_database)
+            primary = pool.submit(self._primary)
+            edge = pool.submit(self._edge, traffic)
+            primary.result()
+            edge.result()
+            replica = pool.submit(self._replica)
+            replicas = pool.submit(self._replicas, traffic)
+            control_database.result()
+            self._start(control_process(self.stack), _READY_LIMIT)
+            replicas.result()
+            replica.result()
+
+    def _control_database(self) -> None:
+        server = self.stack.control_server
+        self._initialise(server, "the control plane's database", lambda: server.initialise(self.stack.secrets.superuser))
+        self._start(postgres_process(self.stack, server), _DATABASE_LIMIT)
+        bootstrap_control(self.stack)
+
+    def _primary(self) -> None:
+        server = self.stack.primary
+        self._initialise(server, "the service's database", lambda: server.initialise(self.stack.secrets.superuser))
+        self._start(postgres_process(self.stack, server), _DATABASE_LIMIT)
+        bootstrap_operated(server, superuser=self.stack.secrets.superuser, passwords=self.stack.passwords)
+
+    def _replica(self) -> None:
+        server, password = self.stack.replica, self.stack.secrets.ue_replication
+        self._initialise(
+            server,
+            "the database's replica",
+            lambda: server.clone_from(self.stack.primary, role=REPLICATION, password=password, slot=REPLICATION_SLOT),
+        )
+        self._start(postgres_process(self.stack, server), _DATABASE_LIMIT)
+
+    def _edge(self, traffic: EnvoyTraffic) -> None:
+        traffic.prepare()
+        self._start(envoy_process(self.stack, traffic.argv), _READY_LIMIT)
+        self._start(vendors_process(self.stack), _READY_LIMIT)
+
+    def _replicas(self, traffic: EnvoyTraffic) -> None:
+        """The colours run what they ran last. One that can't is told, and fails nothing: a faulty release must not keep the stack down."""
+        replicas = build_replicas(self.stack, traffic)
+        if replicas.all():
+            return
+        try:
+            for restored in replicas.restore():
+                self.tell(f"{restored.colour}: {restored.count} replicas of {restored.version} are ready ({format_duration(restored.took)})")
+        except NoReadyReplica as problem:
+            self.tell(f"{problem.what}; {problem.remedy}")
+
+    def _initialise(self, server: PostgresServer, what: str, initialise: Callable[[], None]) -> None:
+        """The data folder is made, or its configuration is up to date."""
+        began, first = time.monotonic(), not server.initialised
+        if first:
+            self.tell(f"making {what}, this once")
+        initialise()
+        if first:
+            self.tell(f"{what} is made {_ago(began)}")
+
+    def _start(self, spec: ProcessSpec, within: timedelta) -> None:
+        began = time.monotonic()
+        self.supervisor.start(spec, within)
+        if spec.name not in self.ran:
+            self.tell(f"{spec.name} is ready {_ago(began)}")
+
+
+def _ago(began: float) -> str:
+    return f"({format_duration(timedelta(seconds=time.monotonic() - began))})"
+
+
+@contextmanager
+def _turn(layout: Layout, tell: Tell, *, claim: Callable[[], None]) -> Iterator[None]:
+    """Nobody else starts, ends or resets this stack meanwhile. The kernel frees the turn of a process that dies. Raises: Busy."""
+    give_up = time.monotonic() + _TURN_LIMIT.total_seconds()
+    told = False
+    while True:
+        claim()
+        with layout.lock.open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > give_up:
+                    raise Busy(what=f"another `ue env` command has been at work on {layout.home} for too long", remedy="wait for it, or end it") from None
+                if not told:
+                    tell("another `ue env` command is at work on this stack; waiting for it")
+                told = True
+            else:
+                if _is_the_file(lock.fileno(), layout.lock):  # else a reset has removed it meanwhile
+                    yield
+                    return
+        time.sleep(0.1)
+
+
+def _is_the_file(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+class Busy(Unavailable):
+    """Another command starts, ends or resets the same stack."""

@@ -1,0 +1,46 @@
+"""The adapters that both starting the stack and operating it need: the supervisor, the traffic, the replicas."""
+
+from __future__ import annotations
+
+from pydantic import SecretStr
+
+from unioneyes.adapters.envoy.traffic import EnvoyTraffic
+from unioneyes.adapters.processes.client import Supervisor
+from unioneyes.adapters.processes.replicas import LocalReplicas
+from unioneyes.adapters.processes.spec import ProcessSpec
+from unioneyes.environments.local.layout import Layout
+from unioneyes.environments.local.private import write_private
+from unioneyes.environments.local.stack import Stack, rehearsal_process, rehearsal_url_file, replica_process
+
+
+def build_supervisor(layout: Layout) -> Supervisor:
+    """Return the way to the stack's supervisor."""
+    return Supervisor(layout.sockets)
+
+
+def build_traffic(stack: Stack) -> EnvoyTraffic:
+    """Return the traffic through the stack's Envoy."""
+    return EnvoyTraffic(
+        folder=stack.layout.envoy,
+        public_port=stack.ports.service,
+        preview_port=stack.ports.preview,
+        admin_socket=stack.layout.envoy_admin,
+    )
+
+
+def build_replicas(stack: Stack, traffic: EnvoyTraffic) -> LocalReplicas:
+    """Return the replicas that the stack's supervisor runs."""
+
+    def rehearsal(version: str, database_url: SecretStr, port: int) -> ProcessSpec:
+        write_private(rehearsal_url_file(stack), database_url.get_secret_value())
+        return rehearsal_process(stack, version, port)
+
+    return LocalReplicas(
+        supervisor=build_supervisor(stack.layout),
+        command=lambda slot: replica_process(stack, slot),
+        folder=stack.layout.sockets,
+        logs_folder=stack.layout.logs,
+        state_file=stack.layout.replicas,
+        endpoints=traffic.publish,
+        rehearsal_command=rehearsal,
+    )

@@ -1,0 +1,254 @@
+"""Of which processes the embedded stack consists, and at which addresses they are reached. Pure: values in, values out."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OWNER, REPLICATION, SERVICE
+from unioneyes.adapters.postgres.programs import program
+from unioneyes.adapters.postgres.server import STOP_SIGNAL, SUPERUSER, PostgresServer
+from unioneyes.adapters.processes.replicas import ReplicaSlot
+from unioneyes.adapters.processes.spec import Exec, ProcessSpec, Readiness, TcpHttp, UnixHttp
+from unioneyes.environments.local.address import NeverStarted
+from unioneyes.environments.local.layout import Layout, require_own
+from unioneyes.environments.local.ports import HOST, Ports, read_ports
+from unioneyes.environments.local.remnants import MARK
+from unioneyes.environments.local.secrets import Secrets, keep_secrets, secret_file
+from unioneyes.environments.settings import EnvironmentSettings, read_settings
+
+CONTROL_DATABASE = "control"
+CONTROL_ROLE = "ue_control"
+REPLICATION_SLOT = "replica"
+REHEARSAL = "rehearsal"
+PARTS = frozenset({"postgres-control", "postgres-primary", "postgres-replica", "envoy", "vendors", "control"})
+"""Names of the processes that are always there; the service's replicas come and go."""
+_DRAIN = timedelta(seconds=30)
+"""A replica answers on for 3 s, and has 20 s for what is under way then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """One embedded stack: where it stands, what was chosen for it, and its secrets."""
+
+    layout: Layout
+    ports: Ports
+    settings: EnvironmentSettings
+    secrets: Secrets
+
+    @property
+    def service_url(self) -> str:
+        """Where members reach the service."""
+        return f"http://{HOST}:{self.ports.service}"
+
+    @property
+    def preview_url(self) -> str:
+        """Where a colour is tried before members reach it."""
+        return f"http://{HOST}:{self.ports.preview}"
+
+    @property
+    def control_url(self) -> str:
+        """The server of `ue`: its API and its pages."""
+        return f"http://{HOST}:{self.ports.control}"
+
+    @property
+    def issuer_url(self) -> str:
+        """The identity provider."""
+        return f"http://{HOST}:{self.ports.vendors}/identity"
+
+    @property
+    def slack_url(self) -> str:
+        """Slack's Web API."""
+        return f"http://{HOST}:{self.ports.vendors}/slack/api/"
+
+    @property
+    def primary(self) -> PostgresServer:
+        """The operated database."""
+        return self._server("primary", self.ports.database)
+
+    @property
+    def replica(self) -> PostgresServer:
+        """Its streaming copy."""
+        return self._server("replica", self.ports.replica)
+
+    @property
+    def control_server(self) -> PostgresServer:
+        """The control plane's own database server, which no runbook kills."""
+        return self._server("control", self.ports.control_database)
+
+    @property
+    def servers(self) -> tuple[PostgresServer, ...]:
+        """Every database server."""
+        return (self.control_server, self.primary, self.replica)
+
+    def database_url(self, role: str) -> SecretStr:
+        """Return the address of the operated database for `role`."""
+        return self.primary.url(role=role, password=self.passwords[role], database=DATABASE)
+
+    @property
+    def shown_database_url(self) -> str:
+        """The operated database's address without its password, as the schema's owner."""
+        return f"postgresql://{OWNER}@{HOST}:{self.ports.database}/{DATABASE}"
+
+    @property
+    def control_database_url(self) -> SecretStr:
+        """The address of the engine's own database."""
+        return self.control_server.url(role=CONTROL_ROLE, password=self.secrets.ue_control, database=CONTROL_DATABASE)
+
+    @property
+    def passwords(self) -> dict[str, SecretStr]:
+        """Password of each role of the operated database."""
+        return {
+            OWNER: self.secrets.claims_owner,
+            SERVICE: self.secrets.claims_app,
+            REPLICATION: self.secrets.ue_replication,
+            BACKUP: self.secrets.ue_backup,
+        }
+
+    def _server(self, name: str, port: int) -> PostgresServer:
+        return PostgresServer(name=name, folder=self.layout.postgres / name, port=port, sockets=self.layout.sockets)
+
+
+def open_stack(home: Path) -> Stack:
+    """Return the stack in `home`, as it was chosen when it was first started. Raises: NeverStarted, SettingsRefused, ForeignFolder."""
+    layout = Layout(home)
+    ports = read_ports(layout.ports)
+    if ports is None:
+        raise NeverStarted.at(home)
+    require_own(home)
+    return Stack(layout=layout, ports=ports, settings=read_settings(layout.settings), secrets=keep_secrets(layout.secrets))
+
+
+def postgres_process(stack: Stack, server: PostgresServer) -> ProcessSpec:
+    """Return how `server` is run."""
+    ready = (program("pg_isready"), "--quiet", "--host", str(server.sockets), "--port", str(server.port), "--username", SUPERUSER)
+    return _process(
+        stack,
+        f"postgres-{server.name}",
+        server.foreground_argv(),
+        ready=Exec(ready),
+        stop_signal=STOP_SIGNAL,
+        grace=timedelta(seconds=20),
+        after=("postgres-primary",) if server.name == "replica" else (),
+    )
+
+
+def vendors_process(stack: Stack) -> ProcessSpec:
+    """Return how the vendors' simulators are run."""
+    token = secret_file(stack.layout.secrets, "slack_token")
+    argv = _module(
+        "unioneyes.simulators.vendors", "--listen", f"{HOST}:{stack.ports.vendors}", "--folder", str(stack.layout.vendors), "--slack-token-file", str(token)
+    )
+    return _process(stack, "vendors", argv, ready=TcpHttp(HOST, stack.ports.vendors))
+
+
+def envoy_process(stack: Stack, argv: tuple[str, ...]) -> ProcessSpec:
+    """Return how Envoy is run."""
+    admin = stack.layout.envoy_admin
+    return _process(stack, "envoy", argv, ready=UnixHttp(admin, "/ready"), sockets=(admin,))
+
+
+def control_process(stack: Stack) -> ProcessSpec:
+    """Return how the server of `ue` is run."""
+    argv = _module("unioneyes.cli.main", "serve", "--env", "local", "--home", str(stack.layout.home))
+    ready = TcpHttp(HOST, stack.ports.control, "/api/v1/healthz")
+    return _process(stack, "control", argv, ready=ready, grace=timedelta(seconds=15), after=("postgres-control", "postgres-primary", "envoy"))
+
+
+def replica_process(stack: Stack, slot: ReplicaSlot) -> ProcessSpec:
+    """Return how one replica of the service is run on the operated database."""
+    private = slot.socket.with_suffix(".private")
+    return _process(
+        stack,
+        slot.name,
+        _module("unioneyes.claims.serve"),
+        env={
+            **_claims_environment(stack, name=slot.name, version=slot.version, database_url_file=service_url_file(stack)),
+            "CLAIMS_LISTEN": f"unix:{slot.socket}",
+            "CLAIMS_PRIVATE_LISTEN": f"unix:{private}",
+        },
+        ready=UnixHttp(slot.socket),
+        sockets=(slot.socket, private),
+        grace=_DRAIN,
+        after=("postgres-primary", "vendors", "envoy"),
+    )
+
+
+def rehearsal_process(stack: Stack, version: str, port: int) -> ProcessSpec:
+    """Return how one replica is run on another database, whose address stands in `rehearsal_url_file`."""
+    return _process(
+        stack,
+        REHEARSAL,
+        _module("unioneyes.claims.serve"),
+        env={
+            **_claims_environment(stack, name=REHEARSAL, version=version, database_url_file=rehearsal_url_file(stack)),
+            "CLAIMS_LISTEN": f"{HOST}:{port}",
+            "CLAIMS_DRAIN_SECONDS": "0",
+        },
+        ready=TcpHttp(HOST, port),
+        restart=False,
+        after=("vendors",),
+    )
+
+
+def smoke_command(stack: Stack) -> tuple[str, ...]:
+    """Return the command that walks through the service's flows."""
+    return _module("unioneyes.claims.smoke", "--issuer-url", stack.issuer_url)
+
+
+def service_url_file(stack: Stack) -> Path:
+    """Return the file that gives the replicas their database's address."""
+    return stack.layout.secrets / "service-database-url"
+
+
+def rehearsal_url_file(stack: Stack) -> Path:
+    """Return the file that gives the rehearsal's replica its database's address."""
+    return stack.layout.secrets / "rehearsal-database-url"
+
+
+def _claims_environment(stack: Stack, *, name: str, version: str, database_url_file: Path) -> dict[str, str]:
+    return {
+        "CLAIMS_VERSION": version,
+        "CLAIMS_REPLICA": name,
+        "CLAIMS_DATABASE_URL_FILE": str(database_url_file),
+        "CLAIMS_JWKS_URL": f"{stack.issuer_url}/.well-known/jwks.json",
+        "CLAIMS_ISSUER": stack.issuer_url,
+        "CLAIMS_ALLOW_FAULTS": "true",
+    }
+
+
+def _process(
+    stack: Stack,
+    name: str,
+    argv: tuple[str, ...],
+    *,
+    ready: Readiness,
+    env: dict[str, str] | None = None,
+    sockets: tuple[Path, ...] = (),
+    stop_signal: signal.Signals = signal.SIGTERM,
+    grace: timedelta = timedelta(seconds=10),
+    restart: bool = True,
+    after: tuple[str, ...] = (),
+) -> ProcessSpec:
+    return ProcessSpec(
+        name=name,
+        argv=argv,
+        env={MARK: str(stack.layout.home), **(env or {})},
+        cwd=stack.layout.home,
+        sockets=sockets,
+        log=stack.layout.logs / f"{name}.log",
+        ready=ready,
+        stop_signal=stop_signal,
+        grace=grace,
+        restart=restart,
+        after=after,
+    )
+
+
+def _module(name: str, *words: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", name, *words)

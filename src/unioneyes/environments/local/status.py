@@ -1,0 +1,151 @@
+"""What runs of the embedded stack now, as `ue env status` shows it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+from unioneyes.adapters.postgres.bootstrap import REPLICATION
+from unioneyes.adapters.postgres.replication import ReplicationStatus, replication_status
+from unioneyes.adapters.processes.spec import ProcessState, ProcessStatus
+from unioneyes.environments.local.parts import build_replicas, build_supervisor, build_traffic
+from unioneyes.environments.local.secrets import secret_file
+from unioneyes.environments.local.stack import PARTS, Stack, open_stack
+from unioneyes.ports.database import DatabaseUnavailable
+from unioneyes.ports.replicas import Replica
+from unioneyes.ports.traffic import Colour, TrafficUnavailable, TrafficView
+
+
+class StackState(StrEnum):
+    """Whether the stack can be used."""
+
+    UP = "up"
+    PARTLY = "partly"
+    """Something is missing; `ue env up` completes it."""
+    DOWN = "down"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessView:
+    """One process."""
+
+    name: str
+    pid: int | None
+    """None while it does not run."""
+    state: str
+    restarts: int
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColourView:
+    """One colour."""
+
+    colour: Colour
+    version: str | None
+    """None when nothing runs there."""
+    replicas: int
+    """Replicas that answer."""
+    traffic: int | None
+    """Share of the members' requests, in percent; None when the data plane does not answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicationView:
+    """The database's replica."""
+
+    connected: bool
+    lag_bytes: int | None
+    receiver: str
+    slots_lost: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackStatus:
+    """The whole stack. Part of the command line's contract."""
+
+    environment: str
+    home: Path
+    state: StackState
+    service_url: str
+    preview_url: str
+    control_url: str
+    login: str
+    """What a person types into a shell to get the address that signs the browser in; the token itself is not shown."""
+    database_url: str
+    """Without its password, which stands in the home's `secrets/`."""
+    processes: tuple[ProcessView, ...]
+    colours: tuple[ColourView, ...]
+    maintenance: bool | None
+    """None when the data plane does not answer."""
+    replication: ReplicationView | None
+    """None when the primary does not answer."""
+
+
+def stack_status(home: Path) -> StackStatus:
+    """Return what runs now. Raises: NeverStarted, SettingsRefused, ForeignFolder."""
+    stack = open_stack(home)
+    supervisor = build_supervisor(stack.layout)
+    supervised = supervisor.running()
+    processes = supervisor.status() if supervised is not None else ()
+    traffic = build_traffic(stack)
+    replicas = build_replicas(stack, traffic).all() if supervised is not None else ()
+    try:
+        view = traffic.view() if supervised is not None else None
+    except TrafficUnavailable:
+        view = None
+    return StackStatus(
+        environment="local",
+        home=home,
+        state=judge(processes, view, replicas),
+        service_url=stack.service_url,
+        preview_url=stack.preview_url,
+        control_url=stack.control_url,
+        login=f"{stack.control_url}/login?token=$(cat {shlex.quote(str(secret_file(stack.layout.secrets, 'api_token')))})",
+        database_url=stack.shown_database_url,
+        processes=(*((_supervisor(supervised),) if supervised is not None else ()), *(_process(each) for each in processes)),
+        colours=tuple(_colour(colour, replicas, view) for colour in Colour),
+        maintenance=view.maintenance if view else None,
+        replication=_replication(stack) if supervised is not None else None,
+    )
+
+
+def judge(processes: tuple[ProcessStatus, ...], traffic: TrafficView | None, replicas: tuple[Replica, ...]) -> StackState:
+    """Return whether the stack can be used: every part is ready, and the colour that serves has a ready replica."""
+    if not processes:
+        return StackState.DOWN
+    ready = {process.name for process in processes if process.state is ProcessState.READY}
+    live = traffic.weights.live if traffic else None
+    serves = live is None or any(replica.ready for replica in replicas if replica.colour is live)
+    return StackState.UP if ready >= PARTS and traffic is not None and serves else StackState.PARTLY
+
+
+def _supervisor(pid: int) -> ProcessView:
+    return ProcessView(name="supervisor", pid=pid, state=ProcessState.READY, restarts=0, since=None)
+
+
+def _process(status: ProcessStatus) -> ProcessView:
+    return ProcessView(name=status.name, pid=status.pid, state=status.state, restarts=status.restarts, since=status.since)
+
+
+def _colour(colour: Colour, replicas: tuple[Replica, ...], view: TrafficView | None) -> ColourView:
+    mine = [replica for replica in replicas if replica.colour is colour]
+    return ColourView(
+        colour=colour,
+        version=mine[0].version if mine else None,
+        replicas=sum(replica.ready for replica in mine),
+        traffic=view.weights.of(colour) if view else None,
+    )
+
+
+def _replication(stack: Stack) -> ReplicationView | None:
+    password = stack.secrets.ue_replication
+    primary, replica = (server.url(role=REPLICATION, password=password, database="postgres") for server in (stack.primary, stack.replica))
+    try:
+        seen: ReplicationStatus = replication_status(primary, replica)
+    except DatabaseUnavailable:
+        return None
+    return ReplicationView(connected=seen.connected, lag_bytes=seen.lag_bytes, receiver=seen.receiver, slots_lost=seen.slots_lost)
