@@ -26,7 +26,7 @@ from unioneyes.claims.logs import request_id
 from unioneyes.claims.model import ClaimStatus, Identity, Member, Role
 from unioneyes.claims.problems import NoSuchClaim, NoSuchMember, NotAMember, TokenRefused
 from unioneyes.claims.queries import Queries
-from unioneyes.claims.storage import NOBODY, Connection, Scope, Storage
+from unioneyes.claims.storage import NOBODY, Connection, Scope, Storage, fetch, fetch_one
 from unioneyes.kernel.clock import now
 
 ClientAddress = IPv4Address | IPv6Address
@@ -50,7 +50,7 @@ class Desk:
             "text": new.text,
             "deadline": rules.deadline(new.priority, submitted=now().date()),
         }
-        row = await (await self.connection.execute(self.queries.submit_claim, submitted)).fetchone()
+        (row,) = await fetch(self.connection, self.queries.submit_claim, submitted)
         claim = Claim.model_validate(row)
         await self._record(claim.id, before=None, after=claim.status, assigned_to=None, note="")
         return claim
@@ -58,16 +58,16 @@ class Desk:
     async def page(self, *, limit: int, after: int | None) -> ClaimPage:
         """Return up to `limit` claims with numbers below `after`, newest first."""
         wanted = {"organization_id": self.member.organization_id, "after": after, "limit": limit + 1}
-        rows = await (await self.connection.execute(self.queries.list_claims, wanted)).fetchall()
+        rows = await fetch(self.connection, self.queries.list_claims, wanted)
         claims = tuple(Claim.model_validate(row) for row in rows[:limit])
         return ClaimPage(claims=claims, next=claims[-1].claim_number if len(rows) > limit else None)
 
     async def find(self, claim_id: UUID) -> ClaimWithHistory:
         """Return the claim with its history. Raises: NoSuchClaim."""
-        row = await (await self.connection.execute(self.queries.find_claim, {"claim_id": claim_id})).fetchone()
+        row = await fetch_one(self.connection, self.queries.find_claim, {"claim_id": claim_id})
         if row is None:
             raise _no_such_claim(claim_id)
-        updates = await (await self.connection.execute(self.queries.list_updates, {"claim_id": claim_id})).fetchall()
+        updates = await fetch(self.connection, self.queries.list_updates, {"claim_id": claim_id})
         return ClaimWithHistory.model_validate({**row, "updates": tuple(ClaimUpdate.model_validate(update) for update in updates)})
 
     async def move(self, claim_id: UUID, wanted: Transition) -> ClaimWithHistory:
@@ -87,18 +87,18 @@ class Desk:
         rules.check_may_decide(self.member.role)
         status, _ = await self._lock(claim_id)
         after = rules.status_once_assigned(status)
-        found = await (await self.connection.execute(self.queries.member_exists, {"member_id": wanted.member_id})).fetchone()
-        if found is None or not found["there"]:
+        (found,) = await fetch(self.connection, self.queries.member_exists, {"member_id": wanted.member_id})
+        if not found["there"]:
             raise NoSuchMember(what=f"the organization has no member {wanted.member_id}", remedy="GET /api/members lists them")
         return await self._change(claim_id, before=status, after=after, assigned_to=wanted.member_id, note=wanted.note)
 
     async def members(self) -> Members:
         """Return the organization's members, by name."""
-        rows = await (await self.connection.execute(self.queries.list_members)).fetchall()
+        rows = await fetch(self.connection, self.queries.list_members)
         return Members(members=tuple(MemberView.of(_member(row)) for row in rows))
 
     async def _lock(self, claim_id: UUID) -> tuple[ClaimStatus, UUID | None]:
-        row = await (await self.connection.execute(self.queries.lock_claim, {"claim_id": claim_id})).fetchone()
+        row = await fetch_one(self.connection, self.queries.lock_claim, {"claim_id": claim_id})
         if row is None:
             raise _no_such_claim(claim_id)
         return ClaimStatus(row["status"]), row["assigned_to"]
@@ -155,8 +155,8 @@ class Casework:
             if member is None or (member.name, member.email, member.role) != (identity.name, identity.email, identity.role):
                 await connection.execute(self._queries.put_organization, person)
                 await connection.execute(self._queries.put_user, person)
-                row = await (await connection.execute(self._queries.put_member, person)).fetchone()
-                member = _member(row or {})
+                (row,) = await fetch(connection, self._queries.put_member, person)
+                member = _member(row)
             await self._record_login(connection, identity, reason="", client=client)
         return SignedIn(member=MemberView.of(member), organization=OrganizationView(id=identity.organization_id, slug=identity.organization_slug))
 
@@ -167,7 +167,7 @@ class Casework:
 
     async def _find_member(self, connection: Connection, identity: Identity) -> Member | None:
         who = {"user_id": identity.user_id, "organization_id": identity.organization_id}
-        row = await (await connection.execute(self._queries.find_member, who)).fetchone()
+        row = await fetch_one(connection, self._queries.find_member, who)
         return _member(row) if row is not None else None
 
     async def _record_login(self, connection: Connection, identity: Identity | None, *, reason: str, client: ClientAddress | None) -> None:

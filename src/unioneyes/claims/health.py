@@ -11,7 +11,7 @@ import psycopg
 from pydantic import BaseModel, ConfigDict
 
 from unioneyes.claims.problems import StorageUnavailable
-from unioneyes.claims.storage import NOBODY, Storage
+from unioneyes.claims.storage import NOBODY, Storage, fetch
 from unioneyes.claims.tokens import KeySet
 from unioneyes.kernel.clock import now
 from unioneyes.ports.service import HealthStatus
@@ -80,10 +80,10 @@ class HealthChecks:
     async def _schema_is_there(self) -> Finding:
         try:
             async with self._storage.transaction(NOBODY) as connection:
-                row = await (await connection.execute(self._storage.queries.ledger_has, {"hash": self._schema_hash})).fetchone()
+                (row,) = await fetch(connection, self._storage.queries.ledger_has, {"hash": self._schema_hash})
         except psycopg.ProgrammingError:
             return HealthStatus.UNHEALTHY, "the migrations' ledger can't be read: nothing was migrated yet", {"needs": self._schema}
-        if row is not None and row["there"]:
+        if row["there"]:
             return HealthStatus.HEALTHY, None, {"needs": self._schema}
         return HealthStatus.UNHEALTHY, f"migration {self._schema} is not in the ledger", {"needs": self._schema}
 

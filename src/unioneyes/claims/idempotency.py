@@ -10,7 +10,7 @@ from http import HTTPStatus
 from unioneyes.claims.model import Member
 from unioneyes.claims.problems import BadRequest, KeyReused
 from unioneyes.claims.queries import Queries
-from unioneyes.claims.storage import Connection
+from unioneyes.claims.storage import Connection, fetch_one
 
 _LONGEST_KEY = 255
 
@@ -54,9 +54,9 @@ async def answer_once(
     if key is None:
         return Answer(status=status, body=await work())
     whose = {"organization_id": member.organization_id, "member_id": member.id, "key": key.text}
-    taken = await (await connection.execute(queries.take_key, {**whose, "request_sha256": key.request_sha256})).fetchone()
+    taken = await fetch_one(connection, queries.take_key, {**whose, "request_sha256": key.request_sha256})
     if taken is None:
-        kept = await (await connection.execute(queries.find_answer, whose)).fetchone()
+        kept = await fetch_one(connection, queries.find_answer, whose)
         if kept is None or kept["request_sha256"] != key.request_sha256:
             raise KeyReused(what="this Idempotency-Key was used for another request", remedy="send a fresh key with each new request")
         return Answer(status=kept["status"], body=kept["body"], repeated=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from types import MappingProxyType
 
 import psycopg
 from psycopg import AsyncConnection
@@ -39,6 +40,16 @@ class Scope:
 
 NOBODY = Scope(organization_id="", user_id="")
 """Sees no tenant's rows."""
+
+
+async def fetch(connection: Connection, query: bytes, parameters: Mapping[str, object] = MappingProxyType({})) -> list[DictRow]:
+    """Return every row that `query` gives."""
+    return await (await connection.execute(query, parameters)).fetchall()
+
+
+async def fetch_one(connection: Connection, query: bytes, parameters: Mapping[str, object]) -> DictRow | None:
+    """Return the first row that `query` gives; None when it gives none."""
+    return await (await connection.execute(query, parameters)).fetchone()
 
 
 class Storage:

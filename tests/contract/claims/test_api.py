@@ -10,6 +10,7 @@ import pytest
 
 from tests.contract.claims.conftest import Identities, Replica
 from unioneyes.claims.flows import Person
+from unioneyes.claims.model import ClaimStatus
 from unioneyes.claims.rules import TRANSITIONS
 
 
@@ -201,5 +202,5 @@ def _way_to(wanted: str) -> list[str]:
         at = way[-1] if way else "submitted"
         if at == wanted:
             return way
-        ways += [[*way, step] for step in TRANSITIONS[type(next(iter(TRANSITIONS)))(at)]]
+        ways += [[*way, step] for step in TRANSITIONS[ClaimStatus(at)]]
     raise AssertionError
