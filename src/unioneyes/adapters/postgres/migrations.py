@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
 from unioneyes.adapters.postgres import drift
-from unioneyes.adapters.postgres.connections import connection
+from unioneyes.adapters.postgres.connections import connection, sql
 from unioneyes.adapters.postgres.drizzle import MigrationFile, chunks, read_folders
 from unioneyes.adapters.postgres.ledger import ensure_ledger, read_ledger, record, rows, strike
 from unioneyes.adapters.postgres.lint import lint
@@ -102,14 +102,13 @@ class DrizzleMigrations:
     def describe_apply(self, migrations: tuple[Migration, ...]) -> tuple[str, ...]:
         """Return the commands that a person would type for the same. Source: Production Deployment Steps, 2."""
         files = self._files()
-        body = [
-            line
-            for migration in migrations
-            for line in (
+        begins = bool(migrations) and migrations[0].when == min(file.migration.when for file in files.values())
+        body = [sql("ledger_create").rstrip()] if begins else []
+        for migration in migrations:
+            body += [
                 f"\\i {_shown(files[migration.sha256].path)}",
                 f"INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ('{migration.sha256}', {migration.when});",  # noqa: S608 - printed
-            )
-        ]
+            ]
         return self._describe(body)
 
     def roll_back(self, migrations: tuple[Migration, ...], *, database_url: SecretStr | None = None) -> MigrationsApplied:
