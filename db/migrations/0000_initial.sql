@@ -91,7 +91,7 @@ CREATE TABLE idempotency_keys (
   member_id uuid NOT NULL,
   key text NOT NULL,
   request_sha256 text NOT NULL,
-  status integer,
+  status bigint,
   body text,
   created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (organization_id, member_id, key),
