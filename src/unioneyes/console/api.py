@@ -1,0 +1,259 @@
+"""The HTTP API, version 1: what the command line, the console and other programs use."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, Header, Query, Request, Response, status
+from fastapi.encoders import jsonable_encoder
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from starlette.responses import JSONResponse, StreamingResponse
+
+from unioneyes.console.control import Control, Parts
+from unioneyes.console.failures import RESPONSES
+from unioneyes.console.guard import Admitted
+from unioneyes.console.sampler import KEPT, TrafficSeries
+from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.status import RunStatus
+from unioneyes.operations.deployment.status import DeploymentStatus, DeploymentView
+from unioneyes.operations.rollback.model import RollbackOption
+from unioneyes.operations.rollback.options import rollback_options
+from unioneyes.ports.environment import Facts
+from unioneyes.ports.releases import Release
+from unioneyes.ports.service import SmokeReport
+from unioneyes.ports.traffic import Counters, TrafficView
+from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView, PlanView, RunView
+
+VERSION = "v1"
+PREFIX = f"/api/{VERSION}"
+SMOKE_WITHIN = timedelta(seconds=60)
+_LONGEST_WAIT = 30.0
+_SLICE = timedelta(seconds=1)
+"""A long poll is made of short ones, so that a server that ends keeps nobody waiting."""
+_WAITERS = CapacityLimiter(64)
+"""Those who wait for the journal hold threads of their own, and keep nobody else out."""
+_ENTRY = TypeAdapter(JournalEntry)
+
+
+class VersionedJson(JSONResponse):
+    """A JSON answer; an object says which version of the API it belongs to."""
+
+    def render(self, content: object) -> bytes:
+        """Return the bytes of the answer."""
+        return super().render({"api": VERSION, **content} if isinstance(content, dict) else content)
+
+
+router = APIRouter(prefix=PREFIX, default_response_class=VersionedJson, responses=RESPONSES)
+
+
+class StartRun(BaseModel):
+    """What is to be run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    runbook: Annotated[str, Field(examples=["deployment.start"])]
+    request: Annotated[dict[str, JsonValue], Field(examples=[{"version": "1.1.0"}])]
+    dry_run: bool = False
+    """Only look, and return the plan."""
+    park: bool = False
+    """When a step fails, wait for a person's decision, where the run would undo by itself."""
+
+
+class Reason(BaseModel):
+    """Why."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+
+
+class Decide(Reason):
+    """What a person chooses for a parked run, and why."""
+
+    decision: Decision
+
+
+class SmokeTest(BaseModel):
+    """What is to be smoke-tested."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrafficReport:
+    """What the routes say, what the data plane counted, and both colours second by second."""
+
+    view: TrafficView | None
+    counters: Counters | None
+    seconds: TrafficSeries
+    unavailable: str | None
+    """Why there is no view or there are no counters."""
+
+
+@router.get("/environment")
+def environment(control: Parts, by: Admitted) -> Facts:
+    """Return what does not change while the environment runs."""
+    del by
+    return control.environment.facts
+
+
+@router.post("/runs", status_code=status.HTTP_201_CREATED, response_model=RunView, responses={200: {"model": PlanView, "description": "Dry run: the plan"}})
+def start_run(body: StartRun, control: Parts, by: Admitted) -> Response:
+    """Start a run; with `dry_run`, return its plan and change nothing."""
+    request: JsonValue = dict(body.request)
+    if body.dry_run:
+        return VersionedJson(jsonable_encoder(control.engine.plan(body.runbook, request)), status.HTTP_200_OK)
+    run = control.engine.start(body.runbook, request, by=by, park=body.park)
+    return VersionedJson(jsonable_encoder(run), status.HTTP_201_CREATED, headers={"Location": f"{PREFIX}/runs/{run.id}"})
+
+
+@router.get("/runs")
+def list_runs(
+    *,
+    control: Parts,
+    by: Admitted,
+    limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    before: str | None = None,
+    runbook: str | None = None,
+    status: Annotated[RunStatus | None, Query()] = None,
+) -> tuple[RunView, ...]:
+    """Return runs, newest first. The next page is `before` the last run's id."""
+    del by
+    return control.engine.runs(limit=limit, before=before, runbook=runbook, status=status)
+
+
+@router.get("/runs/{run_id}")
+def show_run(run_id: str, control: Parts, by: Admitted) -> RunView:
+    """Return one run."""
+    del by
+    return control.engine.run(run_id)
+
+
+@router.get("/runs/{run_id}/plan")
+def show_plan(run_id: str, control: Parts, by: Admitted) -> PlanView:
+    """Return what the run was to do."""
+    del by
+    return control.engine.planned(run_id)
+
+
+@router.get("/runs/{run_id}/journal")
+async def show_journal(
+    *,
+    run_id: str,
+    control: Parts,
+    by: Admitted,
+    after: Annotated[int, Query(ge=0)] = 0,
+    wait: Annotated[float, Query(ge=0, le=_LONGEST_WAIT)] = 0,
+    limit: Annotated[int, Query(ge=1, le=2000)] = 500,
+) -> tuple[JournalEntry, ...]:
+    """Return the journal after a line; waits up to `wait` seconds for one when there is none yet."""
+    del by
+    left = timedelta(seconds=wait)
+    while True:
+        entries = await _journal(control, run_id, after=after, limit=limit, wait=min(left, _SLICE))
+        left -= _SLICE
+        if entries or left <= timedelta(0) or control.stopping.is_set():
+            return entries
+
+
+@router.get("/runs/{run_id}/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+async def stream_journal(run_id: str, request: Request, control: Parts, by: Admitted, last_event_id: Annotated[int, Header(ge=0)] = 0) -> StreamingResponse:
+    """Stream the journal as server-sent events until the run ends; `Last-Event-ID` continues where a lost connection was."""
+    del by
+    await to_thread.run_sync(control.engine.run, run_id)  # an unknown run is a problem document, not an empty stream
+    return StreamingResponse(_events(request, control, run_id, last_event_id), media_type="text/event-stream")
+
+
+@router.post("/runs/{run_id}/cancel")
+def cancel_run(run_id: str, body: Reason, control: Parts, by: Admitted) -> RunView:
+    """Stop the run at its next safe point, and undo what it did."""
+    return control.engine.cancel(run_id, by=by, reason=body.reason)
+
+
+@router.post("/runs/{run_id}/decision")
+def decide_run(run_id: str, body: Decide, control: Parts, by: Admitted) -> RunView:
+    """Let a parked run go on."""
+    return control.engine.decide(run_id, body.decision, by=by, reason=body.reason)
+
+
+@router.get("/lock")
+def show_lock(control: Parts, by: Admitted) -> LockView | None:
+    """Return who holds the service; null when nobody does."""
+    del by
+    return control.engine.lock()
+
+
+@router.get("/releases")
+def list_releases(control: Parts, by: Admitted) -> tuple[Release, ...]:
+    """Return what can be deployed, oldest first."""
+    del by
+    return control.environment.releases.all()
+
+
+@router.get("/traffic")
+def show_traffic(control: Parts, by: Admitted, last: Annotated[int, Query(ge=1, le=KEPT // timedelta(seconds=1))] = 120) -> TrafficReport:
+    """Return the routes, the counters, and both colours over the `last` seconds."""
+    del by
+    seconds = control.sampler.series(timedelta(seconds=last))
+    try:
+        traffic = control.environment.traffic
+        return TrafficReport(view=traffic.view(), counters=traffic.counters(), seconds=seconds, unavailable=None)
+    except Problem as problem:
+        return TrafficReport(view=None, counters=None, seconds=seconds, unavailable=problem.what)
+
+
+@router.get("/rollback/options")
+def show_rollback_options(control: Parts, by: Admitted) -> tuple[RollbackOption, ...]:
+    """Return which ways back are open now, as probed."""
+    del by
+    return rollback_options(control.environment)
+
+
+@router.get("/deployments")
+def list_deployments(control: Parts, by: Admitted, limit: Annotated[int, Query(ge=1, le=200)] = 20, before: str | None = None) -> tuple[DeploymentView, ...]:
+    """Return the deployments, newest first, without what happened in their phases."""
+    del by
+    return control.deployments(limit=limit, before=before)
+
+
+@router.get("/deployments/current")
+def current_deployment(control: Parts, by: Admitted) -> DeploymentStatus:
+    """Return what is deployed and what is being deployed."""
+    del by
+    return control.status()
+
+
+@router.get("/deployments/{run_id}")
+def show_deployment(run_id: str, control: Parts, by: Admitted) -> DeploymentView:
+    """Return one deployment."""
+    del by
+    return control.deployment(control.engine.run(run_id))
+
+
+@router.post("/smoke")
+def smoke_test(body: SmokeTest, control: Parts, by: Admitted) -> SmokeReport:
+    """Run the service's end-to-end flows against an address; they write there, as a member would."""
+    del by
+    return control.environment.service.smoke(url=body.url, within=SMOKE_WITHIN)
+
+
+async def _journal(control: Control, run_id: str, *, after: int, limit: int, wait: timedelta) -> tuple[JournalEntry, ...]:
+    return await to_thread.run_sync(lambda: control.engine.journal(run_id, after=after, limit=limit, wait=wait), limiter=_WAITERS)
+
+
+async def _events(request: Request, control: Control, run_id: str, after: int) -> AsyncIterator[str]:
+    while not control.stopping.is_set() and not await request.is_disconnected():
+        entries = await _journal(control, run_id, after=after, limit=500, wait=_SLICE)
+        for entry in entries:
+            after = entry.seq
+            yield f"id: {entry.seq}\nevent: {entry.kind}\ndata: {_ENTRY.dump_json(entry).decode()}\n\n"
+        if any(entry.kind is EntryKind.RUN_ENDED and entry.run_id == run_id for entry in entries):
+            return
+        if not entries:
+            yield ": nothing new\n\n"

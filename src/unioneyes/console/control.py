@@ -1,0 +1,108 @@
+"""What the API and the pages stand on: one engine, one environment, one sampler."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Annotated
+
+from fastapi import Depends, Request
+from pydantic import SecretStr
+
+from unioneyes.console.deployments import DEPLOYMENT, ROLLBACK, deployment_view
+from unioneyes.console.journals import Journals
+from unioneyes.console.sampler import Sampler
+from unioneyes.kernel.clock import now
+from unioneyes.kernel.problems import Problem
+from unioneyes.operations.deployment.status import ColourStatus, DeploymentStatus, DeploymentView
+from unioneyes.ports.environment import Environment
+from unioneyes.ports.replicas import Replica
+from unioneyes.ports.traffic import Colour, TrafficView
+from unioneyes.runbook.engine import Engine
+from unioneyes.runbook.views import RunView
+
+_ROLLBACKS = 20
+"""How many of the last rollbacks are looked through for the one that ended a deployment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """The server's parts."""
+
+    engine: Engine
+    environment: Environment
+    journals: Journals
+    sampler: Sampler
+    token: SecretStr
+    """Opens the API and the console."""
+    hosts: frozenset[str]
+    """Host names under which the server may be reached; others are a rebound DNS name."""
+    stopping: Event = field(default_factory=Event)
+    """Set when the server was told to end: those who wait are answered at once."""
+
+    def deployment(self, run: RunView) -> DeploymentView:
+        """Return the deployment that `run` is."""
+        rollbacks = self.engine.runs(runbook=ROLLBACK, limit=_ROLLBACKS)
+        return deployment_view(run, self.engine.planned(run.id), self.journals.of(run.id), rollbacks)
+
+    def deployments(self, *, limit: int, before: str | None) -> tuple[DeploymentView, ...]:
+        """Return deployments, newest first, without their phases."""
+        rollbacks = self.engine.runs(runbook=ROLLBACK, limit=limit)
+        return tuple(
+            deployment_view(run, self.engine.planned(run.id), (), rollbacks) for run in self.engine.runs(runbook=DEPLOYMENT, limit=limit, before=before)
+        )
+
+    def status(self) -> DeploymentStatus:
+        """Return what is deployed and what is being deployed; what can't be read is named, and left empty."""
+        unavailable: list[str] = []
+        view, replicas = None, None
+        with ThreadPoolExecutor(max_workers=2) as reading:
+            asked_view, asked_replicas = reading.submit(self.environment.traffic.view), reading.submit(self.environment.replicas.all)
+            try:
+                view = asked_view.result()
+            except Problem as problem:
+                unavailable.append(problem.what)
+            try:
+                replicas = asked_replicas.result()
+            except Problem as problem:
+                unavailable.append(problem.what)
+        colours = tuple(self._colour(colour, view, replicas) for colour in Colour)
+        live = view.weights.live if view else None
+        last = next(iter(self.engine.runs(runbook=DEPLOYMENT, limit=1)), None)
+        return DeploymentStatus(
+            environment=self.environment.facts.name,
+            service=self.environment.facts.service,
+            at=now(),
+            serving=next((each.version for each in colours if each.colour is live), None),
+            maintenance=view.maintenance if view else None,
+            colours=colours,
+            current=self.deployment(last) if last else None,
+            lock=self.engine.lock(),
+            unavailable=tuple(unavailable),
+        )
+
+    def _colour(self, colour: Colour, view: TrafficView | None, replicas: Sequence[Replica] | None) -> ColourStatus:
+        own = None if replicas is None else [replica for replica in replicas if replica.colour is colour]
+        rates = self.sampler.recent(colour)
+        return ColourStatus(
+            colour=colour,
+            version=own[0].version if own else None,
+            replicas=None if own is None else len(own),
+            ready=None if own is None else sum(replica.ready for replica in own),
+            weight=view.weights.of(colour) if view else None,
+            requests_per_s=rates.requests_per_s if rates else None,
+            error_rate=rates.error_rate if rates else None,
+            p99_ms=rates.p99_ms if rates else None,
+        )
+
+
+def control_of(request: Request) -> Control:
+    """Return the parts of the server that answers `request`."""
+    control: Control = request.app.state.control
+    return control
+
+
+Parts = Annotated[Control, Depends(control_of)]
+"""The server's parts, as a route asks for them."""
