@@ -175,10 +175,8 @@ def test_a_row_inside_the_releases_own_range_that_it_does_not_know_is_refused(mi
 
 
 def test_a_migration_that_fails_half_way_leaves_nothing(written: Folder, migrations: DrizzleMigrations, database: Database) -> None:
-    written.write(
     fails = "-- a comment\nALTER TABLE claims\n  ADD COLUMN nosuchtype nosuch;\n"
     written.write({SECOND: f"{SQL[SECOND]}--> statement-breakpoint\n{fails}"})
-    )
     with pytest.raises(MigrationFailed, match=rf'{SECOND}\.sql, statement 2, line 5: type "nosuch" does not exist'):
         migrations.apply("1.1.0")
     assert database.value("SELECT count(*) FROM pg_namespace WHERE nspname = 'drizzle'") == 0
