@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from unioneyes.environments.local.doctor import Finding, Health, Machine, diagnose, judge_disk, judge_memory
+from unioneyes.environments.local.doctor import Ailing, Finding, Health, Machine, diagnose, judge_disk, judge_memory
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.ports import Ports
 from unioneyes.kernel.problems import Problem
@@ -85,6 +85,15 @@ def test_a_program_that_does_not_run_is_found_with_the_reason_and_the_remedy(tmp
 
     assert finding(findings, "envoy") == Finding(check="envoy", health=Health.BAD, detail=NO_ENVOY.what, remedy=NO_ENVOY.remedy)
     assert finding(findings, "postgres").health is Health.GOOD
+
+
+def test_a_process_that_is_not_ready_is_found_with_its_log(tmp_path: Path) -> None:
+    ailing = Ailing(name="vendors", detail="backing-off, ended by itself 4 times, last with exit code 1", log=tmp_path / "vendors.log")
+
+    found = finding(diagnose(Layout(tmp_path), Machine(programs=(), alive=frozenset(), supervised=True, ailing=(ailing,))), "vendors")
+
+    assert found.health is Health.BAD
+    assert str(tmp_path / "vendors.log") in found.remedy
 
 
 def test_sockets_of_a_crash_are_a_warning_because_up_clears_them(tmp_path: Path) -> None:

@@ -46,6 +46,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ailing:
+    """A process of the stack that is not ready."""
+
+    name: str
+    detail: str
+    log: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """What the adapters say of the programs that the stack needs, and which of its processes run now."""
 
@@ -55,6 +64,7 @@ class Machine:
     """Processes of the stack that run."""
     supervised: bool
     """True while the supervisor runs."""
+    ailing: tuple[Ailing, ...] = ()
 
 
 def diagnose(layout: Layout, machine: Machine) -> tuple[Finding, ...]:
@@ -70,6 +80,8 @@ def _findings(layout: Layout, machine: Machine) -> Iterator[Finding]:
     yield judge_memory(Path("/proc/meminfo").read_text())
     yield _clock(layout)
     yield from (_bad(name, said) if isinstance(said, Problem) else Finding(check=name, health=Health.GOOD, detail=said) for name, said in machine.programs)
+    for process in machine.ailing:
+        yield Finding(check=process.name, health=Health.BAD, detail=process.detail, remedy=f"its log says why: {process.log}; ue env up starts it anew")
     if not machine.supervised:
         yield _remnants(layout)
 

@@ -7,10 +7,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from unioneyes.adapters.envoy.program import envoy_program
-from unioneyes.adapters.postgres.privileges import way
+from unioneyes.adapters.postgres.privileges import Way, way
 from unioneyes.adapters.postgres.programs import program, run_program
 from unioneyes.adapters.processes.client import SupervisorUnavailable
-from unioneyes.environments.local.doctor import Finding, Machine, diagnose
+from unioneyes.adapters.processes.spec import ProcessStatus, describe_exit
+from unioneyes.environments.local.doctor import Ailing, Finding, Machine, diagnose
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.parts import build_supervisor
 from unioneyes.kernel.problems import Problem
@@ -24,11 +25,23 @@ def examine(home: Path) -> tuple[Finding, ...]:
     supervisor = build_supervisor(layout)
     supervised = supervisor.running() is not None
     try:
-        alive = frozenset(status.name for status in supervisor.status() if status.alive) if supervised else frozenset()
+        processes = supervisor.status() if supervised else ()
     except SupervisorUnavailable:
-        alive = frozenset()  # the ports then show as taken, with who has them
+        processes = ()  # the ports then show as taken, with who has them
     programs = (("envoy", _ask(_envoy)), ("postgres", _ask(_postgres)), ("unprivileged", _ask(_unprivileged)))
-    return diagnose(layout, Machine(programs=programs, alive=alive, supervised=supervised))
+    machine = Machine(
+        programs=programs,
+        alive=frozenset(status.name for status in processes if status.alive),
+        supervised=supervised,
+        ailing=tuple(_ailing(status) for status in processes if not status.ready),
+    )
+    return diagnose(layout, machine)
+
+
+def _ailing(status: ProcessStatus) -> Ailing:
+    last = f", last with {describe_exit(status.last_exit)}" if status.last_exit is not None else ""
+    ended = f", ended by itself {status.exits} times{last}" if status.exits else ""
+    return Ailing(name=status.name, detail=f"{status.state}{ended}", log=status.log)
 
 
 def _envoy() -> str:
@@ -40,7 +53,13 @@ def _postgres() -> str:
 
 
 def _unprivileged() -> str:
-    return f"PostgreSQL runs {way().value}"
+    match way():
+        case Way.AS_IT_IS:
+            return "PostgreSQL runs as you"
+        case Way.NAMESPACE:
+            return "PostgreSQL gives up root in a user namespace"
+        case Way.BECOME_NOBODY:
+            return "PostgreSQL gives up root and becomes nobody"
 
 
 def _ask(question: Callable[[], str]) -> str | Problem:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from unioneyes.adapters.envoy.traffic import EnvoyTraffic
 from unioneyes.adapters.postgres.bootstrap import OWNER, REPLICATION, SERVICE, bootstrap_operated
+from unioneyes.adapters.postgres.replication import replication_status
 from unioneyes.adapters.postgres.scratch import ScratchServers
 from unioneyes.adapters.postgres.server import PostgresServer
 from unioneyes.adapters.processes.client import Supervisor
@@ -201,12 +202,20 @@ class _Starting:
 
     def _replica(self) -> None:
         server, password = self.stack.replica, self.stack.secrets.ue_replication
+        if server.initialised and REPLICATION_SLOT in self._slots_lost():
+            self.tell("the database's replica stayed away too long to catch up; it is made anew")
+            self.supervisor.stop(f"postgres-{server.name}")
+            shutil.rmtree(server.data)
         self._initialise(
             server,
             "the database's replica",
             lambda: server.clone_from(self.stack.primary, role=REPLICATION, password=password, slot=REPLICATION_SLOT),
         )
         self._start(postgres_process(self.stack, server), _DATABASE_LIMIT)
+
+    def _slots_lost(self) -> tuple[str, ...]:
+        stack = self.stack
+        return replication_status(stack.monitoring_url(stack.primary), stack.monitoring_url(stack.replica)).slots_lost
 
     def _edge(self, traffic: EnvoyTraffic) -> None:
         traffic.prepare()

@@ -90,6 +90,10 @@ class Stack:
         """Return the address of the operated database for `role`."""
         return self.primary.url(role=role, password=self.passwords[role], database=DATABASE)
 
+    def monitoring_url(self, server: PostgresServer) -> SecretStr:
+        """Return the address of `server` for the role that sees how far replication got."""
+        return server.url(role=REPLICATION, password=self.secrets.ue_replication, database="postgres")
+
     @property
     def shown_database_url(self) -> str:
         """The operated database's address without its password, as the schema's owner."""

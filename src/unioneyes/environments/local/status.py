@@ -8,8 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from unioneyes.adapters.postgres.bootstrap import REPLICATION
-from unioneyes.adapters.postgres.replication import ReplicationStatus, replication_status
+from unioneyes.adapters.postgres.replication import replication_status
 from unioneyes.adapters.processes.spec import ProcessState, ProcessStatus
 from unioneyes.environments.local.parts import build_replicas, build_supervisor, build_traffic
 from unioneyes.environments.local.secrets import secret_file
@@ -142,10 +141,8 @@ def _colour(colour: Colour, replicas: tuple[Replica, ...], view: TrafficView | N
 
 
 def _replication(stack: Stack) -> ReplicationView | None:
-    password = stack.secrets.ue_replication
-    primary, replica = (server.url(role=REPLICATION, password=password, database="postgres") for server in (stack.primary, stack.replica))
     try:
-        seen: ReplicationStatus = replication_status(primary, replica)
+        seen = replication_status(stack.monitoring_url(stack.primary), stack.monitoring_url(stack.replica))
     except DatabaseUnavailable:
         return None
     return ReplicationView(connected=seen.connected, lag_bytes=seen.lag_bytes, receiver=seen.receiver, slots_lost=seen.slots_lost)

@@ -1,0 +1,123 @@
+"""A running embedded stack for drills: started by `ue env up` as a person does, on free ports, in a folder of its own, and gone afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from unioneyes.environments import open_environment
+from unioneyes.environments.local.layout import Layout
+from unioneyes.environments.local.status import ProcessView, StackStatus, stack_status
+from unioneyes.ports.environment import Environment
+
+UE = str(Path(sys.executable).with_name("ue"))
+FREE_PORTS = ("--service-port", "0", "--preview-port", "0", "--control-port", "0")
+DRILL_SETTINGS = """
+[waivers]
+current-version = "a drill runs on whatever stands in the work tree"
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What one `ue` command answered."""
+
+    code: int
+    out: str
+    err: str
+
+    def json(self) -> dict[str, JsonValue]:
+        """Return standard output, read as one JSON object."""
+        document = json.loads(self.out)
+        assert isinstance(document, dict), self.out
+        return document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningStack:
+    """One stack, up or down, and `ue` pointed at it."""
+
+    home: Path
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.home)
+
+    @property
+    def environment(self) -> Environment:
+        """The ports that a runbook would get, built in this process."""
+        return open_environment("local", self.home).environment
+
+    def ue(self, *words: str, within: float = 90) -> Said:
+        """Run one `ue` command against this stack."""
+        return ue(*words, "--home", str(self.home), within=within)
+
+    def start(self, *words: str, within: float = 120) -> Said:
+        """Run `ue env up`: on free ports the first time, on the kept ones afterwards."""
+        ports = () if self.layout.ports.exists() else FREE_PORTS
+        return self.ue("env", "up", *ports, *words, within=within)
+
+    def status(self) -> StackStatus:
+        return stack_status(self.home)
+
+    def process(self, name: str) -> ProcessView:
+        (found,) = (each for each in self.status().processes if each.name == name)
+        return found
+
+    def pid(self, name: str) -> int:
+        pid = self.process(name).pid
+        assert pid is not None, f"{name} does not run"
+        return pid
+
+
+def ue(*words: str, within: float = 90) -> Said:
+    """Run one `ue` command, without a terminal."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("UE_")}
+    done = subprocess.run([UE, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=within, check=False, env=environment)
+    return Said(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+def eventually(true: Callable[[], bool], *, within: float = 30) -> bool:
+    """Return whether `true` became true in time; the time is a bound for a hanging test, not a promise."""
+    give_up = time.monotonic() + within
+    while not true():
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@contextmanager
+def empty_stack(*, settings: str = DRILL_SETTINGS) -> Iterator[RunningStack]:
+    """Give a stack that was never started; whatever the test starts of it is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="ue-", dir="/tmp")).resolve()
+    home = folder / "home"
+    home.mkdir(mode=0o700)
+    (home / "environment.toml").write_text(settings)
+    stack = RunningStack(home=home)
+    try:
+        yield stack
+    finally:
+        ended = stack.ue("env", "down")
+        assert ended.code == 0, ended.err
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def running_stack(*, settings: str = DRILL_SETTINGS) -> Iterator[RunningStack]:
+    """Give a stack that is up, with nothing deployed; it is gone afterwards."""
+    with empty_stack(settings=settings) as stack:
+        started = stack.start()
+        assert started.code == 0, started.err
+        yield stack
