@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from pydantic import JsonValue
 
 from unioneyes.kernel.status import RunStatus
-from unioneyes.operations.deployment.status import DeploymentView, PhaseState, PhaseView
+from unioneyes.operations.deployment.status import DeploymentView
 from unioneyes.ports.traffic import Colour
-from unioneyes.runbook.plan import PlannedStep
+from unioneyes.runbook.phases import phases, seconds
 from unioneyes.runbook.views import EntryKind, JournalEntry, PlanView, RunView
 
 DEPLOYMENT = "deployment.start"
@@ -35,19 +34,6 @@ ROLLED_BACK = "FAILED - ROLLED BACK"
 ROLLING_BACK = "FAILED - ROLLING BACK"
 STILL_SERVING = "FAILED - STILL SERVING"
 
-_STATES = {
-    EntryKind.STEP_STARTED: PhaseState.RUNNING,
-    EntryKind.STEP_PROGRESS: PhaseState.RUNNING,
-    EntryKind.STEP_RETRIED: PhaseState.RUNNING,
-    EntryKind.STEP_DONE: PhaseState.DONE,
-    EntryKind.STEP_FAILED: PhaseState.FAILED,
-    EntryKind.STEP_SKIPPED: PhaseState.SKIPPED,
-    EntryKind.UNDO_STARTED: PhaseState.RUNNING,
-    EntryKind.UNDO_DONE: PhaseState.UNDONE,
-    EntryKind.UNDO_FAILED: PhaseState.FAILED,
-}
-"""What the last of a step's journal lines says about it."""
-
 
 def deployment_view(run: RunView, plan: PlanView, journal: Sequence[JournalEntry], rollbacks: Sequence[RunView] = ()) -> DeploymentView:
     """Return the deployment that `run` is. `rollbacks` are later rollback runs, of which one may have ended it."""
@@ -66,9 +52,9 @@ def deployment_view(run: RunView, plan: PlanView, journal: Sequence[JournalEntry
         created_at=run.created_at,
         started_at=run.started_at,
         ended_at=run.ended_at,
-        phases=tuple(phase(step, run, journal) for step in plan.steps),
-        rollback_takes=_seconds(figures.get("rollback_takes_s")) if not run.status.ended else None,
-        watch_left=_seconds(figures.get("left_s")) if run.step == WATCH and not run.status.ended else None,
+        phases=phases(plan.steps, run.id, journal, ended=run.status.ended),
+        rollback_takes=seconds(figures.get("rollback_takes_s")) if not run.status.ended else None,
+        watch_left=seconds(figures.get("left_s")) if run.step == WATCH and not run.status.ended else None,
         problem=run.problem,
     )
 
@@ -87,35 +73,6 @@ def status_words(run: RunView, rollback: RunView | None) -> str:
     return _WORDS[run.status]
 
 
-def phase(step: PlannedStep, run: RunView, journal: Sequence[JournalEntry]) -> PhaseView:
-    """Return where the planned `step` is. A step that another runbook carries out is named like that runbook."""
-    own = [entry for entry in journal if entry.run_id == run.id and entry.step == step.step and entry.kind in _STATES]
-    child = [entry for entry in journal if entry.run_id != run.id] if step.step == ROLLBACK else []
-    if own:
-        return _own_phase(step, run, own)
-    if child:
-        return _child_phase(step, child)
-    state = PhaseState.NOT_TAKEN if run.status.ended else PhaseState.WAITING
-    return PhaseView(step=step.step, does=step.does, state=state, took=None, message="")
-
-
-def _own_phase(step: PlannedStep, run: RunView, entries: Sequence[JournalEntry]) -> PhaseView:
-    state = _STATES[entries[-1].kind]
-    if state is PhaseState.RUNNING and run.status.ended:
-        state = PhaseState.FAILED  # it was cut, and nothing was written of its end
-    took = next((_seconds(entry.data.get("took_s")) for entry in reversed(entries) if "took_s" in entry.data), None)
-    spoken = [entry for entry in entries if entry.kind in {EntryKind.STEP_PROGRESS, EntryKind.STEP_FAILED, EntryKind.STEP_RETRIED, EntryKind.UNDO_FAILED}]
-    return PhaseView(step=step.step, does=step.does, state=state, took=took, message=spoken[-1].message if spoken else "")
-
-
-def _child_phase(step: PlannedStep, entries: Sequence[JournalEntry]) -> PhaseView:
-    last = entries[-1]
-    ended = last.kind is EntryKind.RUN_ENDED
-    failed = any(entry.kind is EntryKind.STEP_FAILED for entry in entries)
-    state = (PhaseState.FAILED if failed else PhaseState.DONE) if ended else PhaseState.RUNNING
-    return PhaseView(step=step.step, does=step.does, state=state, took=last.at - entries[0].at if ended else None, message=last.message)
-
-
 def _rollback_of(run: RunView, rollbacks: Sequence[RunView]) -> RunView | None:
     """Return the rollback that was about `run`: a part of it, or one that names it in its request or result."""
     for rollback in rollbacks:
@@ -129,10 +86,6 @@ def _rollback_of(run: RunView, rollbacks: Sequence[RunView]) -> RunView | None:
 def _text(document: JsonValue, name: str) -> str | None:
     value = document.get(name) if isinstance(document, dict) else None
     return value if isinstance(value, str) else None
-
-
-def _seconds(value: JsonValue) -> timedelta | None:
-    return timedelta(seconds=value) if isinstance(value, int | float) else None
 
 
 def _colour(name: str | None) -> Colour | None:

@@ -4,54 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from unioneyes.kernel.problems import ProblemDocument
-from unioneyes.kernel.status import Look, RunStatus, Tone
+from unioneyes.kernel.status import Look, RunStatus
 from unioneyes.ports.traffic import Colour
+from unioneyes.runbook.phases import PhaseView
 from unioneyes.runbook.views import LockView
-
-
-class PhaseState(StrEnum):
-    """Where one step of a deployment is."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    UNDONE = "undone"
-    NOT_TAKEN = "not-taken"
-    """The run ended without needing it."""
-
-    @property
-    def look(self) -> Look:
-        """Icon, word and tone."""
-        return _PHASE_LOOKS[self]
-
-
-_PHASE_LOOKS = {
-    PhaseState.WAITING: Look("○", "waiting", Tone.QUIET),
-    PhaseState.RUNNING: Look("▶", "running", Tone.BUSY),
-    PhaseState.DONE: Look("✔", "done", Tone.GOOD),
-    PhaseState.FAILED: Look("✘", "failed", Tone.BAD),
-    PhaseState.SKIPPED: Look("⤼", "skipped", Tone.WARN),
-    PhaseState.UNDONE: Look("↩", "undone", Tone.WARN),
-    PhaseState.NOT_TAKEN: Look("·", "not taken", Tone.QUIET),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseView:
-    """One step of a deployment."""
-
-    step: str
-    does: str
-    """What is true afterwards."""
-    state: PhaseState
-    took: timedelta | None
-    message: str
-    """Its last line of progress, or what went wrong; empty when it said nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,115 @@
+"""A small client of the API: typed answers, time limits, problems as problems."""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+import httpx
+from pydantic import JsonValue, TypeAdapter
+
+from unioneyes.cli.options import Where
+from unioneyes.environments import locate
+from unioneyes.kernel.problems import Problem, ProblemDocument, ReportedProblem, Unavailable
+from unioneyes.runbook.views import JournalEntry, PlanView, RunView
+
+T = TypeVar("T")
+
+CONNECT_LIMIT = timedelta(seconds=3)
+ANSWER_LIMIT = timedelta(seconds=120)
+"""Planning looks at everything, and smoke tests take their minute."""
+
+Query = Mapping[str, str | int | float | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """What the API answered: as it came, and as a value."""
+
+    document: JsonValue
+    value: T
+
+
+class Api:
+    """The API of one environment's server."""
+
+    def __init__(self, where: Where) -> None:
+        """Find the server of `where`; nothing is asked yet. Raises: UnknownEnvironment, NeverStarted."""
+        address = locate(where.env, where.home)
+        self.url = address.url
+        self._where = where
+        self._http = httpx.Client(
+            base_url=f"{address.url}/api/v1/",
+            headers={"Authorization": f"Bearer {address.token.get_secret_value()}", "UE-User": _user()},
+            timeout=httpx.Timeout(ANSWER_LIMIT.total_seconds(), connect=CONNECT_LIMIT.total_seconds()),
+            trust_env=False,  # the token goes to the server, not to a proxy
+        )
+
+    def get(self, path: str, kind: type[T], query: Query | None = None) -> Answer[T]:
+        """Return what stands at `path`. Raises: ServerUnavailable, ReportedProblem."""
+        asked = {name: value for name, value in (query or {}).items() if value is not None}
+        return self._read(self._http.build_request("GET", path, params=asked), kind)
+
+    def post(self, path: str, body: Mapping[str, JsonValue], kind: type[T]) -> Answer[T]:
+        """Return the answer to `body`. Never tried again by itself. Raises: ServerUnavailable, ReportedProblem."""
+        return self._read(self._http.build_request("POST", path, json=dict(body)), kind)
+
+    def plan(self, runbook: str, request: JsonValue) -> Answer[PlanView]:
+        """Return what a run would do. Raises: the plan's own problems."""
+        return self.post("runs", {"runbook": runbook, "request": request, "dry_run": True}, PlanView)
+
+    def start(self, runbook: str, request: JsonValue, *, park: bool = False) -> Answer[RunView]:
+        """A run is under way. Raises: the plan's own problems, ServiceLocked."""
+        return self.post("runs", {"runbook": runbook, "request": request, "park": park}, RunView)
+
+    def run(self, run_id: str) -> Answer[RunView]:
+        """Return a run. Raises: UnknownRun."""
+        return self.get(f"runs/{run_id}", RunView)
+
+    def journal(self, run_id: str, *, after: int = 0, wait: timedelta = timedelta(0)) -> Answer[tuple[JournalEntry, ...]]:
+        """Return the journal after a line; waits for one when there is none yet."""
+        return self.get(f"runs/{run_id}/journal", tuple[JournalEntry, ...], {"after": after, "wait": wait.total_seconds()})
+
+    def _read(self, request: httpx.Request, kind: type[T]) -> Answer[T]:
+        try:
+            response = self._http.send(request)
+        except httpx.TransportError as error:
+            raise ServerUnavailable(
+                what=f"the server at {self.url} does not answer ({type(error).__name__})",
+                remedy=f"ue env status{self._where.flags}; ue env up{self._where.flags}",
+            ) from None
+        if response.is_error:
+            raise _problem(response)
+        return Answer(_document(response), TypeAdapter(kind).validate_json(response.content))
+
+
+def _document(response: httpx.Response) -> JsonValue:
+    document: JsonValue = json.loads(response.content)
+    return document
+
+
+def _problem(response: httpx.Response) -> Problem:
+    """Return the problem that the server tells, or that its answer is."""
+    if response.headers.get("content-type", "").startswith("application/problem+json"):
+        return ReportedProblem.read(TypeAdapter(ProblemDocument).validate_json(response.content))
+    return NotOurServer(what=f"{response.url.host}:{response.url.port} answered {response.status_code}, and not as our server does", remedy="ue env doctor")
+
+
+def _user() -> str:
+    """Return the login name, as what the journal shows; the server takes it from whoever holds the token."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+class ServerUnavailable(Unavailable):
+    """The server does not answer."""
+
+
+class NotOurServer(Problem):
+    """Something else answers where the server should."""

@@ -1,0 +1,86 @@
+"""Follows a run until it ends or needs a person; survives a server that goes away for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from unioneyes.cli.client import Answer, Api, ServerUnavailable
+from unioneyes.cli.options import Where
+from unioneyes.cli.output import say
+from unioneyes.kernel.problems import ExitCode
+from unioneyes.kernel.status import RunStatus
+from unioneyes.kernel.units import format_duration
+from unioneyes.runbook.views import EntryKind, JournalEntry, RunView
+
+ASK_FOR = timedelta(seconds=10)
+"""How long one request waits for news."""
+GIVE_UP_AFTER = timedelta(seconds=30)
+"""How long a server may be away."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 4.0
+
+_CODES = {
+    RunStatus.DONE: ExitCode.DONE,
+    RunStatus.FAILED: ExitCode.FAILED,
+    RunStatus.CANCELLED: ExitCode.FAILED,
+    RunStatus.SUPERSEDED: ExitCode.FAILED,
+    RunStatus.REFUSED: ExitCode.REFUSED,
+    RunStatus.UNDONE: ExitCode.UNDONE,
+    RunStatus.UNDO_FAILED: ExitCode.UNDO_FAILED,
+    RunStatus.PENDING: ExitCode.PENDING,
+    RunStatus.RUNNING: ExitCode.PENDING,
+    RunStatus.PARKED: ExitCode.PENDING,
+    RunStatus.UNDOING: ExitCode.PENDING,
+}
+
+
+class Screen(Protocol):
+    """Where a run is shown while it goes on."""
+
+    def show(self, entries: Sequence[JournalEntry]) -> None:
+        """The person sees these lines of the journal."""
+
+    def note(self, text: str) -> None:
+        """The person sees something that is not in the journal."""
+
+
+def exit_code(run: RunView) -> ExitCode:
+    """Return what the shell is told of the run."""
+    return _CODES[run.status]
+
+
+def follow(api: Api, run_id: str, screen: Screen) -> Answer[RunView]:
+    """Return the run when it has ended, or waits for a person. Raises: ServerUnavailable when the server stays away."""
+    after, away_since, pause = 0, None, _FIRST_PAUSE
+    while True:
+        try:
+            entries = api.journal(run_id, after=after, wait=ASK_FOR).value
+            run = None if entries and not _may_be_over(entries, run_id) else api.run(run_id)
+        except ServerUnavailable as problem:
+            away_since = away_since or time.monotonic()
+            if time.monotonic() - away_since > GIVE_UP_AFTER.total_seconds():
+                raise ServerUnavailable(what=f"{problem.what}; {run_id} may still be running", remedy=f"{problem.remedy}; ue run watch {run_id}") from None
+            screen.note(f"the server does not answer; trying again in {format_duration(timedelta(seconds=pause))}")
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+            continue
+        if away_since:
+            screen.note("the server answers again")
+            away_since, pause = None, _FIRST_PAUSE
+        screen.show(entries)
+        after = entries[-1].seq if entries else after
+        if run and (run.value.status.ended or run.value.status is RunStatus.PARKED):
+            return run
+
+
+def _may_be_over(entries: Sequence[JournalEntry], run_id: str) -> bool:
+    """Return whether the journal says that the run ended, or waits for a person."""
+    return any(entry.kind in {EntryKind.RUN_ENDED, EntryKind.PARKED} for entry in entries if entry.run_id == run_id)
+
+
+def detached(run_id: str, where: Where) -> ExitCode:
+    """Say that the run goes on without the terminal, and how to come back."""
+    say(f"\ndetached: {run_id} goes on. Watch it: ue run watch {run_id}{where.flags}")
+    return ExitCode.DETACHED

@@ -1,0 +1,48 @@
+"""The application: the API and the pages behind one guard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.responses import JSONResponse
+from starlette.staticfiles import StaticFiles
+
+from unioneyes.console import api, pages
+from unioneyes.console.control import Control
+from unioneyes.console.failures import answer_with_problems
+from unioneyes.console.guard import Guard
+
+STATIC = Path(__file__).parent / "static"
+
+DESCRIPTION = """\
+Every change is a run of a runbook: `POST /runs` starts one, or with `dry_run` returns its plan; its journal tells what happened.
+Every failure is a problem document (RFC 9457) with a `remedy` and the command line's `exit_code`.
+Every object says to which version of the API it belongs (`api`).
+"""
+
+
+def build_app(control: Control) -> FastAPI:
+    """Return the application that answers for `control`."""
+    app = FastAPI(
+        title="UnionEyes production operations",
+        version=api.VERSION,
+        description=DESCRIPTION,
+        openapi_url=f"{api.PREFIX}/openapi.json",
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.control = control
+    app.include_router(api.router)
+    app.include_router(pages.router)
+    app.add_api_route("/healthz", healthz, include_in_schema=False)
+    app.add_api_route(f"{api.PREFIX}/healthz", healthz, tags=["health"])
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(Guard, hosts=control.hosts)
+    answer_with_problems(app)
+    return app
+
+
+def healthz() -> JSONResponse:
+    """Return that the server answers. Asks for no token."""
+    return JSONResponse({"status": "ok"})

@@ -1,0 +1,137 @@
+"""The server of one environment: API, console, worker and sampler in one process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+import unioneyes.operations.deployment.runbook
+import unioneyes.operations.rollback.runbook  # noqa: F401 - importing a chapter's flow registers its runbooks
+from unioneyes.console.app import build_app
+from unioneyes.console.control import Control
+from unioneyes.console.journals import Journals
+from unioneyes.console.sampler import Sampler
+from unioneyes.environments import open_environment
+from unioneyes.environments.model import OpenedEnvironment
+from unioneyes.kernel.clock import rfc3339
+from unioneyes.kernel.problems import ExitCode, Problem
+from unioneyes.kernel.redaction import Redactor
+from unioneyes.runbook.engine import Engine
+
+log = logging.getLogger(__name__)
+
+LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_LAST_ANSWERS_SECONDS = 3
+"""How long answers that are under way may still take when the server ends."""
+
+
+class Server(uvicorn.Server):
+    """Tells those who wait for something that the server ends."""
+
+    def __init__(self, config: uvicorn.Config, control: Control) -> None:
+        """Serve by `config` for `control`."""
+        super().__init__(config)
+        self._control = control
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        """Take no new requests, and answer those who wait."""
+        self._control.stopping.set()
+        super().handle_exit(sig, frame)  # type: ignore[arg-type]  # uvicorn hands the frame through
+
+
+class RedactedLines(logging.Formatter):
+    """Formats a record as one line of time, level, place and message, without secrets."""
+
+    def __init__(self, redact: Redactor) -> None:
+        """Blot out what `redact` knows."""
+        super().__init__()
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and the traceback below it."""
+        at = rfc3339(datetime.fromtimestamp(record.created, UTC))
+        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
+        return self._redact(f"{at} {record.levelname:<7} {record.name}: {record.getMessage()}{trace}")
+
+
+def serve(name: str, home: Path | None) -> None:
+    """Serve the environment until SIGTERM or SIGINT; what was running is then left to whoever serves next.
+
+    Raises: UnknownEnvironment, NeverStarted, AddressTaken, ControlDatabaseUnavailable.
+    """
+    opened = open_environment(name, home)
+    log_to_stderr(opened.redactor)
+    listener = _listen(opened.control_host, opened.control_port)
+    with listener, running(opened) as control:
+        log.info("serving %s at http://%s:%d", name, opened.control_host, opened.control_port)
+        Server(_config(build_app(control)), control).run([listener])
+    log.info("ended")
+
+
+@contextmanager
+def running(opened: OpenedEnvironment) -> Iterator[Control]:
+    """Worker and sampler run."""
+    engine = Engine(database_url=opened.control_database_url, environment=opened.environment, redactor=opened.redactor)
+    sampler = Sampler(opened.environment.traffic)
+    engine.launch()
+    sampler.start()
+    try:
+        yield Control(
+            engine=engine,
+            environment=opened.environment,
+            journals=Journals(engine),
+            sampler=sampler,
+            token=opened.api_token,
+            hosts=LOOPBACK_NAMES | {opened.control_host},
+        )
+    finally:
+        sampler.stop()
+        engine.close()
+
+
+def log_to_stderr(redact: Redactor) -> None:
+    """What this process logs from INFO on stands on stderr, without secrets."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(RedactedLines(redact))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for chatty in ("uvicorn.error", "httpx", "dbos"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there. Raises: AddressTaken."""
+    try:
+        return socket.create_server((host, port), backlog=512)
+    except OSError as error:
+        raise AddressTaken(what=f"{host}:{port} can't be listened on: {os.strerror(error.errno or 0)}", remedy="ue env doctor says who has it") from None
+
+
+def _config(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app, lifespan="off", log_config=None, access_log=False, server_header=False, ws="none", timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS
+    )
+
+
+def main(words: list[str]) -> int:
+    """Serve the environment that `words` name; return the exit code."""
+    name, *folder = words
+    try:
+        serve(name, Path(folder[0]) if folder else None)
+    except Problem as problem:
+        log_to_stderr(Redactor())
+        log.critical("%s", problem)
+        return problem.exit_code
+    return ExitCode.DONE
+
+
+class AddressTaken(Problem):
+    """Somebody else listens where the server should."""

@@ -1,0 +1,117 @@
+"""Where each planned step of a run is, from its journal. Pure: the command line, the console and the API show the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from pydantic import JsonValue
+
+from unioneyes.kernel.status import Look, Tone
+from unioneyes.runbook.plan import PlannedStep
+from unioneyes.runbook.views import EntryKind, JournalEntry
+
+
+class PhaseState(StrEnum):
+    """Where one step of a run is."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    UNDONE = "undone"
+    NOT_TAKEN = "not-taken"
+    """The run ended without needing it."""
+
+    @property
+    def look(self) -> Look:
+        """Icon, word and tone."""
+        return _LOOKS[self]
+
+
+_LOOKS = {
+    PhaseState.WAITING: Look("○", "waiting", Tone.QUIET),
+    PhaseState.RUNNING: Look("▶", "running", Tone.BUSY),
+    PhaseState.DONE: Look("✔", "done", Tone.GOOD),
+    PhaseState.FAILED: Look("✘", "failed", Tone.BAD),
+    PhaseState.SKIPPED: Look("⤼", "skipped", Tone.WARN),
+    PhaseState.UNDONE: Look("↩", "undone", Tone.WARN),
+    PhaseState.NOT_TAKEN: Look("·", "not taken", Tone.QUIET),
+}
+
+_STATES = {
+    EntryKind.STEP_STARTED: PhaseState.RUNNING,
+    EntryKind.STEP_PROGRESS: PhaseState.RUNNING,
+    EntryKind.STEP_RETRIED: PhaseState.RUNNING,
+    EntryKind.STEP_DONE: PhaseState.DONE,
+    EntryKind.STEP_FAILED: PhaseState.FAILED,
+    EntryKind.STEP_SKIPPED: PhaseState.SKIPPED,
+    EntryKind.UNDO_STARTED: PhaseState.RUNNING,
+    EntryKind.UNDO_DONE: PhaseState.UNDONE,
+    EntryKind.UNDO_FAILED: PhaseState.FAILED,
+}
+"""What the last of a step's journal lines says about it."""
+
+_SPOKEN = {EntryKind.STEP_PROGRESS, EntryKind.STEP_FAILED, EntryKind.STEP_RETRIED, EntryKind.STEP_SKIPPED, EntryKind.UNDO_FAILED}
+"""Lines that say more than that the step began or ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseView:
+    """One planned step."""
+
+    step: str
+    does: str
+    """What is true afterwards."""
+    when: str
+    """The condition, where a verdict decides."""
+    state: PhaseState
+    took: timedelta | None
+    message: str
+    """Its last line of progress, or what went wrong; empty when it said nothing."""
+
+
+def phases(steps: Sequence[PlannedStep], run_id: str, journal: Sequence[JournalEntry], *, ended: bool) -> tuple[PhaseView, ...]:
+    """Return where each of `steps` is. A step that another runbook carries out is named like that runbook (`rollback.traffic`)."""
+    own: dict[str, list[JournalEntry]] = {}
+    children = [entry for entry in journal if entry.run_id != run_id]
+    for entry in journal:
+        if entry.run_id == run_id and entry.step and entry.kind in _STATES:
+            own.setdefault(entry.step, []).append(entry)
+    return tuple(_phase(step, own.get(step.step, ()), children if "." in step.step else (), ended=ended) for step in steps)
+
+
+def _phase(step: PlannedStep, own: Sequence[JournalEntry], children: Sequence[JournalEntry], *, ended: bool) -> PhaseView:
+    if own:
+        spoken = [entry.message for entry in own if entry.kind in _SPOKEN]
+        took = [duration for entry in own if (duration := seconds(entry.data.get("took_s"))) is not None]
+        return _view(step, _last_state(own, ended=ended), took[-1] if took else None, spoken[-1] if spoken else "")
+    if children:
+        return _child_phase(step, children, ended=ended)
+    return _view(step, PhaseState.NOT_TAKEN if ended else PhaseState.WAITING, None, "")
+
+
+def _last_state(entries: Sequence[JournalEntry], *, ended: bool) -> PhaseState:
+    state = _STATES[entries[-1].kind]
+    cut = state is PhaseState.RUNNING and ended  # nothing was written of its end
+    return PhaseState.FAILED if cut else state
+
+
+def _child_phase(step: PlannedStep, entries: Sequence[JournalEntry], *, ended: bool) -> PhaseView:
+    last = entries[-1]
+    if last.kind is not EntryKind.RUN_ENDED and not ended:
+        return _view(step, PhaseState.RUNNING, None, f"{last.step}: {last.message}" if last.step else last.message)
+    failed = last.kind is not EntryKind.RUN_ENDED or any(entry.kind is EntryKind.STEP_FAILED for entry in entries)
+    return _view(step, PhaseState.FAILED if failed else PhaseState.DONE, last.at - entries[0].at, last.message)
+
+
+def _view(step: PlannedStep, state: PhaseState, took: timedelta | None, message: str) -> PhaseView:
+    return PhaseView(step=step.step, does=step.does, when=step.when, state=state, took=took, message=message)
+
+
+def seconds(value: JsonValue) -> timedelta | None:
+    """Return the duration that a journal's figure in seconds means; None when it is no number."""
+    return timedelta(seconds=value) if isinstance(value, int | float) else None
