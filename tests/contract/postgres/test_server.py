@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.contract.postgres.conftest import PASSWORD, PASSWORDS, free_port
+from unioneyes.adapters.postgres import privileges
 from unioneyes.adapters.postgres.bootstrap import REPLICATION, bootstrap_operated
 from unioneyes.adapters.postgres.postmaster import Postmaster
 from unioneyes.adapters.postgres.replication import replication_status
@@ -189,3 +190,19 @@ def test_the_stop_signal_ends_sessions_at_once(folder: Path) -> None:
     with psycopg.connect(server.url(role=SUPERUSER, password=PASSWORD, database="postgres").get_secret_value()):
         server.stop(how=signal.SIGINT)
     assert process.wait() == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
+def test_where_namespaces_are_forbidden_root_becomes_nobody_and_still_reads_its_own_homes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privileges, "way", lambda: privileges.Way.BECOME_NOBODY)
+    if subprocess.run(privileges.unprivileged(("true",)), capture_output=True, timeout=10, check=False).returncode != 0:
+        pytest.skip("this container forbids that too")
+    assert folder.stat().st_mode & 0o777 == 0o700
+    server = quiet(folder)
+    server.initialise(PASSWORD)
+    with server.running_meanwhile():
+        postmaster = Postmaster.of(server.data)
+        assert postmaster is not None
+        assert Path(f"/proc/{postmaster.pid}").stat().st_uid != 0
+        assert server.ready()
+    assert not server.running()
