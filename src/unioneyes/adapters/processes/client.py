@@ -106,27 +106,27 @@ class Supervisor:
 
         Raises: SupervisorUnavailable when the kernel does not end it.
         """
-        give_up = time.monotonic() + grace.total_seconds()
-        self._signal(signal.SIGTERM)
-        while self.running() is not None and time.monotonic() < give_up:
-            time.sleep(_POLL_SECONDS)
-        self._signal(signal.SIGKILL)
-        killed = time.monotonic()
-        while self.running() is not None:
-            if time.monotonic() > killed + _KILL_SECONDS:
-                self._unavailable("it can't be killed")
-            time.sleep(_POLL_SECONDS)
+        for order, seconds in ((signal.SIGTERM, grace.total_seconds()), (signal.SIGTERM, _KILL_SECONDS), (signal.SIGKILL, _KILL_SECONDS)):
+            if self._ended_after(order, seconds):
+                return
+        self._unavailable("it can't be killed")
 
     def describe_stop(self, names: Iterable[str]) -> str:
         """Return the command that a person would type to stop processes."""
         line = json.dumps(Request(order=Order.STOP, names=list(names)))
         return f"echo '{line}' | nc -N -U {control_socket(self.folder)}"
 
-    def _signal(self, order: signal.Signals) -> None:
-        pid = self.running()
+    def _ended_after(self, order: signal.Signals, seconds: float) -> bool:
+        """Return whether it has ended within these seconds after `order`."""
+        pid, give_up = self.running(), time.monotonic() + seconds
         if pid is not None:
             with suppress(ProcessLookupError):
                 os.kill(pid, order)
+        while self.running() is not None:
+            if time.monotonic() > give_up:
+                return False
+            time.sleep(_POLL_SECONDS)
+        return True
 
     def _ask(self, request: Request, *, within: float = _ANSWER_SECONDS) -> Reply:
         try:

@@ -114,17 +114,24 @@ class LocalReplicas:
     def restore(self, *, within: timedelta = _RESTORE_WITHIN) -> tuple[ReplicasReady, ...]:
         """Each colour runs what it should, as the state file says: after the stack was down. All are started at the same time.
 
-        Raises: NoReadyReplica, SupervisorUnavailable.
+        Raises: NoReadyReplica when a colour can't, after the other one was brought back; SupervisorUnavailable.
         """
         started = time.monotonic()
-        wanted = {colour: self._slots(colour, entry.version, entry.count) for colour, entry in self._wanted().items()}
-        for slots in wanted.values():
+        wanted = [self._slots(colour, entry.version, entry.count) for colour, entry in self._wanted().items()]
+        for slots in wanted:
             self._start_missing(slots)
-        restored = []
-        for colour, slots in wanted.items():
-            self._await(colour, slots, within)
-            took = timedelta(seconds=time.monotonic() - started)
-            restored.append(ReplicasReady(colour=colour, version=slots[0].version, count=len(slots), took=took))
+        restored, problems = [], []
+        for slots in wanted:
+            colour, version = slots[0].colour, slots[0].version
+            try:
+                self._await(colour, slots, within)
+            except NoReadyReplica as problem:
+                problems.append(problem)
+            else:
+                took = timedelta(seconds=time.monotonic() - started)
+                restored.append(ReplicasReady(colour=colour, version=version, count=len(slots), took=took))
+        if problems:
+            raise NoReadyReplica(what="; ".join(problem.what for problem in problems), remedy=problems[0].remedy)
         return tuple(restored)
 
     def start_rehearsal(self, *, version: str, database_url: SecretStr, within: timedelta) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from unioneyes.adapters.processes.child import Child
 from unioneyes.adapters.processes.journal import open_log, remark
@@ -58,13 +58,14 @@ class Supervised:
             labels=self.spec.labels,
         )
 
-    async def stop(self) -> None:
-        """It has ended, with everything that it started, and is not started again."""
+    async def stop(self, *, grace: timedelta | None = None) -> None:
+        """It has ended, with everything that it started, and is not started again. `grace`: instead of its own."""
         self._state = ProcessState.STOPPING
         self._keeping.cancel()
         await asyncio.wait([self._keeping])
         if self._child and self._child.running:
-            code = await self._child.stop(self.spec.stop_signal, grace=self.spec.grace.total_seconds())
+            within = self.spec.grace if grace is None else grace
+            code = await self._child.stop(self.spec.stop_signal, grace=within.total_seconds())
             self._remark("INFO", f"stopped: {describe_exit(code)}")
         self._clear_sockets()
 

@@ -1,7 +1,8 @@
 """The supervisor: a daemon that keeps processes running, and that none of them outlives.
 
 `python -m unioneyes.adapters.processes.supervisor --folder DIR [--detach]`. It holds a lock on `DIR/supervisor.pid` for as long as it lives and takes orders
-on the Unix socket `DIR/supervisor.sock`. SIGTERM: every process is stopped, then it ends. SIGKILL: the kernel kills its processes too.
+on the Unix socket `DIR/supervisor.sock`. SIGTERM: every process is stopped, then it ends; a second one: they are killed, grace or not. SIGKILL: the kernel
+kills its processes too.
 
 It has one thread, on purpose: the kernel's death signal is tied to the thread that started a process.
 """
@@ -18,6 +19,7 @@ import sys
 import time
 from collections import defaultdict
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 from unioneyes.adapters.processes.journal import rotate
@@ -53,12 +55,13 @@ class SupervisorDaemon:
         """Start with no process."""
         self._processes: dict[str, Supervised] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._told_to_end = asyncio.Event()
+        self._killing: list[asyncio.Task[None]] = []
 
     async def serve(self, folder: Path, *, ready: int | None) -> None:
         """Take orders until SIGTERM; then every process has been stopped. `ready`: a pipe that is told when orders are taken."""
-        told_to_end = asyncio.Event()
         for order in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(order, told_to_end.set)
+            asyncio.get_running_loop().add_signal_handler(order, self._end)
         control_socket(folder).unlink(missing_ok=True)
         server = await asyncio.start_unix_server(self._serve_client, control_socket(folder), limit=_LONGEST_LINE)
         control_socket(folder).chmod(0o600)
@@ -66,10 +69,11 @@ class SupervisorDaemon:
         if ready is not None:
             os.write(ready, b"ready")
             os.close(ready)
-        await told_to_end.wait()
+        await self._told_to_end.wait()
         server.close()
         control_socket(folder).unlink(missing_ok=True)
         await self._stop_all()
+        await asyncio.gather(*self._killing)
         rotating.cancel()
 
     async def start(self, spec: ProcessSpec) -> None:
@@ -89,6 +93,11 @@ class SupervisorDaemon:
             if present := self._processes.get(name):
                 await present.stop()
                 del self._processes[name]
+
+    def _end(self) -> None:
+        if self._told_to_end.is_set():
+            self._killing += [asyncio.create_task(process.stop(grace=timedelta(0))) for process in self._processes.values()]
+        self._told_to_end.set()
 
     async def _stop_all(self) -> None:
         """Nothing runs. Each ended before those that it comes after; the rest at the same time."""
