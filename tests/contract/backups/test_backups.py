@@ -237,6 +237,8 @@ def test_a_copy_that_was_killed_is_restored_when_it_is_asked_for(backups: Verifi
     os.kill(killed.pid, signal.SIGKILL)
     assert count(backups.scratch_url(NAME).get_secret_value(), "SELECT 1") == 1
     assert not killed.alive
+    assert killed.shared_memory is not None
+    assert killed.shared_memory.attached is None
 
 
 def test_a_killed_process_takes_its_copies_along_and_the_next_one_sweeps(operated: Database, folder: Path) -> None:

@@ -14,7 +14,28 @@ from pathlib import Path
 _POLL_SECONDS = 0.02
 _LOCK_FILE_LINES = 7
 _REMOVE_SECONDS = 5
+_ORPHANS_SECONDS = 5
+"""How long sessions get to notice that their postmaster is gone; they do within milliseconds, unless they are in the middle of a statement."""
+_KEY_BITS = 0xFFFFFFFF
 _SEGMENTS = Path("/proc/sysvipc/shm")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A piece of System V shared memory, as PostgreSQL noted it. Ids are given anew, so the key must fit too."""
+
+    key: int
+    id: int
+
+    @property
+    def attached(self) -> int | None:
+        """How many processes use it; None when it is gone."""
+        header, *rows = (line.split() for line in _SEGMENTS.read_text().splitlines())
+        for segment in (dict(zip(header, row, strict=False)) for row in rows):
+            # The kernel shows the key as a signed number, PostgreSQL as an unsigned one.
+            if int(segment["shmid"]) == self.id and int(segment["key"]) & _KEY_BITS == self.key & _KEY_BITS:
+                return int(segment["nattch"])
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +44,8 @@ class Postmaster:
 
     data: Path
     pid: int
-    shared_memory: tuple[str, str] | None
-    """Key and id of the System V segment that guards the data folder; it outlives a killed postmaster."""
+    shared_memory: Segment | None
+    """Guards the data folder; outlives a killed postmaster."""
 
     @classmethod
     def of(cls, data: Path) -> Postmaster | None:
@@ -35,7 +56,7 @@ class Postmaster:
         except (OSError, ValueError, IndexError):
             return None
         memory = lines[_LOCK_FILE_LINES - 1].split() if len(lines) >= _LOCK_FILE_LINES else []
-        return cls(data=data, pid=pid, shared_memory=(memory[0], memory[1]) if len(memory) > 1 else None)
+        return cls(data=data, pid=pid, shared_memory=Segment(key=int(memory[0]), id=int(memory[1])) if len(memory) > 1 else None)
 
     @property
     def alive(self) -> bool:
@@ -70,19 +91,23 @@ class Postmaster:
 def clear_leftovers(data: Path) -> bool:
     """Nothing of a killed postmaster stands in the way of the next: no lock file, no shared memory. Return True when there was something.
 
-    PostgreSQL itself refuses to start while any process has the number in the lock file, which after a reboot is likely a stranger.
+    PostgreSQL itself refuses to start while any process has the number in the lock file, which after a reboot is likely a stranger. Sessions that outlive
+    their postmaster could still write: as long as one does, everything is left as it is, and PostgreSQL refuses to start.
     """
     postmaster = Postmaster.of(data)
     if postmaster is None or postmaster.alive:
         return False
-    if postmaster.shared_memory is not None and _abandoned(*postmaster.shared_memory):
-        subprocess.run(["ipcrm", "-m", postmaster.shared_memory[1]], stdin=subprocess.DEVNULL, capture_output=True, timeout=_REMOVE_SECONDS, check=False)
+    segment = postmaster.shared_memory
+    if segment is not None:
+        give_up = time.monotonic() + _ORPHANS_SECONDS
+        while segment.attached and time.monotonic() < give_up:
+            time.sleep(_POLL_SECONDS)
+        match segment.attached:
+            case None:
+                pass
+            case 0:
+                subprocess.run(["ipcrm", "-m", str(segment.id)], stdin=subprocess.DEVNULL, capture_output=True, timeout=_REMOVE_SECONDS, check=False)
+            case _:
+                return False
     (data / "postmaster.pid").unlink(missing_ok=True)
     return True
-
-
-def _abandoned(key: str, identifier: str) -> bool:
-    """Return True when the segment is still there under the same key, and no process is attached to it."""
-    header, *rows = (line.split() for line in _SEGMENTS.read_text().splitlines())
-    segments = (dict(zip(header, row, strict=False)) for row in rows)
-    return any(segment["key"] == key and segment["shmid"] == identifier and segment["nattch"] == "0" for segment in segments)
