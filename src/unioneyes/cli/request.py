@@ -41,7 +41,7 @@ class _Asked:
         if timedelta in (self.hint, *get_args(self.hint)):
             return Annotated[self.hint, Parameter(help=self.help, converter=_duration, metavar="DURATION")]
         if self.hint is bool and self.field.default is False:
-            return Annotated[bool, Parameter(help=self.help, negative=())]
+            return Annotated[bool, Parameter(help=self.help, negative=(), show_default=False)]
         return Annotated[self.hint, Parameter(help=self.help)]
 
 

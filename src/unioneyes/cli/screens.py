@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from unioneyes.cli.follow import Screen
 from unioneyes.cli.output import say
@@ -15,17 +16,25 @@ from unioneyes.kernel.units import format_duration
 from unioneyes.runbook.phases import PhaseState, PhaseView, phases
 from unioneyes.runbook.views import EntryKind, JournalEntry, PlanView
 
+if TYPE_CHECKING:
+    from rich.console import Group
+    from rich.text import Text
+
 _RICH = {Tone.GOOD: "green", Tone.BAD: "bold red", Tone.WARN: "yellow", Tone.BUSY: "cyan", Tone.QUIET: "dim"}
 
 
 @contextmanager
 def screen_for(run_id: str, plan: PlanView) -> Iterator[Screen]:
     """Show a run on stderr, in the way that stderr allows."""
-    if sys.stderr.isatty():
-        with _live(run_id, plan) as screen:
-            yield screen
-    else:
+    if not sys.stderr.isatty():
         yield PlainLines()
+        return
+    from rich.console import Console  # noqa: PLC0415 - only a terminal pays for it
+    from rich.live import Live  # noqa: PLC0415 - the same
+
+    shown = LivePhases(run_id, plan)
+    with Live(shown, console=Console(stderr=True), refresh_per_second=8):
+        yield shown
 
 
 class PlainLines:
@@ -41,50 +50,51 @@ class PlainLines:
         say(f"{rfc3339(now())} note {text}")
 
 
+class LivePhases:
+    """The plan's steps, each with its state, drawn again and again by rich."""
+
+    def __init__(self, run_id: str, plan: PlanView) -> None:
+        """Show the steps of `plan`, none of which has begun."""
+        self._run_id = run_id
+        self._plan = plan
+        self._journal: list[JournalEntry] = []
+        self._aside = ""
+
+    def show(self, entries: Sequence[JournalEntry]) -> None:
+        """The next drawing knows of these lines."""
+        self._journal += entries
+        self._aside = ""
+
+    def note(self, text: str) -> None:
+        """The next drawing has it as its last line."""
+        self._aside = text
+
+    def __rich__(self) -> Group:
+        from rich.console import Group  # noqa: PLC0415 - only a terminal pays for it
+        from rich.text import Text  # noqa: PLC0415 - the same
+
+        ended = any(entry.kind is EntryKind.RUN_ENDED and entry.run_id == self._run_id for entry in self._journal)
+        shown = phases(self._plan.steps, self._run_id, self._journal, ended=ended)
+        aside = [Text(self._aside, style="yellow")] if self._aside else []
+        return Group(Text(self._plan.summary, style="bold"), *(self._line(phase) for phase in shown), *aside)
+
+    def _line(self, phase: PhaseView) -> Text:
+        from rich.text import Text  # noqa: PLC0415 - only a terminal pays for it
+
+        look, took = phase.state.look, phase.took or self._so_far(phase)
+        told = phase.message or (phase.does if phase.state is PhaseState.RUNNING else "")
+        line = Text(no_wrap=True, overflow="ellipsis")
+        line.append(f"  {look.icon} {phase.step:<24} {format_duration(took) if took else '':>9}  ", style=_RICH[look.tone])
+        return line.append(told)
+
+    def _so_far(self, phase: PhaseView) -> timedelta | None:
+        """Return how long a step that is under way has taken."""
+        if phase.state is not PhaseState.RUNNING:
+            return None
+        began = [entry.at for entry in self._journal if entry.step == phase.step and entry.kind is EntryKind.STEP_STARTED]
+        return now() - began[-1] if began else None
+
+
 def plain_line(entry: JournalEntry) -> str:
     """Return one line of a journal, as a log has it."""
     return " ".join(part for part in (rfc3339(entry.at), entry.kind.value, entry.step or "", entry.message.replace("\n", " ")) if part)
-
-
-@contextmanager
-def _live(run_id: str, plan: PlanView) -> Iterator[Screen]:
-    from rich.console import Console, Group  # noqa: PLC0415 - only a terminal needs it
-    from rich.live import Live  # noqa: PLC0415 - the same
-    from rich.text import Text  # noqa: PLC0415 - the same
-
-    class Phases:
-        """The plan's steps, each with its state."""
-
-        def __init__(self) -> None:
-            self.journal: list[JournalEntry] = []
-            self.aside = ""
-
-        def show(self, entries: Sequence[JournalEntry]) -> None:
-            self.journal += entries
-            self.aside = ""
-
-        def note(self, text: str) -> None:
-            self.aside = text
-
-        def __rich__(self) -> Group:
-            ended = any(entry.kind is EntryKind.RUN_ENDED and entry.run_id == run_id for entry in self.journal)
-            lines = [Text(f"{plan.summary}", style="bold"), *(self._line(phase) for phase in phases(plan.steps, run_id, self.journal, ended=ended))]
-            return Group(*lines, *([Text(self.aside, style="yellow")] if self.aside else []))
-
-        def _line(self, phase: PhaseView) -> Text:
-            look = phase.state.look
-            took = phase.took or self._so_far(phase)
-            line = Text(
-                f"  {look.icon} {phase.step:<26} {format_duration(took) if took else '':>9}  ", style=_RICH[look.tone], no_wrap=True, overflow="ellipsis"
-            )
-            return line.append(phase.message or (phase.does if phase.state is PhaseState.RUNNING else ""), style="default")
-
-        def _so_far(self, phase: PhaseView) -> timedelta | None:
-            if phase.state is not PhaseState.RUNNING:
-                return None
-            began = [entry.at for entry in self.journal if entry.step == phase.step and entry.kind is EntryKind.STEP_STARTED]
-            return now() - began[-1] if began else None
-
-    shown = Phases()
-    with Live(shown, console=Console(stderr=True), refresh_per_second=8):
-        yield shown

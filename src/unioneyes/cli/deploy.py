@@ -1,0 +1,135 @@
+"""`ue deploy`: a release reaches its users."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from datetime import timedelta
+
+from pydantic import JsonValue, TypeAdapter
+
+from unioneyes.cli.client import Answer, Api
+from unioneyes.cli.launch import LAUNCH, Flag, Launch, launch
+from unioneyes.cli.options import HERE, PRINTED, Format, Output, Where
+from unioneyes.cli.output import Cell, Ink, result, say, table
+from unioneyes.cli.plans import gates_table
+from unioneyes.cli.request import asks_for
+from unioneyes.cli.status import deployments_table, status_text
+from unioneyes.kernel.problems import ExitCode, Refused
+from unioneyes.kernel.status import Tone
+from unioneyes.kernel.units import format_duration
+from unioneyes.operations.deployment.model import DeployRequest, Receipt, Verified, VerifyRequest
+from unioneyes.operations.deployment.status import DeploymentStatus, DeploymentView
+from unioneyes.ports.service import SmokeReport
+
+_LOOK_EVERY = timedelta(seconds=1)
+_HOME_AND_CLEAR = "\033[H\033[J"
+
+
+@asks_for(DeployRequest, positional="version")
+def start(request: DeployRequest, *, how: Launch = LAUNCH, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Deploy a release: checked, backed up, smoke-tested, switched, watched, verified.
+
+    Follows the deployment live; Ctrl-C leaves it alone, and it goes on. Ends with 0 when the release serves, 3 when a gate refused it,
+    5 when it failed and everything is as before, 6 when a person is needed.
+    """
+    return launch("deployment.start", request, how, where, output)
+
+
+def status(*, watch: Flag = False, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Show the current deployment, both colours' traffic and errors, and how long a rollback would take.
+
+    Args:
+        watch: Show it anew each second until no deployment is under way.
+    """
+    api = Api(where)
+    if watch:
+        return _watch(api, output)
+    shown = _status(api)
+    result(output, shown.document, lambda ink: status_text(ink, shown.value))
+    return ExitCode.DONE
+
+
+def list_deployments(*, limit: int = 20, before: str | None = None, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """List the deployments, newest first.
+
+    Args:
+        limit: How many at most.
+        before: Only those before this run: the next page.
+    """
+    found = Api(where).get("deployments", tuple[DeploymentView, ...], {"limit": limit, "before": before})
+    result(output, found.document, lambda ink: deployments_table(ink, found.value))
+    return ExitCode.DONE
+
+
+def verify(run: str | None = None, /, *, how: Launch = LAUNCH, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Verify what serves now, or show how an earlier deployment was verified.
+
+    Args:
+        run: The earlier deployment.
+    """
+    if run is None:
+        return launch("deployment.verify", VerifyRequest(), how, where, output)
+    verified = _verification(Api(where).run(run).value.result, run)
+    document: JsonValue = TypeAdapter(Verified).dump_python(verified, mode="json")
+    result(output, document, lambda ink: gates_table(ink, verified.checks))
+    return ExitCode.DONE if verified.passed else ExitCode.FAILED
+
+
+def smoke(url: str, /, *, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Run the service's end-to-end flows against an address.
+
+    Args:
+        url: Address of the service, or of a colour's preview (http://...).
+    """
+    tested = Api(where).post("smoke", {"url": url}, SmokeReport)
+    result(output, tested.document, lambda ink: _smoke_text(ink, tested.value))
+    return ExitCode.DONE if tested.value.passed else ExitCode.FAILED
+
+
+def _status(api: Api) -> Answer[DeploymentStatus]:
+    return api.get("deployments/current", DeploymentStatus)
+
+
+def _watch(api: Api, output: Output) -> ExitCode:
+    """Print the status each second; on a terminal in place, as JSON one line each."""
+    if output.output is Format.JSON or output.to is not None:
+        raise NotWatchable(what="a status that is watched is many objects", remedy="-o jsonl prints one on each line; leave --to out")
+    drawn = sys.stdout.isatty() and output.output is Format.TABLE
+    try:
+        while True:
+            shown = _status(api)
+            text = status_text(Ink.of(sys.stdout), shown.value) if output.output is Format.TABLE else json.dumps(shown.document, ensure_ascii=False)
+            print(f"{_HOME_AND_CLEAR}{text}" if drawn else text, flush=True)  # noqa: T201 - the result
+            if shown.value.current is None or shown.value.current.status.ended:
+                return ExitCode.DONE
+            time.sleep(_LOOK_EVERY.total_seconds())
+    except KeyboardInterrupt:
+        say("\nno longer watching; what runs goes on")
+        return ExitCode.DETACHED
+
+
+def _verification(receipt: JsonValue, run_id: str) -> Verified:
+    verified = TypeAdapter(Receipt).validate_python(receipt).verified if receipt else None
+    if verified is None:
+        raise NotVerified(what=f"{run_id} did not come to its verification", remedy=f"ue run show {run_id} says how far it came")
+    return verified
+
+
+def _smoke_text(ink: Ink, report: SmokeReport) -> str:
+    rows = [
+        (Cell("✔", Tone.GOOD) if check.ok else Cell("✘", Tone.BAD), check.name, format_duration(check.took), check.detail or "passed")
+        for check in report.checks
+    ]
+    passed = sum(check.ok for check in report.checks)
+    head = f"{report.version or 'unknown version'} at {report.url}: {passed} of {len(report.checks)} flows passed in {format_duration(report.took)}"
+    return f"{ink.bold(head)}\n{table(ink, ('', 'flow', 'took', 'detail'), rows, empty='no flow ran')}"
+
+
+class NotVerified(Refused):
+    """The deployment has no verification to show."""
+
+
+class NotWatchable(Refused):
+    """The form that was asked for can't hold what is watched."""

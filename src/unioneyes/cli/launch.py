@@ -1,0 +1,83 @@
+"""Starts a run: plans it, asks, starts it, follows it, and shows what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from cyclopts import Parameter
+from pydantic import JsonValue, TypeAdapter
+
+from unioneyes.cli.client import Answer, Api
+from unioneyes.cli.confirm import confirm_reversible
+from unioneyes.cli.follow import detached, exit_code, follow
+from unioneyes.cli.options import Format, Output, Where
+from unioneyes.cli.output import report, result, say
+from unioneyes.cli.plans import plan_text
+from unioneyes.cli.runs import next_command, run_text
+from unioneyes.cli.screens import screen_for
+from unioneyes.kernel.problems import ExitCode, ReportedProblem
+from unioneyes.ports.environment import Facts
+from unioneyes.runbook.views import PlanView, RunView
+
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """How a run is started."""
+
+    dry_run: Flag = False
+    """Print the plan, and change nothing."""
+    yes: Flag = False
+    """Don't ask, where a question would be asked."""
+    detach: Flag = False
+    """Start the run and leave it alone; `ue run watch` follows it later."""
+    park: Flag = False
+    """When a step fails, wait for a person's decision, where the run would undo by itself."""
+
+
+LAUNCH = Launch()
+
+
+def launch(runbook: str, request: object, how: Launch, where: Where, output: Output) -> ExitCode:
+    """The run has ended, or was left alone; the exit code says how it stands."""
+    api = Api(where)
+    asked: JsonValue = TypeAdapter(type(request)).dump_python(request, mode="json")
+    if how.dry_run:
+        plan = api.plan(runbook, asked)
+        result(output, plan.document, lambda ink: plan_text(ink, plan.value))
+        return ExitCode.DONE
+    facts = api.get("environment", Facts).value
+    if facts.production and not how.yes:
+        confirm_reversible(facts, api.plan(runbook, asked).value.summary, yes=False)
+    started = api.start(runbook, asked, park=how.park)
+    if how.detach:
+        result(output, started.document, lambda ink: run_text(ink, started.value))
+        say(f"next: ue run watch {started.value.id}{where.flags}")
+        return ExitCode.PENDING
+    say(f"{started.value.id}: {started.value.summary}")
+    return watch(api, started.value.id, where, output)
+
+
+def watch(api: Api, run_id: str, where: Where, output: Output) -> ExitCode:
+    """Follow the run to its end and show what came of it; Ctrl-C leaves it alone."""
+    try:
+        with screen_for(run_id, api.get(f"runs/{run_id}/plan", PlanView).value) as screen:
+            ended = follow(api, run_id, screen)
+    except KeyboardInterrupt:
+        return detached(run_id, where)
+    return show_end(ended, where, output)
+
+
+def show_end(ended: Answer[RunView], where: Where, output: Output) -> ExitCode:
+    """The person sees the result on stdout, a problem on stderr, and the next command."""
+    run = ended.value
+    result(output, ended.document, lambda ink: run_text(ink, run))
+    if run.problem:
+        report(ReportedProblem.read(run.problem), as_json=output.output is not Format.TABLE)
+    following = next_command(run, where)
+    if following and output.output is Format.TABLE:
+        say(f"next: {following}")
+    return exit_code(run)

@@ -1,0 +1,48 @@
+"""`ue rollback`: the members get the good release back."""
+
+from __future__ import annotations
+
+from unioneyes.cli.client import Api
+from unioneyes.cli.launch import LAUNCH, Launch, launch
+from unioneyes.cli.options import HERE, PRINTED, Output, Where
+from unioneyes.cli.output import Cell, Ink, result, table
+from unioneyes.cli.request import asks_for
+from unioneyes.kernel.problems import ExitCode
+from unioneyes.kernel.status import Tone
+from unioneyes.kernel.units import format_duration
+from unioneyes.operations.rollback.model import RollbackOption
+from unioneyes.ports.runs import RollBackTrafficRequest
+
+
+@asks_for(RollBackTrafficRequest, hidden=frozenset({"deployment"}))
+def traffic(request: RollBackTrafficRequest, *, how: Launch = LAUNCH, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Send the members back to the colour that served before.
+
+    Takes the service over from a deployment that is under way; that run stops where it is.
+    """
+    return launch("rollback.traffic", request, how, where, output)
+
+
+def plan(*, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Show which ways back are open now, and how long each takes.
+
+    Ends with 0 when at least one is open, with 3 when none is.
+    """
+    found = Api(where).get("rollback/options", tuple[RollbackOption, ...])
+    result(output, found.document, lambda ink: _options_table(ink, found.value))
+    return ExitCode.DONE if any(option.possible for option in found.value) else ExitCode.REFUSED
+
+
+def _options_table(ink: Ink, options: tuple[RollbackOption, ...]) -> str:
+    rows = [
+        (
+            option.option,
+            option.title,
+            Cell("✔ open", Tone.GOOD) if option.possible else Cell("⊘ closed", Tone.WARN),
+            format_duration(option.takes) if option.takes is not None else "-",
+            option.data_lost,
+            option.why,
+        )
+        for option in options
+    ]
+    return table(ink, ("option", "way", "state", "takes", "data lost", "why"), rows, empty="no way back is known")

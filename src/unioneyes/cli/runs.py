@@ -1,0 +1,75 @@
+"""Runs, as people read them: one, or many, and what came of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from pydantic import JsonValue
+
+from unioneyes.cli.options import Where
+from unioneyes.cli.output import Ink, facts, status_cell, table
+from unioneyes.cli.receipts import result_text
+from unioneyes.kernel.clock import now, rfc3339
+from unioneyes.kernel.status import RunStatus
+from unioneyes.kernel.units import format_duration
+from unioneyes.runbook.views import RunView
+
+
+def runs_table(ink: Ink, runs: Sequence[RunView]) -> str:
+    """Return many runs, one line each."""
+    rows = (
+        (run.id, run.summary, status_cell(run.status.look), (run.step or "") if not run.status.ended else "", run.requested_by, ago(run.created_at), took(run))
+        for run in runs
+    )
+    return table(ink, ("run", "what", "status", "step", "by", "started", "took"), rows, empty="no runs yet")
+
+
+def run_text(ink: Ink, run: RunView) -> str:
+    """Return one run, and what it came to."""
+    told = facts(
+        ink,
+        (
+            ("run", run.id),
+            ("status", ink.look(run.status.look)),
+            ("runbook", run.runbook),
+            ("step", (run.step or "") if run.status is not RunStatus.DONE else ""),
+            ("by", run.requested_by),
+            ("part of", run.parent or ""),
+            ("started", rfc3339(run.started_at) if run.started_at else "not yet"),
+            ("took", took(run)),
+            ("worker", run.worker or ""),
+        ),
+    )
+    shown = result_text(ink, run.runbook, run.result)
+    return "\n".join(part for part in (ink.bold(run.summary), told, f"\n{shown}" if shown else "") if part)
+
+
+def request_text(request: JsonValue) -> str:
+    """Return what was asked for, in one line: only what was said."""
+    said = {name: value for name, value in request.items() if value not in (None, False)} if isinstance(request, dict) else {}
+    return ", ".join(f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in said.items())
+
+
+def took(run: RunView) -> str:
+    """Return how long the run took, or has taken so far."""
+    return format_duration((run.ended_at or now()) - run.started_at) if run.started_at else ""
+
+
+def ago(moment: datetime) -> str:
+    """Return how long ago that was."""
+    return f"{format_duration(max(now() - moment, timedelta(0)))} ago"
+
+
+def next_command(run: RunView, where: Where) -> str:
+    """Return what a person would type next; empty when nothing suggests itself."""
+    match run.status:
+        case RunStatus.DONE:
+            return f"ue deploy status{where.flags}" if run.runbook in {"deployment.start", "rollback.traffic"} else ""
+        case RunStatus.PARKED:
+            return f'ue run resume {run.id} --retry|--skip|--undo --reason "..."{where.flags}'
+        case RunStatus.PENDING | RunStatus.RUNNING | RunStatus.UNDOING:
+            return f"ue run watch {run.id}{where.flags}"
+        case _:
+            return f"ue run logs {run.id}{where.flags}"

@@ -1,0 +1,81 @@
+"""What is deployed and what is being deployed, as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from unioneyes.cli.output import Cell, Ink, facts, status_cell, table
+from unioneyes.cli.runs import ago
+from unioneyes.kernel.clock import rfc3339
+from unioneyes.kernel.status import Tone
+from unioneyes.kernel.units import format_duration
+from unioneyes.operations.deployment.status import ColourStatus, DeploymentStatus, DeploymentView
+from unioneyes.runbook.phases import PhaseView
+
+NO_DATA = Cell("no data", Tone.QUIET)
+
+
+def status_text(ink: Ink, status: DeploymentStatus) -> str:
+    """Return the whole status."""
+    return "\n".join(_lines(ink, status))
+
+
+def deployments_table(ink: Ink, deployments: Sequence[DeploymentView]) -> str:
+    """Return many deployments, one line each."""
+    rows = (
+        (one.run_id, one.version, one.previous or "-", status_cell(one.look), one.requested_by, ago(one.created_at), _took(one), one.outcome)
+        for one in deployments
+    )
+    return table(ink, ("run", "version", "before", "status", "by", "started", "took", "outcome"), rows, empty="nothing was deployed yet")
+
+
+def _lines(ink: Ink, status: DeploymentStatus) -> Iterator[str]:
+    serving = f"{status.serving} serves" if status.serving else "nothing serves"
+    maintenance = f"  {ink.tone(Tone.WARN, '‖ maintenance: members are told 503')}" if status.maintenance else ""
+    yield f"{ink.bold(f'{status.environment}: {serving}')}{maintenance}"
+    for missing in status.unavailable:
+        yield ink.tone(Tone.WARN, f"? {missing}")
+    yield "\n" + table(ink, ("colour", "version", "ready", "traffic", "req/s", "errors", "P99"), map(_colour, status.colours), empty="")
+    if status.current:
+        yield ""
+        yield from _deployment(ink, status.current)
+    if status.lock:
+        yield facts(ink, (("held by", f"{status.lock.run_id}: {status.lock.reason} (since {rfc3339(status.lock.since)})"),))
+
+
+def _deployment(ink: Ink, deployment: DeploymentView) -> Iterator[str]:
+    yield f"{ink.bold(deployment.run_id)}  {ink.look(deployment.look)}"
+    yield facts(
+        ink,
+        (
+            ("version", f"{deployment.version}{f' after {deployment.previous}' if deployment.previous else ''}"),
+            ("outcome", deployment.outcome),
+            ("watch", f"{format_duration(deployment.watch_left)} left" if deployment.watch_left else ""),
+            ("rollback", f"now takes about {format_duration(deployment.rollback_takes)}" if deployment.rollback_takes else ""),
+        ),
+    )
+    yield "\n" + table(ink, ("", "step", "took", ""), map(_phase, deployment.phases), empty="")
+
+
+def _colour(colour: ColourStatus) -> tuple[str | Cell, ...]:
+    bad = Tone.BAD if colour.error_rate else None
+    return (
+        colour.colour.value,
+        colour.version or "-",
+        NO_DATA if colour.replicas is None else f"{colour.ready}/{colour.replicas}",
+        NO_DATA if colour.weight is None else f"{colour.weight} %",
+        NO_DATA if colour.requests_per_s is None else f"{colour.requests_per_s:.1f}",
+        Cell("-", Tone.QUIET) if colour.error_rate is None else Cell(f"{colour.error_rate:.2%}", bad),
+        Cell("-", Tone.QUIET) if colour.p99_ms is None else f"{colour.p99_ms:.0f} ms",
+    )
+
+
+def _phase(phase: PhaseView) -> tuple[str | Cell, ...]:
+    look = phase.state.look
+    return (Cell(look.icon, look.tone), phase.step, format_duration(phase.took) if phase.took else "", phase.message or (look.word if not phase.took else ""))
+
+
+def _took(deployment: DeploymentView) -> str:
+    if deployment.started_at is None or deployment.ended_at is None:
+        return ""
+    return format_duration(deployment.ended_at - deployment.started_at)
