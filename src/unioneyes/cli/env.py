@@ -63,7 +63,7 @@ def down(*, where: Where = HERE, printed: Output = PRINTED) -> ExitCode:
 def status(*, where: Where = HERE, printed: Output = PRINTED) -> ExitCode:
     """Show addresses, processes and colours of the environment.
 
-    Exit code 0 when it is up, 1 when it is down or something is missing.
+    Exit code 0 when it is up, 1 when it is down or something is missing, 3 when it was never started.
     """
     home = home_of(where.env, where.home)
     from unioneyes.environments.local.status import StackState, stack_status  # noqa: PLC0415 - imports the adapters

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.stack import FREE_PORTS, UE, RunningStack, empty_stack, eventually, running_stack, ue
+from tests.stack import DRILL_SETTINGS, FREE_PORTS, UE, RunningStack, empty_stack, eventually, running_stack, ue
 from unioneyes.adapters.postgres.bootstrap import OWNER
 from unioneyes.environments.local.parts import build_supervisor
 from unioneyes.environments.local.stack import open_stack
@@ -171,6 +171,17 @@ def test_a_half_up_stack_is_completed() -> None:
 
         assert stack.status().state == "up"
         assert (stack.pid("supervisor"), stack.pid("envoy")) == (supervisor, envoy)
+
+
+def test_changed_settings_take_effect_with_the_next_up_and_restart_only_the_control_plane() -> None:
+    with running_stack() as stack:
+        before = {process.name: process.pid for process in stack.status().processes}
+        stack.layout.settings.write_text('bake = "90s"\n' + DRILL_SETTINGS)
+
+        assert stack.start().code == 0
+
+        after = {process.name: process.pid for process in stack.status().processes}
+        assert {name for name in before if before[name] != after[name]} == {"control"}
 
 
 def test_a_taken_port_is_refused_with_who_has_it_and_nothing_is_started() -> None:

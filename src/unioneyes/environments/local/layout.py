@@ -133,7 +133,7 @@ def require_own(folder: Path) -> None:
         raise ForeignFolder(what=f"{folder} is not a folder", remedy=f"remove it: rm {folder}")
     if found.st_uid != os.getuid():
         raise ForeignFolder(
-            what=f"{folder} belongs to user {found.st_uid}, not to you ({os.getuid()})", remedy=f"chown -R {os.getuid()} {folder}, or name another --home"
+            what=f"{folder} belongs to user {found.st_uid}, not to you ({os.getuid()})", remedy="run ue as that user, or name another folder with --home"
         )
     if found.st_mode & _OTHERS:
         folder.chmod(_PRIVATE)

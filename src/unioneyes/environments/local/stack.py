@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -158,10 +159,11 @@ def envoy_process(stack: Stack, argv: tuple[str, ...]) -> ProcessSpec:
 
 
 def control_process(stack: Stack) -> ProcessSpec:
-    """Return how the server of `ue` is run."""
+    """Return how the server of `ue` is run. Other settings make another specification: `up` then starts it anew."""
     argv = _module("unioneyes.cli.main", "serve", "--env", "local", "--home", str(stack.layout.home))
     ready = TcpHttp(HOST, stack.ports.control, "/api/v1/healthz")
-    return _process(stack, "control", argv, ready=ready, grace=timedelta(seconds=15), after=("postgres-control", "postgres-primary", "envoy"))
+    spec = _process(stack, "control", argv, ready=ready, grace=timedelta(seconds=15), after=("postgres-control", "postgres-primary", "envoy"))
+    return replace(spec, labels={"settings": hashlib.sha256(stack.settings.model_dump_json().encode()).hexdigest()[:12]})
 
 
 def replica_process(stack: Stack, slot: ReplicaSlot) -> ProcessSpec:
