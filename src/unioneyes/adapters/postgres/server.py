@@ -102,7 +102,7 @@ class PostgresServer:
         return (self.data / "PG_VERSION").is_file()
 
     def initialise(self, password: SecretStr) -> None:
-        """The data folder exists, with `password` for the superuser, and the configuration is up to date. Safe to repeat.
+        """The data folder exists, with `password` for the superuser, is configured, and ready to be started. Safe to repeat, also while it runs.
 
         Raises: ProgramFailed, PostgresMissing, NoUnprivilegedUser, BadInput.
         """
@@ -118,7 +118,7 @@ class PostgresServer:
         self._configure({})
 
     def clone_from(self, primary: PostgresServer, *, role: str, password: SecretStr, slot: str) -> None:
-        """The data folder is a copy of `primary` that streams from it through `slot`, and the configuration is up to date. Safe to repeat.
+        """The data folder is a copy of `primary` that streams from it through `slot`, is configured, and ready to be started. Safe to repeat.
 
         The password stays in a file of mode 0600 beside the data folder: `pg_basebackup -R` would write it into the configuration.
         Raises: ProgramFailed, DatabaseUnavailable when the primary does not answer.
@@ -149,7 +149,7 @@ class PostgresServer:
     def foreground_argv(self) -> tuple[str, ...]:
         """Return the command that runs the server in the foreground, for a supervisor; it is killed when the thread that started it ends.
 
-        Stop it by `STOP_SIGNAL`. Call `clear_leftovers()` before the first start.
+        Stop it by `STOP_SIGNAL`. After a crash of the whole machine `initialise`, `clone_from` or `clear_leftovers` makes it startable again.
         """
         return unprivileged_child((program("postgres"), "-D", str(self.data)))
 
@@ -226,6 +226,7 @@ class PostgresServer:
     def _configure(self, replication: Mapping[str, str]) -> None:
         """The server's settings stand in a file of their own, written anew so that a moved folder or a changed port takes effect."""
         self.sockets.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.clear_leftovers()
         if len(os.fsencode(self.sockets / f".s.PGSQL.{self.port}")) > _LONGEST_SOCKET:
             raise BadInput(what=f"the path of {self.name}'s Unix socket is longer than {_LONGEST_SOCKET} bytes", remedy="choose a folder with a shorter path")
         settings = {
