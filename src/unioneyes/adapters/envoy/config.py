@@ -303,7 +303,7 @@ def _cluster(folder: Path, colour: Colour, *, name: str) -> Node:
         "eds_cluster_config": {"service_name": colour.value, "eds_config": _source(endpoints_file(folder, colour))},
         "ignore_health_on_host_removal": True,  # a replica that is told to end gets nothing more, healthy or not
         "common_lb_config": {
-            "healthy_panic_threshold": {"value": 1},  # 0 would be taken for the default: half of the replicas ill, and all are asked
+            "healthy_panic_threshold": {"value": 1},  # when none is healthy, all are asked: at 0 one lost health check of a lone replica was an outage
             "update_merge_window": "0s",  # the default holds changes back for a second: requests went to replicas that had ended
         },
         "circuit_breakers": {

@@ -122,7 +122,7 @@ class EnvoyTraffic:
         """Return the commands that a person would type for the same: one file changed at once, and Envoy asked whether it took it."""
         nothing = 100 * (weights.live is None)
         idle = weights.live.other if weights.live else Colour.BLUE
-        edits = [f's#("{NOTHING_DEPLOYED}", [^0-9]*)[0-9]+#\\1{nothing}#', f's#("{IDLE}", "route": .."cluster": "preview_)[a-z]+#\\1{idle}#']
+        edits = [f's#("{NOTHING_DEPLOYED}", [^0-9]*)[0-9]+#\\1{nothing}#', f's#("{IDLE}", "route": ."cluster": "preview_)[a-z]+#\\1{idle}#']
         if weights.live:
             edits += [f's#("name": "{colour}", "weight": )[0-9]+#\\1{weights.of(colour)}#g' for colour in Colour]
         return self._by_hand(*edits)

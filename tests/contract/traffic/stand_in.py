@@ -1,0 +1,31 @@
+"""A stand-in for the operated service: it says which version it is, and does what its path asks."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+
+Message = MutableMapping[str, object]
+VERSION = os.environ["STAND_IN_VERSION"]
+SICK = os.environ["STAND_IN_SICK"]
+
+
+async def app(scope: MutableMapping[str, object], receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
+    """`/healthz`: 200, or 503 while the file SICK exists. `/status/503`: that status. `/slow/0.5`: 200, that many seconds later. Else 200 with the request."""
+    path, headers = str(scope["path"]), scope["headers"]
+    assert isinstance(headers, list)
+    await receive()
+    status = 200
+    match path.split("/")[1:]:
+        case ["healthz"]:
+            status = 503 if os.path.exists(SICK) else 200  # noqa: ASYNC240, PTH110 - a look at one name
+        case ["status", wanted]:
+            status = int(wanted)
+        case ["slow", seconds]:
+            await asyncio.sleep(float(seconds))
+    saw = {name.decode(): value.decode() for name, value in headers}
+    body = json.dumps({"version": VERSION, "method": scope["method"], "headers": saw}).encode()
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": body})
