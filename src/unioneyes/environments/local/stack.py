@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 import signal
 import sys
 from dataclasses import dataclass, replace
@@ -56,6 +57,11 @@ class Stack:
     def control_url(self) -> str:
         """The server of `ue`: its API and its pages."""
         return f"http://{HOST}:{self.ports.control}"
+
+    @property
+    def login(self) -> str:
+        """What a person opens to enter the console; the shell puts the token in, so that it stands in no output of ours."""
+        return f"{self.control_url}/login?token=$(cat {shlex.quote(str(secret_file(self.layout.secrets, 'api_token')))})"
 
     @property
     def issuer_url(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +10,6 @@ from pathlib import Path
 from unioneyes.adapters.postgres.replication import replication_status
 from unioneyes.adapters.processes.spec import ProcessState, ProcessStatus
 from unioneyes.environments.local.parts import build_replicas, build_supervisor, build_traffic
-from unioneyes.environments.local.secrets import secret_file
 from unioneyes.environments.local.stack import PARTS, Stack, open_stack
 from unioneyes.ports.database import DatabaseUnavailable
 from unioneyes.ports.replicas import Replica
@@ -103,7 +101,7 @@ def stack_status(home: Path) -> StackStatus:
         service_url=stack.service_url,
         preview_url=stack.preview_url,
         control_url=stack.control_url,
-        login=f"{stack.control_url}/login?token=$(cat {shlex.quote(str(secret_file(stack.layout.secrets, 'api_token')))})",
+        login=stack.login,
         database_url=stack.shown_database_url,
         processes=(*((_supervisor(supervised),) if supervised is not None else ()), *(_process(each) for each in processes)),
         colours=tuple(_colour(colour, replicas, view) for colour in Colour),

@@ -53,6 +53,26 @@ class Score(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaultSeen:
+    """What one faulty release did to the members, and where it was stopped."""
+
+    version: str
+    caught_by: str
+    """What stopped it, for people."""
+    answers: int
+    """Answers that it gave to members."""
+    bad: int
+    """Of them, bad ones."""
+    fault_to_good: timedelta | None
+    """From the first bad answer that the client got to the last; None when it got none."""
+    ends_as: str
+    """The run's status, or `refused`."""
+    lost_elsewhere: int
+    """Requests lost that the faulty version did not answer."""
+    score: Score
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreLine:
     """One line of the scorecard."""
 

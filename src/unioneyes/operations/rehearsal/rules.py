@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from unioneyes.kernel.units import format_duration
-from unioneyes.operations.rehearsal.model import ClientSeen, Score, Scorecard, ScoreLine
+from unioneyes.operations.rehearsal.model import ClientSeen, FaultSeen, Score, Scorecard, ScoreLine
 
 DETECTED_WITHIN = timedelta(minutes=2)
 """Source: Incident Response Workflow, 1, "Detection (0-2 minutes)"."""
@@ -55,6 +55,43 @@ def fault_lines(seen: ClientSeen, *, faulty: str, detected_at: datetime | None, 
         within("detected -> previous release healthy again", healthy_in, ROLLED_BACK_WITHIN, "5 min"),
         within("first bad answer -> last bad answer", last - first if first and last else None, ROLLED_BACK_WITHIN, "5 min"),
         none_lost("requests lost that no faulty version answered", seen.lost_outside(faulty), seen.sent),
+    )
+
+
+_CAUGHT_BY = {
+    "back_up_database": "the backup",
+    "verify_backup": "the backup's proof",
+    "rehearse_migrations": "the rehearsal on the restored copy",
+    "apply_migrations": "the migration's transaction",
+    "verify_previous_release": "the previous release's smoke tests",
+    "start_replicas": "readiness",
+    "smoke_test": "the smoke tests",
+    "watch_release": "the watch",
+    "verify_deployment": "the verification",
+}
+
+
+def caught_by(step: str | None) -> str:
+    """Return what stopped a release, as people say it; `step` is the one that failed or decided, None when the run was refused before any."""
+    return "the checklist" if step is None else _CAUGHT_BY.get(step, step)
+
+
+def fault_seen(version: str, seen: ClientSeen, *, step: str | None, ends_as: str) -> FaultSeen:
+    """Return what a faulty release did. Kept: it was refused or undone, members were back within the promise, and nobody else's request was lost."""
+    answered = seen.of(version)
+    lasted = seen.last_bad_at - seen.first_bad_at if seen.first_bad_at and seen.last_bad_at else None
+    elsewhere = seen.lost_outside(version)
+    stopped = ends_as in {"refused", "undone"}
+    kept = stopped and elsewhere == 0 and seen.sent > 0 and (lasted is None or lasted <= ROLLED_BACK_WITHIN)
+    return FaultSeen(
+        version=version,
+        caught_by=caught_by(step),
+        answers=answered.answers if answered else 0,
+        bad=answered.bad if answered else 0,
+        fault_to_good=lasted,
+        ends_as=ends_as,
+        lost_elsewhere=elsewhere,
+        score=Score.KEPT if kept else Score.BROKEN,
     )
 
 
