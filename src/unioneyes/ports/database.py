@@ -90,7 +90,8 @@ class Migrations(Protocol):
     def apply(self, version: str, *, database_url: SecretStr | None = None) -> MigrationsApplied:
         """Everything pending stands in the schema: one transaction, an advisory lock, lock_timeout with back-off. On `database_url` instead when given.
 
-        Raises: MigrationFailed (nothing was changed), MigrationDrift, LockNotObtained (nothing was changed), DatabaseUnavailable.
+        Raises: MigrationFailed (nothing was changed), MigrationDrift, Refused (one can't run in a transaction), LockNotObtained (nothing was changed),
+        DatabaseUnavailable.
         """
 
     def describe_apply(self, migrations: tuple[Migration, ...]) -> tuple[str, ...]:
@@ -99,7 +100,8 @@ class Migrations(Protocol):
     def roll_back(self, migrations: tuple[Migration, ...], *, database_url: SecretStr | None = None) -> MigrationsApplied:
         """Of `migrations`, those in the ledger are taken back, newest first, in one transaction, ledger corrected; `tags` names them.
 
-        Raises: NoRollback (one has no rollback file; nothing was changed), MigrationFailed, LockNotObtained, DatabaseUnavailable.
+        Raises: NoRollback (one has no rollback file; nothing was changed), MigrationDrift (one was edited since, or a newer one stands on it and stays),
+        Refused (one can't run in a transaction), MigrationFailed, LockNotObtained, DatabaseUnavailable.
         """
 
     def describe_roll_back(self, migrations: tuple[Migration, ...]) -> tuple[str, ...]:
