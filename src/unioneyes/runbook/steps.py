@@ -11,10 +11,28 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Generic, ParamSpec, Protocol, TypeVar, get_type_hints, overload
 
 from unioneyes.runbook.plan import Effect, PlannedStep
 from unioneyes.runbook.views import JournalEntry
+
+
+class Stop(StrEnum):
+    """Why a run stops before its end."""
+
+    CANCELLED = "cancelled"
+    SUPERSEDED = "superseded"
+
+
+class RunStopped(BaseException):
+    """The run was cancelled, or a rollback took its service over: what is under way ends here. No `except Exception` may swallow it."""
+
+    def __init__(self, why: Stop) -> None:
+        """Stop because of `why`."""
+        super().__init__(f"the run was {why}")
+        self.why = why
+
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -22,6 +22,8 @@ class PlanView:
     hash: str
     steps: tuple[PlannedStep, ...]
     readings: tuple[Reading, ...]
+    details: JsonValue = None
+    """What the runbook's own plan adds, by name: gates, migrations, the colour, ..."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,199 @@
+"""The engine: plans, starts, carries out, shows and stops runs."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from contextlib import ExitStack
+from datetime import timedelta
+from functools import partial
+
+from pydantic import JsonValue, SecretStr, ValidationError
+
+from unioneyes.kernel.ids import new_id
+from unioneyes.kernel.redaction import Redactor
+from unioneyes.kernel.status import RunStatus
+from unioneyes.ports.environment import Environment
+from unioneyes.runbook.codec import decode, encode, redacted
+from unioneyes.runbook.definition import Definition, definition
+from unioneyes.runbook.durable import Durable
+from unioneyes.runbook.execution import EngineClosed, Equipment, Execution, may_supersede
+from unioneyes.runbook.liveness import Liveness
+from unioneyes.runbook.plan import Plan, PlannedStep, Reading
+from unioneyes.runbook.problems import ControlDatabaseUnavailable, RequestMalformed
+from unioneyes.runbook.store.database import ControlDatabase, patiently
+from unioneyes.runbook.store.runs import NewRun, Runs
+from unioneyes.runbook.store.schema import migrate
+from unioneyes.runbook.sweeper import Sweeper
+from unioneyes.runbook.views import Decision, JournalEntry, LockView, PlanView, RunView
+
+_STEPS_END_WITHIN = timedelta(seconds=5)
+"""How long a closing worker waits for the steps that are under way."""
+_POLL_SECONDS = 0.1
+_FORGET_AT_ONCE = 500
+
+_logger = logging.getLogger(__name__)
+
+
+class Engine:
+    """Runs of the registered runbooks, in one environment. One engine that works per process."""
+
+    def __init__(self, *, database_url: SecretStr, environment: Environment, redactor: Redactor, worker: bool = True) -> None:
+        """Use the control plane's database; with `worker`, also carry runs out. A process without one only writes down what workers then do."""
+        self._environment = environment
+        self._redactor = redactor
+        self._name = new_id("worker")
+        self._database = ControlDatabase(database_url, name=f"ue-{os.getpid()}")
+        self._runs = Runs(self._database, redactor)
+        self._durable = Durable(self._database.url, worker=self._name, carry_out=self._carry_out) if worker else None
+        self._equipment = None if self._durable is None else Equipment(environment=environment, runs=self._runs, durable=self._durable, redactor=redactor)
+        self._open: ExitStack | None = None
+
+    def launch(self) -> None:
+        """The schema is migrated, and a worker shows its life and takes runs: new ones, and those that dead workers left. Safe to repeat.
+
+        Raises: ControlDatabaseUnavailable.
+        """
+        if self._open is not None:
+            return
+        with ExitStack() as closing:
+            closing.callback(self._database.close)
+            migrate(self._database)
+            if self._durable is not None and self._equipment is not None:
+                liveness = Liveness(self._database, worker=self._name)
+                closing.callback(liveness.end)
+                liveness.show()  # before the first run is taken, or others would take this worker for dead
+                closing.callback(self._durable.close)
+                self._durable.launch()
+                sweeper = Sweeper(runs=self._runs, durable=self._durable, liveness=liveness)
+                closing.callback(sweeper.stop)
+                sweeper.start()
+                closing.callback(self._end_steps, self._durable, self._equipment)
+            self._open = closing.pop_all()
+
+    def close(self) -> None:
+        """No more runs are taken. Steps under way have had a moment to end; their runs stay pending, for another worker."""
+        if self._open is not None:
+            self._open.close()
+        self._open = None
+
+    def plan(self, runbook: str, request: JsonValue) -> PlanView:
+        """Return what a run would do; nothing is changed. Raises: UnknownRunbook, RequestMalformed, and the plan's own problems."""
+        _, plan = self._plan(definition(runbook), request)
+        return self._shown(runbook, encode(plan, type(plan)), plan.hash())
+
+    def start(self, runbook: str, request: JsonValue, *, by: str, park: bool = False) -> RunView:
+        """A run is planned, holds its service, and waits for a worker. With `park`, a failed step waits for a person instead of being undone at once.
+
+        Raises: UnknownRunbook, RequestMalformed, ServiceLocked with holder and reason, and the plan's own problems.
+        """
+        chosen = definition(runbook)
+        asked, plan = self._plan(chosen, request)
+        new = NewRun(
+            id=new_id(runbook.partition(".")[0]),
+            runbook=runbook,
+            summary=self._redactor(plan.summary),
+            service=self._environment.facts.service,
+            requested_by=by,
+            request=encode(asked, chosen.request_type),
+            plan=encode(plan, chosen.plan_type),
+            plan_hash=plan.hash(),
+            parks=park,
+        )
+        run = self._runs.create(new, locks=chosen.locks, supersedes=partial(may_supersede, chosen))
+        if self._durable is not None and self._open is not None:
+            try:
+                self._durable.enqueue(run.view.id, urgent=chosen.takes_over)
+                self._runs.mark_enqueued(run.view.id)
+            except Exception:  # the run stands in the database, so it is started: a worker's sweep hands it on
+                _logger.exception("%s was not handed on at once", run.view.id)
+        return run.view
+
+    def run(self, run_id: str) -> RunView:
+        """Return the run. Raises: UnknownRun."""
+        return self._runs.get(run_id).view
+
+    def runs(self, *, limit: int = 50, before: str | None = None, runbook: str | None = None, status: RunStatus | None = None) -> tuple[RunView, ...]:
+        """Return runs, newest first; the next page begins `before` the last run of this one. Raises: UnknownRun."""
+        return self._runs.page(limit=limit, before=before, runbook=runbook, status=status)
+
+    def planned(self, run_id: str) -> PlanView:
+        """Return the plan that the run carries out. Raises: UnknownRun."""
+        run = self._runs.get(run_id)
+        return self._shown(run.view.runbook, run.plan, run.view.plan_hash)
+
+    def journal(self, run_id: str | None, *, after: int = 0, limit: int = 500, wait: timedelta = timedelta(0)) -> tuple[JournalEntry, ...]:
+        """Return lines of a run and its children, or of all runs, from after the line `after` on. With `wait`, until there is one, or the time is up.
+
+        Raises: UnknownRun.
+        """
+        until = time.monotonic() + wait.total_seconds()
+        while True:
+            entries = self._runs.journal(run_id, after=after, limit=limit)
+            if entries or time.monotonic() >= until:
+                return entries
+            time.sleep(_POLL_SECONDS)
+
+    def cancel(self, run_id: str, *, by: str, reason: str) -> RunView:
+        """The run stops at its next step or pause, and then undoes what it did. Raises: RunEnded, PartOfAnotherRun, UnknownRun."""
+        return self._runs.cancel(run_id, by=by, reason=reason).view
+
+    def decide(self, run_id: str, decision: Decision, *, by: str, reason: str) -> RunView:
+        """The parked run goes on as decided. Raises: RunNotParked, ChoiceNotOffered, RunEnded, UnknownRun."""
+        return self._runs.decide(run_id, decision, by=by, reason=reason).view
+
+    def lock(self) -> LockView | None:
+        """Return who holds the service; None when nobody does."""
+        return self._runs.lock(self._environment.facts.service)
+
+    def prune(self, *, older_than: timedelta) -> int:
+        """Runs that ended longer ago than that are forgotten, with everything that was kept of them; return how many."""
+        forgotten = 0
+        while run_ids := self._runs.ended_before(older_than=older_than, limit=_FORGET_AT_ONCE):
+            if self._durable is not None and self._open is not None:
+                self._durable.forget(run_ids)
+            self._runs.forget(run_ids)
+            forgotten += len(run_ids)
+        return forgotten
+
+    def _plan(self, chosen: Definition, request: JsonValue) -> tuple[object, Plan]:
+        try:
+            asked: object = decode(request, chosen.request_type)
+        except ValidationError as error:
+            wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'request'}: {each['msg']}" for each in error.errors(include_input=False))
+            raise RequestMalformed(what=f"this is no request for {chosen.name}: {wrong}", remedy="see what the command's --help says") from None
+        return asked, chosen.plan(self._environment, asked)
+
+    def _shown(self, runbook: str, plan: JsonValue, plan_hash: str) -> PlanView:
+        shown = redacted(plan, self._redactor)
+        details = shown if isinstance(shown, dict) else {}
+        return PlanView(
+            runbook=runbook,
+            summary=str(details.pop("summary")),
+            hash=plan_hash,
+            steps=decode(details.pop("steps"), tuple[PlannedStep, ...]),
+            readings=decode(details.pop("readings"), tuple[Reading, ...]),
+            details=details,
+        )
+
+    def _carry_out(self, run_id: str) -> None:
+        """The run has ended. Raises: EngineClosed, and the run stays pending for another worker."""
+        if self._equipment is None or self._equipment.closing.is_set():
+            raise EngineClosed
+        try:
+            run, claim = patiently(partial(self._runs.take_up, run_id, self._name), give_up=self._equipment.closing)
+        except ControlDatabaseUnavailable:
+            raise EngineClosed from None
+        Execution(self._equipment, run, claim).carry_out()
+
+    @staticmethod
+    def _end_steps(durable: Durable, equipment: Equipment) -> None:
+        """No step is begun any more, and none is waited for."""
+        equipment.closing.set()
+        until = time.monotonic() + _STEPS_END_WITHIN.total_seconds()
+        while durable.active and time.monotonic() < until:
+            time.sleep(_POLL_SECONDS)
+        equipment.abandoned.set()
+        while durable.active and time.monotonic() < until + 1:
+            time.sleep(_POLL_SECONDS)

@@ -1,0 +1,526 @@
+"""Carrying out one run: its steps one by one, each kept as it is done, and what it changed taken back when it fails.
+
+A run that is taken over is executed again from its first line, with what its steps came to before. So everything here between two durable steps depends
+on nothing but what durable steps returned. Child runs are carried out inside their parent's durable workflow: one kill, one takeover, one order of steps.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import wait
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from itertools import count
+from threading import Event
+from time import monotonic
+from typing import TypeVar, cast
+
+from pydantic import JsonValue
+
+from unioneyes.kernel.problems import Problem, Refused
+from unioneyes.kernel.redaction import Redactor
+from unioneyes.kernel.status import RunStatus
+from unioneyes.ports.environment import Environment
+from unioneyes.runbook.codec import decode, encode, keep_problem, problem_json, recall_problem, redacted
+from unioneyes.runbook.definition import Definition, definition
+from unioneyes.runbook.durable import Durable
+from unioneyes.runbook.outcome import Decided, Outcome, Raised, Returned, Stopped, keep, recall
+from unioneyes.runbook.problems import (
+    ControlDatabaseUnavailable,
+    RunCancelled,
+    RunSuperseded,
+    StepTimedOut,
+    UndoFailed,
+    UnexpectedFailure,
+    UnplannedStep,
+)
+from unioneyes.runbook.rules import UNDO_TRIES, Taken, Undo, Undoing, ends_as, pause_before
+from unioneyes.runbook.steps import P, R, RunStopped, Step, Stop, current_run
+from unioneyes.runbook.store.database import patiently
+from unioneyes.runbook.store.journal import Line
+from unioneyes.runbook.store.runs import Claim, Ending, NewRun, Runs, StoredRun
+from unioneyes.runbook.threads import StepThreads
+from unioneyes.runbook.views import Decision, EntryKind, JournalEntry
+
+T = TypeVar("T")
+
+LOOK_SECONDS = 0.2
+"""How often a wait looks whether the run must stop."""
+PLAN_WITHIN = timedelta(seconds=60)
+HANDOVER_WITHIN = timedelta(seconds=5)
+"""How long a rollback waits for the step that it interrupts; members are waiting too."""
+STORY_PAGE = 5000
+
+_logger = logging.getLogger(__name__)
+
+
+class EngineClosed(BaseException):
+    """This worker ends; the run stays pending, for another one. No `except Exception` may swallow it."""
+
+
+class _UndoDecided(BaseException):
+    """A person decided to undo: no `except Problem` of the runbook may decide otherwise."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.what)
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """What every execution of this process shares."""
+
+    environment: Environment
+    runs: Runs
+    durable: Durable
+    redactor: Redactor
+    threads: StepThreads = field(default_factory=StepThreads)
+    closing: Event = field(default_factory=Event)
+    """Set: no step is begun, and no wait goes on."""
+    abandoned: Event = field(default_factory=Event)
+    """Set: steps that are still under way are left behind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scope:
+    """The step that a thread is in."""
+
+    step: str
+    over: Event = field(default_factory=Event)
+    """Set when its time is over and nobody waits for it any more."""
+
+
+_scope: ContextVar[_Scope] = ContextVar("_scope")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Manner:
+    """How a step is taken: forwards, or to take another one back."""
+
+    started: EntryKind
+    done: EntryKind
+    failed: EntryKind
+    tries: int
+    only_retryable: bool
+
+
+class Execution:
+    """One run, carried out by this process. It is what a runbook's steps know as the current run."""
+
+    def __init__(self, equipment: Equipment, run: StoredRun, claim: Claim, *, cancellable: bool = True) -> None:
+        """Carry `run` out under `claim`."""
+        self._equipment = equipment
+        self._runs = equipment.runs
+        self._run = run
+        self._claim = claim
+        self._definition = definition(run.view.runbook)
+        plan = decode(run.plan, self._definition.plan_type)
+        self._taken = Taken(plan)
+        # A rollback that was begun as part of another run is finished, whoever cancels: half-way is the worst place to be.
+        self._cancellable = cancellable
+        self._children = count(1)
+        self._parkings = count(1)
+
+    @property
+    def run_id(self) -> str:
+        """The run's identifier."""
+        return self._run.view.id
+
+    @property
+    def took_over_from(self) -> str | None:
+        """The run that held the service before."""
+        return self._run.took_over_from
+
+    @property
+    def changed(self) -> bool:
+        """True once something was changed."""
+        return self._taken.changed
+
+    def carry_out(self) -> Returned | Raised | Stopped:
+        """The run has ended; return what came of it."""
+        self._durably("begin", self._begin)
+        entered = current_run.set(self)
+        try:
+            ending, outcome = self._work()
+        finally:
+            current_run.reset(entered)
+        self._durably("end", partial(self._end, ending))
+        return outcome
+
+    # What a runbook and its steps ask of their run
+
+    def take(self, step: Step[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Do the step durably, or return what it returned before."""
+        self._refuse_unplanned(step.name)
+        call = partial(step.function, *args, **kwargs)
+        undo = None if step.undo is None else partial(step.undo.function, *args, **kwargs)
+        manner = _Manner(started=EntryKind.STEP_STARTED, done=EntryKind.STEP_DONE, failed=EntryKind.STEP_FAILED, tries=step.retries + 1, only_retryable=True)
+        noted = False
+        while True:
+            outcome = self._durably(step.name, partial(self._attempt, step, step.name, call, manner))
+            if not noted and _may_have_changed(outcome):
+                self._taken.note(step, undo)
+                noted = True
+            match outcome:
+                case Returned(value=value):
+                    return decode(value, step.returns)
+                case Stopped(why=why):
+                    raise RunStopped(why)
+                case Raised(problem=kept):
+                    if self._after(step, recall_problem(kept)) is Decision.SKIP:
+                        return cast("R", None)  # offered only where the step returns nothing
+                case Decided():
+                    raise AssertionError(outcome)
+
+    def progress(self, message: str, figures: dict[str, float | str | None]) -> None:
+        """Write a line of the current step to the journal. Best effort: a step never waits for the control plane's database to say where it is."""
+        scope = _scope.get(None)
+        if scope is None or scope.over.is_set():
+            return
+        try:
+            self._runs.note(self._claim, self.run_id, Line(kind=EntryKind.STEP_PROGRESS, step=scope.step, message=message, data={**figures}))
+        except ControlDatabaseUnavailable as problem:
+            _logger.warning("%s: a line was not written (%s): %s", self.run_id, problem.what, message)
+
+    def pause(self, duration: timedelta) -> None:
+        """Sleep. Raises: RunStopped when the run was cancelled or superseded meanwhile."""
+        scope = _scope.get()
+        until = monotonic() + duration.total_seconds()
+        while True:
+            if scope.over.is_set():
+                raise RunStopped(Stop.CANCELLED)
+            self._stop_if_told()
+            left = until - monotonic()
+            if left <= 0:
+                return
+            self._equipment.closing.wait(min(left, LOOK_SECONDS))
+
+    def child(self, runbook: str, request: object) -> object:
+        """Run another runbook to its end as part of this run, and return its result."""
+        self._refuse_unplanned(runbook)
+        child_id = f"{self.run_id}.{next(self._children)}"
+        theirs = definition(runbook)
+        match self._durably(f"{runbook}: plan", partial(self._plan_child, theirs, child_id, request)):
+            case Stopped(why=why):
+                raise RunStopped(why)
+            case Raised(problem=kept):
+                raise recall_problem(kept)
+        run = self._patiently(partial(self._runs.get, child_id))
+        execution = Execution(self._equipment, run, self._claim, cancellable=self._cancellable and not theirs.takes_over)
+        outcome = execution.carry_out()
+        self._taken.changed = self._taken.changed or execution.changed
+        self._durably(f"{runbook}: end", partial(self._note_child, runbook, child_id, outcome))
+        match outcome:
+            case Returned(value=value):
+                return decode(value, theirs.result_type)
+            case Stopped(why=why):
+                raise RunStopped(why)
+            case Raised(problem=kept):
+                raise recall_problem(kept)
+
+    def settle(self, step: Step[P, R]) -> None:
+        """From now on `step` is not undone any more."""
+        self._taken.settle(step.name)
+
+    def story(self, run_id: str) -> tuple[JournalEntry, ...]:
+        """Return the journal of a run so far, its children's entries included, in order."""
+        entries: list[JournalEntry] = []
+        while True:
+            after = entries[-1].seq if entries else 0
+            page = self._patiently(partial(self._runs.journal, run_id, after=after, limit=STORY_PAGE))
+            entries += page
+            if len(page) < STORY_PAGE:
+                return tuple(entries)
+
+    # The run as a whole
+
+    def _begin(self) -> Outcome:
+        self._patiently(partial(self._runs.begin, self._claim, self.run_id))
+        interrupted = self._run.took_over_from
+        if interrupted is not None and self._run.view.parent is None:
+            until = monotonic() + HANDOVER_WITHIN.total_seconds()
+            while not self._patiently(partial(self._runs.get, interrupted)).view.status.ended:
+                if monotonic() >= until:
+                    message = f"{interrupted} is still in its step; going on without waiting for it"
+                    self._note(Line(kind=EntryKind.STEP_PROGRESS, message=message))
+                    break
+                if self._equipment.closing.wait(LOOK_SECONDS):
+                    raise EngineClosed
+        return Returned(value=None)
+
+    def _work(self) -> tuple[Ending, Returned | Raised | Stopped]:
+        try:
+            result = self._definition.run(self._equipment.environment, self._taken.plan)
+            kept = encode(result, self._definition.result_type)
+        except RunStopped as stopped:
+            return self._fail(stopped.why)
+        except _UndoDecided as decided:
+            return self._fail(decided.problem)
+        except Problem as problem:
+            return self._fail(problem)
+        except Exception as error:  # noqa: BLE001 - whatever a runbook raises is undone
+            return self._fail(self._unexpected(error, "run"))
+        status = getattr(result, "ends_as", RunStatus.DONE)
+        shown = redacted(kept, self._equipment.redactor)
+        return Ending(status=status, message=f"{self._run.view.summary}: {status.look.word}", result=shown), Returned(value=kept)
+
+    def _fail(self, failure: Problem | Stop) -> tuple[Ending, Raised | Stopped]:
+        """Take back what was changed, and return how the run ends."""
+        self._cancellable = False  # it is being taken back already
+        undoing, trouble = (Undoing.NOTHING_TO_DO, None) if failure is Stop.SUPERSEDED else self._take_back()
+        if isinstance(trouble, Stop):
+            failure = trouble
+        status = ends_as(failure, changed=self._taken.changed, undoing=undoing)
+        problem = self._stopped_by(failure) if isinstance(failure, Stop) else failure
+        if isinstance(trouble, Problem):
+            problem = UndoFailed(what=f"{problem.what}; then an undo failed: {trouble.what}", remedy=trouble.remedy)
+        kept = keep_problem(problem, self._equipment.redactor)
+        ending = Ending(status=status, message=kept.reported["detail"], problem=kept.reported)
+        if isinstance(failure, Stop) and not isinstance(trouble, Problem):
+            return ending, Stopped(why=failure, begun=self._taken.changed)
+        return ending, Raised(problem=kept, refused=status is RunStatus.REFUSED)
+
+    def _take_back(self) -> tuple[Undoing, Problem | Stop | None]:
+        """Undo what was changed, the last change first; the first undo that fails is the last, for what stands below may rest on what stands above."""
+        undos = self._taken.to_undo()
+        if not undos:
+            return Undoing.NOTHING_TO_DO, None
+        self._durably("undo", self._begin_undoing)
+        for undo in undos:
+            match self._durably(f"undo {undo.taken}", partial(self._attempt_undo, undo)):
+                case Raised(problem=kept):
+                    return Undoing.FAILED, recall_problem(kept)
+                case Stopped(why=why):
+                    return Undoing.FAILED, why
+        return Undoing.DONE, None
+
+    def _begin_undoing(self) -> Outcome:
+        self._patiently(partial(self._runs.set_status, self._claim, self.run_id, RunStatus.UNDOING))
+        return Returned(value=None)
+
+    def _end(self, ending: Ending) -> Outcome:
+        self._patiently(partial(self._runs.end, self._claim, self.run_id, ending))
+        return Returned(value=None)
+
+    def _stopped_by(self, why: Stop) -> Problem:
+        root = self._patiently(partial(self._runs.get, self._claim.root))
+        if why is Stop.SUPERSEDED:
+            return RunSuperseded(what=f"{root.superseded_by} took {root.service} over", remedy=f"ue run show {root.superseded_by}")
+        return RunCancelled(what=f"cancelled by {root.cancelled_by}: {root.cancel_reason}", remedy="start it anew when the reason is gone")
+
+    # One step
+
+    def _attempt(self, step: Step[..., object], name: str, call: Callable[[], object], manner: _Manner) -> Outcome:
+        """Take a step, again where that may help, and return what came of it. The journal tells all of it."""
+        if self._equipment.closing.is_set():
+            raise EngineClosed
+        started = Line(kind=manner.started, step=name, message=step.does, data={"effect": step.effect.value})
+        why = self._patiently(partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable))
+        if why is not None:
+            return Stopped(why=why, begun=False)
+        began = monotonic()
+        attempt = 0
+        while True:
+            attempt += 1
+            came = self._once(step, name, call)
+            took: dict[str, JsonValue] = {"took_s": monotonic() - began}
+            if isinstance(came, Returned):
+                self._note(Line(kind=manner.done, step=name, message=step.does, data={**took, "result": came.value}))
+                return came
+            if isinstance(came, Stop):
+                self._note(Line(kind=manner.failed, step=name, message=f"stopped: the run was {came}", data=took))
+                return Stopped(why=came, begun=True)
+            kept = keep_problem(came, self._equipment.redactor)
+            told: dict[str, JsonValue] = {**took, "problem": kept.document}
+            if attempt >= manner.tries or (manner.only_retryable and not came.retryable):
+                self._note(Line(kind=manner.failed, step=name, message=came.what, data=told))
+                return Raised(problem=kept, refused=isinstance(came, Refused))
+            pause = pause_before(attempt)
+            self._note(Line(kind=EntryKind.STEP_RETRIED, step=name, message=came.what, data={**told, "attempt": attempt, "pause_s": pause.total_seconds()}))
+            why = self._wait(pause)
+            if why is not None:
+                return Stopped(why=why, begun=True)
+
+    def _once(self, step: Step[..., object], name: str, call: Callable[[], object]) -> Returned | Problem | Stop:
+        try:
+            return Returned(value=encode(self._in_thread(name, call, within=step.time_limit), step.returns))
+        except RunStopped as stopped:
+            return stopped.why
+        except Problem as problem:
+            return problem
+        except Exception as error:  # noqa: BLE001 - whatever a step raises is the run's problem, not the engine's
+            return self._unexpected(error, name)
+
+    def _attempt_undo(self, undo: Undo) -> Outcome:
+        manner = _Manner(
+            started=EntryKind.UNDO_STARTED,
+            done=EntryKind.UNDO_DONE,
+            failed=EntryKind.UNDO_FAILED,
+            tries=max(UNDO_TRIES, undo.undo.retries + 1),
+            only_retryable=False,
+        )
+        return self._attempt(undo.undo, undo.taken, undo.call, manner)
+
+    def _in_thread(self, name: str, call: Callable[[], T], *, within: timedelta) -> T:
+        """Return what `call` returns, made in a thread of its own. Raises: StepTimedOut, and whatever `call` raises."""
+        scope = _Scope(step=name)
+        entered = _scope.set(scope)
+        try:
+            future = self._equipment.threads.submit(call)
+        finally:
+            _scope.reset(entered)
+        until = monotonic() + within.total_seconds()
+        while not wait([future], timeout=max(0.0, min(LOOK_SECONDS, until - monotonic()))).done:
+            if self._equipment.abandoned.is_set():
+                scope.over.set()
+                raise EngineClosed
+            if monotonic() >= until:
+                scope.over.set()
+                raise StepTimedOut(what=f"{name} took longer than {within}", remedy="whether it took effect is not known: look, then start the run anew")
+        return future.result()
+
+    def _after(self, step: Step[..., object], problem: Problem) -> Decision:
+        """Return how a run that parks goes on after a failed step: RETRY or SKIP. Raises: the problem, RunStopped."""
+        if not self._run.parks:
+            raise problem
+        decision = self._decided(step, problem)
+        if decision is Decision.UNDO:
+            raise _UndoDecided(problem)
+        return decision
+
+    def _decided(self, step: Step[..., object], problem: Problem) -> Decision:
+        """Return what a person decides about the failed step. Raises: RunStopped when the run is stopped instead."""
+        parking = next(self._parkings)
+        match self._durably(f"{step.name}: decision {parking}", partial(self._await_decision, step, problem, parking)):
+            case Decided(decision=decision):
+                return decision
+            case Stopped(why=why):
+                raise RunStopped(why)
+            case other:
+                raise AssertionError(other)
+
+    def _await_decision(self, step: Step[..., object], problem: Problem, parking: int) -> Outcome:
+        choices = (Decision.RETRY, *((Decision.SKIP,) if step.returns is type(None) else ()), Decision.UNDO)
+        line = Line(
+            kind=EntryKind.PARKED,
+            step=step.name,
+            message=f"{problem.what}; decide: {', '.join(choices)}",
+            data={"choices": [choice.value for choice in choices], "problem": problem_json(problem.document())},
+        )
+        self._patiently(partial(self._runs.park, self._claim, self.run_id, parking=parking, choices=choices, line=line))
+        while True:
+            why = self._wait(timedelta(seconds=LOOK_SECONDS))
+            if why is not None:
+                return Stopped(why=why, begun=True)
+            decision = self._patiently(partial(self._runs.decision, self.run_id, parking))
+            if decision is not None:
+                self._patiently(partial(self._runs.set_status, self._claim, self.run_id, RunStatus.RUNNING))
+                if decision is Decision.SKIP:
+                    self._note(Line(kind=EntryKind.STEP_SKIPPED, step=step.name, message=f"skipped: {problem.what}"))
+                return Decided(decision=decision)
+
+    # Child runs
+
+    def _plan_child(self, theirs: Definition, child_id: str, request: object) -> Outcome:
+        started = Line(kind=EntryKind.STEP_STARTED, step=theirs.name, message=f"{child_id} begins", data={"run": child_id})
+        why = self._patiently(partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable))
+        if why is not None:
+            return Stopped(why=why, begun=False)
+        try:
+            plan = self._in_thread(theirs.name, partial(theirs.plan, self._equipment.environment, request), within=PLAN_WITHIN)
+            new = NewRun(
+                id=child_id,
+                runbook=theirs.name,
+                summary=self._equipment.redactor(plan.summary),
+                service=self._run.service,
+                requested_by=self._run.view.requested_by,
+                request=encode(request, theirs.request_type),
+                plan=encode(plan, theirs.plan_type),
+                plan_hash=plan.hash(),
+                parks=self._run.parks,
+                parent=self.run_id,
+            )
+            create = partial(self._runs.create_child, self._claim, new, locks=theirs.locks, supersedes=partial(may_supersede, theirs))
+            self._patiently(create)
+        except Problem as raised:
+            problem = raised
+        except Exception as error:  # noqa: BLE001 - whatever a plan raises is the run's problem, not the engine's
+            problem = self._unexpected(error, theirs.name)
+        else:
+            return Returned(value=None)
+        kept = keep_problem(problem, self._equipment.redactor)
+        self._note(Line(kind=EntryKind.STEP_FAILED, step=theirs.name, message=problem.what, data={"problem": kept.document}))
+        return Raised(problem=kept, refused=isinstance(problem, Refused))
+
+    def _note_child(self, runbook: str, child_id: str, outcome: Returned | Raised | Stopped) -> Outcome:
+        view = self._patiently(partial(self._runs.get, child_id)).view
+        took = view.ended_at - view.created_at if view.ended_at else timedelta(0)
+        data: dict[str, JsonValue] = {"run": child_id, "took_s": took.total_seconds()}
+        if isinstance(outcome, Returned):
+            self._note(Line(kind=EntryKind.STEP_DONE, step=runbook, message=view.summary, data={**data, "result": view.result}))
+        else:
+            problem: JsonValue = None if view.problem is None else problem_json(view.problem)
+            self._note(Line(kind=EntryKind.STEP_FAILED, step=runbook, message=view.status.look.word, data={**data, "problem": problem}))
+        return Returned(value=None)
+
+    # What all of it stands on
+
+    def _durably(self, name: str, function: Callable[[], Outcome]) -> Returned | Raised | Stopped | Decided:
+        return recall(self._equipment.durable.step(name, lambda: keep(function())))
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        """Return what `call` returns, when the database answers again. Raises: EngineClosed."""
+        try:
+            return patiently(call, give_up=self._equipment.abandoned)
+        except ControlDatabaseUnavailable:
+            raise EngineClosed from None
+
+    def _note(self, line: Line) -> None:
+        self._patiently(partial(self._runs.note, self._claim, self.run_id, line))
+
+    def _wait(self, duration: timedelta) -> Stop | None:
+        """Sleep between steps; return why the run must stop, when it must. Raises: EngineClosed."""
+        if self._equipment.closing.wait(duration.total_seconds()):
+            raise EngineClosed
+        return self._patiently(partial(self._runs.stop, self._claim, self.run_id, cancellable=self._cancellable))
+
+    def _stop_if_told(self) -> None:
+        """Raises: RunStopped, EngineClosed. Silence of the control plane's database stops nothing."""
+        if self._equipment.closing.is_set():
+            raise EngineClosed
+        try:
+            why = self._runs.stop(self._claim, self.run_id, cancellable=self._cancellable)
+        except ControlDatabaseUnavailable:
+            return
+        if why is not None:
+            raise RunStopped(why)
+
+    def _refuse_unplanned(self, name: str) -> None:
+        if not self._taken.names(name):
+            raise UnplannedStep(
+                what=f"{self._definition.name} wanted to take {name}, which its plan does not name", remedy="report it: the runbook's plan and run disagree"
+            )
+
+    def _unexpected(self, error: Exception, where: str) -> UnexpectedFailure:
+        _logger.error("%s: %s failed unexpectedly", self.run_id, where, exc_info=error)
+        said = self._equipment.redactor(f"{type(error).__name__}: {error}")
+        return UnexpectedFailure(what=f"{where} failed unexpectedly: {said}", remedy="the worker's log has the traceback; report it")
+
+
+def may_supersede(theirs: Definition, holder: str) -> bool:
+    """Return True when a run of `theirs` may take the service from a run of the runbook called `holder`. A rollback under way is left to its end."""
+    return theirs.takes_over and not definition(holder).takes_over
+
+
+def _may_have_changed(outcome: Outcome) -> bool:
+    """Return False when the step was not begun, or says itself that it changed nothing."""
+    match outcome:
+        case Stopped(begun=begun):
+            return begun
+        case Raised(refused=refused):
+            return not refused
+        case _:
+            return True

@@ -1,0 +1,68 @@
+"""Who is alive: each worker holds a session's advisory lock under its own name, which PostgreSQL takes away the moment the worker dies."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from datetime import timedelta
+
+import psycopg
+
+from unioneyes.runbook.problems import ControlDatabaseUnavailable
+from unioneyes.runbook.store.database import ControlDatabase
+
+GRACE = timedelta(seconds=5)
+"""After a restart of PostgreSQL nobody holds a lock. For this long, nobody is taken for dead."""
+
+
+class Liveness:
+    """This worker's sign of life, and its eye on the others. For one thread."""
+
+    def __init__(self, database: ControlDatabase, *, worker: str) -> None:
+        """Hold nothing yet."""
+        self._database = database
+        self._worker = worker
+        self._session: psycopg.Connection[tuple[object, ...]] | None = None
+
+    def show(self) -> None:
+        """This worker's lock is held, anew where PostgreSQL had let it go. Raises: ControlDatabaseUnavailable."""
+        try:
+            if self._session is not None:
+                self._session.execute("SELECT 1")
+                return
+        except psycopg.Error:
+            self.end()
+        self._session = self._database.session()
+        if not self._locked(self._session, self._worker):
+            self.end()
+            raise ControlDatabaseUnavailable(
+                what=f"PostgreSQL still holds the lock of {self._worker}'s lost session", remedy="nothing to do; it is tried again at once"
+            )
+
+    def dead(self, worker: str) -> bool:
+        """Return True when `worker` has ended. Raises: ControlDatabaseUnavailable."""
+        if worker == self._worker or self._session is None:
+            return False
+        try:
+            if not self._locked(self._session, worker):
+                return False
+            self._session.execute("SELECT pg_advisory_unlock(%s)", (_key(worker),))
+            young = self._session.execute("SELECT clock_timestamp() - pg_postmaster_start_time() < %s", (GRACE,)).fetchone()
+        except psycopg.Error as error:
+            raise ControlDatabaseUnavailable(what=f"the session of {self._worker} was lost: {error}", remedy="nothing to do; it is made anew") from None
+        return young is not None and not young[0]
+
+    def end(self) -> None:
+        """This worker shows no life any more."""
+        if self._session is not None:
+            with suppress(psycopg.Error):
+                self._session.close()
+        self._session = None
+
+    def _locked(self, session: psycopg.Connection[tuple[object, ...]], worker: str) -> bool:
+        row = session.execute("SELECT pg_try_advisory_lock(%s)", (_key(worker),)).fetchone()
+        return row is not None and row[0] is True
+
+
+def _key(worker: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"unioneyes worker {worker}".encode()).digest()[:8], signed=True)

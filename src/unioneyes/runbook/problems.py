@@ -1,0 +1,73 @@
+"""What the engine itself finds wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from unioneyes.kernel.problems import BadInput, ExitCode, NotFound, Problem, Refused, Unavailable
+
+
+class ControlDatabaseUnavailable(Unavailable):
+    """The control plane's own database does not answer."""
+
+
+class RequestMalformed(BadInput):
+    """The request does not fit its runbook."""
+
+
+class UnknownRun(NotFound):
+    """No run has this identifier."""
+
+
+class ServiceLocked(Refused):
+    """Another run holds the service."""
+
+
+class RunEnded(Refused):
+    """The run has ended; there is nothing to cancel or to decide."""
+
+
+class RunNotParked(Refused):
+    """The run waits for nobody's decision."""
+
+
+class ChoiceNotOffered(Refused):
+    """The parked step does not leave this choice."""
+
+
+class PartOfAnotherRun(Refused):
+    """The run is a part of another one, which is in charge of it."""
+
+
+class UnplannedStep(Problem):
+    """The run wanted to do something that its plan does not name."""
+
+
+class StepTimedOut(Problem):
+    """A step took longer than it may; whether it took effect is not known."""
+
+
+class UnexpectedFailure(Problem):
+    """Something failed in a way that nobody foresaw."""
+
+
+class RunCancelled(Problem):
+    """A person stopped the run."""
+
+
+class RunSuperseded(Problem):
+    """A rollback took the service over; the run stopped where it was."""
+
+
+class ExecutorGaveUp(Problem):
+    """The run could not be carried to its end; whether its changes were undone is not known."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.UNDO_FAILED
+
+
+@dataclass(kw_only=True, eq=False)
+class UndoFailed(Problem):
+    """The run failed, and what it had done could not be taken back: a person is needed."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.UNDO_FAILED

@@ -1,0 +1,99 @@
+"""Connections to the control plane's own database: with time limits on everything, and its errors as problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event
+from typing import TypeVar
+
+import psycopg
+from pydantic import SecretStr
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolExhausted
+
+from unioneyes.runbook.problems import ControlDatabaseUnavailable
+
+R = TypeVar("R")
+
+CONNECT_SECONDS = 3
+STATEMENT_SECONDS = 10
+_TIME_LIMITS = {
+    "connect_timeout": CONNECT_SECONDS,
+    "tcp_user_timeout": STATEMENT_SECONDS * 1000,  # a server that vanished is noticed, not waited for
+    "options": f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC",
+}
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+
+
+class ControlDatabase:
+    """The control plane's database, reached through a small pool."""
+
+    def __init__(self, database_url: SecretStr, *, name: str) -> None:
+        """Connect when first needed; `name` is shown in `pg_stat_activity`."""
+        self.url: URL = make_url(database_url.get_secret_value()).set(drivername="postgresql+psycopg")
+        self._name = name
+        self.engine: Engine = create_engine(
+            self.url,
+            connect_args={**_TIME_LIMITS, "application_name": name},
+            pool_size=5,
+            max_overflow=10,
+            pool_timeout=CONNECT_SECONDS,
+            pool_pre_ping=True,  # a pooled connection that a restart cut is replaced before it is used
+            hide_parameters=True,  # an error's text shows no one's data
+        )
+
+    @contextmanager
+    def transaction(self, *, relaxed: bool = False) -> Iterator[Connection]:
+        """Give a transaction. `relaxed`: it may be lost when PostgreSQL crashes, unless a later one was kept.
+
+        Raises: ControlDatabaseUnavailable; whether the transaction took effect is not known then.
+        """
+        try:
+            with self.engine.begin() as connection:
+                if relaxed:
+                    connection.execute(text("SET LOCAL synchronous_commit = off"))
+                yield connection
+        except (OperationalError, InterfaceError, PoolExhausted) as error:
+            raise _unavailable(error.orig if isinstance(error, OperationalError | InterfaceError) else error) from None
+
+    def session(self) -> psycopg.Connection[tuple[object, ...]]:
+        """Return a connection of its own, in autocommit mode, for what lives as long as a session. Raises: ControlDatabaseUnavailable."""
+        try:
+            return psycopg.connect(
+                self.url.set(drivername="postgresql").render_as_string(hide_password=False),
+                autocommit=True,
+                application_name=f"{self._name}-liveness",
+                connect_timeout=CONNECT_SECONDS,
+                tcp_user_timeout=STATEMENT_SECONDS * 1000,
+                keepalives_idle=STATEMENT_SECONDS,
+                options=f"-c statement_timeout={STATEMENT_SECONDS}s",
+            )
+        except psycopg.Error as error:
+            raise _unavailable(error) from None
+
+    def close(self) -> None:
+        """Every connection of the pool is closed."""
+        self.engine.dispose()
+
+
+def patiently(call: Callable[[], R], *, give_up: Event) -> R:
+    """Return what `call` returns, tried again until the database answers. For calls that are safe to repeat.
+
+    Raises: ControlDatabaseUnavailable once `give_up` is set.
+    """
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return call()
+        except ControlDatabaseUnavailable:
+            if give_up.wait(pause):
+                raise
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _unavailable(error: BaseException | None) -> ControlDatabaseUnavailable:
+    said = str(error).strip().partition("\n")[0]
+    return ControlDatabaseUnavailable(what=f"the control plane's database does not answer: {said}", remedy="ue env status; try again when it is up")

@@ -1,0 +1,72 @@
+"""The journal: every line of every run, in order, redacted before it is written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+from pydantic import JsonValue
+from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine import RowMapping
+
+from unioneyes.kernel.redaction import Redactor
+from unioneyes.runbook.codec import redacted_fields
+from unioneyes.runbook.store.tables import journal, runs
+from unioneyes.runbook.views import EntryKind, JournalEntry
+
+_IN_ORDER = 0x7565_0002
+"""Key of the advisory lock that lets lines become visible in the order of their numbers: who has read up to one has missed none before it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line to be written."""
+
+    kind: EntryKind
+    message: str
+    step: str | None = None
+    data: dict[str, JsonValue] = field(default_factory=dict)
+    key: UUID = field(default_factory=uuid4)
+    """Written once, however often the write is tried."""
+
+
+class Journal:
+    """Writes and reads lines, inside a transaction that is the caller's."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        """Blot secrets out by `redactor`."""
+        self._redact = redactor
+
+    def write(self, connection: Connection, run_id: str, *lines: Line) -> None:
+        """The run's journal ends with `lines`. The last thing that a transaction does: other writers wait for its end."""
+        connection.execute(select(func.pg_advisory_xact_lock(_IN_ORDER)))
+        connection.execute(
+            insert(journal).values(run_id=bindparam("of_run")).on_conflict_do_nothing(index_elements=["key"]),
+            [
+                {
+                    "of_run": run_id,
+                    "key": line.key,
+                    "kind": line.kind.value,
+                    "step": line.step,
+                    "message": self._redact(line.message),
+                    "data": redacted_fields(line.data, self._redact),
+                }
+                for line in lines
+            ],
+        )
+
+    def read(self, connection: Connection, run_id: str | None, *, after: int, limit: int) -> tuple[JournalEntry, ...]:
+        """Return the lines with numbers above `after`, oldest first: of one run and its children, or of all."""
+        wanted = select(journal).where(journal.c.seq > after).order_by(journal.c.seq).limit(limit)
+        if run_id is not None:
+            family = select(runs.c.id).where(runs.c.id == run_id).cte("family", recursive=True)
+            family = family.union_all(select(runs.c.id).join(family, runs.c.parent == family.c.id))
+            wanted = wanted.where(journal.c.run_id.in_(select(family.c.id)))
+        return tuple(_entry(row) for row in connection.execute(wanted).mappings())
+
+
+def _entry(row: RowMapping) -> JournalEntry:
+    return JournalEntry(
+        seq=row["seq"], run_id=row["run_id"], at=row["at"], kind=EntryKind(row["kind"]), step=row["step"], message=row["message"], data=row["data"]
+    )

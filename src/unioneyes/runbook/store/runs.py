@@ -1,0 +1,392 @@
+"""The runs: what was asked for and planned, where each is, and who carries it out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pydantic import JsonValue
+from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from unioneyes.kernel.problems import ProblemDocument
+from unioneyes.kernel.redaction import Redactor
+from unioneyes.kernel.status import RunStatus
+from unioneyes.runbook.codec import problem_json
+from unioneyes.runbook.problems import ChoiceNotOffered, PartOfAnotherRun, RunEnded, RunNotParked, UnknownRun
+from unioneyes.runbook.steps import Stop
+from unioneyes.runbook.store import lock
+from unioneyes.runbook.store.database import ControlDatabase
+from unioneyes.runbook.store.journal import Journal, Line
+from unioneyes.runbook.store.tables import decisions, runs, service_locks
+from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView, RunView
+
+
+class ExecutionLost(BaseException):
+    """This execution is not in charge of its run any more, and must leave everything as it is. No `except Exception` may swallow it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRun:
+    """A run that was planned."""
+
+    id: str
+    runbook: str
+    summary: str
+    service: str
+    requested_by: str
+    request: JsonValue
+    plan: JsonValue
+    plan_hash: str
+    parks: bool
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """A run as it is kept."""
+
+    view: RunView
+    plan: JsonValue
+    service: str
+    parks: bool
+    took_over_from: str | None
+    superseded_by: str | None
+    cancelled_by: str | None
+    cancel_reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right to carry a run out, its children included. It ends when another worker takes the run up."""
+
+    root: str
+    service: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a run ended."""
+
+    status: RunStatus
+    message: str
+    result: JsonValue = None
+    problem: ProblemDocument | None = None
+
+
+class Runs:
+    """Every question and every change, each in one transaction. What an execution writes is fenced by its claim."""
+
+    def __init__(self, database: ControlDatabase, redactor: Redactor) -> None:
+        """Keep runs in `database`; the journal is redacted by `redactor`."""
+        self._database = database
+        self._journal = Journal(redactor)
+
+    # What people and the API ask for
+
+    def create(self, new: NewRun, *, locks: bool, supersedes: Callable[[str], bool]) -> StoredRun:
+        """The run stands in the database, pending, and holds its service when it `locks`. Raises: ServiceLocked."""
+        with self._database.transaction() as connection:
+            connection.execute(insert(runs).values(**_columns(new)))
+            if locks:
+                obtained = lock.obtain(connection, service=new.service, run_id=new.id, reason=new.summary, supersedes=supersedes)
+                connection.execute(update(runs).where(runs.c.id == new.id).values(took_over_from=obtained.superseded))
+            return _stored(_row(connection, new.id))
+
+    def get(self, run_id: str) -> StoredRun:
+        """Return the run. Raises: UnknownRun."""
+        with self._database.transaction() as connection:
+            return _stored(_row(connection, run_id))
+
+    def page(self, *, limit: int, before: str | None, runbook: str | None, status: RunStatus | None) -> tuple[RunView, ...]:
+        """Return the newest runs first, from before the run `before` on. Raises: UnknownRun."""
+        wanted = select(runs).order_by(runs.c.number.desc()).limit(limit)
+        if runbook is not None:
+            wanted = wanted.where(runs.c.runbook == runbook)
+        if status is not None:
+            wanted = wanted.where(runs.c.status == status.value)
+        with self._database.transaction() as connection:
+            if before is not None:
+                wanted = wanted.where(runs.c.number < _row(connection, before).number)
+            return tuple(_stored(row).view for row in connection.execute(wanted))
+
+    def journal(self, run_id: str | None, *, after: int, limit: int) -> tuple[JournalEntry, ...]:
+        """Return lines of the journal, oldest first. Raises: UnknownRun."""
+        with self._database.transaction() as connection:
+            if run_id is not None:
+                _row(connection, run_id)
+            return self._journal.read(connection, run_id, after=after, limit=limit)
+
+    def lock(self, service: str) -> LockView | None:
+        """Return who holds the service."""
+        with self._database.transaction() as connection:
+            return lock.view(connection, service)
+
+    def cancel(self, run_id: str, *, by: str, reason: str) -> StoredRun:
+        """The run is told to stop. Told already: nothing changes. Raises: RunEnded, PartOfAnotherRun, UnknownRun."""
+        with self._database.transaction() as connection:
+            row = _open_row(connection, run_id)
+            if row.parent is not None:
+                raise PartOfAnotherRun(what=f"{run_id} is a part of {row.parent}", remedy=f"ue run cancel {row.parent}")
+            if row.cancelled_by is None:
+                connection.execute(update(runs).where(runs.c.id == run_id).values(cancelled_by=by, cancel_reason=reason))
+                self._journal.write(connection, run_id, Line(kind=EntryKind.DECIDED, message=f"{by} cancels: {reason}", data={"by": by, "reason": reason}))
+            return _stored(_row(connection, run_id))
+
+    def decide(self, run_id: str, decision: Decision, *, by: str, reason: str) -> StoredRun:
+        """The parked run goes on as decided; the first decision counts. Raises: RunNotParked, ChoiceNotOffered, RunEnded, UnknownRun."""
+        with self._database.transaction() as connection:
+            row = _open_row(connection, run_id)
+            if row.status != RunStatus.PARKED.value:
+                raise RunNotParked(what=f"{run_id} is {row.status}, and waits for no decision", remedy=f"ue run watch {run_id}")
+            if decision.value not in row.choices:
+                raise ChoiceNotOffered(what=f"{row.step} can't be decided by {decision.value}", remedy=f"one of: {', '.join(row.choices)}")
+            made = connection.execute(
+                insert(decisions)
+                .values(run_id=run_id, parking=row.parking, decision=decision.value, decided_by=by, reason=reason)
+                .on_conflict_do_nothing()
+                .returning(decisions.c.id)
+            ).one_or_none()
+            if made is None:
+                raise RunNotParked(what=f"{run_id} was decided a moment ago", remedy=f"ue run show {run_id}")
+            line = Line(
+                kind=EntryKind.DECIDED,
+                step=row.step,
+                message=f"{by} decides {decision.value}: {reason}",
+                data={"by": by, "decision": decision.value, "reason": reason},
+            )
+            self._journal.write(connection, run_id, line)
+            return _stored(_row(connection, run_id))
+
+    # What an execution writes
+
+    def take_up(self, run_id: str, worker: str) -> tuple[StoredRun, Claim]:
+        """`worker` is in charge of the run; whoever was before is not. The journal tells when the run changed hands."""
+        with self._database.transaction() as connection:
+            before = _row(connection, run_id)
+            attempt: int = connection.execute(
+                update(runs).where(runs.c.id == run_id).values(attempt=runs.c.attempt + 1, worker=worker).returning(runs.c.attempt)
+            ).scalar_one()
+            connection.execute(update(runs).where(runs.c.parent == run_id, runs.c.ended_at.is_(None)).values(worker=worker))
+            if before.worker is not None and before.ended_at is None:
+                data: dict[str, JsonValue] = {"from": before.worker, "to": worker, "attempt": attempt}
+                line = Line(kind=EntryKind.TAKEN_OVER, message=f"{worker} takes over from {before.worker}", data=data)
+                self._journal.write(connection, run_id, line)
+            return _stored(_row(connection, run_id)), Claim(root=run_id, service=before.service, attempt=attempt)
+
+    def begin(self, claim: Claim, run_id: str) -> None:
+        """The run is running. Raises: ExecutionLost."""
+        with self._fenced(claim) as connection:
+            row = _row(connection, run_id)
+            if row.started_at is None:
+                connection.execute(update(runs).where(runs.c.id == run_id).values(status=RunStatus.RUNNING.value, started_at=func.clock_timestamp()))
+                self._journal.write(connection, run_id, Line(kind=EntryKind.RUN_STARTED, message=row.summary, data={"by": row.requested_by}))
+
+    def stop(self, claim: Claim, run_id: str, *, cancellable: bool) -> Stop | None:
+        """Return why the run must stop; None when it may go on. Raises: ExecutionLost."""
+        with self._database.transaction() as connection:
+            return _stop(connection, claim, run_id, cancellable=cancellable)
+
+    def begin_step(self, claim: Claim, run_id: str, line: Line, *, cancellable: bool) -> Stop | None:
+        """The run is in `line.step`, and the journal says so, unless the run must stop: then why is returned. Raises: ExecutionLost."""
+        with self._fenced(claim, relaxed=True) as connection:
+            why = _stop(connection, claim, run_id, cancellable=cancellable)
+            if why is None:
+                connection.execute(update(runs).where(runs.c.id == run_id).values(step=line.step))
+                self._journal.write(connection, run_id, line)
+            return why
+
+    def note(self, claim: Claim, run_id: str, *lines: Line) -> None:
+        """The journal ends with `lines`. Raises: ExecutionLost."""
+        with self._fenced(claim, relaxed=True) as connection:  # what the durable engine keeps right afterwards keeps them too
+            self._journal.write(connection, run_id, *lines)
+
+    def set_status(self, claim: Claim, run_id: str, status: RunStatus) -> None:
+        """The run has `status`. Raises: ExecutionLost."""
+        with self._fenced(claim) as connection:
+            connection.execute(update(runs).where(runs.c.id == run_id).values(status=status.value))
+
+    def park(self, claim: Claim, run_id: str, *, parking: int, choices: tuple[Decision, ...], line: Line) -> None:
+        """The run is parked for the `parking`-th time. Raises: ExecutionLost."""
+        with self._fenced(claim) as connection:
+            row = _row(connection, run_id)
+            connection.execute(
+                update(runs)
+                .where(runs.c.id == run_id)
+                .values(status=RunStatus.PARKED.value, parking=parking, step=line.step, choices=[choice.value for choice in choices])
+            )
+            if row.parking < parking:
+                self._journal.write(connection, run_id, line)
+
+    def decision(self, run_id: str, parking: int) -> Decision | None:
+        """Return what was decided for the `parking`-th time that the run was parked."""
+        with self._database.transaction() as connection:
+            made = connection.execute(select(decisions.c.decision).where(decisions.c.run_id == run_id, decisions.c.parking == parking)).scalar_one_or_none()
+            return None if made is None else Decision(made)
+
+    def create_child(self, claim: Claim, new: NewRun, *, locks: bool, supersedes: Callable[[str], bool]) -> None:
+        """The child run stands in the database, and holds what its parent held. Made already: nothing changes.
+
+        Raises: ServiceLocked, ExecutionLost.
+        """
+        with self._fenced(claim, hands_lock_on=True) as connection:
+            columns = {**_columns(new), "took_over_from": new.parent, "worker": _row(connection, claim.root).worker}
+            made = connection.execute(insert(runs).values(**columns).on_conflict_do_nothing().returning(runs.c.id)).one_or_none()
+            if made is None or new.parent is None:
+                return
+            if locks and lock.pass_on(connection, service=new.service, giver=new.parent, taker=new.id, reason=new.summary) is None:
+                lock.obtain(connection, service=new.service, run_id=new.id, reason=new.summary, supersedes=supersedes)
+
+    def end(self, claim: Claim, run_id: str, ending: Ending) -> None:
+        """The run has ended, and its service is free, or its parent's again. Ended already: nothing changes. Raises: ExecutionLost."""
+        with self._fenced(claim, hands_lock_on=True) as connection:
+            self._end(connection, run_id, ending)
+
+    # What keeps runs moving
+
+    def not_enqueued(self) -> tuple[tuple[str, str], ...]:
+        """Return (id, runbook) of the runs that were created and not handed to any worker."""
+        with self._database.transaction() as connection:
+            wanted = select(runs.c.id, runs.c.runbook).where(runs.c.enqueued_at.is_(None), runs.c.parent.is_(None), runs.c.ended_at.is_(None))
+            return tuple((row.id, row.runbook) for row in connection.execute(wanted))
+
+    def mark_enqueued(self, run_id: str) -> None:
+        """The run was handed to the workers."""
+        with self._database.transaction() as connection:
+            connection.execute(update(runs).where(runs.c.id == run_id).values(enqueued_at=func.clock_timestamp()))
+
+    def unended(self) -> tuple[str, ...]:
+        """Return the runs that were handed to the workers and have not ended, children left out."""
+        with self._database.transaction() as connection:
+            wanted = select(runs.c.id).where(runs.c.ended_at.is_(None), runs.c.parent.is_(None), runs.c.enqueued_at.is_not(None))
+            return tuple(connection.execute(wanted).scalars())
+
+    def give_up(self, run_id: str, problem: ProblemDocument) -> None:
+        """The run and its children have ended, because nobody can carry them on."""
+        with self._database.transaction() as connection:
+            columns = select(runs.c.id, runs.c.started_at, runs.c.service)
+            family = connection.execute(columns.where((runs.c.id == run_id) | (runs.c.parent == run_id)).order_by(runs.c.parent.nulls_last())).all()
+            lock.await_others(connection, family[0].service)
+            for row in family:
+                status = RunStatus.FAILED if row.started_at is None else RunStatus.UNDO_FAILED
+                self._end(connection, row.id, Ending(status=status, message=problem["detail"], problem=problem))
+
+    def ended_before(self, *, older_than: timedelta, limit: int) -> tuple[str, ...]:
+        """Return runs that ended longer ago than `older_than`, children left out."""
+        with self._database.transaction() as connection:
+            wanted = select(runs.c.id).where(runs.c.ended_at < func.clock_timestamp() - older_than, runs.c.parent.is_(None)).limit(limit)
+            return tuple(connection.execute(wanted).scalars())
+
+    def forget(self, run_ids: tuple[str, ...]) -> None:
+        """Nothing is left of these runs: their children, decisions and journal go with them."""
+        with self._database.transaction() as connection:
+            connection.execute(delete(runs).where(runs.c.id.in_(run_ids)))
+
+    @contextmanager
+    def _fenced(self, claim: Claim, *, hands_lock_on: bool = False, relaxed: bool = False) -> Iterator[Connection]:
+        """Give a transaction in which nobody else can take the run up. Raises: ExecutionLost when somebody did before."""
+        with self._database.transaction(relaxed=relaxed) as connection:
+            if hands_lock_on:  # the lock before the run, as whoever takes it over does: the other way round, the two could wait for each other
+                lock.await_others(connection, claim.service)
+            attempt = connection.execute(select(runs.c.attempt).where(runs.c.id == claim.root).with_for_update(key_share=True)).scalar_one_or_none()
+            if attempt != claim.attempt:
+                raise ExecutionLost
+            yield connection
+
+    def _end(self, connection: Connection, run_id: str, ending: Ending) -> None:
+        row = _row(connection, run_id)
+        if row.ended_at is not None:
+            return
+        values = {"status": ending.status.value, "ended_at": func.clock_timestamp(), "result": ending.result, "problem": ending.problem, "choices": []}
+        connection.execute(update(runs).where(runs.c.id == run_id).values(**values))
+        parent = None if row.parent is None else _row(connection, row.parent)
+        if parent is not None and parent.token is not None:
+            lock.pass_on(connection, service=row.service, giver=run_id, taker=row.parent, reason=parent.summary)
+        else:
+            lock.release(connection, service=row.service, run_id=run_id)
+        data: dict[str, JsonValue] = {"status": ending.status.value, "result": ending.result}
+        if ending.problem is not None:
+            data["problem"] = problem_json(ending.problem)
+        self._journal.write(connection, run_id, Line(kind=EntryKind.RUN_ENDED, message=ending.message, data=data))
+
+
+def _stop(connection: Connection, claim: Claim, run_id: str, *, cancellable: bool) -> Stop | None:
+    """Return why the run must stop: it lost the service, or somebody cancelled it."""
+    root, run = runs.alias("root"), runs.alias("run")
+    row = connection.execute(
+        select(root.c.attempt, root.c.cancelled_by, root.c.superseded_by, run.c.token, service_locks.c.token.label("held"), service_locks.c.run_id)
+        .select_from(root.join(run, run.c.id == run_id).outerjoin(service_locks, service_locks.c.service == run.c.service))
+        .where(root.c.id == claim.root)
+    ).one()
+    if row.attempt != claim.attempt:
+        raise ExecutionLost
+    lost = row.token is not None and (row.held != row.token or row.run_id != run_id)
+    if lost or row.superseded_by is not None:
+        return Stop.SUPERSEDED
+    return Stop.CANCELLED if cancellable and row.cancelled_by is not None else None
+
+
+def _columns(new: NewRun) -> dict[str, object]:
+    return {
+        "id": new.id,
+        "runbook": new.runbook,
+        "summary": new.summary,
+        "status": RunStatus.PENDING.value,
+        "service": new.service,
+        "requested_by": new.requested_by,
+        "request": new.request,
+        "plan": new.plan,
+        "plan_hash": new.plan_hash,
+        "parks": new.parks,
+        "parent": new.parent,
+    }
+
+
+def _row(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
+    row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
+    if row is None:
+        raise UnknownRun(what=f"there is no run {run_id}", remedy="ue run list")
+    return row
+
+
+def _open_row(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
+    """Return the run's row, locked until the transaction ends. Raises: RunEnded, UnknownRun."""
+    row = connection.execute(select(runs).where(runs.c.id == run_id).with_for_update(key_share=True)).one_or_none()
+    if row is None:
+        raise UnknownRun(what=f"there is no run {run_id}", remedy="ue run list")
+    if row.ended_at is not None:
+        raise RunEnded(what=f"{run_id} has ended: {row.status}", remedy=f"ue run show {run_id}")
+    return row
+
+
+def _stored(row: Row[tuple[object, ...]]) -> StoredRun:
+    view = RunView(
+        id=row.id,
+        runbook=row.runbook,
+        summary=row.summary,
+        status=RunStatus(row.status),
+        requested_by=row.requested_by,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        step=row.step,
+        worker=row.worker,
+        parent=row.parent,
+        request=row.request,
+        plan_hash=row.plan_hash,
+        result=row.result,
+        problem=row.problem,
+    )
+    return StoredRun(
+        view=view,
+        plan=row.plan,
+        service=row.service,
+        parks=row.parks,
+        took_over_from=row.took_over_from,
+        superseded_by=row.superseded_by,
+        cancelled_by=row.cancelled_by,
+        cancel_reason=row.cancel_reason,
+    )

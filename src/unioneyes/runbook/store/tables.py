@@ -1,0 +1,90 @@
+"""The tables. `migrations/` makes them; a test holds that both say the same."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, ForeignKey, Identity, Index, Integer, MetaData, Table, Text, UniqueConstraint, Uuid, func, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+SCHEMA = "ue"
+
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_N_name)s",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "pk": "%(table_name)s_pkey",
+    },
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("number", BigInteger, Identity(always=True), nullable=False, unique=True),  # the order of creation
+    Column("runbook", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("service", Text, nullable=False),
+    Column("requested_by", Text, nullable=False),
+    Column("request", JSONB, nullable=False),
+    Column("plan", JSONB, nullable=False),
+    Column("plan_hash", Text, nullable=False),
+    Column("parks", Boolean, nullable=False),  # a failed step waits for a person, instead of being undone at once
+    Column("parent", Text, ForeignKey(f"{SCHEMA}.runs.id", ondelete="CASCADE")),
+    Column("took_over_from", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("enqueued_at", DateTime(timezone=True)),
+    Column("started_at", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("step", Text),
+    Column("worker", Text),
+    Column("attempt", Integer, nullable=False, server_default="0"),  # rises with each worker that takes the run up
+    Column("token", BigInteger),  # the service lock's, when this run got it
+    Column("cancelled_by", Text),
+    Column("cancel_reason", Text),
+    Column("superseded_by", Text),
+    Column("parking", Integer, nullable=False, server_default="0"),  # how often the run was parked
+    Column("choices", ARRAY(Text), nullable=False, server_default="{}"),  # what the parked step leaves to decide
+    Column("result", JSONB(none_as_null=True)),
+    Column("problem", JSONB(none_as_null=True)),
+    Index(None, "status", postgresql_where=text("ended_at IS NULL")),
+    Index(None, "parent"),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("seq", BigInteger, Identity(always=True), primary_key=True),
+    Column("key", Uuid, nullable=False, unique=True),  # a write that is tried again leaves one line
+    Column("run_id", Text, ForeignKey(runs.c.id, ondelete="CASCADE"), nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("kind", Text, nullable=False),
+    Column("step", Text),
+    Column("message", Text, nullable=False),
+    Column("data", JSONB, nullable=False),
+    Index(None, "run_id", "seq"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("run_id", Text, ForeignKey(runs.c.id, ondelete="CASCADE"), nullable=False),
+    Column("parking", Integer, nullable=False),
+    Column("decision", Text, nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    UniqueConstraint("run_id", "parking"),
+)
+
+service_locks = Table(
+    "service_locks",
+    metadata,
+    Column("service", Text, primary_key=True),
+    Column("token", BigInteger, nullable=False),
+    Column("run_id", Text),  # nobody's: the row stays, so that the token never falls
+    Column("reason", Text),
+    Column("since", DateTime(timezone=True)),
+)

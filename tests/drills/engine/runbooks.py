@@ -1,0 +1,296 @@
+"""Runbooks for drills: they change nothing but a table beside the engine's, and behave as a request says."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+import psycopg
+
+from unioneyes.kernel.problems import Problem, Refused, Unavailable
+from unioneyes.kernel.status import RunStatus
+from unioneyes.ports.environment import Environment, Facts
+from unioneyes.runbook.definition import run_child, runbook
+from unioneyes.runbook.plan import Effect, Plan, PlannedStep, Reading
+from unioneyes.runbook.steps import current_run, pause, progress, settle, step, story
+
+SIDE_TABLES = """
+CREATE TABLE effects (id bigint GENERATED ALWAYS AS IDENTITY, what text NOT NULL, worker text NOT NULL);
+CREATE TABLE marks (mark text PRIMARY KEY);
+"""
+
+
+class Broken(Problem):
+    """It does not work, and will not."""
+
+
+class Flickering(Unavailable):
+    """It does not work at the moment."""
+
+
+class Closed(Refused):
+    """A gate is closed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """The world of the drills."""
+
+    url: str
+
+    @contextmanager
+    def connect(self) -> Iterator[psycopg.Connection]:
+        for patience in range(100):
+            try:
+                connection = psycopg.connect(self.url, autocommit=True)
+                break
+            except psycopg.OperationalError:
+                if patience == 99:
+                    raise
+                time.sleep(0.1)
+        with connection:
+            yield connection
+
+    def tell(self, what: str) -> None:
+        with self.connect() as connection:
+            connection.execute("INSERT INTO effects (what, worker) VALUES (%s, %s)", (what, str(os.getpid())))
+
+    def mark(self, mark: str) -> bool:
+        """Set a mark; return True when it was not there."""
+        with self.connect() as connection:
+            return connection.execute("INSERT INTO marks VALUES (%s) ON CONFLICT DO NOTHING", (mark,)).rowcount == 1
+
+    def marked(self, mark: str) -> bool:
+        with self.connect() as connection:
+            return connection.execute("SELECT FROM marks WHERE mark = %s", (mark,)).fetchone() is not None
+
+    def unmark(self, mark: str) -> bool:
+        """Remove a mark; return True when it was there."""
+        with self.connect() as connection:
+            return connection.execute("DELETE FROM marks WHERE mark = %s", (mark,)).rowcount == 1
+
+
+def side() -> Side:
+    return Side(url=os.environ["DRILL_SIDE_URL"])
+
+
+def environment() -> Environment:
+    """An environment of which the drills use the facts alone: the engine passes the rest through."""
+    bare = object.__new__(Environment)
+    facts = Facts(name="drill", production=False, service="drilled", replicas=1, incidents_channel="#drill", bake=timedelta(0))
+    object.__setattr__(bare, "facts", facts)
+    return bare
+
+
+class Behaviour(StrEnum):
+    """What a step does."""
+
+    WORKS = "works"
+    BREAKS = "breaks"
+    """Until the mark `mended KEY` is set."""
+    FLICKERS = "flickers"
+    """Fails in a way that passes, twice."""
+    CRASHES = "crashes"
+    """Raises what nobody foresaw, with a secret in its text."""
+    REFUSES = "refuses"
+    WAITS = "waits"
+    """Until the mark `go KEY` is set, looking whether the run must stop."""
+    DAWDLES = "dawdles"
+    """For a second and a half, deaf to everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One step of a drill."""
+
+    key: str
+    behaviour: Behaviour = Behaviour.WORKS
+    step: str = "change"
+    undo_breaks: bool = False
+    no_return: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """A change was made."""
+
+    key: str
+    took: timedelta
+
+
+def _behave(world: Side, key: str, behaviour: Behaviour) -> None:
+    match behaviour:
+        case Behaviour.BREAKS if not world.marked(f"mended {key}"):
+            raise Broken(what=f"{key} is broken", remedy="mend it")
+        case Behaviour.FLICKERS if world.mark(f"{key} failed once") or world.mark(f"{key} failed twice"):
+            raise Flickering(what=f"{key} flickers", remedy="try again")
+        case Behaviour.CRASHES:
+            raise ValueError("no foresight, password=topsecret")
+        case Behaviour.REFUSES:
+            raise Closed(what=f"{key} is closed", remedy="open it")
+        case Behaviour.WAITS:
+            while not world.marked(f"go {key}"):
+                progress(f"{key} waits", looks=1)
+                pause(timedelta(milliseconds=50))
+        case Behaviour.DAWDLES:
+            time.sleep(1.5)
+        case _:
+            pass
+
+
+@step(effect=Effect.CHANGE, retries=1)
+def take_back(world: Side, *, key: str, behaviour: Behaviour, undo_breaks: bool) -> None:
+    """The change is gone."""
+    del behaviour
+    if undo_breaks:
+        raise Broken(what=f"{key} can't be undone", remedy="by hand")
+    world.unmark(f"done {key}")
+    world.tell(f"undid {key}")
+
+
+@step(effect=Effect.CHANGE, undo=take_back, retries=3)
+def change(world: Side, *, key: str, behaviour: Behaviour, undo_breaks: bool) -> Done:
+    """The change is there."""
+    del undo_breaks
+    world.tell(f"began {key}")
+    _behave(world, key, behaviour)
+    if world.mark(f"done {key}"):
+        world.tell(f"did {key}")
+    return Done(key=key, took=timedelta(seconds=1.5))
+
+
+@step(effect=Effect.CHANGE)
+def change_for_good(world: Side, *, key: str, behaviour: Behaviour, undo_breaks: bool) -> None:
+    """The change is there, and there is no way back."""
+    del undo_breaks
+    _behave(world, key, behaviour)
+    world.tell(f"did {key} for good")
+
+
+@step(effect=Effect.READ)
+def look(world: Side, *, key: str, behaviour: Behaviour, undo_breaks: bool) -> str:
+    """Somebody looked."""
+    del undo_breaks
+    _behave(world, key, behaviour)
+    return "seen"
+
+
+@step(effect=Effect.CHANGE, undo=take_back, time_limit=timedelta(milliseconds=300))
+def change_soon(world: Side, *, key: str, behaviour: Behaviour, undo_breaks: bool) -> None:
+    """The change is there, in a moment."""
+    del undo_breaks
+    _behave(world, key, behaviour)
+    world.tell(f"did {key} late")
+
+
+@step(effect=Effect.READ)
+def answer_wrongly(world: Side, *, key: str, behaviour: Behaviour, undo_breaks: bool) -> int:
+    """The answer is no number, whatever it says."""
+    del world, behaviour, undo_breaks
+    return key  # type: ignore[return-value]  # the drill is about that
+
+
+STEPS = {each.name: each for each in (change, change_for_good, look, change_soon, answer_wrongly)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """What a drill's run does."""
+
+    moves: tuple[Move, ...]
+    unplanned: str | None = None
+    """Key of a move that the plan leaves out."""
+    catches: str | None = None
+    """Key of a move whose problem the run catches."""
+    settles_at: str | None = None
+    """Key of a move before which `change` is settled."""
+    child: tuple[Move, ...] | None = None
+    """Moves of a child run, at the end."""
+    child_takes_over: bool = False
+    ends_as: RunStatus = RunStatus.DONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptPlan(Plan):
+    """A script, planned."""
+
+    script: Script
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptDone:
+    """A script's result."""
+
+    did: tuple[str, ...]
+    ends_as: RunStatus
+    took_over_from: str | None
+    story: int
+    """Lines of its own journal that it saw."""
+
+
+def planned(move: Move) -> PlannedStep:
+    return STEPS[move.step].planned(commands=(f"do {move.key} --password=topsecret",), undo=(f"undo {move.key}",), no_return=move.no_return)
+
+
+def plan_script(script: Script) -> ScriptPlan:
+    if any(move.behaviour is Behaviour.REFUSES and move.step == "plan" for move in script.moves):
+        raise Closed(what="the plan is refused", remedy="ask for something else")
+    steps = [planned(move) for move in script.moves if move.key != script.unplanned]
+    if script.child is not None and script.unplanned != "child":
+        steps.append(PlannedStep(step=child_name(script), does="Another runbook has run.", effect=Effect.CHANGE))
+    return ScriptPlan(
+        summary=f"drill {' '.join(move.key for move in script.moves)}", steps=tuple(steps), readings=(Reading(name="weather", value="fair"),), script=script
+    )
+
+
+def child_name(script: Script) -> str:
+    return "drill.rescue" if script.child_takes_over else "drill.part"
+
+
+def run_script(plan: ScriptPlan) -> ScriptDone:
+    world, script = side(), plan.script
+    did: list[str] = []
+    for move in script.moves:
+        if script.settles_at == move.key:
+            settle(change)
+        try:
+            STEPS[move.step](world, key=move.key, behaviour=move.behaviour, undo_breaks=move.undo_breaks)
+            did.append(move.key)
+        except Broken:
+            if script.catches != move.key:
+                raise
+    if script.child is not None:
+        did += run_child(child_name(script), Script(moves=script.child), ScriptDone).did
+    run = current_run.get()
+    return ScriptDone(did=tuple(did), ends_as=script.ends_as, took_over_from=run.took_over_from, story=min(1, len(story(run.run_id))))
+
+
+@runbook(name="drill.script", chapter="0. Drills")
+class RunScript:
+    def plan(self, env: Environment, request: Script) -> ScriptPlan:
+        del env
+        return plan_script(request)
+
+    def run(self, env: Environment, plan: ScriptPlan) -> ScriptDone:
+        del env
+        return run_script(plan)
+
+
+@runbook(name="drill.part", chapter="0. Drills")
+class RunPart(RunScript):
+    pass
+
+
+@runbook(name="drill.rescue", chapter="0. Drills", takes_over=True)
+class Rescue(RunScript):
+    pass
+
+
+@runbook(name="drill.aside", chapter="0. Drills", locks=False)
+class RunAside(RunScript):
+    pass

@@ -1,0 +1,23 @@
+"""A worker process of the drills: carries runs out until it is told to end, or killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from threading import Event
+
+from pydantic import SecretStr
+
+from tests.drills.engine import runbooks
+from unioneyes.kernel.redaction import Redactor
+from unioneyes.runbook.engine import Engine
+
+ended = Event()
+signal.signal(signal.SIGTERM, lambda _signal, _frame: ended.set())
+engine = Engine(database_url=SecretStr(os.environ["DRILL_CONTROL_URL"]), environment=runbooks.environment(), redactor=Redactor())
+engine.launch()
+sys.stdout.write("launched\n")
+sys.stdout.flush()
+ended.wait()
+engine.close()
