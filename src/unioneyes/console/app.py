@@ -39,7 +39,7 @@ def build_app(control: Control) -> FastAPI:
     app.add_api_route(f"{api.PREFIX}/healthz", healthz, tags=["health"])
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(Guard, hosts=control.hosts)
-    answer_with_problems(app)
+    answer_with_problems(app, pages.problem_page)
     return app
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable
 from http import HTTPStatus
+from typing import ClassVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,6 +16,8 @@ from unioneyes.console.guard import PROBLEM_JSON
 from unioneyes.kernel.problems import BadInput, NotFound, Problem, ProblemDocument
 
 log = logging.getLogger(__name__)
+
+OPENAPI = "/api/v1/openapi.json"
 
 RESPONSES: dict[int | str, dict[str, object]] = {
     status: {"model": ProblemDocument, "description": description, "content": {PROBLEM_JSON: {}}}
@@ -30,44 +33,43 @@ RESPONSES: dict[int | str, dict[str, object]] = {
 """What any route may answer instead, for OpenAPI."""
 
 
-def answer_with_problems(app: FastAPI) -> None:
-    """Every failure of `app` is answered by a problem document."""
-    app.add_exception_handler(Problem, _problem)
-    app.add_exception_handler(RequestValidationError, _malformed)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(Exception, _unforeseen)
+Page = Callable[[Request, Problem], Response]
+"""Tells a problem to a person."""
 
 
-def problem_response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the answer that tells `problem`."""
-    challenge = {"WWW-Authenticate": "Bearer"} if problem.http_status == HTTPStatus.UNAUTHORIZED else {}
-    return JSONResponse(problem.document(), problem.document()["status"], headers={**challenge, **(headers or {})}, media_type=PROBLEM_JSON)
+def answer_with_problems(app: FastAPI, page: Page) -> None:
+    """Every failure of `app` is answered by a problem document under `/api/`, and by a `page` elsewhere."""
+
+    def answer(request: Request, error: Exception) -> Response:
+        problem = as_problem(request, error)
+        return problem_response(problem) if request.url.path.startswith("/api/") else page(request, problem)
+
+    for kind in (Problem, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, answer)
 
 
-def _problem(request: Request, error: Exception) -> Response:
-    del request
-    assert isinstance(error, Problem)  # noqa: S101 - registered for this class
-    return problem_response(error)
+def as_problem(request: Request, error: Exception) -> Problem:
+    """Return what went wrong as a problem."""
+    match error:
+        case Problem():
+            return error
+        case RequestValidationError():
+            wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+            return MalformedRequest(what=wrong, remedy=f"see {OPENAPI} for what this route takes")
+        case HTTPException(status_code=HTTPStatus.NOT_FOUND):
+            return NoSuchRoute(what=f"there is nothing at {request.url.path}", remedy=f"see {OPENAPI} for what there is")
+        case HTTPException():
+            return NotAllowedHere(what=f"{request.method} {request.url.path}: {error.detail}", remedy=f"see {OPENAPI} for what this route takes")
+        case _:
+            log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+            return ServerFault(what="the server failed in a way that nobody foresaw", remedy="its log says more: look there, and report it")
 
 
-def _malformed(request: Request, error: Exception) -> Response:
-    del request
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
-    wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-    return problem_response(MalformedRequest(what=wrong, remedy="see /api/v1/docs for what this route takes"))
-
-
-def _http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
-    if error.status_code == HTTPStatus.NOT_FOUND:
-        return problem_response(NoSuchRoute(what=f"there is nothing at {request.url.path}", remedy="see /api/v1/docs for what there is"))
-    problem = NotAllowedHere(what=f"{request.method} {request.url.path}: {error.detail}", remedy="see /api/v1/docs for what this route takes")
-    return JSONResponse({**problem.document(), "status": error.status_code}, error.status_code, headers=error.headers, media_type=PROBLEM_JSON)
-
-
-def _unforeseen(request: Request, error: Exception) -> Response:
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return problem_response(ServerFault(what="the server failed in a way that nobody foresaw", remedy="its log says more: look there, and report it"))
+def problem_response(problem: Problem) -> Response:
+    """Return the answer that tells `problem` to a program."""
+    document = problem.document()
+    challenge = {"WWW-Authenticate": "Bearer"} if document["status"] == HTTPStatus.UNAUTHORIZED else None
+    return JSONResponse(document, document["status"], headers=challenge, media_type=PROBLEM_JSON)
 
 
 class MalformedRequest(BadInput):
@@ -79,7 +81,9 @@ class NoSuchRoute(NotFound):
 
 
 class NotAllowedHere(BadInput):
-    """The route does not take this."""
+    """The route does not take this method."""
+
+    http_status: ClassVar[int] = 405
 
 
 class ServerFault(Problem):
