@@ -2,13 +2,33 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from unioneyes.adapters.processes.client import Supervisor
+
+PATIENCE = timedelta(seconds=20)
+"""What no machine needs."""
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Return when `condition` holds."""
+    give_up = time.monotonic() + PATIENCE.total_seconds()
+    while not condition():
+        assert time.monotonic() < give_up, "it never came true"
+        time.sleep(0.01)
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; a dead one that nobody has reaped yet does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.fixture
@@ -25,4 +45,4 @@ def supervisor(folder: Path) -> Iterator[Supervisor]:
     running = Supervisor(folder)
     running.launch()
     yield running
-    running.shutdown(timedelta(seconds=10))
+    running.shutdown(PATIENCE)

@@ -7,19 +7,17 @@ import socket
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.contract.processes.conftest import PATIENCE, alive, eventually
 from unioneyes.adapters.processes.client import ProcessNotReady, Supervisor, SupervisorUnavailable
 from unioneyes.adapters.processes.spec import Exec, ProcessSpec, ProcessState, ProcessStatus, Readiness, TcpHttp, TcpOpen, UnixHttp
 from unioneyes.kernel.problems import BadInput
 
 SECOND = timedelta(seconds=1)
-PATIENCE = 20 * SECOND
 
 IGNORES_SIGTERM = """
 import signal, subprocess, sys, time
@@ -29,21 +27,6 @@ child = subprocess.Popen([sys.executable, "-c", deaf])
 print("grandchild", child.pid, flush=True)
 time.sleep(600)
 """
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Return when `condition` holds. It has to, within a time that no machine needs."""
-    give_up = time.monotonic() + PATIENCE.total_seconds()
-    while not condition():
-        assert time.monotonic() < give_up, "it never came true"
-        time.sleep(0.01)
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def python(folder: Path, name: str, code: str, *, ready: Readiness | None = None) -> ProcessSpec:

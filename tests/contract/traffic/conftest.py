@@ -7,18 +7,18 @@ import socket
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.contract.processes.conftest import PATIENCE
 from unioneyes.adapters.envoy.traffic import EnvoyTraffic
 from unioneyes.adapters.processes.client import Supervisor
-from unioneyes.adapters.processes.spec import ProcessSpec, UnixHttp
+from unioneyes.adapters.processes.spec import ProcessSpec, Readiness, UnixHttp
 from unioneyes.ports.traffic import Colour, Weights
-
-PATIENCE = timedelta(seconds=20)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +44,19 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """A running Envoy in front of two blue replicas and a green one."""
+    """A running Envoy, in front of two blue replicas and a green one where there are any."""
 
     traffic: EnvoyTraffic
     supervisor: Supervisor
     folder: Path
+
+    def up(self) -> None:
+        """The supervisor runs, and Envoy under it."""
+        self.supervisor.launch()
+        self.traffic.prepare()
+        admin = self.traffic.admin_socket
+        spec = ProcessSpec(name="envoy", argv=self.traffic.argv, log=self.folder / "envoy.log", ready=UnixHttp(admin, "/ready"), sockets=(admin,))
+        self.supervisor.start(spec, PATIENCE)
 
     def sockets(self, colour: Colour) -> tuple[Path, ...]:
         """Where the replicas of a colour answer."""
@@ -85,26 +93,49 @@ class Edge:
         self.traffic.shift(Weights())
 
 
-@pytest.fixture(scope="module")
-def running_edge() -> Iterator[Edge]:
+@contextmanager
+def running_envoy() -> Iterator[Edge]:
+    """An Envoy under a supervisor, with nothing behind it; both gone afterwards, and everything else that the supervisor ran."""
     folder = Path(tempfile.mkdtemp(prefix="ue-", dir="/tmp"))
     supervisor = Supervisor(folder)
-    supervisor.launch()
     with socket.create_server(("127.0.0.1", 0)) as public, socket.create_server(("127.0.0.1", 0)) as preview:
         ports = public.getsockname()[1], preview.getsockname()[1]
+    edge = Edge(
+        traffic=EnvoyTraffic(folder=folder, public_port=ports[0], preview_port=ports[1], admin_socket=folder / "admin.sock"),
+        supervisor=supervisor,
+        folder=folder,
+    )
     try:
-        traffic = EnvoyTraffic(folder=folder, public_port=ports[0], preview_port=ports[1], admin_socket=folder / "admin.sock")
-        traffic.prepare()
-        edge = Edge(traffic=traffic, supervisor=supervisor, folder=folder)
-        supervisor.start(envoy(edge))
-        for colour in Colour:
-            for path in edge.sockets(colour):
-                supervisor.start(stand_in(edge, colour, path))
-        supervisor.await_ready(("envoy", "blue-1", "blue-2", "green-1"), within=PATIENCE)
+        edge.up()
         yield edge
     finally:
         supervisor.shutdown(PATIENCE)
         shutil.rmtree(folder)
+
+
+def stand_in(folder: Path, *, name: str, version: str, listen: tuple[str, ...], ready: Readiness, sick: Path) -> ProcessSpec:
+    """How the stand-in for the service is run."""
+    options = ("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "20", "--no-access-log", "--log-level", "warning", "--lifespan", "off")
+    return ProcessSpec(
+        name=name,
+        argv=(sys.executable, "-m", "uvicorn", "--app-dir", str(Path(__file__).parent), "stand_in:app", *listen, *options),
+        env={"STAND_IN_VERSION": version, "STAND_IN_SICK": str(sick)},
+        log=folder / f"{name}.log",
+        ready=ready,
+        sockets=(ready.path,) if isinstance(ready, UnixHttp) else (),
+        grace=timedelta(seconds=30),
+    )
+
+
+@pytest.fixture(scope="module")
+def running_edge() -> Iterator[Edge]:
+    with running_envoy() as edge:
+        for colour in Colour:
+            for path in edge.sockets(colour):
+                spec = stand_in(edge.folder, name=path.stem, version=colour, listen=("--uds", str(path)), ready=UnixHttp(path), sick=edge.sick(colour))
+                edge.supervisor.start(spec)
+        edge.supervisor.await_ready(("blue-1", "blue-2", "green-1"), within=PATIENCE)
+        yield edge
 
 
 @pytest.fixture
@@ -112,20 +143,3 @@ def edge(running_edge: Edge) -> Edge:
     """An Envoy through which nobody is served yet, in front of healthy replicas."""
     running_edge.restore()
     return running_edge
-
-
-def envoy(edge: Edge) -> ProcessSpec:
-    admin = edge.traffic.admin_socket
-    return ProcessSpec(name="envoy", argv=edge.traffic.argv, log=edge.folder / "envoy.log", ready=UnixHttp(admin, "/ready"), sockets=(admin,))
-
-
-def stand_in(edge: Edge, colour: Colour, path: Path) -> ProcessSpec:
-    options = ("--timeout-keep-alive", "75", "--timeout-graceful-shutdown", "20", "--no-access-log", "--log-level", "warning", "--lifespan", "off")
-    return ProcessSpec(
-        name=path.stem,
-        argv=(sys.executable, "-m", "uvicorn", "--app-dir", str(Path(__file__).parent), "stand_in:app", "--uds", str(path), *options),
-        env={"STAND_IN_VERSION": colour.value, "STAND_IN_SICK": str(edge.sick(colour))},
-        log=edge.folder / f"{path.stem}.log",
-        ready=UnixHttp(path),
-        sockets=(path,),
-    )

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import UTC, datetime
 
 Message = MutableMapping[str, object]
 VERSION = os.environ["STAND_IN_VERSION"]
@@ -13,7 +14,10 @@ SICK = os.environ["STAND_IN_SICK"]
 
 
 async def app(scope: MutableMapping[str, object], receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]) -> None:
-    """`/healthz`: 200, or 503 while the file SICK exists. `/status/503`: that status. `/slow/0.5`: 200, that many seconds later. Else 200 with the request."""
+    """Answer what the path asks for, by default 200 with what was seen of the request.
+
+    `/healthz`: 503 while the file STAND_IN_SICK exists. `/status/503`: that status. `/slow/0.5`: that many seconds later. `/log/ERROR`: after such a line.
+    """
     path, headers = str(scope["path"]), scope["headers"]
     assert isinstance(headers, list)
     await receive()
@@ -21,6 +25,9 @@ async def app(scope: MutableMapping[str, object], receive: Callable[[], Awaitabl
     match path.split("/")[1:]:
         case ["healthz"]:
             status = 503 if os.path.exists(SICK) else 200  # noqa: ASYNC240, PTH110 - a look at one name
+        case ["log", level]:
+            line = {"timestamp": datetime.now(UTC).isoformat(), "level": level, "message": f"{level} was asked for", "request_id": "r-1"}
+            print(json.dumps(line), flush=True)  # noqa: T201 - its log
         case ["status", wanted]:
             status = int(wanted)
         case ["slow", seconds]:

@@ -1,56 +1,28 @@
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import shlex
 import signal
 import stat
 import subprocess
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
+from tests.contract.processes.conftest import PATIENCE, eventually
+from tests.contract.traffic.conftest import Edge
+from tests.contract.traffic.load import load
 from unioneyes.adapters.envoy.traffic import EnvoyTraffic
 from unioneyes.ports.traffic import Colour, ColourCounters, NoHealthyReplica, RoutesRejected, TrafficUnavailable, Weights
 
 pytestmark = pytest.mark.stack
 BLUE, GREEN = Weights.all_to(Colour.BLUE), Weights.all_to(Colour.GREEN)
-PATIENCE = timedelta(seconds=20)
-
-
-class Answer(Protocol):
-    status: int
-    headers: dict[str, str]
-    body: str
-    version: str
-    saw: dict[str, str]
-
-
-class Edge(Protocol):
-    traffic: EnvoyTraffic
-    folder: Path
-
-    def sockets(self, colour: Colour) -> tuple[Path, ...]: ...
-    def sick(self, colour: Colour) -> Path: ...
-    def get(self, path: str = ..., *, preview: bool = ..., method: str = ..., headers: dict[str, str] | None = ...) -> Answer: ...
-    def pid(self, name: str) -> int: ...
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Return when `condition` holds. It has to, within a time that no machine needs."""
-    give_up = time.monotonic() + PATIENCE.total_seconds()
-    while not condition():
-        assert time.monotonic() < give_up, "it never came true"
-        time.sleep(0.01)
 
 
 def members(edge: Edge, colour: Colour) -> tuple[int, int]:
@@ -65,54 +37,6 @@ def settled(edge: Edge, colour: Colour) -> ColourCounters:
         before = now
         time.sleep(1.2)  # more than the interval at which Envoy merges its histograms
     return now
-
-
-class Load:
-    """Members that ask again and again, on kept-alive connections, and never try anything twice."""
-
-    def __init__(self, edge: Edge, *, post_share: int = 5) -> None:
-        self._port = edge.traffic.public_port
-        self._post_share = post_share
-        self._over = threading.Event()
-        self.outcomes: Counter[str] = Counter()
-        self._counting = threading.Lock()
-
-    def wait_for(self, answers: int) -> None:
-        wanted = self.outcomes.total() + answers
-        eventually(lambda: self.outcomes.total() >= wanted)
-
-    def ask(self) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE.total_seconds())
-        asked = 0
-        while not self._over.is_set():
-            asked += 1
-            try:
-                connection.request("POST" if asked % self._post_share == 0 else "GET", "/", body=b"{}")
-                answer = connection.getresponse()
-                body = answer.read()
-                outcome = json.loads(body)["version"] if answer.status == 200 else f"{answer.status}: {body.decode()}"
-            except (OSError, http.client.HTTPException) as error:
-                outcome = repr(error)
-                connection.close()
-            with self._counting:
-                self.outcomes[outcome] += 1
-        connection.close()
-
-    def end(self) -> None:
-        self._over.set()
-
-
-@contextmanager
-def load(edge: Edge, *, post_share: int = 5) -> Iterator[Load]:
-    members_asking = Load(edge, post_share=post_share)
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        asking = [pool.submit(members_asking.ask) for _ in range(4)]
-        try:
-            yield members_asking
-        finally:
-            members_asking.end()
-    for each in asking:
-        each.result()
 
 
 def test_before_the_first_deployment_members_are_told_so(edge: Edge) -> None:
@@ -150,7 +74,7 @@ def test_weights_are_shares_of_the_requests(edge: Edge) -> None:
 
 def test_switching_under_load_loses_nothing_and_leaves_the_old_colour_at_once(edge: Edge) -> None:
     edge.traffic.shift(BLUE)
-    with load(edge) as asked:
+    with load(edge.traffic.public_port) as asked:
         for weights, new in ((GREEN, "green"), (BLUE, "blue"), (Weights(blue=50, green=50), None), (GREEN, "green"), (BLUE, "blue")):
             edge.traffic.shift(weights)
             assert new is None or edge.get().version == new
@@ -161,7 +85,7 @@ def test_switching_under_load_loses_nothing_and_leaves_the_old_colour_at_once(ed
 
 def test_a_killed_replica_costs_no_request_that_may_be_repeated(edge: Edge) -> None:
     edge.traffic.shift(BLUE)
-    with load(edge, post_share=1_000_000) as asked:
+    with load(edge.traffic.public_port, post_share=1_000_000) as asked:
         asked.wait_for(200)
         os.kill(edge.pid("blue-2"), signal.SIGKILL)
         asked.wait_for(800)
@@ -374,7 +298,7 @@ def test_writers_at_the_same_time_take_turns_and_the_last_one_counts(edge: Edge)
 
 def test_a_rehearsal_is_confirmed_and_changes_nothing(edge: Edge) -> None:
     before = edge.traffic.shift(BLUE)
-    with load(edge) as asked:
+    with load(edge.traffic.public_port) as asked:
         for _ in range(20):
             assert edge.traffic.rehearse_shift() > timedelta(0)
         asked.wait_for(200)

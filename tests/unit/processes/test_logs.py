@@ -64,11 +64,18 @@ def test_a_long_log_is_read_from_its_end_and_nothing_of_it_is_missed(tmp_path: P
         assert len(read_log(log, since=NOON + timedelta(seconds=since))) == 3000 - since
 
 
+def test_a_line_of_the_same_millisecond_is_not_missed_though_its_file_looks_older(tmp_path: Path) -> None:
+    log = tmp_path / "blue-1.log"
+    log.write_text(f"{line(1)}\n")
+    os.utime(log, (NOON.timestamp(), NOON.timestamp()))
+    assert len(read_log(log, since=NOON + timedelta(seconds=1, microseconds=900))) == 1
+
+
 def test_a_log_that_was_not_written_since_is_not_read(tmp_path: Path) -> None:
     log = tmp_path / "blue-1.log"
     log.write_text("undated\n")
     os.utime(log, (NOON.timestamp(), NOON.timestamp()))
-    assert read_log(log, since=NOON + timedelta(seconds=1)) == ()
+    assert read_log(log, since=NOON + timedelta(seconds=9)) == ()
     assert read_log(tmp_path / "none.log", since=NOON) == ()
 
 

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from unioneyes.adapters.processes.journal import SUPERVISOR, rotated
@@ -18,6 +18,8 @@ _BLOCK = 256 << 10
 """Bytes by which a log is searched backwards."""
 _TAIL = 16 << 10
 """Bytes in which last words are looked for."""
+_COARSE = timedelta(seconds=2)
+"""By how much a file's own time may lie before that of a line in it."""
 _LEVEL_IN_TEXT = re.compile(r"\b(DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL|PANIC)\b")
 _OTHER_NAMES = {"FATAL": "CRITICAL", "PANIC": "CRITICAL", "WARN": "WARNING", "LOG": "INFO"}
 _TRACEBACK = "Traceback (most recent call last):"
@@ -37,11 +39,12 @@ class Entry:
 
 
 def read_log(log: Path, *, since: datetime) -> tuple[Entry, ...]:
-    """Return what was logged since then, oldest first, the rotated part included."""
+    """Return what was logged since then, oldest first, the rotated part included. Exact to the millisecond, as log lines are."""
+    since = since.replace(microsecond=since.microsecond // 1000 * 1000)
     entries: list[Entry] = []
     for part in (rotated(log), log):
         try:
-            if datetime.fromtimestamp(part.stat().st_mtime, UTC) >= since:
+            if datetime.fromtimestamp(part.stat().st_mtime, UTC) >= since - _COARSE:
                 entries.extend(entry for entry in parse(_lines_since(part, since), undated=since) if entry.at >= since)
         except FileNotFoundError:
             continue
