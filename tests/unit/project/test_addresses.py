@@ -9,7 +9,7 @@ from pathlib import Path
 REGISTRIES = re.compile(
     r"pypi[.]org|pythonhosted[.]org|registry[.]npmjs|proxy[.]golang|crates[.]io/api|repo1?[.]maven|--(extra-)?index-url|--find-links", re.IGNORECASE
 )
-MACHINE = re.compile(r"(?<![\w.$}/-])/(?:work|root|home/\w+|Users/\w+|mnt)/")
+MACHINE = re.compile(r"(?<![\w.$}/-])/(?:work|root|Users/\w+)/")
 HERE = Path(__file__).name
 
 
@@ -29,6 +29,10 @@ def test_no_file_names_a_package_registry(texts: Mapping[Path, str]) -> None:
 
 def test_no_file_names_a_path_of_the_machine_it_was_written_on(texts: Mapping[Path, str]) -> None:
     assert found(MACHINE, texts) == []
+
+
+def test_no_file_names_the_folder_that_this_clone_stands_in(root: Path, texts: Mapping[Path, str]) -> None:
+    assert found(re.compile(re.escape(str(root)) + r"\b"), texts) == []
 
 
 def test_the_patterns_do_find_what_they_look_for() -> None:
