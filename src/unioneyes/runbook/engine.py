@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from contextlib import ExitStack
+from dataclasses import fields
 from datetime import timedelta
 from functools import partial
 
@@ -162,7 +163,9 @@ class Engine:
             asked: object = decode(request, chosen.request_type)
         except ValidationError as error:
             wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'request'}: {each['msg']}" for each in error.errors(include_input=False))
-            raise RequestMalformed(what=f"this is no request for {chosen.name}: {wrong}", remedy="see what the command's --help says") from None
+            raise _malformed(chosen, wrong) from None
+        if isinstance(request, dict) and (strange := request.keys() - {known.name for known in fields(chosen.request_type)}):
+            raise _malformed(chosen, f"it knows no {', '.join(sorted(strange))}")
         return asked, chosen.plan(self._environment, asked)
 
     def _shown(self, runbook: str, plan: JsonValue, plan_hash: str) -> PlanView:
@@ -197,3 +200,7 @@ class Engine:
         equipment.abandoned.set()
         while durable.active and time.monotonic() < until + 1:
             time.sleep(_POLL_SECONDS)
+
+
+def _malformed(chosen: Definition, wrong: str) -> RequestMalformed:
+    return RequestMalformed(what=f"this is no request for {chosen.name}: {wrong}", remedy="see what the command's --help says")

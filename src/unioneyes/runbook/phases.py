@@ -85,27 +85,20 @@ def phases(steps: Sequence[PlannedStep], run_id: str, journal: Sequence[JournalE
 
 
 def _phase(step: PlannedStep, own: Sequence[JournalEntry], children: Sequence[JournalEntry], *, ended: bool) -> PhaseView:
-    if own:
-        spoken = [entry.message for entry in own if entry.kind in _SPOKEN]
-        took = [duration for entry in own if (duration := seconds(entry.data.get("took_s"))) is not None]
-        return _view(step, _last_state(own, ended=ended), took[-1] if took else None, spoken[-1] if spoken else "")
-    if children:
-        return _child_phase(step, children, ended=ended)
-    return _view(step, PhaseState.NOT_TAKEN if ended else PhaseState.WAITING, None, "")
+    if not own:
+        return _view(step, PhaseState.NOT_TAKEN if ended else PhaseState.WAITING, None, "")
+    state = _last_state(own, ended=ended)
+    spoken = [entry.message for entry in own if entry.kind in _SPOKEN]
+    if state is PhaseState.RUNNING:
+        spoken += [f"{entry.step}: {entry.message}" if entry.step else entry.message for entry in children[-1:]]
+    took = [duration for entry in own if (duration := seconds(entry.data.get("took_s"))) is not None]
+    return _view(step, state, took[-1] if took else None, spoken[-1] if spoken else "")
 
 
 def _last_state(entries: Sequence[JournalEntry], *, ended: bool) -> PhaseState:
     state = _STATES[entries[-1].kind]
     cut = state is PhaseState.RUNNING and ended  # nothing was written of its end
     return PhaseState.FAILED if cut else state
-
-
-def _child_phase(step: PlannedStep, entries: Sequence[JournalEntry], *, ended: bool) -> PhaseView:
-    last = entries[-1]
-    if last.kind is not EntryKind.RUN_ENDED and not ended:
-        return _view(step, PhaseState.RUNNING, None, f"{last.step}: {last.message}" if last.step else last.message)
-    failed = last.kind is not EntryKind.RUN_ENDED or any(entry.kind is EntryKind.STEP_FAILED for entry in entries)
-    return _view(step, PhaseState.FAILED if failed else PhaseState.DONE, last.at - entries[0].at, last.message)
 
 
 def _view(step: PlannedStep, state: PhaseState, took: timedelta | None, message: str) -> PhaseView:

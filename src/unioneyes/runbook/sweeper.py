@@ -14,7 +14,7 @@ from unioneyes.runbook.problems import ExecutorGaveUp
 from unioneyes.runbook.store.runs import Runs
 
 _EVERY_SECONDS = 0.5
-_STUCK_SECONDS = 5.0
+_STUCK_SECONDS = 2.0
 """How long a run may be this worker's without being under way: taking one up takes a moment."""
 
 _logger = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Sweeper:
         stuck = self._durable.stuck()
         self._stuck_since = {run: self._stuck_since.get(run, monotonic()) for run in stuck}
         for run, since in self._stuck_since.items():
-            if monotonic() - since >= _STUCK_SECONDS / 2:
+            if monotonic() - since >= _STUCK_SECONDS:
                 _logger.warning("run %s is this worker's and not under way; it is begun again", run)
                 self._durable.revive(run)
 

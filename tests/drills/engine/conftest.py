@@ -37,13 +37,15 @@ class Drill:
     """A control plane's database, workers on it, and the engine's API as a process without a worker has it."""
 
     server: PostgresServer
+    beside: PostgresServer
+    """Where the world that the drills change stands."""
     control: str
     engine: Engine
     workers: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def side(self) -> Side:
-        return Side(url=url(self.server, f"{self.control}_side"))
+        return Side(url=url(self.beside, self.control))
 
     def work(self) -> subprocess.Popen[str]:
         """Start a worker, and return when it takes runs."""
@@ -90,6 +92,11 @@ class Drill:
         lines = self.engine.journal(run_id)
         return [f"{line.kind} {line.step}" if line.step else line.kind.value for line in lines if line.kind is not EntryKind.STEP_PROGRESS]
 
+    def in_control(self, statement: str) -> int:
+        """Change something in the control plane's database behind the engine's back; return how many rows."""
+        with psycopg.connect(url(self.server, self.control), autocommit=True) as connection:
+            return connection.execute(statement.encode()).rowcount
+
     def line(self, run_id: str, kind: EntryKind) -> JournalEntry:
         """Return the run's first line of that kind."""
         return next(line for line in self.engine.journal(run_id) if line.kind is kind)
@@ -126,21 +133,25 @@ def running_server() -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def drill_on(server: PostgresServer) -> Iterator[Drill]:
+def drill_on(server: PostgresServer, *, beside: PostgresServer | None = None) -> Iterator[Drill]:
     control = new_id("drill").replace("-", "_")
-    with psycopg.connect(url(server, "postgres"), autocommit=True) as admin:
-        for database in (control, f"{control}_side"):
-            admin.execute(f'CREATE DATABASE "{database}"'.encode())
-    with psycopg.connect(url(server, f"{control}_side"), autocommit=True) as side:
+    drill = Drill(server=server, beside=beside or server, control=control, engine=engine_on(server, control))
+    for each in {server.port: server, drill.beside.port: drill.beside}.values():
+        with psycopg.connect(url(each, "postgres"), autocommit=True) as admin:
+            admin.execute(f'CREATE DATABASE "{control}"'.encode())
+    with drill.side.connect() as side:
         side.execute(SIDE_TABLES.encode())
-    engine = Engine(database_url=SecretStr(url(server, control)), environment=environment(), redactor=Redactor(), worker=False)
-    engine.launch()
-    drill = Drill(server=server, control=control, engine=engine)
+    drill.engine.launch()
     try:
         yield drill
     finally:
         drill.end_workers()
-        engine.close()
+        drill.engine.close()
+
+
+def engine_on(server: PostgresServer, control: str) -> Engine:
+    """An engine as a process without a worker has it."""
+    return Engine(database_url=SecretStr(url(server, control)), environment=environment(), redactor=Redactor(), worker=False)
 
 
 @pytest.fixture(scope="session")

@@ -45,15 +45,7 @@ class Side:
 
     @contextmanager
     def connect(self) -> Iterator[psycopg.Connection]:
-        for patience in range(100):
-            try:
-                connection = psycopg.connect(self.url, autocommit=True)
-                break
-            except psycopg.OperationalError:
-                if patience == 99:
-                    raise
-                time.sleep(0.1)
-        with connection:
+        with psycopg.connect(self.url, autocommit=True) as connection:
             yield connection
 
     def tell(self, what: str) -> None:

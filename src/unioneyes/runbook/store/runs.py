@@ -265,11 +265,12 @@ class Runs:
             return tuple(connection.execute(wanted).scalars())
 
     def give_up(self, run_id: str, problem: ProblemDocument) -> None:
-        """The run and its children have ended, because nobody can carry them on."""
+        """The run and its children have ended, because nobody will carry them on."""
         with self._database.transaction() as connection:
             columns = select(runs.c.id, runs.c.started_at, runs.c.service)
             family = connection.execute(columns.where((runs.c.id == run_id) | (runs.c.parent == run_id)).order_by(runs.c.parent.nulls_last())).all()
             lock.await_others(connection, family[0].service)
+            connection.execute(update(runs).where(runs.c.id == run_id).values(attempt=runs.c.attempt + 1))  # an execution that still lives is fenced off
             for row in family:
                 status = RunStatus.FAILED if row.started_at is None else RunStatus.UNDO_FAILED
                 self._end(connection, row.id, Ending(status=status, message=problem["detail"], problem=problem))

@@ -1,0 +1,171 @@
+"""Workers that are killed, restarted or stopped in the middle of a step, and a PostgreSQL that restarts under a run."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from tests.drills.engine.conftest import Drill, drill_on, running_server
+from tests.drills.engine.runbooks import Behaviour, Move, Script
+from unioneyes.adapters.postgres.server import PostgresServer
+from unioneyes.kernel.status import RunStatus
+from unioneyes.runbook.views import Decision, EntryKind, RunView
+
+WAITING = Move(key="w", behaviour=Behaviour.WAITS)
+
+
+def waiting(drill: Drill, run: RunView) -> RunView:
+    drill.until(drill.effects, lambda told: "began w" in told)
+    return run
+
+
+def kill(worker: subprocess.Popen[str]) -> None:
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+
+
+def test_a_killed_workers_run_is_finished_by_another_and_every_effect_happened_once(fresh: Drill) -> None:
+    first = fresh.work()
+    fresh.work()
+    run = fresh.start_script(Script(moves=(Move(key="a"), WAITING, Move(key="b")), child=(Move(key="c"),)))
+    waiting(fresh, run)
+    fresh.until(lambda: fresh.engine.run(run.id).worker, lambda worker: worker is not None)
+    holder = holder_of(fresh, "began w")
+    victim = next(worker for worker in fresh.workers if worker.pid == holder)
+    kill(victim)
+    fresh.until(lambda: fresh.effects("began w"), lambda told: len(told) == 2, within=10)
+    fresh.side.mark("go w")
+
+    ended = fresh.ended(run.id)
+
+    assert ended.status is RunStatus.DONE
+    assert fresh.effects("did") == ["did a", "did w", "did b", "did c"]
+    taken_over = fresh.line(run.id, EntryKind.TAKEN_OVER)
+    assert taken_over.data["to"] == ended.worker
+    assert taken_over.data["from"] != ended.worker
+    assert first in fresh.workers
+
+
+def test_a_run_that_was_undoing_when_its_worker_was_killed_is_undone_by_the_next(fresh: Drill) -> None:
+    worker = fresh.work()
+    run = fresh.start(Move(key="a"), Move(key="b"), Move(key="z", behaviour=Behaviour.BREAKS), park=True)
+    fresh.until(lambda: fresh.engine.run(run.id).status, lambda status: status is RunStatus.PARKED)
+    kill(worker)
+    fresh.engine.decide(run.id, Decision.UNDO, by="officer-1@example.org", reason="while nobody works")
+    fresh.work()
+
+    assert fresh.ended(run.id).status is RunStatus.UNDONE
+    assert fresh.effects("did", "undid") == ["did a", "did b", "undid z", "undid b", "undid a"]
+    assert [kind for kind in fresh.kinds(run.id) if "parked" in kind] == ["parked change"]
+
+
+def test_a_child_run_survives_its_worker(fresh: Drill) -> None:
+    worker = fresh.work()
+    run = fresh.start_script(Script(moves=(Move(key="a"),), child=(WAITING, Move(key="b")), child_takes_over=True))
+    waiting(fresh, run)
+    kill(worker)
+    fresh.work()
+    fresh.side.mark("go w")
+
+    assert fresh.ended(run.id).status is RunStatus.DONE
+    assert fresh.engine.run(f"{run.id}.1").status is RunStatus.DONE
+    assert fresh.effects("did") == ["did a", "did w", "did b"]
+    assert fresh.engine.lock() is None
+
+
+def test_a_worker_that_is_told_to_end_leaves_its_run_to_the_next(fresh: Drill) -> None:
+    worker = fresh.work()
+    run = waiting(fresh, fresh.start(Move(key="a"), WAITING, Move(key="b")))
+    worker.terminate()
+    assert worker.wait(20) == 0
+    assert not fresh.engine.run(run.id).status.ended
+    fresh.work()
+    fresh.side.mark("go w")
+
+    assert fresh.ended(run.id).status is RunStatus.DONE
+    assert fresh.effects("did", "undid") == ["did a", "did w", "did b"]
+
+
+def test_a_run_that_was_started_while_nobody_worked_is_carried_out_by_the_first_who_does(fresh: Drill) -> None:
+    run = fresh.start(Move(key="a"))
+    fresh.work()
+    assert fresh.ended(run.id).status is RunStatus.DONE
+
+
+def test_a_worker_that_lost_its_claim_leaves_its_run_to_whoever_took_it_over(fresh: Drill) -> None:
+    fresh.work()
+    fresh.work()
+    run = waiting(fresh, fresh.start(Move(key="a"), WAITING, Move(key="b")))
+
+    def cut() -> bool:
+        """Cut the workers' signs of life, so that each looks dead to the other for a moment; return True once the run changed hands."""
+        fresh.in_control("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%-liveness'")
+        return any(line.kind is EntryKind.TAKEN_OVER for line in fresh.engine.journal(run.id))
+
+    fresh.until(cut, bool, within=60)
+    fresh.side.mark("go w")
+
+    assert fresh.ended(run.id).status is RunStatus.DONE
+    assert fresh.effects("did", "undid") == ["did a", "did w", "did b"]
+    assert [kind for kind in fresh.kinds(run.id) if kind == "run-ended"] == ["run-ended"]
+
+
+def test_a_run_that_slipped_from_its_living_worker_is_begun_again(fresh: Drill) -> None:
+    fresh.work()
+    run = waiting(fresh, fresh.start(Move(key="a"), WAITING, Move(key="b")))
+    assert fresh.in_control("UPDATE dbos.workflow_status SET owner_xid = 'nobody'") == 1  # DBOS lets go of a run whose mark is another's
+    fresh.side.mark("go w")
+
+    assert fresh.ended(run.id).status is RunStatus.DONE
+    assert fresh.effects("did", "undid") == ["did a", "did w", "did b"]
+
+
+def test_a_run_that_nobody_will_carry_on_is_ended_and_calls_for_a_person(fresh: Drill) -> None:
+    fresh.work()
+    run = waiting(fresh, fresh.start(Move(key="a"), WAITING))
+    fresh.in_control("UPDATE dbos.workflow_status SET status = 'MAX_RECOVERY_ATTEMPTS_EXCEEDED'")
+
+    ended = fresh.ended(run.id)
+
+    assert ended.status is RunStatus.UNDO_FAILED
+    assert ended.problem is not None
+    assert ended.problem["type"] == "urn:unioneyes:problem:executor-gave-up"
+    assert fresh.engine.lock() is None
+
+
+@pytest.fixture
+def alone(server: PostgresServer) -> Iterator[Drill]:
+    """A drill whose control plane has a PostgreSQL of its own, which may be restarted."""
+    with running_server() as own, drill_on(own, beside=server) as drill:
+        yield drill
+
+
+def test_runs_outlive_a_restart_of_the_control_planes_postgresql(alone: Drill) -> None:
+    worker = alone.work()
+    run = waiting(alone, alone.start(Move(key="a"), WAITING, Move(key="b")))
+    alone.server.stop(how=signal.SIGQUIT)
+    restarted = alone.server.start()
+    try:
+        alone.side.mark("go w")
+
+        ended = alone.ended(run.id, within=60)
+
+        assert ended.status is RunStatus.DONE
+        assert alone.effects("did", "undid") == ["did a", "did w", "did b"]
+        assert alone.ended(alone.start(Move(key="c")).id, within=60).status is RunStatus.DONE
+        assert worker.poll() is None
+        alone.end_workers()
+    finally:
+        alone.server.stop()
+        restarted.wait()
+
+
+def holder_of(drill: Drill, what: str) -> int:
+    """Return the process that did `what`."""
+    with drill.side.connect() as connection:
+        row = connection.execute("SELECT worker FROM effects WHERE what = %s ORDER BY id DESC", (what,)).fetchone()
+    assert row is not None
+    return int(row[0])
