@@ -93,8 +93,8 @@ class Supervised:
     async def _live(self) -> int:
         """Run the process once, and return how it ended."""
         self._state, self._since = ProcessState.STARTING, datetime.now(UTC)
-        self._clear_sockets()
         try:
+            self._clear_sockets()
             with open_log(self.spec.log) as output:
                 self._child = child = Child(self.spec.argv, env=self.spec.env, cwd=self.spec.cwd, output=output)
         except OSError as error:
