@@ -46,13 +46,13 @@ def demo(
     """
     with _stage("demo", home, keep=keep) as stage:
         stage.chapter(f"2/5  {FIRST}, the first release, with the migration that makes its schema")
-        stage.deploy(FIRST, bake=timedelta(seconds=2))
+        stage.must_deploy(FIRST, bake=timedelta(seconds=2))
         stage.chapter(f"3/5  Members come: {RATE:.0f} requests a second, a fifth of them POSTs, half on new connections, none tried again")
         with stage.members(RATE) as members:
             time.sleep(AFTERGLOW.total_seconds())
             say(f"     {members.seen().sent} requests so far")
             stage.chapter(f"4/5  {GOOD} goes out under load: backup proven, migration rehearsed and applied, smoke-tested, switched, watched")
-            good = stage.deploy(GOOD, bake=BAKE)
+            good = stage.must_deploy(GOOD, bake=BAKE)
             stage.chapter(f"5/5  {FAULTY} goes out: as soon as members use it, it fails every fifth request")
             bad = stage.deploy(FAULTY, bake=FAULT_BAKE)
             time.sleep(AFTERGLOW.total_seconds())
@@ -78,7 +78,7 @@ def faults(
     with _stage("faults", home, keep=keep) as stage:
         stage.chapter(f"{FIRST}, then {GOOD}")
         for version in (FIRST, GOOD):
-            stage.deploy(version, bake=timedelta(seconds=1))
+            stage.must_deploy(version, bake=timedelta(seconds=1))
         for faulty in stage.faulty_releases(only=release):
             stage.chapter(f"{faulty.version}: {faulty.note}")
             with stage.members(RATE) as members:

@@ -15,7 +15,7 @@ from unioneyes.cli.client import Api
 from unioneyes.cli.follow import follow
 from unioneyes.cli.options import Where
 from unioneyes.cli.output import say
-from unioneyes.kernel.problems import BadInput, ReportedProblem
+from unioneyes.kernel.problems import BadInput, Problem, ReportedProblem
 from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_bytes, format_duration
 from unioneyes.operations.deployment.model import DeployRequest, Receipt
@@ -38,6 +38,10 @@ _OURS = frozenset({"write_receipt"})
 """Steps that a rehearsal does not tell: they change nothing and show nothing."""
 
 JsonObject = dict[str, JsonValue]
+
+
+class RehearsalFailed(Problem):
+    """What the rehearsal needs did not happen, so it says nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +117,13 @@ class Stage:
 
         with run_members(self._home, rate=rate) as members:
             yield members
+
+    def must_deploy(self, version: str, *, bake: timedelta) -> Ended:
+        """A release serves, without which the rehearsal means nothing. Raises: RehearsalFailed."""
+        ended = self.deploy(version, bake=bake)
+        if ended.status != RunStatus.DONE:
+            raise RehearsalFailed(what=f"{version} should have been deployed, and ended as {ended.status}", remedy=f"ue run list{self._where.flags}")
+        return ended
 
     def deploy(self, version: str, *, bake: timedelta) -> Ended:
         """A deployment has ended, one way or the other; each step was told when it was done."""

@@ -16,6 +16,7 @@ from unioneyes.environments.local.parts import build_replicas, build_traffic
 from unioneyes.environments.local.ports import HOST
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import OpenedEnvironment
+from unioneyes.environments.policy import policy_waivers
 from unioneyes.kernel.project import project_path
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment, Facts
@@ -57,7 +58,7 @@ def build_environment(stack: Stack) -> Environment:
         checklist=ReleaseChecklist(
             folder=project_path("."),
             staging_url=stack.settings.staging.url if stack.settings.staging else None,
-            waivers=stack.settings.waivers,
+            waivers=policy_waivers("local") | stack.settings.waivers,
         ),
         traffic=traffic,
         replicas=build_replicas(stack, traffic),

@@ -1,0 +1,107 @@
+"""What the drills of the main job do and look at, from outside: the command, the client, the database, the vendor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import httpx
+import psycopg
+from pydantic import JsonValue, TypeAdapter
+
+from tests.stack import RunningStack, Said, eventually
+from unioneyes.adapters.postgres.bootstrap import OWNER
+from unioneyes.environments.local.stack import Stack, open_stack
+
+JsonObject = dict[str, JsonValue]
+_OBJECT: TypeAdapter[JsonObject] = TypeAdapter(JsonObject)
+_OBJECTS: TypeAdapter[list[JsonObject]] = TypeAdapter(list[JsonObject])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """Who serves."""
+
+    colour: str
+    version: str
+    idle_version: str | None
+    """What stands on the other colour; None when it is empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MainJob:
+    """One stack, on which releases go out and back."""
+
+    stack: RunningStack
+
+    def deploy(self, version: str, *flags: str, within: float = 120) -> Said:
+        """Run `ue deploy start` to its end."""
+        return self.stack.ue("deploy", "start", version, *flags, "-o", "json", within=within)
+
+    def deployed(self, version: str, *flags: str) -> JsonObject:
+        """Deploy what must succeed; return the run."""
+        said = self.deploy(version, *flags)
+        assert said.code == 0, said.err
+        return self.run(said)
+
+    def run(self, said: Said) -> JsonObject:
+        """Return the run that a command printed."""
+        return _OBJECT.validate_json(said.out)
+
+    def result(self, said: Said) -> JsonObject:
+        """Return the receipt that a command printed."""
+        return _OBJECT.validate_python(self.run(said)["result"])
+
+    def status(self) -> JsonObject:
+        return _OBJECT.validate_json(self.stack.ue("env", "status", "-o", "json").out)
+
+    def serving(self) -> Serving:
+        colours = {str(colour["colour"]): colour for colour in _OBJECTS.validate_python(self.status()["colours"])}
+        live = next(colour for colour in colours.values() if colour["traffic"] == 100)
+        idle = next(colour for colour in colours.values() if colour is not live)
+        return Serving(colour=str(live["colour"]), version=str(live["version"]), idle_version=str(idle["version"]) if idle["replicas"] else None)
+
+    def ensure_serving(self, version: str) -> None:
+        """`version` serves and the other colour is empty, whatever the test before left."""
+        serving = self.serving()
+        if serving.version != version:
+            self.deployed(version, "--migrate", "--bake", "1s")
+        elif serving.idle_version is not None:
+            message = f"a test left {serving.idle_version} running"
+            raise AssertionError(message)
+
+    @property
+    def parts(self) -> Stack:
+        """The stack's addresses and secrets."""
+        return open_stack(self.stack.home)
+
+    def database(self) -> psycopg.Connection[tuple[object, ...]]:
+        """Connect to the operated database as the schema's owner."""
+        return psycopg.connect(self.parts.database_url(OWNER).get_secret_value(), connect_timeout=5)
+
+    def ledger(self) -> list[str]:
+        """Return the hashes in Drizzle's ledger, oldest first, as PostgreSQL itself says."""
+        with self.database() as connection:
+            return [str(row[0]) for row in connection.execute("select hash from drizzle.__drizzle_migrations order by id").fetchall()]
+
+    def announced(self) -> list[JsonObject]:
+        """Return what the incidents channel received; nothing that the vendor would refuse may be among what was sent."""
+        slack = self.parts.slack_url.removesuffix("api/")
+        assert httpx.get(f"{slack}_violations").json() == []
+        return _OBJECTS.validate_python(httpx.get(f"{slack}_received").json())
+
+    def newest_run(self, runbook: str) -> str:
+        runs = _OBJECTS.validate_json(self.stack.ue("run", "list", "-o", "json").out)
+        return next(str(run["id"]) for run in runs if run["runbook"] == runbook)
+
+    def wait_for_step(self, run_id: str, step: str) -> None:
+        """Return when the run is in `step`."""
+        assert eventually(lambda: self.shown(run_id)["step"] == step, within=60), self.journal(run_id)
+
+    def shown(self, run_id: str) -> JsonObject:
+        """Return the run as `ue run show` prints it."""
+        return _OBJECT.validate_json(self.stack.ue("run", "show", run_id, "-o", "json").out)
+
+    def journal(self, run_id: str) -> list[JsonObject]:
+        """Return the journal of a run."""
+        out = self.stack.ue("run", "logs", run_id, "-o", "jsonl").out
+        return [_OBJECT.validate_json(line) for line in out.splitlines()]
