@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.stack import DRILL_SETTINGS, FREE_PORTS, UE, RunningStack, empty_stack, eventually, running_stack, ue
+from tests.stack import FREE_PORTS, UE, RunningStack, empty_stack, eventually, running_stack, ue
 from unioneyes.adapters.postgres.bootstrap import OWNER
 from unioneyes.environments.local.parts import build_supervisor
 from unioneyes.environments.local.stack import open_stack
@@ -68,6 +68,21 @@ def _segments(makers: frozenset[int]) -> Iterator[int]:
 
 def _shared_files() -> frozenset[str]:
     return frozenset(file.name for file in Path("/dev/shm").glob("PostgreSQL.*"))  # noqa: S108 - the kernel's folder of shared memory
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[RunningStack]:
+    """One stack for the drills that can begin with any state of it: up, down or crashed."""
+    with empty_stack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def worn(shared: RunningStack) -> RunningStack:
+    """A stack that is up, and that may be broken."""
+    started = shared.start()
+    assert started.code == 0, started.err
+    return shared
 
 
 def serve(stack: RunningStack) -> None:
@@ -138,50 +153,55 @@ def test_a_killed_supervisor_takes_everything_down_and_up_recovers() -> None:
         assert eventually(lambda: (seen := stack.status().replication) is not None and seen.connected)
 
 
-def test_down_after_a_killed_supervisor_leaves_nothing_either() -> None:
-    with running_stack() as stack:
-        before = Traces.of(stack)
-        os.kill(stack.pid("supervisor"), signal.SIGKILL)
-        assert eventually(lambda: not before.left(stack).pids)
+def test_down_after_a_killed_supervisor_leaves_nothing_either(worn: RunningStack) -> None:
+    before = Traces.of(worn)
+    os.kill(worn.pid("supervisor"), signal.SIGKILL)
+    assert eventually(lambda: not before.left(worn).pids)
 
-        assert stack.ue("env", "down").code == 0
+    assert worn.ue("env", "down").code == 0
 
-        assert before.left(stack) == NOTHING
+    assert before.left(worn) == NOTHING
 
 
-def test_two_ups_at_once_make_one_stack() -> None:
+def test_two_ups_at_once_make_one_stack_which_outlives_their_terminals() -> None:
     with empty_stack() as stack:
         words = [UE, "env", "up", *FREE_PORTS, "--home", str(stack.home)]
-        both = [subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        both = [
+            subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+            for _ in range(2)
+        ]
         said = [each.communicate(timeout=120)[1] for each in both]
 
         assert [each.returncode for each in both] == [0, 0], said
         assert sum("already up" in each for each in said) == 1, said
+        for each in both:
+            with pytest.raises(ProcessLookupError):  # nobody is left in the session that a closing terminal would end
+                os.killpg(each.pid, signal.SIGHUP)
+        assert stack.status().state == "up"
         assert len([each for each in stack.status().processes if each.name == "supervisor"]) == 1
 
 
-def test_a_half_up_stack_is_completed() -> None:
-    with running_stack() as stack:
-        supervisor, envoy = stack.pid("supervisor"), stack.pid("envoy")
-        stopped = ("vendors", "postgres-replica")
-        build_supervisor(stack.layout).stop(*stopped)
-        assert stack.status().state == "partly"
+def test_a_half_up_stack_is_completed(worn: RunningStack) -> None:
+    before = (worn.pid("supervisor"), worn.pid("envoy"))
+    build_supervisor(worn.layout).stop("vendors", "postgres-replica")
+    assert worn.status().state == "partly"
 
-        assert stack.start().code == 0
+    assert worn.start().code == 0
 
-        assert stack.status().state == "up"
-        assert (stack.pid("supervisor"), stack.pid("envoy")) == (supervisor, envoy)
+    assert worn.status().state == "up"
+    assert (worn.pid("supervisor"), worn.pid("envoy")) == before
 
 
-def test_changed_settings_take_effect_with_the_next_up_and_restart_only_the_control_plane() -> None:
-    with running_stack() as stack:
-        before = {process.name: process.pid for process in stack.status().processes}
-        stack.layout.settings.write_text('bake = "90s"\n' + DRILL_SETTINGS)
+def test_changed_settings_take_effect_with_the_next_up_and_restart_only_the_control_plane(worn: RunningStack) -> None:
+    before = {process.name: process.pid for process in worn.status().processes}
+    settings = worn.layout.settings.read_text()
+    worn.layout.settings.write_text('bake = "90s"\n' + settings)
 
-        assert stack.start().code == 0
+    assert worn.start().code == 0
 
-        after = {process.name: process.pid for process in stack.status().processes}
-        assert {name for name in before if before[name] != after[name]} == {"control"}
+    after = {process.name: process.pid for process in worn.status().processes}
+    assert {name for name in before if before[name] != after[name]} == {"control"}
+    worn.layout.settings.write_text(settings)
 
 
 def test_a_taken_port_is_refused_with_who_has_it_and_nothing_is_started() -> None:
@@ -226,15 +246,3 @@ def test_up_refuses_a_folder_with_foreign_files(tmp_path: Path) -> None:
 
     assert said.code == 3
     assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.txt"]
-
-
-def test_the_terminal_that_started_it_may_go() -> None:
-    with empty_stack() as stack:
-        words = [UE, "env", "up", *FREE_PORTS, "--home", str(stack.home)]
-        terminal = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-        assert terminal.wait(timeout=120) == 0
-
-        with pytest.raises(ProcessLookupError):
-            os.killpg(terminal.pid, signal.SIGHUP)  # nobody is left in the terminal's session to be told
-
-        assert stack.status().state == "up"
