@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from unioneyes.cli.follow import Screen
@@ -13,12 +13,15 @@ from unioneyes.cli.output import say
 from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
-from unioneyes.runbook.phases import PhaseState, PhaseView, phases
+from unioneyes.runbook.phases import PhaseState, PhaseView, phases, seconds
 from unioneyes.runbook.views import EntryKind, JournalEntry, PlanView
 
 if TYPE_CHECKING:
     from rich.console import Group
     from rich.text import Text
+
+PROGRESS_EVERY = timedelta(seconds=5)
+"""A watch speaks twice a second; a log has to be read afterwards."""
 
 _RICH = {Tone.GOOD: "green", Tone.BAD: "bold red", Tone.WARN: "yellow", Tone.BUSY: "cyan", Tone.QUIET: "dim"}
 
@@ -38,11 +41,19 @@ def screen_for(run_id: str, plan: PlanView) -> Iterator[Screen]:
 
 
 class PlainLines:
-    """One line per event, for logs."""
+    """One line per event, for logs; of a step's progress a line every few seconds."""
+
+    def __init__(self) -> None:
+        """Begin with an empty log."""
+        self._progress_from = datetime.min.replace(tzinfo=UTC)
 
     def show(self, entries: Sequence[JournalEntry]) -> None:
-        """The log has a line for each entry."""
+        """The log has a line for each entry that it needs."""
         for entry in entries:
+            if entry.kind is EntryKind.STEP_PROGRESS:
+                if entry.at < self._progress_from:
+                    continue
+                self._progress_from = entry.at + PROGRESS_EVERY
             say(plain_line(entry))
 
     def note(self, text: str) -> None:
@@ -97,4 +108,12 @@ class LivePhases:
 
 def plain_line(entry: JournalEntry) -> str:
     """Return one line of a journal, as a log has it."""
-    return " ".join(part for part in (rfc3339(entry.at), entry.kind.value, entry.step or "", entry.message.replace("\n", " ")) if part)
+    took = seconds(entry.data.get("took_s"))
+    match entry.kind:
+        case EntryKind.STEP_DONE | EntryKind.UNDO_DONE if took is not None:
+            told = format_duration(took)
+        case EntryKind.STEP_STARTED:
+            told = entry.message.partition(" Source: ")[0]
+        case _:
+            told = " ".join(entry.message.split())
+    return " ".join(part for part in (rfc3339(entry.at), entry.kind.value, entry.step or "", told) if part)

@@ -32,12 +32,14 @@ _WORDS = {
 ROLLED_BACK = "FAILED - ROLLED BACK"
 """Source: Post-Rollback Actions, 4."""
 ROLLING_BACK = "FAILED - ROLLING BACK"
-STILL_SERVING = "FAILED - STILL SERVING"
+STILL_SERVING = "FAILED, STILL SERVING"
 
 
 def deployment_view(run: RunView, plan: PlanView, journal: Sequence[JournalEntry], rollbacks: Sequence[RunView] = ()) -> DeploymentView:
     """Return the deployment that `run` is. `rollbacks` are later rollback runs, of which one may have ended it."""
     rollback = _rollback_of(run, rollbacks)
+    words = status_words(run, rollback)
+    outcome = _text(run.result, "outcome") or (run.problem["detail"] if run.problem else "")
     watched = [entry for entry in journal if entry.kind is EntryKind.STEP_PROGRESS and entry.step == WATCH]
     figures = watched[-1].data if watched else {}
     return DeploymentView(
@@ -46,8 +48,8 @@ def deployment_view(run: RunView, plan: PlanView, journal: Sequence[JournalEntry
         previous=_text(plan.details, "previous"),
         colour=_colour(_text(plan.details, "colour")),
         status=run.status,
-        words=status_words(run, rollback),
-        outcome=_text(run.result, "outcome") or (run.problem["detail"] if run.problem else ""),
+        words=words,
+        outcome=outcome.removeprefix(f"{words}: "),
         requested_by=run.requested_by,
         created_at=run.created_at,
         started_at=run.started_at,

@@ -57,7 +57,7 @@ class ChartText:
 
 CHAPTERS = (
     Chapter(key="deployments", title="1 Deployments", href="/"),
-    Chapter(key="rollback", title="2 Rollback", later="on the command line: ue rollback"),
+    Chapter(key="rollback", title="2 Rollback", later="now: ue rollback plan"),
     Chapter(key="monitoring", title="3 Monitoring", later="in a later release"),
     Chapter(key="incidents", title="4 Incidents", later="in a later release"),
     Chapter(key="database", title="5 Database", later="in a later release"),

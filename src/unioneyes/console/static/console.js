@@ -10,6 +10,10 @@ const CHARTS = {
   p99: { column: "p99_ms", show: (value) => `${value.toFixed(0)} ms`, tell: (value) => `${value.toFixed(0)} ms`, floor: 50 },
 };
 
+function clock(second) {
+  return new Date(second * 1000).toISOString().slice(11, 19);
+}
+
 function linkIs(tone, text) {
   const link = document.getElementById("link");
   if (link) {
@@ -33,12 +37,13 @@ class Chart {
     this.kind = CHARTS[figure.dataset.chart];
     this.place = figure.querySelector(".plot");
     this.data = [[], [], []];
+    this.answered = [[], []];
     this.draw();
     new ResizeObserver(() => this.plot.setSize(this.size())).observe(this.place);
   }
 
   size() {
-    return { width: Math.max(160, this.place.clientWidth), height: 150 };
+    return { width: Math.max(160, this.place.clientWidth), height: 130 };
   }
 
   draw() {
@@ -48,7 +53,7 @@ class Chart {
       ...this.size(),
       cursor: { y: false },
       scales: { y: { range: (_, low, high) => [0, Math.max(this.kind.floor, (high ?? 0) * 1.1)] } },
-      axes: [{ ...axis, space: 60 }, { ...axis, size: 44 }],
+      axes: [{ ...axis, space: 70, size: 26, values: (_, at) => at.map(clock) }, { ...axis, size: 44 }],
       series: [
         {},
         { label: "blue", stroke: resolved("blue"), width: 2, points: { show: false } },
@@ -60,31 +65,34 @@ class Chart {
   show(seconds) {
     const scaled = (values) => values.map((value) => (value === null ? null : value * (this.kind.scale ?? 1)));
     this.data = [seconds.at, ...COLOURS.map((colour) => scaled(seconds[colour][this.kind.column]))];
+    this.answered = COLOURS.map((colour) => seconds[colour].requests_per_s);
     this.plot.setData(this.data);
     this.figure.querySelector(".sentence").textContent = this.sentence();
     this.figure.querySelector("tbody").replaceChildren(...this.rows());
   }
 
   sentence() {
-    const told = COLOURS.map((colour, at) => {
-      const value = this.data[at + 1].at(-1);
-      return `${colour}: ${value === null || value === undefined ? "no data" : this.kind.tell(value)}`;
-    });
+    const told = COLOURS.map((colour, at) => `${colour}: ${this.said(at, this.data[0].length - 1, this.kind.tell)}`);
     return `${told.join("; ")}.`;
   }
 
+  // No data is not zero, and no answers are neither.
+  said(colour, second, show) {
+    const value = this.data[colour + 1][second] ?? null;
+    if (value !== null) return show(value);
+    return (this.answered[colour][second] ?? null) === null ? "no data" : "no answers";
+  }
+
   rows() {
-    const [at, blue, green] = this.data;
     const cell = (text, numeric) => {
       const made = document.createElement("td");
       made.textContent = text;
       if (numeric) made.className = "num";
       return made;
     };
-    const value = (number) => (number === null ? "no data" : this.kind.show(number));
-    return at.map((second, index) => {
+    return this.data[0].map((second, index) => {
       const row = document.createElement("tr");
-      row.append(cell(new Date(second * 1000).toISOString().slice(11, 19)), cell(value(blue[index]), true), cell(value(green[index]), true));
+      row.append(cell(clock(second)), ...COLOURS.map((_, colour) => cell(this.said(colour, index, this.kind.show), true)));
       return row;
     }).slice(-SHOWN_FIGURES).reverse();
   }
