@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import TypeVar, cast, get_type_hints
 
-from pydantic import JsonValue, PydanticUserError, TypeAdapter
+from pydantic import JsonValue, PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
 from unioneyes.kernel.problems import Problem, ProblemDocument, ReportedProblem
@@ -44,7 +44,11 @@ def encode(value: object, kind: type[T]) -> JsonValue:
         text = adapter.dump_json(cast("T", value), warnings="error")
     except PydanticSerializationError as error:
         raise NotKeepable(f"{type(value).__name__} is not the {kind} that was declared: {error}") from None
-    if adapter.validate_json(text) != value:
+    try:
+        back: object = adapter.validate_json(text)
+    except ValidationError:
+        back = NotKeepable
+    if back != value:
         raise NotKeepable(f"{type(value).__name__}, kept as {kind}, would come back different: {text[:200].decode(errors='replace')}")
     document: JsonValue = json.loads(text)
     return document

@@ -92,10 +92,10 @@ class Drill:
         lines = self.engine.journal(run_id)
         return [f"{line.kind} {line.step}" if line.step else line.kind.value for line in lines if line.kind is not EntryKind.STEP_PROGRESS]
 
-    def in_control(self, statement: str) -> int:
+    def in_control(self, statement: str, *values: str) -> int:
         """Change something in the control plane's database behind the engine's back; return how many rows."""
         with psycopg.connect(url(self.server, self.control), autocommit=True) as connection:
-            return connection.execute(statement.encode()).rowcount
+            return connection.execute(statement.encode(), values).rowcount
 
     def line(self, run_id: str, kind: EntryKind) -> JournalEntry:
         """Return the run's first line of that kind."""

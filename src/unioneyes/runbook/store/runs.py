@@ -195,7 +195,8 @@ class Runs:
         with self._fenced(claim, relaxed=True) as connection:
             why = _stop(connection, claim, run_id, cancellable=cancellable)
             if why is None:
-                connection.execute(update(runs).where(runs.c.id == run_id).values(step=line.step))
+                if line.kind is EntryKind.STEP_STARTED:  # while a run is taken back, it still shows the step that failed
+                    connection.execute(update(runs).where(runs.c.id == run_id).values(step=line.step))
                 self._journal.write(connection, run_id, line)
             return why
 
