@@ -87,7 +87,7 @@ def reset(
     Backups and incident reports are deleted too; environment.toml stays.
     """
     home = home_of(where.env, where.home)
-    _require_confirmation(where.env, confirm, home)
+    _require_confirmation(where, confirm, home)
     from unioneyes.environments.local import lifecycle  # noqa: PLC0415 - imports the adapters
 
     deleted = lifecycle.reset(home, tell=_tell())
@@ -197,13 +197,13 @@ def _port(port: int | None) -> int | None:
     return port
 
 
-def _require_confirmation(name: str, given: str | None, home: Path) -> None:
+def _require_confirmation(where: Where, given: str | None, home: Path) -> None:
     """Return when a person has typed the environment's name. Raises: NotConfirmed."""
     if given is None and sys.stdin.isatty():
         say(f"This deletes the databases, the backups and the incident reports in {home}.")
-        given = input(f"Type {name} to go on: ").strip()
-    if given != name:
-        raise NotConfirmed(what="nothing was deleted: the environment's name was not given", remedy=f"ue env reset --confirm {name}")
+        given = input(f"Type {where.env} to go on: ").strip()
+    if given != where.env:
+        raise NotConfirmed(what="nothing was deleted: the environment's name was not given", remedy=f"ue env reset --confirm {where.env}{where.flags}")
 
 
 class NotConfirmed(Refused):
