@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -93,7 +94,7 @@ class EnvoyTraffic:
             version = _new_version()
             replace_file(endpoints_file(self.folder, colour), json.dumps(endpoints(colour, sockets, version=version)))
             for cluster in clusters:
-                _confirm(lambda cluster=cluster: self._admin.endpoints_accepted(cluster), version, refused[cluster])  # type: ignore[misc]
+                _confirm(partial(self._admin.endpoints_accepted, cluster), version, refused[cluster])
         self._await_healthy(colour, len(sockets), within)
 
     def view(self) -> TrafficView:

@@ -78,7 +78,7 @@ def _prefix(chosen: Way) -> tuple[str, ...]:
         case Way.NAMESPACE:
             return ("unshare", "--user", f"--map-user={user}", f"--map-group={group}", "--")
         case Way.BECOME_NOBODY:
-            kept = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override")
+            kept = ("--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup")  # the last: access() keeps the capability too
             return ("setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", *kept, "--")
 
 

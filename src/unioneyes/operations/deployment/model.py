@@ -52,8 +52,8 @@ class DeployPlan(Plan):
     replicas: int
     migrations: tuple[str, ...]
     """Tags of the pending migrations, in order."""
-    backup: str | None
-    """Name of the backup that is taken before them."""
+    backup: bool
+    """True when a verified backup is taken before them."""
     maintenance: bool
     bake: timedelta
     auto_rollback: bool

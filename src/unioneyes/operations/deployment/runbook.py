@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem, Refused
 from unioneyes.kernel.status import RunStatus
 from unioneyes.operations.deployment.checklist import migration_reviewed, refuse_if_blocked, rollback_plan, sign_offs, waive
@@ -53,6 +52,10 @@ from unioneyes.runbook.steps import current_run, settle
 
 MAINTENANCE_RETRY_AFTER = timedelta(seconds=30)
 """What members are told while migrations run; most take less."""
+
+
+BACKUP_NAME = "backup_$(date -u +%Y%m%d_%H%M%S)"
+"""As the document types it; the run puts in the time of its start, so that two plans of the same deployment are equal."""
 
 
 class AlreadyServes(Refused):
@@ -112,7 +115,7 @@ class Deploy:
             colour=where,
             replicas=env.facts.replicas,
             migrations=tuple(migration.tag for migration in pending),
-            backup=f"backup_{now():%Y%m%d_%H%M%S}" if pending else None,
+            backup=bool(pending),
             maintenance=maintenance,
             bake=request.bake if request.bake is not None else env.facts.bake,
             auto_rollback=request.auto_rollback,
@@ -124,8 +127,9 @@ class Deploy:
         """Do what the plan says."""
         old = plan.colour.other if plan.previous else None
         started = check_world(env.traffic, env.replicas, live=old, previous=plan.previous)
-        if plan.backup:
-            _migrate(env, plan, plan.backup, serving=old)
+        backup = f"backup_{started.at:%Y%m%d_%H%M%S}" if plan.backup else None
+        if backup:
+            _migrate(env, plan, backup, serving=old)
         start_replicas(env.replicas, colour=plan.colour, version=plan.version, count=plan.replicas)
         smoke_test(env.service, colour=plan.colour, version=plan.version)
         settle(apply_migrations)  # from the first member on the new version, taking the schema back could destroy what members wrote
@@ -134,7 +138,7 @@ class Deploy:
             leave_maintenance(env.traffic, retry_after=MAINTENANCE_RETRY_AFTER)
         if old:
             drain_old_colour(env.traffic, colour=old)
-        outcome = _Outcome(started=started, switched=switched)
+        outcome = _Outcome(started=started, switched=switched, backup=backup)
         outcome.watched = watch_release(
             env.traffic, env.replicas, env.service, new=plan.colour, old=old, switched_at=switched.at, since=switched.before, bake=plan.bake
         )
@@ -188,6 +192,7 @@ class _Outcome:
 
     started: Started
     switched: Switched
+    backup: str | None
     watched: Watched | None = None
     verified: Verified | None = None
     rolled_back: RolledBack | None = None
@@ -242,6 +247,7 @@ def _receipt(env: Environment, plan: DeployPlan, outcome: _Outcome, ends_as: Run
         run_id=current_run.get().run_id,
         started=outcome.started,
         switched=outcome.switched,
+        backup=outcome.backup,
         watched=outcome.watched,
         verified=outcome.verified,
         rolled_back=outcome.rolled_back,
@@ -256,8 +262,8 @@ def _with_steps(env: Environment, plan: DeployPlan, pending: tuple[Migration, ..
     steps: list[PlannedStep] = [check_world.planned()]
     if plan.backup:
         steps += [
-            back_up_database.planned(commands=env.backups.describe_create(plan.backup)),
-            verify_backup.planned(commands=env.backups.describe_verify(plan.backup)),
+            back_up_database.planned(commands=env.backups.describe_create(BACKUP_NAME)),
+            verify_backup.planned(commands=env.backups.describe_verify(BACKUP_NAME)),
             rehearse_migrations.planned(commands=(*env.migrations.describe_apply(pending), *env.migrations.describe_roll_back(pending))),
             discard_scratch.planned(),
         ]

@@ -57,7 +57,10 @@ class PreviousReleaseBroken(Problem):
 
 @step(effect=Effect.READ)
 def check_world(traffic: Traffic, replicas: Replicas, *, live: Colour | None, previous: str | None) -> Started:
-    """What serves now is what the plan was made for. Source: Pre-Deployment Checklist, "Verify current version"."""
+    """What serves now is what the plan was made for.
+
+    Source: Pre-Deployment Checklist, "Verify current version".
+    """
     weights = traffic.view().weights
     versions = {replica.version for replica in replicas.all() if replica.colour is weights.live}
     if weights.live is not live or (previous is not None and versions != {previous}):
@@ -70,7 +73,10 @@ def check_world(traffic: Traffic, replicas: Replicas, *, live: Colour | None, pr
 
 @step(effect=Effect.CHANGE, time_limit=timedelta(hours=6))
 def back_up_database(backups: Backups, *, name: str) -> Backup:
-    """A backup of the whole database exists. Source: Production Deployment Steps, 1."""
+    """A backup of the whole database exists.
+
+    Source: Production Deployment Steps, 1.
+    """
     return backups.create(name)
 
 
@@ -129,7 +135,10 @@ def leave_maintenance(traffic: Traffic, *, retry_after: timedelta) -> None:
 
 @step(effect=Effect.CHANGE, undo=leave_maintenance)
 def enter_maintenance(traffic: Traffic, *, retry_after: timedelta) -> None:
-    """Every member is told 503 with Retry-After. Source: Production Deployment Steps, 1, "Set maintenance mode"."""
+    """Every member is told 503 with Retry-After.
+
+    Source: Production Deployment Steps, 1, "Set maintenance mode".
+    """
     traffic.enter_maintenance(retry_after=retry_after)
 
 
@@ -141,7 +150,10 @@ def take_back_migrations(migrations: Migrations, *, version: str, tags: tuple[st
 
 @step(effect=Effect.CHANGE, undo=take_back_migrations, time_limit=timedelta(hours=6))
 def apply_migrations(migrations: Migrations, *, version: str, tags: tuple[str, ...]) -> MigrationsApplied:
-    """The release's migrations stand in the schema and in the ledger. Source: Production Deployment Steps, 2."""
+    """The release's migrations stand in the schema and in the ledger.
+
+    Source: Production Deployment Steps, 2.
+    """
     del tags
     return migrations.apply(version)
 
@@ -166,13 +178,19 @@ def stop_new_replicas(replicas: Replicas, *, colour: Colour, version: str, count
 
 @step(effect=Effect.CHANGE, undo=stop_new_replicas, time_limit=timedelta(minutes=5))
 def start_replicas(replicas: Replicas, *, colour: Colour, version: str, count: int) -> ReplicasReady:
-    """The idle colour runs the new version, every replica ready. Source: Production Deployment Steps, 3, "Wait for readiness"."""
+    """The idle colour runs the new version, every replica ready.
+
+    Source: Production Deployment Steps, 3, "Wait for readiness".
+    """
     return replicas.start(colour, version=version, count=count, within=READY_WITHIN)
 
 
 @step(effect=Effect.READ, time_limit=timedelta(minutes=5))
 def smoke_test(service: Service, *, colour: Colour, version: str) -> SmokeReport:
-    """The new version passes its smoke tests through the preview route. Source: Production Deployment Steps, 3, "Run smoke tests"."""
+    """The new version passes its smoke tests through the preview route.
+
+    Source: Production Deployment Steps, 3, "Run smoke tests".
+    """
     report = service.smoke(via=colour, within=SMOKE_WITHIN)
     if not report.passed:
         raise SmokeFailed(what=f"{version} fails its smoke tests: {_failures(report)}", remedy="no member saw it; mend it, and release it under a new version")
@@ -190,7 +208,10 @@ def shift_back(traffic: Traffic, *, to: Colour, back_to: Colour | None) -> None:
 
 @step(effect=Effect.CHANGE, undo=shift_back)
 def shift_traffic(traffic: Traffic, *, to: Colour, back_to: Colour | None) -> Switched:
-    """All new requests reach the new colour. Source: Production Deployment Steps, 3, "Switch traffic"."""
+    """All new requests reach the new colour.
+
+    Source: Production Deployment Steps, 3, "Switch traffic".
+    """
     del back_to
     before = traffic.counters()
     shifted = traffic.shift(Weights.all_to(to))
@@ -207,7 +228,10 @@ def drain_old_colour(traffic: Traffic, *, colour: Colour) -> Drained:
 def watch_release(
     traffic: Traffic, replicas: Replicas, service: Service, *, new: Colour, old: Colour | None, switched_at: datetime, since: Counters, bake: timedelta
 ) -> Watched:
-    """The new version was watched beside the old one, and there is a verdict. Source: Production Deployment Steps, 3, "Monitor for 10 minutes"."""
+    """The new version was watched beside the old one, and there is a verdict.
+
+    Source: Production Deployment Steps, 3, "Monitor for 10 minutes".
+    """
     watch = Watch()
     verdict: Verdict | None = None
     rollback_takes: timedelta | None = None
@@ -244,7 +268,10 @@ def watch_release(
 
 @step(effect=Effect.READ, time_limit=timedelta(minutes=5))
 def verify_deployment(service: Service, replicas: Replicas, migrations: Migrations, *, version: str, colour: Colour, since: datetime, answers: int) -> Verified:
-    """What members reach is healthy, works end to end, and is the version and the schema that was planned. Source: Production Deployment Steps, 4."""
+    """What members reach is healthy, works end to end, and is the version and the schema that was planned.
+
+    Source: Production Deployment Steps, 4.
+    """
     report = service.smoke(within=SMOKE_WITHIN)
     return Verified(
         checks=(
@@ -271,6 +298,7 @@ def write_receipt(
     run_id: str,
     started: Started,
     switched: Switched | None,
+    backup: str | None,
     watched: Watched | None,
     verified: Verified | None,
     rolled_back: RolledBack | None,
@@ -296,7 +324,7 @@ def write_receipt(
         watched=watched,
         verified=verified,
         rolled_back=rolled_back,
-        backup=plan.backup,
+        backup=backup,
         migrations=plan.migrations,
         waived=tuple(f"{gate.name}: {gate.detail}" for gate in plan.gates if gate.state == "waived"),
         phases=tuple(

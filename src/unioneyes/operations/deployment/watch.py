@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
+from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem, Unavailable
@@ -17,6 +21,8 @@ from unioneyes.ports.replicas import Replicas
 from unioneyes.ports.service import HealthStatus, Probe, Service
 from unioneyes.ports.traffic import Colour, ColourCounters, Counters, Traffic
 
+T = TypeVar("T")
+
 PROBES_EVERY = timedelta(milliseconds=250)
 """Per colour: enough that ten quiet seconds still say something."""
 
@@ -24,6 +30,33 @@ HEALTH_EVERY = timedelta(seconds=1)
 
 BLIND_FOR = timedelta(seconds=10)
 """How long the data plane may be silent before the watch can't say anything any more."""
+
+
+class Repeated(Generic[T]):
+    """Asks the same thing again and again in a thread of its own, so that a slow answer delays nobody else."""
+
+    def __init__(self, ask: Callable[[], T], *, every: timedelta) -> None:
+        """Ask from now on, until `stop`; after a slow answer, at once."""
+        self._ask, self._every = ask, every
+        self._answers: SimpleQueue[T] = SimpleQueue()
+        self._stopped = Event()
+        Thread(target=self._repeat, name="watch", daemon=True).start()
+
+    def answers(self) -> Iterator[T]:
+        """Yield what was answered since the last call."""
+        with suppress(Empty):
+            while True:
+                yield self._answers.get_nowait()
+
+    def stop(self) -> None:
+        """Ask no more; what is still being asked is left to its own time limit."""
+        self._stopped.set()
+
+    def _repeat(self) -> None:
+        began = monotonic()
+        while not self._stopped.wait(max(0.0, began + self._every.total_seconds() - monotonic())):
+            began = monotonic()
+            self._answers.put(self._ask())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,34 +95,43 @@ class Gathered:
 
     counters: ColourCounters
     """The last reading."""
+    probing: Repeated[Probe]
+    asking: Repeated[bool]
     members: Tally = field(default_factory=Tally)
     probes: Tally = field(default_factory=Tally)
     latency: Histogram = field(default_factory=Histogram)
     """Members' answers since the switch."""
-    probing: Future[Probe] | None = None
-    asking: Future[bool] | None = None
+    healthy: bool | None = None
+    """The last health report since the last look; None when none came."""
 
 
 class Lookout:
-    """The watch's eyes: one per watch. Probes and health reports are asked in threads of their own, so that a slow answer delays no look."""
+    """The watch's eyes: one per watch."""
 
     def __init__(self, *, traffic: Traffic, replicas: Replicas, service: Service, new: Colour, old: Colour | None, since: Counters) -> None:
         """Look at `new`, and at `old` where there is one, from the reading `since` on."""
         self._traffic, self._replicas, self._service = traffic, replicas, service
         self._new, self._old = new, old
-        colours = [new] if old is None else [new, old]
-        self._seen = {colour: Gathered(counters=since.of(colour)) for colour in colours}
         self._last_counters = now()
-        self._probed_at = self._asked_at = datetime.min.replace(tzinfo=self._last_counters.tzinfo)
-        self._pool = ThreadPoolExecutor(max_workers=4 * len(colours), thread_name_prefix="watch")
+        self._restarts_before = self._restarts()
+        self._seen = {
+            colour: Gathered(
+                counters=since.of(colour),
+                probing=Repeated(partial(service.probe, colour), every=PROBES_EVERY),
+                asking=Repeated(partial(self._healthy, colour), every=HEALTH_EVERY),
+            )
+            for colour in ([new] if old is None else [new, old])
+        }
 
     def __enter__(self) -> Self:
         """Start looking."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Leave what is still being asked to its own time limit."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Look no more."""
+        for seen in self._seen.values():
+            seen.probing.stop()
+            seen.asking.stop()
 
     @property
     def blind(self) -> bool:
@@ -100,16 +142,16 @@ class Lookout:
         """Return what was seen since the last look."""
         before = {colour: (seen.members, seen.probes) for colour, seen in self._seen.items()}
         self._read_counters()
-        self._probe()
-        health = self._ask_health()
-        tallies = {colour: _since(before[colour], self._seen[colour]) for colour in self._seen}
+        for seen in self._seen.values():
+            _take_in(seen)
+        tallies = {colour: _since(before[colour], seen) for colour, seen in self._seen.items()}
         return Look(
             at=now(),
             new=tallies[self._new],
             old=tallies[self._old] if self._old else Tally(),
-            new_health=health.get(self._new),
-            old_health=health.get(self._old) if self._old else None,
-            new_restarts=sum(replica.restarts for replica in self._replicas.all() if replica.colour is self._new),
+            new_health=self._seen[self._new].healthy,
+            old_health=self._seen[self._old].healthy if self._old else None,
+            new_restarts=self._restarts() - self._restarts_before,
         )
 
     def rollback_takes(self) -> timedelta | None:
@@ -145,35 +187,24 @@ class Lookout:
                     seen.latency = seen.latency.plus(seen.counters, reading)
                 seen.counters = reading
 
-    def _probe(self) -> None:
-        for seen in self._seen.values():
-            if seen.probing and seen.probing.done():
-                probe = seen.probing.result()
-                slow = probe.took > timedelta(milliseconds=SLOW_LIMIT_MS)
-                seen.probes = _add(seen.probes, Tally(answers=1, errors=not probe.ok, slow=slow))
-                seen.probing = None
-        if now() - self._probed_at >= PROBES_EVERY:
-            self._probed_at = now()
-            for colour, seen in self._seen.items():
-                seen.probing = seen.probing or self._pool.submit(self._service.probe, colour)
-
-    def _ask_health(self) -> dict[Colour, bool]:
-        said = {}
-        for colour, seen in self._seen.items():
-            if seen.asking and seen.asking.done():
-                said[colour] = seen.asking.result()
-                seen.asking = None
-        if now() - self._asked_at >= HEALTH_EVERY:
-            self._asked_at = now()
-            for colour, seen in self._seen.items():
-                seen.asking = seen.asking or self._pool.submit(self._healthy, colour)
-        return said
+    def _restarts(self) -> int:
+        return sum(replica.restarts for replica in self._replicas.all() if replica.colour is self._new)
 
     def _healthy(self, colour: Colour) -> bool:
         try:
             return self._service.health(colour).status is not HealthStatus.UNHEALTHY
         except Unavailable:
             return False
+
+
+def _take_in(seen: Gathered) -> None:
+    """Count the probes and keep the health report that came since the last look."""
+    for probe in seen.probing.answers():
+        slow = probe.took > timedelta(milliseconds=SLOW_LIMIT_MS)
+        seen.probes = _add(seen.probes, Tally(answers=1, errors=not probe.ok, slow=slow))
+    seen.healthy = None
+    for report in seen.asking.answers():
+        seen.healthy = report
 
 
 def slower_than(counters: ColourCounters, limit_ms: float) -> int:

@@ -33,7 +33,10 @@ def note_order() -> Ordered:
 
 @step(effect=Effect.CHANGE)
 def shift_traffic_back(traffic: Traffic, *, to: Colour) -> TrafficShifted:
-    """All new requests reach the colour that served before. Source: Rollback Steps, option A."""
+    """All new requests reach the colour that served before.
+
+    Source: Rollback Steps, option A.
+    """
     return traffic.shift(Weights.all_to(to))
 
 
@@ -46,7 +49,10 @@ def end_maintenance(traffic: Traffic) -> None:
 
 @step(effect=Effect.READ, time_limit=timedelta(minutes=2))
 def verify_serving(service: Service, *, version: str) -> ServesAgain:
-    """The previous release answers, as members reach it, and is healthy. Source: option A, "Verify rollback"."""
+    """The previous release answers, as members reach it, and is healthy.
+
+    Source: option A, "Verify rollback".
+    """
     deadline = now() + HEALTHY_WITHIN
     while True:
         try:
@@ -82,7 +88,10 @@ def write_incident_report(
     ordered: datetime,
     healthy: datetime,
 ) -> str:
-    """The incident report stands, written from the journal. Source: Post-Rollback Actions, 2."""
+    """The incident report stands, written from the journal.
+
+    Source: Post-Rollback Actions, 2.
+    """
     entries = story(deployment or run_id)
     if all(entry.run_id != run_id for entry in entries):
         entries = (*entries, *story(run_id))
@@ -119,7 +128,10 @@ def tell_stakeholders(
     incident: str,
     post_mortem_due: datetime,
 ) -> Told:
-    """The incidents channel knows. Source: Post-Rollback Actions, 1, and the stakeholder notification template."""
+    """The incidents channel knows.
+
+    Source: Post-Rollback Actions, 1, and the stakeholder notification template.
+    """
     try:
         announced = notifier.announce(
             announcement(

@@ -200,10 +200,10 @@ class Runs:
                 self._journal.write(connection, run_id, line)
             return why
 
-    def note(self, claim: Claim, run_id: str, *lines: Line) -> None:
-        """The journal ends with `lines`. Raises: ExecutionLost."""
+    def note(self, claim: Claim, run_id: str, line: Line) -> None:
+        """The journal ends with `line`. Raises: ExecutionLost."""
         with self._fenced(claim, relaxed=True) as connection:  # what the durable engine keeps right afterwards keeps them too
-            self._journal.write(connection, run_id, *lines)
+            self._journal.write(connection, run_id, line)
 
     def set_status(self, claim: Claim, run_id: str, status: RunStatus) -> None:
         """The run has `status`. Raises: ExecutionLost."""
