@@ -49,6 +49,10 @@ class Api:
             trust_env=False,  # the token goes to the server, not to a proxy
         )
 
+    def close(self) -> None:
+        """Its connections are closed. A command leaves that to its end."""
+        self._http.close()
+
     def get(self, path: str, kind: type[T], query: Query | None = None) -> Answer[T]:
         """Return what stands at `path`. Raises: ServerUnavailable, ReportedProblem."""
         asked = {name: value for name, value in (query or {}).items() if value is not None}

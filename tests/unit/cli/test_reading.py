@@ -1,0 +1,226 @@
+"""Plans, receipts and statuses as people read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import JsonValue, TypeAdapter
+
+from unioneyes.cli.options import Where
+from unioneyes.cli.output import Ink
+from unioneyes.cli.plans import plan_text
+from unioneyes.cli.receipts import result_text
+from unioneyes.cli.runs import next_command, request_text, run_text, runs_table
+from unioneyes.cli.status import deployments_table, status_text
+from unioneyes.kernel.status import RunStatus
+from unioneyes.operations.deployment.model import Figures, Phase, Receipt, RollBack, ServedBy, Verified, Watched
+from unioneyes.operations.deployment.status import ColourStatus, DeploymentStatus, DeploymentView
+from unioneyes.ports.checklist import Gate, GateState
+from unioneyes.ports.runs import RolledBack
+from unioneyes.ports.traffic import Colour
+from unioneyes.runbook.phases import PhaseState, PhaseView
+from unioneyes.runbook.plan import Effect, PlannedStep, Reading
+from unioneyes.runbook.views import PlanView, RunView
+
+PLAIN = Ink(colour=False)
+AT = datetime(2026, 2, 9, 14, 30, tzinfo=UTC)
+GATE = Gate(name="staging-health", title="Verify staging deployment", state=GateState.WAIVED, detail="no staging; waived: a rehearsal")
+
+PLAN = PlanView(
+    runbook="deployment.start",
+    summary="deploy 1.1.0 to green, blue-green",
+    hash="0123abcd",
+    steps=(
+        PlannedStep(step="check_world", does="Nothing drifted.", effect=Effect.READ),
+        PlannedStep(step="shift_traffic", does="All requests reach green.", effect=Effect.CHANGE, commands=("one \\\n  two",), undo=("back",)),
+        PlannedStep(step="erase", does="Nothing is left.", effect=Effect.DESTROY, no_return=True, when="the verdict is keep"),
+    ),
+    readings=(Reading(name="blue-1", value="1.0.0, ready"),),
+    details={"gates": [TypeAdapter(Gate).dump_python(GATE, mode="json")], "version": "1.1.0"},
+)
+
+
+def run(status: RunStatus, *, runbook: str = "deployment.start", result: JsonValue = None) -> RunView:
+    return RunView(
+        id="deployment-20260209-143000-k7m2q",
+        runbook=runbook,
+        summary="deploy 1.1.0 to green",
+        status=status,
+        requested_by="engineer",
+        created_at=AT,
+        started_at=AT,
+        ended_at=AT + timedelta(seconds=42) if status.ended else None,
+        step="watch_release",
+        worker="worker-1",
+        parent=None,
+        request={"version": "1.1.0", "migrate": False, "bake": None, "maintenance": True},
+        plan_hash="0123abcd",
+        result=result,
+        problem=None,
+    )
+
+
+def receipt() -> Receipt:
+    back = RolledBack(
+        colour=Colour.BLUE,
+        version="1.0.0",
+        reason="errors: 15 %",
+        deployment="deployment-20260209-143000-k7m2q",
+        shifted_in=timedelta(milliseconds=9),
+        healthy_in=timedelta(milliseconds=91),
+        incident="docs/incidents/2026-02-09-incident.md",
+        post_mortem_due=AT + timedelta(days=1),
+        announced=None,
+        not_announced="the chat does not answer",
+    )
+    return Receipt(
+        version="1.1.0",
+        previous="1.0.0",
+        colour=Colour.GREEN,
+        ends_as=RunStatus.UNDONE,
+        outcome="FAILED - ROLLED BACK: errors: 15 %",
+        requests=1421,
+        lost=26,
+        slowest_ms=75,
+        served_by=(ServedBy(version="1.1.0", colour=Colour.GREEN, answers=181, errors=26),),
+        switch_took=timedelta(milliseconds=13),
+        watched=Watched(
+            verdict=RollBack(reason="errors: 15 %"),
+            new=Figures(answers=181, errors=26, slow=0, p99_ms=20),
+            old=Figures(answers=0, errors=0, slow=0, p99_ms=None),
+            took=timedelta(seconds=4.5),
+            detected_at=AT,
+        ),
+        verified=Verified(checks=(GATE,)),
+        rolled_back=back,
+        backup=None,
+        migrations=(),
+        waived=("staging-health: no staging",),
+        phases=(Phase(step="shift_traffic", took=timedelta(milliseconds=13)),),
+    )
+
+
+def test_a_dry_run_prints_steps_commands_undo_conditions_and_the_point_of_no_return() -> None:
+    text = plan_text(PLAIN, PLAN)
+    assert "deploy 1.1.0 to green, blue-green" in text
+    assert "Verify staging deployment  ⊘ waived" in text
+    assert "blue-1  1.0.0, ready" in text
+    assert "  2. shift_traffic  change\n     All requests reach green.\n     $ one \\\n         two\n     undo $ back" in text
+    assert "  3. erase  destroy  when the verdict is keep" in text
+    assert "point of no return" in text
+    assert text.endswith("Nothing was changed.")
+
+
+def test_a_plan_without_a_checklist_is_shown_without_one() -> None:
+    bare = PlanView(runbook="x", summary="x", hash="", steps=(), readings=(), details={"gates": "something else"})
+    assert "Checklist" not in plan_text(PLAIN, bare)
+
+
+def test_a_receipt_shows_what_was_measured_beside_what_was_promised() -> None:
+    text = result_text(PLAIN, "deployment.start", TypeAdapter(Receipt).dump_python(receipt(), mode="json"))
+    assert text.startswith("FAILED - ROLLED BACK: errors: 15 %")
+    assert "1,421 answered, 26 lost" in text
+    assert "roll-back, errors: 15 % (14.36% of 181 failed, P99 20 ms; beside it no answers)" in text
+    assert "traffic back in  9 ms (promised: 5 min)" in text
+    assert "not announced: the chat does not answer" in text
+    assert "shift_traffic                   13 ms" in text
+
+
+def test_a_result_of_another_runbook_is_shown_as_it_is() -> None:
+    assert result_text(PLAIN, "your.own", {"found": 3}) == '{\n  "found": 3\n}'
+    assert result_text(PLAIN, "deployment.start", None) == ""
+
+
+def test_a_run_says_where_it_is_and_how_long_it_took() -> None:
+    text = run_text(PLAIN, run(RunStatus.FAILED))
+    assert "status   ✘ failed" in text
+    assert "took     42 s" in text
+    assert "step     watch_release" in text
+
+
+def test_many_runs_are_one_line_each() -> None:
+    lines = runs_table(PLAIN, [run(RunStatus.DONE), run(RunStatus.RUNNING)]).splitlines()
+    assert len(lines) == 3
+    assert "✔ done" in lines[1]
+    assert "watch_release" not in lines[1]
+    assert "watch_release" in lines[2]
+
+
+def test_of_a_request_only_what_was_said_is_shown() -> None:
+    assert request_text({"version": "1.1.0", "migrate": False, "bake": None, "maintenance": True}) == "version=1.1.0, maintenance=true"
+
+
+@pytest.mark.parametrize(
+    ("status", "command"),
+    [
+        (RunStatus.DONE, "ue deploy status"),
+        (RunStatus.RUNNING, "ue run watch"),
+        (RunStatus.PARKED, "ue run resume"),
+        (RunStatus.UNDONE, "ue run logs"),
+        (RunStatus.UNDO_FAILED, "ue run logs"),
+    ],
+)
+def test_every_end_names_the_next_command(status: RunStatus, command: str) -> None:
+    assert next_command(run(status), Where(env="staging")).startswith(command)
+    assert next_command(run(status), Where(env="staging")).endswith("--env staging")
+
+
+def deployment() -> DeploymentView:
+    return DeploymentView(
+        run_id="deployment-20260209-143000-k7m2q",
+        version="1.1.0",
+        previous="1.0.0",
+        colour=Colour.GREEN,
+        status=RunStatus.RUNNING,
+        words="DEPLOYING",
+        outcome="",
+        requested_by="engineer",
+        created_at=AT,
+        started_at=AT,
+        ended_at=None,
+        phases=(PhaseView(step="watch_release", does="There is a verdict.", when="", state=PhaseState.RUNNING, took=None, message="446 answers"),),
+        rollback_takes=timedelta(milliseconds=34),
+        watch_left=timedelta(seconds=29),
+        problem=None,
+    )
+
+
+def colour(name: Colour, *, known: bool) -> ColourStatus:
+    return ColourStatus(
+        colour=name,
+        version="1.0.0" if known else None,
+        replicas=2 if known else None,
+        ready=1 if known else None,
+        weight=100 if known else None,
+        requests_per_s=0.0 if known else None,
+        error_rate=None,
+        p99_ms=None,
+    )
+
+
+def test_the_status_names_the_time_that_a_rollback_takes_and_no_data_as_no_data() -> None:
+    status = DeploymentStatus(
+        environment="local",
+        service="unioneyes-web",
+        at=AT,
+        serving="1.0.0",
+        maintenance=True,
+        colours=(colour(Colour.BLUE, known=True), colour(Colour.GREEN, known=False)),
+        current=deployment(),
+        lock=None,
+        unavailable=("the data plane does not answer",),
+    )
+    text = status_text(PLAIN, status)
+    assert "local: 1.0.0 serves  ‖ maintenance" in text
+    assert "rollback  now takes about 34 ms" in text
+    assert "watch     29 s left" in text
+    assert "? the data plane does not answer" in text
+    blue, green = (line.split() for line in text.splitlines() if line.startswith(("blue", "green")))
+    assert blue == ["blue", "1.0.0", "1/2", "100", "%", "0.0", "-", "-"]
+    assert green == ["green", "-", *["no", "data"] * 3, "-", "-"]
+
+
+def test_deployments_are_one_line_each() -> None:
+    assert "▶ DEPLOYING" in deployments_table(PLAIN, [deployment()])
+    assert deployments_table(PLAIN, []) == "nothing was deployed yet"
