@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import psycopg
 from pydantic import SecretStr
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
@@ -20,11 +20,6 @@ R = TypeVar("R")
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10
-_TIME_LIMITS = {
-    "connect_timeout": CONNECT_SECONDS,
-    "tcp_user_timeout": STATEMENT_SECONDS * 1000,  # a server that vanished is noticed, not waited for
-    "options": f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC",
-}
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 
 
@@ -35,26 +30,17 @@ class ControlDatabase:
         """Connect when first needed; `name` is shown in `pg_stat_activity`."""
         self.url: URL = make_url(database_url.get_secret_value()).set(drivername="postgresql+psycopg")
         self._name = name
-        self.engine: Engine = create_engine(
-            self.url,
-            connect_args={**_TIME_LIMITS, "application_name": name},
-            pool_size=5,
-            max_overflow=10,
-            pool_timeout=CONNECT_SECONDS,
-            pool_pre_ping=True,  # a pooled connection that a restart cut is replaced before it is used
-            hide_parameters=True,  # an error's text shows no one's data
-        )
+        self._strict = self._pool("on", checked=True)  # a pooled connection that a restart cut is replaced before it is used
+        self._relaxed = self._pool("off", checked=False)  # its users try again anyway
 
     @contextmanager
     def transaction(self, *, relaxed: bool = False) -> Iterator[Connection]:
-        """Give a transaction. `relaxed`: it may be lost when PostgreSQL crashes, unless a later one was kept.
+        """Give a transaction. `relaxed`: it may be lost when PostgreSQL crashes, unless a later strict one was kept.
 
         Raises: ControlDatabaseUnavailable; whether the transaction took effect is not known then.
         """
         try:
-            with self.engine.begin() as connection:
-                if relaxed:
-                    connection.execute(text("SET LOCAL synchronous_commit = off"))
+            with (self._relaxed if relaxed else self._strict).begin() as connection:
                 yield connection
         except (OperationalError, InterfaceError, PoolExhausted) as error:
             raise _unavailable(error.orig if isinstance(error, OperationalError | InterfaceError) else error) from None
@@ -76,7 +62,25 @@ class ControlDatabase:
 
     def close(self) -> None:
         """Every connection of the pool is closed."""
-        self.engine.dispose()
+        self._strict.dispose()
+        self._relaxed.dispose()
+
+    def _pool(self, synchronous_commit: str, *, checked: bool) -> Engine:
+        options = f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC -c synchronous_commit={synchronous_commit}"
+        return create_engine(
+            self.url,
+            connect_args={
+                "connect_timeout": CONNECT_SECONDS,
+                "tcp_user_timeout": STATEMENT_SECONDS * 1000,  # a server that vanished is noticed, not waited for
+                "application_name": self._name,
+                "options": options,
+            },
+            pool_size=5,
+            max_overflow=10,
+            pool_timeout=CONNECT_SECONDS,
+            pool_pre_ping=checked,
+            hide_parameters=True,  # an error's text shows no one's data
+        )
 
 
 def patiently(call: Callable[[], R], *, give_up: Event) -> R:

@@ -18,6 +18,15 @@ from unioneyes.runbook.views import EntryKind, JournalEntry
 _IN_ORDER = 0x7565_0002
 """Key of the advisory lock that lets lines become visible in the order of their numbers: who has read up to one has missed none before it."""
 
+_COLUMNS = (journal.c.key, journal.c.run_id, journal.c.kind, journal.c.step, journal.c.message, journal.c.data)
+_TURN = func.pg_advisory_xact_lock(_IN_ORDER).table_valued("turn")
+_WRITE = (
+    insert(journal)
+    .from_select(list(_COLUMNS), select(*(bindparam(f"new_{column.name}", type_=column.type) for column in _COLUMNS)).select_from(_TURN))
+    .on_conflict_do_nothing(index_elements=["key"])
+)
+"""One statement: the line gets its number when its turn has come, not before."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -38,22 +47,18 @@ class Journal:
         """Blot secrets out by `redactor`."""
         self._redact = redactor
 
-    def write(self, connection: Connection, run_id: str, *lines: Line) -> None:
-        """The run's journal ends with `lines`. The last thing that a transaction does: other writers wait for its end."""
-        connection.execute(select(func.pg_advisory_xact_lock(_IN_ORDER)))
+    def write(self, connection: Connection, run_id: str, line: Line) -> None:
+        """The run's journal ends with `line`. The last thing that a transaction does: other writers wait for its end."""
         connection.execute(
-            insert(journal).values(run_id=bindparam("of_run")).on_conflict_do_nothing(index_elements=["key"]),
-            [
-                {
-                    "of_run": run_id,
-                    "key": line.key,
-                    "kind": line.kind.value,
-                    "step": line.step,
-                    "message": self._redact(line.message),
-                    "data": redacted_fields(line.data, self._redact),
-                }
-                for line in lines
-            ],
+            _WRITE,
+            {
+                "new_key": line.key,
+                "new_run_id": run_id,
+                "new_kind": line.kind.value,
+                "new_step": line.step,
+                "new_message": self._redact(line.message),
+                "new_data": redacted_fields(line.data, self._redact),
+            },
         )
 
     def read(self, connection: Connection, run_id: str | None, *, after: int, limit: int) -> tuple[JournalEntry, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.problems import ProblemDocument
@@ -192,8 +192,8 @@ class Runs:
 
     def begin_step(self, claim: Claim, run_id: str, line: Line, *, cancellable: bool) -> Stop | None:
         """The run is in `line.step`, and the journal says so, unless the run must stop: then why is returned. Raises: ExecutionLost."""
-        with self._fenced(claim, relaxed=True) as connection:
-            why = _stop(connection, claim, run_id, cancellable=cancellable)
+        with self._database.transaction(relaxed=True) as connection:
+            why = _stop(connection, claim, run_id, cancellable=cancellable, hold=True)
             if why is None:
                 if line.kind is EntryKind.STEP_STARTED:  # while a run is taken back, it still shows the step that failed
                     connection.execute(update(runs).where(runs.c.id == run_id).values(step=line.step))
@@ -315,14 +315,18 @@ class Runs:
         self._journal.write(connection, run_id, Line(kind=EntryKind.RUN_ENDED, message=ending.message, data=data))
 
 
-def _stop(connection: Connection, claim: Claim, run_id: str, *, cancellable: bool) -> Stop | None:
-    """Return why the run must stop: it lost the service, or somebody cancelled it."""
-    root, run = runs.alias("root"), runs.alias("run")
-    row = connection.execute(
-        select(root.c.attempt, root.c.cancelled_by, root.c.superseded_by, run.c.token, service_locks.c.token.label("held"), service_locks.c.run_id)
-        .select_from(root.join(run, run.c.id == run_id).outerjoin(service_locks, service_locks.c.service == run.c.service))
-        .where(root.c.id == claim.root)
-    ).one()
+_root, _part = runs.alias("root"), runs.alias("part")
+_STANDING = (
+    select(_root.c.attempt, _root.c.cancelled_by, _root.c.superseded_by, _part.c.token, service_locks.c.token.label("held"), service_locks.c.run_id)
+    .select_from(_root.join(_part, _part.c.id == bindparam("part_id")).outerjoin(service_locks, service_locks.c.service == _part.c.service))
+    .where(_root.c.id == bindparam("root_id"))
+)
+_STANDING_HELD = _STANDING.with_for_update(of=_root, key_share=True)
+
+
+def _stop(connection: Connection, claim: Claim, run_id: str, *, cancellable: bool, hold: bool = False) -> Stop | None:
+    """Return why the run must stop: it lost the service, or somebody cancelled it. With `hold`, the claim lasts until the transaction ends."""
+    row = connection.execute(_STANDING_HELD if hold else _STANDING, {"root_id": claim.root, "part_id": run_id}).one()
     if row.attempt != claim.attempt:
         raise ExecutionLost
     lost = row.token is not None and (row.held != row.token or row.run_id != run_id)
