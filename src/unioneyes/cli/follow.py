@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from unioneyes.cli.client import Answer, Api, ServerUnavailable
 from unioneyes.cli.options import Where
 from unioneyes.cli.output import say
-from unioneyes.kernel.problems import ExitCode, Problem
+from unioneyes.kernel.problems import ExitCode
 from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_duration
 from unioneyes.runbook.views import EntryKind, JournalEntry, RunView
+
+T = TypeVar("T")
 
 ASK_FOR = timedelta(seconds=10)
 """How long one request waits for news."""
@@ -53,28 +56,41 @@ def exit_code(run: RunView) -> ExitCode:
 
 def follow(api: Api, run_id: str, screen: Screen) -> Answer[RunView]:
     """Return the run when it has ended, or waits for a person. Raises: ServerUnavailable when the server stays away."""
-    after, away_since, pause = 0, None, _FIRST_PAUSE
+    after = 0
     while True:
-        try:
-            entries = api.journal(run_id, after=after, wait=ASK_FOR).value
-            run = None if entries and not _may_be_over(entries, run_id) else api.run(run_id)
-        except Problem as problem:
-            if not problem.document()["retryable"]:
-                raise
-            away_since = away_since or time.monotonic()
-            if time.monotonic() - away_since > GIVE_UP_AFTER.total_seconds():
-                raise ServerUnavailable(what=f"{problem.what}; {run_id} may still be running", remedy=f"{problem.remedy}; ue run watch {run_id}") from None
-            screen.note(f"{problem.what}; trying again in {format_duration(timedelta(seconds=pause))}")
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
-            continue
-        if away_since:
-            screen.note("the server answers again")
-            away_since, pause = None, _FIRST_PAUSE
+        entries, run = patiently(partial(_news, api, run_id, after), screen.note, run_id)
         screen.show(entries)
         after = entries[-1].seq if entries else after
         if run and (run.value.status.ended or run.value.status is RunStatus.PARKED):
             return run
+
+
+def patiently(ask: Callable[[], T], note: Callable[[str], None], run_id: str) -> T:
+    """Return what `ask` returns, also where the server is away for a moment: a worker that was killed is replaced within seconds.
+
+    Raises: ServerUnavailable when it stays away.
+    """
+    away_since, pause = 0.0, _FIRST_PAUSE
+    while True:
+        try:
+            answer = ask()
+        except ServerUnavailable as problem:
+            away_since = away_since or time.monotonic()
+            if time.monotonic() - away_since > GIVE_UP_AFTER.total_seconds():
+                raise ServerUnavailable(what=f"{problem.what}; {run_id} may still be running", remedy=f"{problem.remedy}; ue run watch {run_id}") from None
+            note(f"the server does not answer; trying again in {format_duration(timedelta(seconds=pause))}")
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        else:
+            if away_since:
+                note("the server answers again")
+            return answer
+
+
+def _news(api: Api, run_id: str, after: int) -> tuple[Sequence[JournalEntry], Answer[RunView] | None]:
+    """Return new lines of the journal, and the run where it may have ended."""
+    entries = api.journal(run_id, after=after, wait=ASK_FOR).value
+    return entries, None if entries and not _may_be_over(entries, run_id) else api.run(run_id)
 
 
 def _may_be_over(entries: Sequence[JournalEntry], run_id: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -10,7 +11,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from unioneyes.cli.client import Answer, Api
 from unioneyes.cli.confirm import confirm_reversible
-from unioneyes.cli.follow import detached, exit_code, follow
+from unioneyes.cli.follow import detached, exit_code, follow, patiently
 from unioneyes.cli.options import Format, Output, Where
 from unioneyes.cli.output import report, result, say
 from unioneyes.cli.plans import plan_text
@@ -64,7 +65,8 @@ def launch(runbook: str, request: object, how: Launch, where: Where, output: Out
 def watch(api: Api, run_id: str, where: Where, output: Output) -> ExitCode:
     """Follow the run to its end and show what came of it; Ctrl-C leaves it alone."""
     try:
-        with screen_for(run_id, api.get(f"runs/{run_id}/plan", PlanView).value) as screen:
+        plan = patiently(partial(api.get, f"runs/{run_id}/plan", PlanView), say, run_id)
+        with screen_for(run_id, plan.value) as screen:
             ended = follow(api, run_id, screen)
     except KeyboardInterrupt:
         return detached(run_id, where)

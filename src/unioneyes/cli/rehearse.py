@@ -38,7 +38,7 @@ Home = Annotated[Path | None, Parameter(help="Folder of the rehearsal's own stac
 
 
 def demo(
-    *, keep: Annotated[bool, Parameter(help="Leave the stack running when the demo has ended.")] = True, home: Home = None, printed: Output = PRINTED
+    *, keep: Annotated[bool, Parameter(help="Leave the stack running when the demo has ended.")] = True, home: Home = None, output: Output = PRINTED
 ) -> ExitCode:
     """Show the main job: deploy under load, then roll a faulty release back.
 
@@ -59,7 +59,7 @@ def demo(
             seen = members.finish()
         card = _card(seen, good, bad)
         say("")
-        result(printed, TypeAdapter(Scorecard).dump_python(card, mode="json"), lambda ink: _card_page(ink, card))
+        result(output, TypeAdapter(Scorecard).dump_python(card, mode="json"), lambda ink: _card_page(ink, card))
     return ExitCode.DONE if card.kept else ExitCode.FAILED
 
 
@@ -68,7 +68,7 @@ def faults(
     release: Annotated[tuple[str, ...], Parameter(help="Roll out these releases only.")] = (),
     keep: Annotated[bool, Parameter(help="Leave the stack running when the rehearsal has ended.")] = False,
     home: Home = None,
-    printed: Output = PRINTED,
+    output: Output = PRINTED,
 ) -> ExitCode:
     """Roll out every faulty release and measure the time from fault to good.
 
@@ -86,7 +86,7 @@ def faults(
                 time.sleep(AFTERGLOW.total_seconds())
                 seen.append(fault_seen(faulty.version, members.finish(), step=ended.step, ends_as=ended.status))
         say("")
-        result(printed, TypeAdapter(list[FaultSeen]).dump_python(seen, mode="json"), lambda ink: _faults_page(ink, seen))
+        result(output, TypeAdapter(list[FaultSeen]).dump_python(seen, mode="json"), lambda ink: _faults_page(ink, seen))
     return ExitCode.DONE if all(one.score is Score.KEPT for one in seen) else ExitCode.FAILED
 
 
