@@ -58,10 +58,10 @@ class Guard:
             await send(message)
 
         host = Headers(scope=scope).get("host", "")
-        if _name(host) in self.hosts:
+        if host_name(host) in self.hosts:
             await self.app(scope, receive, send_guarded)
             return
-        problem = WrongHost(what=f"this server is not called {_name(host)!r}", remedy=f"reach it as {' or '.join(sorted(self.hosts))}")
+        problem = WrongHost(what=f"this server is not called {host_name(host)!r}", remedy=f"reach it as {' or '.join(sorted(self.hosts))}")
         await JSONResponse(problem.document(), problem.http_status, media_type=PROBLEM_JSON)(scope, receive, send_guarded)
 
 
@@ -70,7 +70,7 @@ def admitted(request: Request, control: Parts) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and is_token(token.strip(), control.token):
         return request.headers.get("ue-user", "api")[:64]
-    if request.method in _READS and has_session(request, control):
+    if request.method in _READS and is_session(request.cookies.get(SESSION_COOKIE, ""), control.token, now()):
         return "console"
     raise NotSignedIn(what="the request carries no valid token", remedy="send `Authorization: Bearer TOKEN`; `ue` reads the token from the environment")
 
@@ -90,19 +90,20 @@ def new_session(token: SecretStr, moment: datetime) -> str:
     return f"{ends}.{_seal(ends, token)}"
 
 
-def has_session(request: Request, control: Parts) -> bool:
-    """Return whether the request carries a session that has not ended."""
-    ends, _, seal = request.cookies.get(SESSION_COOKIE, "").partition(".")
-    genuine = hmac.compare_digest(seal.encode(), _seal(ends, control.token).encode())
-    return genuine and int(ends) > now().timestamp()
+def is_session(offered: str, token: SecretStr, moment: datetime) -> bool:
+    """Return whether this is a session that we made and that has not ended."""
+    ends, _, seal = offered.partition(".")
+    genuine = hmac.compare_digest(seal.encode(), _seal(ends, token).encode())
+    return genuine and int(ends) > moment.timestamp()
 
 
 def _seal(ends: str, token: SecretStr) -> str:
     return hmac.new(token.get_secret_value().encode(), f"console-session {ends}".encode(), hashlib.sha256).hexdigest()
 
 
-def _name(host: str) -> str:
+def host_name(host: str) -> str:
     """Return the host without its port: `[::1]:8180` is `[::1]`."""
+    host = host.lower()
     return host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
 
 

@@ -181,7 +181,7 @@ def shortened(journal: Sequence[JournalEntry]) -> tuple[JournalEntry, ...]:
     following = [*journal[1:], None]
     return tuple(
         entry
-        for entry, after in zip(journal, following, strict=True)
+        for entry, after in zip(journal, following, strict=False)  # an empty journal has nothing that anything follows
         if not (entry.kind is EntryKind.STEP_PROGRESS and after and after.kind is EntryKind.STEP_PROGRESS and after.step == entry.step)
     )
 

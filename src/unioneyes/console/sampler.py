@@ -66,10 +66,11 @@ class TrafficSeries:
 class Sampler:
     """Samples in a thread of its own from `start` to `stop`."""
 
-    def __init__(self, traffic: Traffic) -> None:
-        """Read `traffic`."""
+    def __init__(self, traffic: Traffic, *, every: timedelta = EVERY) -> None:
+        """Read `traffic`, once `every` so often."""
         self._traffic = traffic
-        self._samples: deque[Sample] = deque(maxlen=KEPT // EVERY)
+        self._every = every
+        self._samples: deque[Sample] = deque(maxlen=KEPT // every)
         self._stop = Event()
         self._thread = Thread(target=self._sample, name="sampler", daemon=True)
 
@@ -93,7 +94,7 @@ class Sampler:
         return recent([sample for sample in tuple(self._samples) if sample.at >= since], colour)
 
     def _sample(self) -> None:
-        while not self._stop.wait(EVERY.total_seconds()):
+        while not self._stop.wait(self._every.total_seconds()):
             at = now()
             try:
                 self._samples.append(Sample(at=at, counters=self._traffic.counters()))
@@ -125,14 +126,23 @@ def between(earlier: Sample, later: Sample, colour: Colour) -> Rates | None:
         return None
     before, after = earlier.counters.of(colour), later.counters.of(colour)
     seconds = (later.counters.at - earlier.counters.at).total_seconds()
-    answers = after.answers - before.answers
-    if seconds <= 0 or answers < 0 or after.answers_5xx < before.answers_5xx:
+    if seconds <= 0 or _began_anew(before, after):
         return None
+    answers = after.answers - before.answers
     return Rates(
         requests_per_s=round(answers / seconds, 2),
         error_rate=(after.answers_5xx - before.answers_5xx) / answers if answers else None,
         p99_ms=_p99(before, after),
     )
+
+
+def _began_anew(before: ColourCounters, after: ColourCounters) -> bool:
+    """Return whether a counter fell: they only rise while the data plane runs."""
+    return any(later < earlier for earlier, later in zip(_rising(before), _rising(after), strict=True))
+
+
+def _rising(counters: ColourCounters) -> tuple[int, ...]:
+    return (counters.answers_2xx, counters.answers_3xx, counters.answers_4xx, counters.answers_5xx, counters.timed)
 
 
 def _p99(before: ColourCounters, after: ColourCounters) -> float | None:

@@ -1,0 +1,146 @@
+"""What a deployment looks like from outside."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import JsonValue
+
+from unioneyes.console.deployments import deployment_view
+from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.status import RunStatus
+from unioneyes.ports.traffic import Colour
+from unioneyes.runbook.phases import PhaseState
+from unioneyes.runbook.plan import Effect, PlannedStep
+from unioneyes.runbook.views import EntryKind, JournalEntry, PlanView, RunView
+
+AT = datetime(2026, 2, 9, 14, 30, tzinfo=UTC)
+RUN = "deployment-20260209-143000-k7m2q"
+PLAN = PlanView(
+    runbook="deployment.start",
+    summary="deploy 1.1.0 to green",
+    hash="",
+    steps=tuple(PlannedStep(step=name, does=name, effect=Effect.READ) for name in ("shift_traffic", "watch_release", "rollback.traffic")),
+    readings=(),
+    details={"version": "1.1.0", "previous": "1.0.0", "colour": "green"},
+)
+
+
+def run(
+    status: RunStatus,
+    *,
+    run_id: str = RUN,
+    runbook: str = "deployment.start",
+    parent: str | None = None,
+    step: str | None = None,
+    request: JsonValue = None,
+    result: JsonValue = None,
+    problem: Problem | None = None,
+    began: timedelta = timedelta(0),
+) -> RunView:
+    return RunView(
+        id=run_id,
+        runbook=runbook,
+        summary="",
+        status=status,
+        requested_by="engineer",
+        created_at=AT + began,
+        started_at=AT + began,
+        ended_at=AT + began + timedelta(seconds=60) if status.ended else None,
+        step=step,
+        worker=None,
+        parent=parent,
+        request=request if request is not None else {"version": "1.1.0"},
+        plan_hash="",
+        result=result,
+        problem=problem.document() if problem else None,
+    )
+
+
+def rollback(status: RunStatus, *, parent: str | None = None, deployment: str | None = None, began: timedelta = timedelta(seconds=30)) -> RunView:
+    result: JsonValue = {"deployment": deployment} if status is RunStatus.DONE else None
+    return run(status, run_id="rollback-1", runbook="rollback.traffic", parent=parent, request={"reason": "bad"}, result=result, began=began)
+
+
+def watched(**figures: float) -> JournalEntry:
+    return JournalEntry(seq=1, run_id=RUN, at=AT, kind=EntryKind.STEP_PROGRESS, step="watch_release", message="446 answers", data=dict(figures))
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (RunStatus.PENDING, "WAITING"),
+        (RunStatus.RUNNING, "DEPLOYING"),
+        (RunStatus.PARKED, "WAITING FOR A PERSON"),
+        (RunStatus.UNDOING, "FAILED - UNDOING"),
+        (RunStatus.DONE, "DEPLOYED"),
+        (RunStatus.FAILED, "FAILED"),
+        (RunStatus.REFUSED, "REFUSED"),
+        (RunStatus.UNDONE, "FAILED - UNDONE"),
+        (RunStatus.UNDO_FAILED, "FAILED - UNDO FAILED"),
+        (RunStatus.CANCELLED, "CANCELLED"),
+        (RunStatus.SUPERSEDED, "SUPERSEDED"),
+    ],
+)
+def test_every_state_has_its_words(status: RunStatus, words: str) -> None:
+    assert deployment_view(run(status), PLAN, ()).words == words
+
+
+def test_a_deployment_that_went_back_by_itself_is_failed_rolled_back() -> None:
+    ended = run(RunStatus.UNDONE, result={"outcome": "FAILED - ROLLED BACK: errors: 15 %", "rolled_back": {"version": "1.0.0"}})
+    view = deployment_view(ended, PLAN, ())
+    assert view.words == "FAILED - ROLLED BACK"
+    assert view.outcome == "errors: 15 %"
+
+
+def test_a_deployment_that_a_person_rolled_back_is_failed_rolled_back() -> None:
+    superseded = run(RunStatus.SUPERSEDED)
+    assert deployment_view(superseded, PLAN, (), [rollback(RunStatus.RUNNING)]).words == "FAILED - ROLLING BACK"
+    assert deployment_view(superseded, PLAN, (), [rollback(RunStatus.DONE, deployment=RUN)]).words == "FAILED - ROLLED BACK"
+
+
+def test_a_rollback_under_way_as_a_part_of_the_deployment_shows_in_its_words() -> None:
+    assert deployment_view(run(RunStatus.RUNNING), PLAN, (), [rollback(RunStatus.RUNNING, parent=RUN)]).words == "FAILED - ROLLING BACK"
+
+
+def test_a_rollback_of_another_deployment_changes_nothing() -> None:
+    others = [rollback(RunStatus.DONE, deployment="deployment-other", began=timedelta(hours=1)), rollback(RunStatus.DONE, began=timedelta(hours=-1))]
+    assert deployment_view(run(RunStatus.SUPERSEDED), PLAN, (), others).words == "SUPERSEDED"
+    assert deployment_view(run(RunStatus.DONE), PLAN, (), others).words == "DEPLOYED"
+
+
+def test_a_bad_release_that_may_not_go_back_by_itself_still_serves() -> None:
+    ended = run(RunStatus.FAILED, result={"outcome": "FAILED, STILL SERVING: errors", "rolled_back": None})
+    view = deployment_view(ended, PLAN, ())
+    assert (view.words, view.outcome) == ("FAILED, STILL SERVING", "errors")
+
+
+def test_while_it_is_watched_it_says_how_long_a_rollback_would_take() -> None:
+    view = deployment_view(run(RunStatus.RUNNING, step="watch_release"), PLAN, (watched(rollback_takes_s=0.034, left_s=29.0),))
+    assert view.rollback_takes == timedelta(milliseconds=34)
+    assert view.watch_left == timedelta(seconds=29)
+
+
+def test_afterwards_it_promises_no_rollback_any_more() -> None:
+    view = deployment_view(run(RunStatus.DONE), PLAN, (watched(rollback_takes_s=0.034, left_s=0.0),))
+    assert (view.rollback_takes, view.watch_left) == (None, None)
+
+
+def test_versions_and_colour_are_the_plan_s() -> None:
+    view = deployment_view(run(RunStatus.RUNNING), PLAN, ())
+    assert (view.version, view.previous, view.colour) == ("1.1.0", "1.0.0", Colour.GREEN)
+
+
+def test_a_failure_says_why() -> None:
+    failed = run(RunStatus.UNDONE, problem=Problem(what="green has no ready replica", remedy="look at its logs"))
+    assert deployment_view(failed, PLAN, ()).outcome == "green has no ready replica"
+
+
+def test_its_phases_are_its_plan_s_steps() -> None:
+    view = deployment_view(run(RunStatus.RUNNING), PLAN, (watched(left_s=1),))
+    assert [(phase.step, phase.state) for phase in view.phases] == [
+        ("shift_traffic", PhaseState.WAITING),
+        ("watch_release", PhaseState.RUNNING),
+        ("rollback.traffic", PhaseState.WAITING),
+    ]
