@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from unioneyes.cli.client import Answer, Api, ServerUnavailable
 from unioneyes.cli.options import Where
 from unioneyes.cli.output import say
-from unioneyes.kernel.problems import ExitCode
+from unioneyes.kernel.problems import ExitCode, Problem
 from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_duration
 from unioneyes.runbook.views import EntryKind, JournalEntry, RunView
@@ -74,11 +74,13 @@ def patiently(ask: Callable[[], T], note: Callable[[str], None], run_id: str) ->
     while True:
         try:
             answer = ask()
-        except ServerUnavailable as problem:
+        except Problem as problem:
+            if not problem.document()["retryable"]:
+                raise
             away_since = away_since or time.monotonic()
             if time.monotonic() - away_since > GIVE_UP_AFTER.total_seconds():
                 raise ServerUnavailable(what=f"{problem.what}; {run_id} may still be running", remedy=f"{problem.remedy}; ue run watch {run_id}") from None
-            note(f"the server does not answer; trying again in {format_duration(timedelta(seconds=pause))}")
+            note(f"{problem.what}; trying again in {format_duration(timedelta(seconds=pause))}")
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
         else:
