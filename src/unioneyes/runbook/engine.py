@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import fields
 from datetime import timedelta
 from functools import partial
+from threading import Event
+from typing import TypeVar
 
 from pydantic import JsonValue, SecretStr, ValidationError
 
@@ -29,9 +32,13 @@ from unioneyes.runbook.store.schema import migrate
 from unioneyes.runbook.sweeper import Sweeper
 from unioneyes.runbook.views import Decision, JournalEntry, LockView, PlanView, RunView
 
+T = TypeVar("T")
+
 _STEPS_END_WITHIN = timedelta(seconds=5)
 """How long a closing worker waits for the steps that are under way."""
 _POLL_SECONDS = 0.1
+_RESTART_WITHIN = timedelta(seconds=5)
+"""How long whoever only reads waits for a database that restarts."""
 _FORGET_AT_ONCE = 500
 
 _logger = logging.getLogger(__name__)
@@ -50,6 +57,7 @@ class Engine:
         self._durable = Durable(self._database.url, worker=self._name, carry_out=self._carry_out) if worker else None
         self._equipment = None if self._durable is None else Equipment(environment=environment, runs=self._runs, durable=self._durable, redactor=redactor)
         self._open: ExitStack | None = None
+        self._closed = Event()
 
     def launch(self) -> None:
         """The schema is migrated, and a worker shows its life and takes runs: new ones, and those that dead workers left. Safe to repeat.
@@ -75,6 +83,7 @@ class Engine:
 
     def close(self) -> None:
         """No more runs are taken. Steps under way have had a moment to end; their runs stay pending, for another worker."""
+        self._closed.set()
         if self._open is not None:
             self._open.close()
         self._open = None
@@ -113,15 +122,15 @@ class Engine:
 
     def run(self, run_id: str) -> RunView:
         """Return the run. Raises: UnknownRun."""
-        return self._runs.get(run_id).view
+        return self._read(partial(self._runs.get, run_id)).view
 
     def runs(self, *, limit: int = 50, before: str | None = None, runbook: str | None = None, status: RunStatus | None = None) -> tuple[RunView, ...]:
         """Return runs, newest first; the next page begins `before` the last run of this one. Raises: UnknownRun."""
-        return self._runs.page(limit=limit, before=before, runbook=runbook, status=status)
+        return self._read(partial(self._runs.page, limit=limit, before=before, runbook=runbook, status=status))
 
     def planned(self, run_id: str) -> PlanView:
         """Return the plan that the run carries out. Raises: UnknownRun."""
-        run = self._runs.get(run_id)
+        run = self._read(partial(self._runs.get, run_id))
         return self._shown(run.view.runbook, run.plan, run.view.plan_hash)
 
     def journal(self, run_id: str | None, *, after: int = 0, limit: int = 500, wait: timedelta = timedelta(0)) -> tuple[JournalEntry, ...]:
@@ -131,7 +140,7 @@ class Engine:
         """
         until = time.monotonic() + wait.total_seconds()
         while True:
-            entries = self._runs.journal(run_id, after=after, limit=limit)
+            entries = self._read(partial(self._runs.journal, run_id, after=after, limit=limit))
             if entries or time.monotonic() >= until:
                 return entries
             time.sleep(_POLL_SECONDS)
@@ -146,7 +155,7 @@ class Engine:
 
     def lock(self) -> LockView | None:
         """Return who holds the service; None when nobody does."""
-        return self._runs.lock(self._environment.facts.service)
+        return self._read(partial(self._runs.lock, self._environment.facts.service))
 
     def prune(self, *, older_than: timedelta) -> int:
         """Runs that ended longer ago than that are forgotten, with everything that was kept of them; return how many."""
@@ -157,6 +166,10 @@ class Engine:
             self._runs.forget(run_ids)
             forgotten += len(run_ids)
         return forgotten
+
+    def _read(self, call: Callable[[], T]) -> T:
+        """Return what `call` reads; a database that restarts is waited for."""
+        return patiently(call, give_up=self._closed, within=_RESTART_WITHIN)
 
     def _plan(self, chosen: Definition, request: JsonValue) -> tuple[object, Plan]:
         try:

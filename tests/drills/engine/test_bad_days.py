@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -147,7 +148,10 @@ def test_runs_outlive_a_restart_of_the_control_planes_postgresql(alone: Drill) -
     worker = alone.work()
     run = waiting(alone, alone.start(Move(key="a"), WAITING, Move(key="b")))
     alone.server.stop(how=signal.SIGQUIT)
-    restarted = alone.server.start()
+    with ThreadPoolExecutor() as people:
+        asked = people.submit(alone.engine.run, run.id)  # who only reads waits a moment, too
+        restarted = alone.server.start()
+        assert asked.result(20).id == run.id
     try:
         alone.side.mark("go w")
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from threading import Event
+from time import monotonic
 from typing import TypeVar
 
 import psycopg
@@ -83,17 +85,18 @@ class ControlDatabase:
         )
 
 
-def patiently(call: Callable[[], R], *, give_up: Event) -> R:
+def patiently(call: Callable[[], R], *, give_up: Event, within: timedelta = timedelta.max) -> R:
     """Return what `call` returns, tried again until the database answers. For calls that are safe to repeat.
 
-    Raises: ControlDatabaseUnavailable once `give_up` is set.
+    Raises: ControlDatabaseUnavailable once `give_up` is set, or the time is up.
     """
     pause = _FIRST_PAUSE
+    until = monotonic() + within.total_seconds()
     while True:
         try:
             return call()
         except ControlDatabaseUnavailable:
-            if give_up.wait(pause):
+            if monotonic() >= until or give_up.wait(pause):
                 raise
             pause = min(2 * pause, _LONGEST_PAUSE)
 
