@@ -25,6 +25,7 @@ from pathlib import Path
 
 import psycopg
 
+from measured import record
 from unioneyes.environments import open_environment
 from unioneyes.environments.local.members import run_members
 from unioneyes.environments.local.stack import open_stack
@@ -35,6 +36,8 @@ from unioneyes.simulators.report import Exchange, LoadReport, read_exchanges, su
 UE = Path(sys.executable).with_name("ue")
 VERSIONS = ("1.0.0", "1.1.0")
 READY_WITHIN = timedelta(seconds=60)
+SIGN_IN = 2.0
+"""Seconds until the members' first request."""
 SWITCH_ITSELF = 1.0
 """Seconds before the next switch is confirmed in which its new colour, the old one of the switch before, may answer already."""
 
@@ -63,17 +66,40 @@ def main() -> int:
     with stack() as (home, env, database_url):
         ours = measure("ours", home, env, database_url, requests=arguments.requests, rate=arguments.rate, switches=arguments.switches, switch=shift)
         naive = measure("naive", home, env, database_url, requests=max(2_000, arguments.requests // 10), rate=arguments.rate, switches=2, switch=naive_switch)
-    print(f"\n{'way':8} {'requests':>9} {'lost':>6} {'POSTs answered':>15} {'in database':>12} {'switches':>9} {'slowest shift':>14} {'last old answer':>16}")
-    for outcome in (ours, naive):
-        seen = outcome.seen
-        print(
-            f"{outcome.way:8} {seen.sent:9,} {seen.lost:6,} {seen.posts_answered:15,} {outcome.rows:12,} {outcome.switches:9}"
-            f" {outcome.slowest_shift / timedelta(milliseconds=1):11.1f} ms {outcome.last_old_answer / timedelta(milliseconds=1):13.1f} ms"
-        )
-    good = ours.seen.lost == 0 and ours.rows == ours.seen.posts_answered
+    good = ours.seen.sent >= arguments.requests and ours.seen.lost == 0 and ours.rows == ours.seen.posts_answered
     proves = naive.seen.lost > 0
-    print(f"\nours loses nothing: {'yes' if good else 'NO'}; the naive switch loses some, so the client would have seen it: {'yes' if proves else 'NO'}")
+    text = page(ours, naive, good=good, proves=proves)
+    print(f"\n{text}")
+    command = f"python bench/bench_switch.py --requests {arguments.requests} --rate {arguments.rate} --switches {arguments.switches}"
+    print(f"\nrecorded: {record('switch', title='Requests lost in a switch', command=command, text=text)}")
     return 0 if good and proves else 1
+
+
+def page(ours: Outcome, naive: Outcome, *, good: bool, proves: bool) -> str:
+    """Return both outcomes side by side, and what they say."""
+    columns = ("way", "requests", "lost", "POSTs answered", "in database", "switches", "slowest shift", "last old answer")
+    rows = [columns, *(cells(outcome) for outcome in (ours, naive))]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(columns))]
+    table = "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return (
+        f"{table}\n\nours loses nothing, and every answered POST is in the database: {'yes' if good else 'NO'}\n"
+        f"the naive switch loses some, so this client would have seen a loss: {'yes' if proves else 'NO'}"
+    )
+
+
+def cells(outcome: Outcome) -> tuple[str, ...]:
+    """Return one line of the table."""
+    seen = outcome.seen
+    return (
+        outcome.way,
+        f"{seen.sent:,}",
+        f"{seen.lost:,}",
+        f"{seen.posts_answered:,}",
+        f"{outcome.rows:,}",
+        str(outcome.switches),
+        f"{outcome.slowest_shift / timedelta(milliseconds=1):.1f} ms",
+        f"{outcome.last_old_answer / timedelta(milliseconds=1):.1f} ms",
+    )
 
 
 @contextmanager
@@ -83,6 +109,7 @@ def stack() -> Iterator[tuple[Path, Environment, str]]:
     try:
         ue(home, "env", "up", "--service-port", "0", "--preview-port", "0", "--control-port", "0")
         for version in VERSIONS:
+            print(f"deploying {version}", flush=True)
             ue(home, "deploy", "start", version, "--migrate", "--bake", "1s")
         env = open_environment("local", home).environment
         live = env.traffic.view().weights.live or Colour.BLUE
@@ -117,7 +144,7 @@ def measure(
             took = switch(env, live.other)
             shifts.append(took)
             moments.append((time.time(), old))
-        time.sleep(seconds / (switches + 1))
+        time.sleep(seconds / (switches + 1) + SIGN_IN)
         members.finish()
         exchanges = tuple(read_exchanges(members.report))
     seen = summarise(exchanges)
@@ -164,7 +191,7 @@ def naive_switch(env: Environment, to: Colour) -> timedelta:
 
 def ue(home: Path, *words: str) -> None:
     """Run one command against the bench's own stack."""
-    subprocess.run([UE, *words, "--home", home], check=True, timeout=300, stdin=subprocess.DEVNULL)
+    subprocess.run([UE, *words, "--home", home], check=True, timeout=300, stdin=subprocess.DEVNULL, capture_output=True)
 
 
 if __name__ == "__main__":
