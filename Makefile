@@ -75,7 +75,8 @@ bench: setup ## Measure what was promised; results stand in docs/measured/
 	@set -e; for bench in bench/bench_*.py; do printf '\n%s\n' "$$bench"; $(BIN)/python "$$bench"; done
 
 drill-faults: setup ## Roll every shipped fault out, and print the time from fault to good
-	@$(BIN)/ue rehearse faults
+	@mkdir -p .cache; $(BIN)/ue rehearse faults --to .cache/faults.txt; ended=$$?; cat .cache/faults.txt; \
+	$(BIN)/python bench/measured.py faults --title 'From fault to good, as a client outside saw it' --command 'make drill-faults' <.cache/faults.txt; exit $$ended
 
 fmt: setup ## Format the code and apply the safe fixes
 	$(BIN)/ruff format $(CODE)

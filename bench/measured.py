@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,3 +32,17 @@ def record(name: str, *, title: str, command: str, text: str) -> Path:
 def _commit() -> str:
     found = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty", "--abbrev=12"], capture_output=True, text=True, timeout=10, check=False)
     return found.stdout.strip() or "unknown"
+
+
+def main() -> None:
+    """Record what another program printed: `... | python bench/measured.py NAME --title TITLE --command COMMAND`."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("name")
+    parser.add_argument("--title", required=True)
+    parser.add_argument("--command", required=True)
+    arguments = parser.parse_args()
+    print(f"\nrecorded: {record(arguments.name, title=arguments.title, command=arguments.command, text=sys.stdin.read())}")
+
+
+if __name__ == "__main__":
+    main()

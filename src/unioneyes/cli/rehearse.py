@@ -142,11 +142,12 @@ def _faults_page(ink: Ink, seen: list[FaultSeen]) -> str:
             one.version,
             one.caught_by,
             f"{one.bad} of {one.answers}" if one.answers else "none",
+            format_duration(one.exposed) if one.exposed is not None else "-",
             format_duration(one.fault_to_good) if one.fault_to_good is not None else "-",
             str(one.lost_elsewhere),
             one.ends_as,
         )
         for one in seen
     ]
-    columns = ("", "release", "caught by", "bad answers", "first to last bad", "lost elsewhere", "ends as")
+    columns = ("", "release", "caught by", "bad answers", "first to last answer", "first to last bad", "lost elsewhere", "ends as")
     return table(ink, columns, rows, empty="no faulty release")

@@ -14,6 +14,9 @@ from pydantic import JsonValue, TypeAdapter
 
 from unioneyes.kernel.clock import rfc3339
 
+SLOW_MS = 2000.0
+"""Milliseconds above which an answer is a bad one. Source: Key Metrics, "Response Time (P99) > 2000ms"."""
+
 CONFLICT = 409
 """The one refusal that the service's documentation foresees for what members do."""
 
@@ -44,6 +47,11 @@ class Exchange:
         return self.status is None or not (200 <= self.status < 300 or self.status == CONFLICT)  # noqa: PLR2004 - the class of HTTP's successes
 
     @property
+    def bad(self) -> bool:
+        """True when a member is not served well: lost, or answered later than the document allows."""
+        return self.lost or self.took_ms > SLOW_MS
+
+    @property
     def ended_at(self) -> float:
         """When the answer, or the certainty that none comes, was there: seconds since the epoch."""
         return self.scheduled_at + self.took_ms / 1000
@@ -59,8 +67,10 @@ class VersionSeen:
 
     version: str
     answers: int
-    bad: int
+    lost: int
     """Of them, those that nobody intended."""
+    bad: int
+    """Of them, those that were lost or slow."""
     first: datetime
     """Its first answer."""
     last: datetime
@@ -88,7 +98,7 @@ class LoadReport:
     """Of the answered, from when they were due."""
     p99: timedelta
     first_bad: datetime | None
-    """When the first lost request was lost; None when none was."""
+    """When the first bad answer came, or was given up; None when none was bad."""
     last_bad: datetime | None
     versions: tuple[VersionSeen, ...]
     """In the order of their first answers."""
@@ -107,7 +117,7 @@ class LoadReport:
             "first_bad": rfc3339(self.first_bad) if self.first_bad else None,
             "last_bad": rfc3339(self.last_bad) if self.last_bad else None,
             "versions": [
-                {"version": seen.version, "answers": seen.answers, "bad": seen.bad, "first": rfc3339(seen.first), "last": rfc3339(seen.last)}
+                {"version": seen.version, "answers": seen.answers, "lost": seen.lost, "bad": seen.bad, "first": rfc3339(seen.first), "last": rfc3339(seen.last)}
                 for seen in self.versions
             ],
         }
@@ -134,12 +144,16 @@ def summarise(exchanges: Iterable[Exchange]) -> LoadReport:
     bad: list[float] = []
     seconds: dict[str, Counter[int]] = {}
     ends: dict[str, tuple[float, float]] = {}
+    lost_of: Counter[str] = Counter()
     bad_of: Counter[str] = Counter()
+    lost = 0
     for exchange in exchanges:
         sent += 1
         posts += exchange.method == "POST"
-        if exchange.lost:
+        if exchange.bad:
             bad.append(exchange.ended_at)
+        if exchange.lost:
+            lost += 1
         elif exchange.method == "POST" and exchange.status != CONFLICT:
             posts_answered += 1
         if exchange.claim is not None:
@@ -151,12 +165,13 @@ def summarise(exchanges: Iterable[Exchange]) -> LoadReport:
             seconds.setdefault(exchange.version, Counter())[math.floor(end)] += 1
             first, last = ends.get(exchange.version, (end, end))
             ends[exchange.version] = (min(first, end), max(last, end))
-            bad_of[exchange.version] += exchange.lost
+            lost_of[exchange.version] += exchange.lost
+            bad_of[exchange.version] += exchange.bad
     took.sort()
     return LoadReport(
         sent=sent,
         answered=len(took),
-        lost=len(bad),
+        lost=lost,
         posts=posts,
         posts_answered=posts_answered,
         claims=tuple(claims),
@@ -169,6 +184,7 @@ def summarise(exchanges: Iterable[Exchange]) -> LoadReport:
             VersionSeen(
                 version=version,
                 answers=seconds[version].total(),
+                lost=lost_of[version],
                 bad=bad_of[version],
                 first=_moment(first),
                 last=_moment(last),

@@ -3,13 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 from unioneyes.operations.rehearsal.model import Answered, ClientSeen, Score
-from unioneyes.operations.rehearsal.rules import fault_lines, none_lost, release_lines, scorecard, within
+from unioneyes.operations.rehearsal.rules import fault_lines, fault_seen, none_lost, release_lines, scorecard, within
 
 AT = datetime(2026, 2, 9, 14, 30, tzinfo=UTC)
 
 
 def answered(version: str, *, answers: int, bad: int = 0, first: float = 0, last: float = 60) -> Answered:
-    return Answered(version=version, answers=answers, bad=bad, first_at=AT + timedelta(seconds=first), last_at=AT + timedelta(seconds=last))
+    return Answered(version=version, answers=answers, lost=bad, bad=bad, first_at=AT + timedelta(seconds=first), last_at=AT + timedelta(seconds=last))
 
 
 def seen(*versions: Answered, lost: int = 0, bad: tuple[float, float] | None = None) -> ClientSeen:
@@ -51,3 +51,23 @@ def test_bad_answers_of_the_faulty_version_are_its_own_and_others_are_ours() -> 
 def test_a_card_is_kept_when_nothing_is_broken() -> None:
     assert scorecard((none_lost("lost", 0, 10),)).kept
     assert not scorecard((none_lost("lost", 0, 10), none_lost("lost", 1, 10))).kept
+
+
+def test_a_fault_that_was_undone_within_the_promise_is_kept_and_says_how_long_it_lasted() -> None:
+    client = seen(answered("1.2.0", answers=100, bad=20, first=9, last=14), lost=20, bad=(10, 14))
+    row = fault_seen("1.2.0", client, step="watch_release", ends_as="undone")
+    assert (row.score, row.caught_by) == (Score.KEPT, "the watch")
+    assert (row.fault_to_good, row.exposed) == (timedelta(seconds=4), timedelta(seconds=5))
+
+
+def test_a_faulty_release_that_was_kept_breaks_the_promise() -> None:
+    assert fault_seen("1.2.0", seen(), step=None, ends_as="done").score is Score.BROKEN
+
+
+def test_a_request_lost_elsewhere_breaks_the_promise_of_a_fault_that_was_undone() -> None:
+    assert fault_seen("1.2.0", seen(lost=1, bad=(1, 1)), step="smoke_test", ends_as="undone").score is Score.BROKEN
+
+
+def test_a_fault_without_a_single_request_shows_nothing() -> None:
+    nobody = ClientSeen(sent=0, lost=0, slowest=timedelta(0), p99=timedelta(0), posts_answered=0, versions=(), first_bad_at=None, last_bad_at=None)
+    assert fault_seen("1.2.0", nobody, step="smoke_test", ends_as="undone").score is Score.BROKEN

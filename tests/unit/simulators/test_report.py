@@ -69,7 +69,7 @@ def test_every_request_is_counted_once(sent: list[Exchange]) -> None:
     assert sum(seen.answers for seen in total.versions) == sum(one.version is not None for one in sent)
     assert all(sum(count for _, count in seen.per_second) == seen.answers for seen in total.versions)
     assert all(seen.first <= seen.last for seen in total.versions)
-    assert (total.first_bad is None) == (total.lost == 0)
+    assert (total.first_bad is None) == (not any(one.bad for one in sent))
 
 
 @given(exchanges)
@@ -124,3 +124,11 @@ def test_the_summary_is_no_request(tmp_path: Path) -> None:
     path = tmp_path / "report.jsonl"
     path.write_text(f"{exchange().line()}{json.dumps({'summary': summarise([exchange()]).document()})}\n")
     assert read_report(path).sent == 1
+
+
+def test_a_slow_answer_is_bad_and_not_lost() -> None:
+    total = summarise([exchange(took_ms=2001.0), exchange(took_ms=2000.0)])
+    assert total.lost == 0
+    assert [(seen.lost, seen.bad) for seen in total.versions] == [(0, 1)]
+    assert total.first_bad is not None
+    assert total.first_bad == total.last_bad

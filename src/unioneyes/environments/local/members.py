@@ -73,7 +73,10 @@ def client_seen(report: LoadReport | None) -> ClientSeen:
         slowest=report.slowest,
         p99=report.p99,
         posts_answered=report.posts_answered,
-        versions=tuple(Answered(version=seen.version, answers=seen.answers, bad=seen.bad, first_at=seen.first, last_at=seen.last) for seen in report.versions),
+        versions=tuple(
+            Answered(version=seen.version, answers=seen.answers, lost=seen.lost, bad=seen.bad, first_at=seen.first, last_at=seen.last)
+            for seen in report.versions
+        ),
         first_bad_at=report.first_bad,
         last_bad_at=report.last_bad,
     )

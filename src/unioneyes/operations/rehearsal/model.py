@@ -13,8 +13,10 @@ class Answered:
 
     version: str
     answers: int
+    lost: int
+    """Of them, those that nobody intended: any 5xx, any unexpected 4xx."""
     bad: int
-    """Of them, those that no member wants: any 5xx, any unexpected 4xx."""
+    """Of them, those that were lost or slower than 2 s."""
     first_at: datetime
     last_at: datetime
 
@@ -41,7 +43,7 @@ class ClientSeen:
     def lost_outside(self, faulty: str) -> int:
         """Return how many requests were lost that the faulty version did not answer."""
         answered = self.of(faulty)
-        return self.lost - (answered.bad if answered else 0)
+        return self.lost - (answered.lost if answered else 0)
 
 
 class Score(StrEnum):
@@ -63,6 +65,8 @@ class FaultSeen:
     """Answers that it gave to members."""
     bad: int
     """Of them, bad ones."""
+    exposed: timedelta | None
+    """From the first answer that it gave to members to the last; None when it gave none."""
     fault_to_good: timedelta | None
     """From the first bad answer that the client got to the last; None when it got none."""
     ends_as: str

@@ -88,6 +88,7 @@ def fault_seen(version: str, seen: ClientSeen, *, step: str | None, ends_as: str
         caught_by=caught_by(step),
         answers=answered.answers if answered else 0,
         bad=answered.bad if answered else 0,
+        exposed=answered.last_at - answered.first_at if answered else None,
         fault_to_good=lasted,
         ends_as=ends_as,
         lost_elsewhere=elsewhere,
