@@ -23,7 +23,7 @@ def record(name: str, *, title: str, command: str, text: str) -> Path:
         f"- commit: {_commit()}\n"
         f"- machine: {os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}\n"
         f"- command: `{command}`\n\n"
-        f"```\n{text.strip()}\n```\n",
+        f"```\n{text.rstrip()}\n```\n",
         encoding="utf-8",
     )
     return page
