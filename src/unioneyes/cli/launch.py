@@ -78,7 +78,7 @@ def show_end(ended: Answer[RunView], where: Where, output: Output) -> ExitCode:
     run = ended.value
     result(output, ended.document, lambda ink: run_text(ink, run))
     if run.problem:
-        report(ReportedProblem.read(run.problem), as_json=output.output is not Format.TABLE)
+        report(ReportedProblem.read(run.problem), as_json=output.output is not Format.TABLE, code=exit_code(run))
     following = next_command(run, where)
     if following and output.output is Format.TABLE:
         say(f"next: {following}")

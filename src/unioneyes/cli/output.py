@@ -97,9 +97,9 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - stderr is where it belongs
 
 
-def report(problem: Problem, *, as_json: bool) -> ExitCode:
-    """Print a problem to stderr; return the exit code that it asks for."""
-    document = problem.document()
+def report(problem: Problem, *, as_json: bool, code: ExitCode | None = None) -> ExitCode:
+    """Print a problem to stderr; return the exit code that it asks for, or `code`, to which what came of it afterwards has led."""
+    document = problem.document() if code is None else {**problem.document(), "exit_code": int(code)}
     if as_json:
         say(json.dumps(document))
     else:

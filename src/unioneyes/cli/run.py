@@ -12,11 +12,11 @@ from unioneyes.cli.client import Answer, Api
 from unioneyes.cli.follow import exit_code
 from unioneyes.cli.launch import Flag, show_end
 from unioneyes.cli.launch import watch as watch_run
-from unioneyes.cli.options import HERE, PRINTED, Output, Where
-from unioneyes.cli.output import Cell, Ink, facts, result, say, table
+from unioneyes.cli.options import HERE, PRINTED, Format, Output, Where
+from unioneyes.cli.output import Cell, Ink, facts, report, result, say, table
 from unioneyes.cli.runs import next_command, request_text, run_text, runs_table
 from unioneyes.cli.screens import plain_line
-from unioneyes.kernel.problems import BadInput, ExitCode
+from unioneyes.kernel.problems import BadInput, ExitCode, ReportedProblem
 from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_duration
 from unioneyes.runbook.phases import PhaseView, phases
@@ -60,9 +60,8 @@ def show(run: str, /, *, where: Where = HERE, output: Output = PRINTED) -> ExitC
     plan = api.get(f"runs/{run}/plan", PlanView).value
     steps = phases(plan.steps, run, _whole_journal(api, run), ended=found.value.status.ended)
     result(output, found.document, lambda ink: f"{_asked(ink, found.value)}\n\n{_phases_table(ink, steps)}\n\n{run_text(ink, found.value)}")
-    if found.value.problem:
-        say(f"{found.value.problem['detail']}\n  remedy: {found.value.problem['remedy']}")
-    return exit_code(found.value)
+    code = exit_code(found.value)
+    return report(ReportedProblem.read(found.value.problem), as_json=output.output is not Format.TABLE, code=code) if found.value.problem else code
 
 
 def watch(run: str, /, *, where: Where = HERE, output: Output = PRINTED) -> ExitCode:

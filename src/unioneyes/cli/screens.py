@@ -112,8 +112,6 @@ def plain_line(entry: JournalEntry) -> str:
     match entry.kind:
         case EntryKind.STEP_DONE | EntryKind.UNDO_DONE if took is not None:
             told = format_duration(took)
-        case EntryKind.STEP_STARTED:
-            told = entry.message.partition(" Source: ")[0]
         case _:
             told = " ".join(entry.message.split())
     return " ".join(part for part in (rfc3339(entry.at), entry.kind.value, entry.step or "", told) if part)

@@ -38,10 +38,6 @@ def test_a_step_that_is_done_says_how_long_it_took() -> None:
     assert plain_line(entry(EntryKind.STEP_DONE, "It works.", took_s=0.25)).endswith("step-done watch_release 250 ms")
 
 
-def test_a_step_that_begins_says_what_will_be_true() -> None:
-    assert plain_line(entry(EntryKind.STEP_STARTED, "It works. Source: step 3")).endswith("step-started watch_release It works.")
-
-
 def test_a_watch_that_speaks_twice_a_second_does_not_flood_the_log(capsys: pytest.CaptureFixture[str]) -> None:
     half_seconds = [timedelta(seconds=tick / 2) for tick in range(40)]
     PlainLines().show([entry(EntryKind.STEP_PROGRESS, f"after {after}", after=after) for after in half_seconds])
