@@ -52,6 +52,7 @@ class Chart {
     this.plot = new uPlot({
       ...this.size(),
       cursor: { y: false },
+      legend: { show: false },
       scales: { y: { range: (_, low, high) => [0, Math.max(this.kind.floor, (high ?? 0) * 1.1)] } },
       axes: [{ ...axis, space: 70, size: 26, values: (_, at) => at.map(clock) }, { ...axis, size: 44 }],
       series: [
@@ -68,7 +69,7 @@ class Chart {
     this.answered = COLOURS.map((colour) => seconds[colour].requests_per_s);
     this.plot.setData(this.data);
     this.figure.querySelector(".sentence").textContent = this.sentence();
-    this.figure.querySelector("tbody").replaceChildren(...this.rows());
+    this.figure.querySelector(".figures tbody").replaceChildren(...this.rows());
   }
 
   sentence() {
