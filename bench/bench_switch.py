@@ -38,8 +38,15 @@ VERSIONS = ("1.0.0", "1.1.0")
 READY_WITHIN = timedelta(seconds=60)
 SIGN_IN = 2.0
 """Seconds until the members' first request."""
-SWITCH_ITSELF = 1.0
-"""Seconds before the next switch is confirmed in which its new colour, the old one of the switch before, may answer already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """When one switch began and was confirmed, in seconds since the epoch, and which version served before."""
+
+    began: float
+    confirmed: float
+    old: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,15 +142,15 @@ def measure(
     seconds = requests / rate
     print(f"{way}: {requests:,} requests at {rate}/s, {switches} switches, about {seconds:.0f} s", flush=True)
     shifts: list[timedelta] = []
-    moments: list[tuple[float, str]] = []
+    moments: list[Switch] = []
     with run_members(home, rate=rate) as members:
         for _ in range(switches):
             time.sleep(seconds / (switches + 1))
             live = env.traffic.view().weights.live or Colour.BLUE
             old = next(replica.version for replica in env.replicas.all() if replica.colour is live)
-            took = switch(env, live.other)
-            shifts.append(took)
-            moments.append((time.time(), old))
+            began = time.time()
+            shifts.append(switch(env, live.other))
+            moments.append(Switch(began=began, confirmed=time.time(), old=old))
         time.sleep(seconds / (switches + 1) + SIGN_IN)
         members.finish()
         exchanges = tuple(read_exchanges(members.report))
@@ -160,14 +167,14 @@ def measure(
     )
 
 
-def last_old_answer(exchanges: tuple[Exchange, ...], moments: list[tuple[float, str]]) -> float:
+def last_old_answer(exchanges: tuple[Exchange, ...], switches: list[Switch]) -> float:
     """Return the longest, in seconds, that an old version still answered after a switch was confirmed; 0 when none did."""
-    ends = [*(moment for moment, _ in moments[1:]), float("inf")]
+    ends = [*(switch.began for switch in switches[1:]), float("inf")]
     late = [
-        exchange.ended_at - moment
-        for (moment, old), end in zip(moments, ends, strict=True)
+        exchange.ended_at - switch.confirmed
+        for switch, end in zip(switches, ends, strict=True)
         for exchange in exchanges
-        if exchange.version == old and moment < exchange.ended_at < end - SWITCH_ITSELF
+        if exchange.version == switch.old and switch.confirmed < exchange.ended_at < end
     ]
     return max(late, default=0.0)
 

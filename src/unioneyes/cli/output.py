@@ -86,7 +86,7 @@ def facts(ink: Ink, pairs: Iterable[tuple[str, str]], *, indent: str = "") -> st
 def result(output: Output, document: JsonValue, people: Callable[[Ink], str]) -> None:
     """Print a result in the form that was asked for, to stdout or to the file that was named."""
     if output.to is None:
-        print(_formed(output.output, document, people, Ink.of(sys.stdout)))  # noqa: T201 - the result
+        print(_formed(output.output, document, people, Ink.of(sys.stdout)), flush=True)  # noqa: T201 - the result
     else:
         _write(output.to, _formed(output.output, document, people, Ink(colour=False)) + "\n")
         say(f"written: {output.to}")

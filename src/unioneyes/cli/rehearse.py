@@ -20,7 +20,7 @@ from unioneyes.kernel.problems import ExitCode
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
 from unioneyes.operations.rehearsal.model import ClientSeen, FaultSeen, Score, Scorecard
-from unioneyes.operations.rehearsal.rules import fault_lines, fault_seen, release_lines, scorecard, told
+from unioneyes.operations.rehearsal.rules import fault_lines, fault_seen, none_lost, release_lines, scorecard, told
 
 RATE = 50.0
 """Requests a second: a fair load for one machine that also runs everything else."""
@@ -111,6 +111,7 @@ def _card(seen: ClientSeen, good: Ended, bad: Ended) -> Scorecard:
     back = gone.rolled_back if gone else None
     return scorecard(
         (
+            none_lost("requests lost that no faulty version answered", seen.lost_outside(FAULTY), seen.sent),
             told("slowest answer of all; 99 % came within", f"{format_duration(seen.slowest)}; {format_duration(seen.p99)}"),
             told("backup proven by restoring it", good.fact("verify_backup")),
             told(f"{GOOD}: migration applied", good.fact("apply_migrations")),

@@ -44,8 +44,12 @@ def test_an_old_answer_long_after_the_switch_breaks_the_promise() -> None:
 def test_bad_answers_of_the_faulty_version_are_its_own_and_others_are_ours() -> None:
     client = seen(answered("1.2.0", answers=100, bad=20), lost=21, bad=(10, 14))
     assert client.lost_outside("1.2.0") == 1
-    lines = fault_lines(client, faulty="1.2.0", detected_at=AT + timedelta(seconds=13), healthy_in=timedelta(milliseconds=200))
-    assert lines[-1].score is Score.BROKEN
+
+
+def test_a_fault_that_was_seen_late_breaks_the_promise_of_detection() -> None:
+    client = seen(answered("1.2.0", answers=100, bad=20), lost=20, bad=(10, 200))
+    lines = fault_lines(client, faulty="1.2.0", detected_at=AT + timedelta(seconds=131), healthy_in=timedelta(milliseconds=200))
+    assert [line.score for line in lines] == [Score.NO_PROMISE, Score.BROKEN, Score.KEPT, Score.KEPT]
 
 
 def test_a_card_is_kept_when_nothing_is_broken() -> None:

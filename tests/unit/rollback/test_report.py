@@ -50,6 +50,16 @@ def test_the_impact_says_what_was_counted_and_never_guesses() -> None:
     assert "Users affected: unknown" in incident_report(replace(INCIDENT, answers=None, errors=None))
 
 
+def test_a_verdict_stands_in_the_timeline_with_its_reason() -> None:
+    verdict = replace(entry(4, EntryKind.STEP_DONE, "watch_release", "done"), data={"result": {"verdict": {"outcome": "roll-back", "reason": "errors: 20 %"}}})
+    assert "- 14:30:04 - watch_release: roll-back, because of errors: 20 %" in incident_report(replace(INCIDENT, story=(verdict,)))
+
+
+def test_the_report_says_whether_a_person_ordered_the_rollback() -> None:
+    assert "rollback-1, ordered by a person" in incident_report(INCIDENT)
+    assert "deploy-1.1, ordered by the deployment's own verdict" in incident_report(replace(INCIDENT, rollback="deploy-1.1"))
+
+
 def test_the_post_mortem_is_due_within_24_hours() -> None:
     assert "**Post-mortem due:** 2026-02-10 14:30 UTC" in incident_report(INCIDENT)
 

@@ -54,7 +54,6 @@ def fault_lines(seen: ClientSeen, *, faulty: str, detected_at: datetime | None, 
         within("first bad answer -> detected", detected_at - first if detected_at and first else None, DETECTED_WITHIN, "2 min"),
         within("detected -> previous release healthy again", healthy_in, ROLLED_BACK_WITHIN, "5 min"),
         within("first bad answer -> last bad answer", last - first if first and last else None, ROLLED_BACK_WITHIN, "5 min"),
-        none_lost("requests lost that no faulty version answered", seen.lost_outside(faulty), seen.sent),
     )
 
 

@@ -36,6 +36,7 @@ class Incident:
     ordered: datetime
     healthy: datetime
     responders: tuple[str, ...]
+    """Who started the runs."""
     deployment: str | None
     rollback: str
     story: tuple[JournalEntry, ...]
@@ -52,16 +53,18 @@ def page_name(day: datetime, number: int) -> str:
 def incident_report(incident: Incident) -> str:
     """Return the page. What the program can't know is left as a question to a person, and said so."""
     timeline = "\n".join(_line(entry) for entry in incident.story if entry.kind in _TOLD) or "- (the journal holds nothing of it)"
+    automatic = incident.deployment is not None and incident.rollback.startswith(f"{incident.deployment}.")
+    ordered_by = "by the deployment's own verdict" if automatic else "by a person"
     due = incident.healthy + POST_MORTEM_WITHIN
     served = "unknown" if incident.answers is None else f"{incident.errors} of {incident.answers} requests that {incident.bad_version} answered failed"
     return f"""# Incident: {incident.bad_version} rolled back
 
 **Date:** {incident.ordered:%Y-%m-%d}
 **Duration:** {format_duration(incident.healthy - incident.began)}
-**Severity:** P1
-**Responders:** {", ".join(incident.responders) or "none; it was rolled back automatically"}
+**Severity:** P1, as every rollback at first; the post-mortem may lower it
+**Responders:** {", ".join(incident.responders) or "to be filled in by the post-mortem"}
 **Deployment:** {incident.deployment or "none under way"}, status `FAILED - ROLLED BACK`
-**Rollback:** {incident.rollback}, {format_duration(incident.healthy - incident.ordered)} from the order to a healthy answer of {incident.good_version}
+**Rollback:** {incident.rollback}, ordered {ordered_by}, {format_duration(incident.healthy - incident.ordered)} from the order to a healthy answer of {incident.good_version}
 **Post-mortem due:** {due:%Y-%m-%d %H:%M} UTC
 
 ## Timeline
@@ -91,4 +94,13 @@ The cause itself is for the post-mortem to find.
 
 def _line(entry: JournalEntry) -> str:
     step = f"{entry.step}: " if entry.step else ""
-    return f"- {entry.at:%H:%M:%S} - {step}{entry.message}"
+    return f"- {entry.at:%H:%M:%S} - {step}{_verdict(entry) or entry.message}"
+
+
+def _verdict(entry: JournalEntry) -> str | None:
+    """Return why a watch decided as it did; None for any other line."""
+    match entry.data.get("result"):
+        case {"verdict": {"outcome": str(outcome), "reason": str(reason)}}:
+            return f"{outcome}, because of {reason}"
+        case _:
+            return None

@@ -104,7 +104,7 @@ def write_incident_report(
             began=_switched_at(entries) or ordered,
             ordered=ordered,
             healthy=healthy,
-            responders=(),
+            responders=_responders(entries),
             deployment=deployment,
             rollback=run_id,
             story=entries,
@@ -182,6 +182,10 @@ def _free_page(documents: Documents, day: datetime, run_id: str) -> str:
 
 def _switched_at(entries: tuple[JournalEntry, ...]) -> datetime | None:
     return next((entry.at for entry in entries if entry.kind is EntryKind.STEP_DONE and entry.step == "shift_traffic"), None)
+
+
+def _responders(entries: tuple[JournalEntry, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(str(entry.data["by"]) for entry in entries if entry.kind is EntryKind.RUN_STARTED and "by" in entry.data))
 
 
 def _last_figures(entries: tuple[JournalEntry, ...]) -> tuple[int | None, int | None]:
