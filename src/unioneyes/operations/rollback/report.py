@@ -54,6 +54,7 @@ def incident_report(incident: Incident) -> str:
     """Return the page. What the program can't know is left as a question to a person, and said so."""
     timeline = "\n".join(_line(entry) for entry in incident.story if entry.kind in _TOLD) or "- (the journal holds nothing of it)"
     automatic = incident.deployment is not None and incident.rollback.startswith(f"{incident.deployment}.")
+    took = format_duration(incident.healthy - incident.ordered)
     ordered_by = "by the deployment's own verdict" if automatic else "by a person"
     due = incident.healthy + POST_MORTEM_WITHIN
     served = "unknown" if incident.answers is None else f"{incident.errors} of {incident.answers} requests that {incident.bad_version} answered failed"
@@ -64,7 +65,7 @@ def incident_report(incident: Incident) -> str:
 **Severity:** P1, as every rollback at first; the post-mortem may lower it
 **Responders:** {", ".join(incident.responders) or "to be filled in by the post-mortem"}
 **Deployment:** {incident.deployment or "none under way"}, status `FAILED - ROLLED BACK`
-**Rollback:** {incident.rollback}, ordered {ordered_by}, {format_duration(incident.healthy - incident.ordered)} from the order to a healthy answer of {incident.good_version}
+**Rollback:** {incident.rollback}, ordered {ordered_by}, {took} from the order to a healthy answer of {incident.good_version}
 **Post-mortem due:** {due:%Y-%m-%d %H:%M} UTC
 
 ## Timeline
