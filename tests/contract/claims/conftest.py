@@ -117,6 +117,15 @@ class Replica:
     def lines(self) -> list[dict[str, JsonValue]]:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
+    def logged(self, *, at_least: int, **fields: str) -> list[dict[str, JsonValue]]:
+        """Return the lines with `fields`, once there are as many: a line may be written just after its answer is sent."""
+
+        def found() -> list[dict[str, JsonValue]]:
+            return [line for line in self.lines() if all(line.get(name) == value for name, value in fields.items())]
+
+        wait_until(lambda: len(found()) >= at_least)
+        return found()
+
     def drain(self) -> None:
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.private)), trust_env=False) as operations:
             assert operations.post("http://replica/drain").status_code == 202

@@ -168,7 +168,7 @@ def test_every_answer_says_its_version_and_its_request(replica: Replica) -> None
         assert client.get("/healthz").headers["x-ue-version"] == "1.1.0"
         assert client.get("/api/claims", headers={"x-request-id": "given-by-the-edge"}).headers["x-request-id"] == "given-by-the-edge"
         assert client.get("/api/claims", headers={"x-request-id": "no good\x01"}).headers["x-request-id"] != "no good\x01"
-    line = next(line for line in replica.lines() if line["request_id"] == "given-by-the-edge")
+    (line,) = replica.logged(at_least=1, request_id="given-by-the-edge")
     assert line["level"] == "INFO"
     assert (line["replica"], line["version"], line["status"], line["path"]) == ("blue-1", "1.1.0", 401, "/api/claims")
 

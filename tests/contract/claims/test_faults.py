@@ -42,7 +42,7 @@ def test_errors_fail_one_request_for_claims_in_five_and_log_it(replicas: Replica
             pass
     assert failed.headers["content-type"] == "application/problem+json"
     assert failed.headers["x-ue-version"] == "1.2.0-errors"
-    logged = [line for line in replica.lines() if line["level"] == "ERROR"]
+    logged = replica.logged(at_least=5, level="ERROR")
     assert len(logged) == 5
     assert "RuntimeError" in str(logged[0]["exception"])
 

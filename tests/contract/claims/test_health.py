@@ -49,7 +49,7 @@ def test_a_lost_database_is_told_and_found_again_without_a_restart(replicas: Rep
         assert client.get("/healthz").status_code == 200
         admin.execute(f"ALTER DATABASE {database.name} WITH ALLOW_CONNECTIONS true".encode())
         assert client.get("/api/claims").status_code == 200
-    errors = [line for line in replica.lines() if line["level"] == "ERROR"]
+    errors = replica.logged(at_least=2, level="ERROR")
     assert {line["path"] for line in errors} == {"/api/claims", "/api/health"}
 
 
