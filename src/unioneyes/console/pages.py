@@ -25,6 +25,7 @@ from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.units import format_duration
 from unioneyes.ports.environment import Facts
+from unioneyes.runbook.phases import phases, seconds
 from unioneyes.runbook.views import EntryKind, JournalEntry, RunView
 
 LAST_RUNS = 8
@@ -92,7 +93,7 @@ def runs(control: Parts, by: Admitted, before: str | None = None) -> Response:
 def run(run_id: str, control: Parts, by: Admitted) -> Response:
     """Return one run with its journal and its plan."""
     del by
-    return _page(control.environment.facts, "run.html", "runs", {**_run(control, run_id), "plan": control.engine.planned(run_id)})
+    return _page(control.environment.facts, "run.html", "runs", _run(control, run_id))
 
 
 @router.get("/fragments/current")
@@ -172,8 +173,14 @@ def _runs(control: Parts, limit: int, before: str | None = None) -> Shown:
 
 def _run(control: Parts, run_id: str) -> Shown:
     found = control.engine.run(run_id)
-    journal = control.journals.of(run_id)
-    return {"run": found, "entries": shortened(journal)[::-1], "seen": _digest((found, len(journal), _took(found)))}
+    plan, journal = control.engine.planned(run_id), control.journals.of(run_id)
+    return {
+        "run": found,
+        "plan": plan,
+        "phases": phases(plan.steps, run_id, journal, ended=found.status.ended),
+        "entries": shortened(journal)[::-1],
+        "seen": _digest((found, len(journal), _took(found))),
+    }
 
 
 def shortened(journal: Sequence[JournalEntry]) -> tuple[JournalEntry, ...]:
@@ -184,6 +191,12 @@ def shortened(journal: Sequence[JournalEntry]) -> tuple[JournalEntry, ...]:
         for entry, after in zip(journal, following, strict=False)  # an empty journal has nothing that anything follows
         if not (entry.kind is EntryKind.STEP_PROGRESS and after and after.kind is EntryKind.STEP_PROGRESS and after.step == entry.step)
     )
+
+
+def told(entry: JournalEntry) -> str:
+    """Return what a line of the journal says: of a step that is done, how long it took, for what it does was said when it began."""
+    took = seconds(entry.data.get("took_s"))
+    return format_duration(took) if took is not None and entry.kind in {EntryKind.STEP_DONE, EntryKind.UNDO_DONE} else entry.message
 
 
 def _page(facts: Facts, template: str, here: str, shown: Shown, *, status: int = HTTPStatus.OK) -> Response:
@@ -214,6 +227,7 @@ def _templates() -> Templates:
         "number": _number,
         "percent": _percent,
         "pretty": _pretty,
+        "told": told,
     }
     templates.globals["static"] = static_url
     return templates

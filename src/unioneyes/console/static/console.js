@@ -135,5 +135,6 @@ function listenToKeys() {
 
 document.addEventListener("htmx:sendError", () => linkIs("bad", "✘ the server does not answer"));
 document.addEventListener("htmx:afterRequest", (event) => event.detail.successful && linkIs("good", "● live"));
+if (!document.querySelector("[hx-trigger], [data-chart]")) linkIs("quiet", ""); // nothing on this page changes any more
 drawCharts();
 listenToKeys();
