@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
@@ -43,6 +45,16 @@ class MainJob:
         assert said.code == 0, said.err
         return self.run(said)
 
+    def started(self, version: str, *flags: str) -> str:
+        """A deployment is under way; return its run."""
+        said = self.stack.ue("deploy", "start", version, *flags, "--detach", "-o", "json")
+        assert said.code in {0, 8}, said.err
+        return str(self.run(said)["id"])
+
+    def ended(self, run_id: str, *, within: float = 120) -> Said:
+        """Follow a run to its end."""
+        return self.stack.ue("run", "watch", run_id, "-o", "json", within=within)
+
     def run(self, said: Said) -> JsonObject:
         """Return the run that a command printed."""
         return _OBJECT.validate_json(said.out)
@@ -83,11 +95,35 @@ class MainJob:
         with self.database() as connection:
             return [str(row[0]) for row in connection.execute("select hash from drizzle.__drizzle_migrations order by id").fetchall()]
 
+    def ensure_not_migrated(self, *, serving: str, to: str) -> None:
+        """`serving` serves alone on its own schema, so that a deployment of `to` has migrations to apply again."""
+        self.ensure_serving(serving)
+        migrations = self.stack.environment.migrations
+        older = {migration.tag for migration in migrations.folder(serving)}
+        migrations.roll_back(tuple(migration for migration in migrations.folder(to) if migration.tag not in older))
+
+    def waiting_locks(self) -> int:
+        """Return how many sessions wait for a lock, as PostgreSQL says."""
+        with self.database() as connection:
+            row = connection.execute("select count(*) from pg_locks where not granted").fetchone()
+        assert row is not None
+        return int(str(row[0]))
+
     def announced(self) -> list[JsonObject]:
         """Return what the incidents channel received; nothing that the vendor would refuse may be among what was sent."""
         slack = self.parts.slack_url.removesuffix("api/")
         assert httpx.get(f"{slack}_violations").json() == []
         return _OBJECTS.validate_python(httpx.get(f"{slack}_received").json())
+
+    @contextmanager
+    def chat_down(self) -> Iterator[None]:
+        """Slack answers 503 to everything in the block."""
+        faults = f"{self.parts.slack_url.removesuffix('api/')}_faults"
+        httpx.post(faults, json={"mode": "down"}).raise_for_status()
+        try:
+            yield
+        finally:
+            httpx.post(faults, json={"mode": None}).raise_for_status()
 
     def newest_run(self, runbook: str) -> str:
         runs = _OBJECTS.validate_json(self.stack.ue("run", "list", "-o", "json").out)
