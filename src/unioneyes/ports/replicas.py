@@ -26,6 +26,8 @@ class Replica:
     restarts: int
     """How often it was started again after it ended by itself."""
     since: datetime
+    served: bool
+    """True once members were sent to this version on this colour: it is known to work, and can be gone back to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,9 @@ class Replicas(Protocol):
 
     def describe_start(self, colour: Colour, *, version: str, count: int) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
+
+    def mark_served(self, colour: Colour) -> None:
+        """What stands on `colour` has served members from now on, until another version takes its place; kept across restarts."""
 
     def stop(self, colour: Colour) -> None:
         """`colour` runs nothing: each replica was told to drain, finished what it had, and ended."""

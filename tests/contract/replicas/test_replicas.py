@@ -231,3 +231,13 @@ def test_no_replicas_and_sockets_that_the_kernel_would_refuse_are_bad_input(serv
     far = replace(service.replicas, folder=service.replicas.folder / ("x" * 100))
     with pytest.raises(BadInput, match="too long"):
         far.start(BLUE, version="1.0.0", count=1, within=PATIENCE)
+
+
+def test_what_has_served_is_remembered_until_another_version_takes_its_place(service: Service) -> None:
+    start(service, BLUE)
+    assert not any(replica.served for replica in service.replicas.all())
+    service.replicas.mark_served(BLUE)
+    start(service, BLUE)
+    assert all(replica.served for replica in service.replicas.all())
+    start(service, BLUE, "1.1.0")
+    assert not any(replica.served for replica in service.replicas.all())

@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unioneyes.operations.deployment.sequential import Detector, upper_bound
+from unioneyes.operations.deployment.sequential import Detector, spared
 
 LOOKS_IN_TEN_MINUTES = 1200
 
@@ -54,9 +54,16 @@ def test_nothing_is_held_against_a_release_where_everything_is_allowed() -> None
     assert not Detector().seeing(failures=1000, answers=1000, allowed=1.0).sure
 
 
-@given(st.integers(min_value=1, max_value=10_000), st.data())
-def test_the_upper_bound_lies_above_the_share_and_never_above_one(answers: int, data: st.DataObject) -> None:
-    failures = data.draw(st.integers(min_value=0, max_value=answers))
-    bound = upper_bound(failures, answers)
-    assert failures / answers <= bound + 1e-9
-    assert bound <= 1
+def test_an_old_version_without_answers_is_not_spared() -> None:
+    assert not spared(failures=0, answers=0, fine=0.05, failing=1.0)
+
+
+def test_two_good_answers_spare_a_version_of_a_fault_of_everything_and_many_are_needed_of_a_small_one() -> None:
+    assert spared(failures=0, answers=2, fine=0.05, failing=1.0)
+    assert not spared(failures=0, answers=20, fine=0.05, failing=0.2)
+    assert spared(failures=0, answers=40, fine=0.05, failing=0.2)
+
+
+@given(st.integers(min_value=1, max_value=1000), st.floats(min_value=0.06, max_value=1.0))
+def test_a_version_that_fails_as_the_other_does_is_not_spared(answers: int, failing: float) -> None:
+    assert not spared(failures=round(failing * answers + 0.5), answers=answers, fine=0.05, failing=failing)

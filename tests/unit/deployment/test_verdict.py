@@ -1,69 +1,97 @@
 """The watch's verdict: keep, roll back, or not enough data."""
 
+import random
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unioneyes.operations.deployment.model import Figures, Keep, NotEnoughData, RollBack
-from unioneyes.operations.deployment.verdict import Look, Tally, Watch, exceeds_error_rate, share
+from unioneyes.operations.deployment.model import Keep, NotEnoughData, RollBack
+from unioneyes.operations.deployment.verdict import Look, Seen, Tally, Watch, exceeds_error_rate, exceeds_slow_share, share
 
 START = datetime(2026, 2, 9, 14, 30, tzinfo=UTC)
 HALF_A_SECOND = timedelta(milliseconds=500)
-NOTHING = Tally()
+PROBES_A_LOOK = 5
+FINE = Seen(tally=Tally(answers=PROBES_A_LOOK))
 
 
-def watched(
-    looks: int,
-    *,
-    new: Tally,
-    old: Tally = NOTHING,
-    new_health: bool | None = None,
-    old_health: bool | None = None,
-    restarts: int = 0,
-    every: timedelta = HALF_A_SECOND,
-) -> Watch:
+def watched(looks: int, *, new: Seen, old: Seen | None = FINE, every: timedelta = HALF_A_SECOND) -> Watch:
     watch = Watch()
     for number in range(looks):
-        watch.see(Look(at=START + number * every, new=new, old=old, new_health=new_health, old_health=old_health, new_restarts=restarts))
+        watch.see(Look(at=START + number * every, new=new, old=old))
     return watch
 
 
-def figures(answers: int, errors: int = 0) -> Figures:
-    return Figures(answers=answers, errors=errors, slow=0, p99_ms=20.0)
+def seen(answers: int, *, errors: int = 0, slow: int = 0) -> Seen:
+    return Seen(tally=Tally(answers=answers, errors=errors, slow=slow))
+
+
+def looks_until_rolled_back(chance: random.Random, *, good_looks: int, new_fails: float, old_fails: float, rate: int, looks: int = 60) -> int | None:
+    """Return after how many looks a fault that begins after some good ones rolls back; None when it never does."""
+    watch = Watch()
+    for number in range(good_looks + looks):
+        begun = number >= good_looks
+
+        def tally(answers: int, fails: float, *, begun: bool = begun) -> Seen:
+            return seen(answers, errors=sum(begun and chance.random() < fails for _ in range(answers)))
+
+        watch.see(Look(at=START + number * HALF_A_SECOND, new=tally(rate // 2, new_fails), old=tally(PROBES_A_LOOK, old_fails)))
+        if watch.rolls_back():
+            return number - good_looks + 1
+    return None
 
 
 def test_a_release_that_fails_every_fifth_request_goes_back_within_seconds() -> None:
-    assert isinstance(watched(10, new=Tally(answers=50, errors=10)).rolls_back(), RollBack)
+    took = [looks_until_rolled_back(random.Random(seed), good_looks=20, new_fails=0.2, old_fails=0, rate=50) for seed in range(20)]
+    assert all(looks is not None and looks <= 20 for looks in took), took
 
 
-def test_a_release_that_fails_none_stays() -> None:
-    watch = watched(20, new=Tally(answers=50))
-    assert watch.rolls_back() is None
-    assert isinstance(watch.concludes(seen=figures(1000), blind=False), Keep)
+@pytest.mark.parametrize("fails", [1.0, 0.5, 0.3, 0.15])
+@pytest.mark.parametrize("rate", [10, 30, 100])
+@pytest.mark.parametrize("good_looks", [0, 1, 40, 300])
+def test_a_fault_outside_that_hits_both_alike_never_rolls_back_whenever_it_begins(fails: float, rate: int, good_looks: int) -> None:
+    for seed in range(5):
+        assert looks_until_rolled_back(random.Random(seed), good_looks=good_looks, new_fails=fails, old_fails=fails, rate=rate) is None
 
 
-def test_a_fault_outside_that_hits_both_alike_does_not_roll_back() -> None:
-    watch = watched(40, new=Tally(answers=50, errors=25), old=Tally(answers=4, errors=2))
-    assert watch.rolls_back() is None
-    verdict = watch.concludes(seen=figures(2000, 1000), blind=False)
+def test_a_fault_outside_is_named_when_the_watch_ends() -> None:
+    verdict = watched(40, new=seen(50, errors=25), old=seen(4, errors=2)).concludes(blind=False)
     assert isinstance(verdict, Keep)
     assert "outside" in verdict.reason
 
 
-def test_a_fault_of_the_new_version_alone_rolls_back_although_the_old_one_is_fine() -> None:
-    assert isinstance(watched(40, new=Tally(answers=50, errors=25), old=Tally(answers=4)).rolls_back(), RollBack)
+def test_nothing_heard_of_the_old_version_spares_it_of_nothing() -> None:
+    assert watched(40, new=seen(50, errors=50), old=seen(0)).rolls_back() is None
+
+
+def test_a_first_release_has_nothing_beside_it_and_is_judged_alone() -> None:
+    assert isinstance(watched(10, new=seen(50, errors=10), old=None).rolls_back(), RollBack)
+
+
+def test_a_release_that_fails_none_stays() -> None:
+    watch = watched(20, new=seen(50))
+    assert watch.rolls_back() is None
+    assert isinstance(watch.concludes(blind=False), Keep)
 
 
 def test_slow_answers_roll_back() -> None:
-    verdict = watched(10, new=Tally(answers=50, slow=15), old=Tally(answers=4)).rolls_back()
+    verdict = watched(20, new=seen(50, slow=15)).rolls_back()
     assert isinstance(verdict, RollBack)
     assert verdict.reason.startswith("slow")
 
 
-def test_the_document_s_limit_is_five_per_cent_and_strict() -> None:
+def test_a_p99_above_the_limit_is_seen_at_the_end_even_where_the_detector_was_not_sure() -> None:
+    watch = watched(1, new=seen(300, slow=6))
+    assert watch.rolls_back() is None
+    assert isinstance(watch.concludes(blind=False), RollBack)
+
+
+def test_the_document_s_limits_are_strict() -> None:
     assert not exceeds_error_rate(Tally(answers=1000, errors=50))
     assert exceeds_error_rate(Tally(answers=1000, errors=51))
+    assert not exceeds_slow_share(Tally(answers=1000, slow=10))
+    assert exceeds_slow_share(Tally(answers=1000, slow=11))
 
 
 @given(st.integers(min_value=0, max_value=4), st.integers(min_value=0, max_value=100))
@@ -72,38 +100,54 @@ def test_a_handful_of_failures_is_never_a_fault(errors: int, more: int) -> None:
 
 
 def test_just_above_the_limit_over_five_minutes_rolls_back() -> None:
-    watch = watched(301, new=Tally(answers=1000, errors=51), every=timedelta(seconds=1))
-    assert isinstance(watch.rolls_back(), RollBack)
+    assert isinstance(watched(301, new=seen(1000, errors=51), every=timedelta(seconds=1)).rolls_back(), RollBack)
 
 
 def test_exactly_the_limit_over_five_minutes_stays() -> None:
-    assert watched(301, new=Tally(answers=1000, errors=50), every=timedelta(seconds=1)).rolls_back() is None
+    assert watched(301, new=seen(1000, errors=50), every=timedelta(seconds=1)).rolls_back() is None
 
 
 def test_two_bad_health_reports_are_forgiven_and_three_are_not() -> None:
-    assert watched(2, new=Tally(), new_health=False, old_health=True).rolls_back() is None
-    assert isinstance(watched(3, new=Tally(), new_health=False, old_health=True).rolls_back(), RollBack)
+    assert watched(2, new=Seen(healthy=False), old=Seen(healthy=True)).rolls_back() is None
+    assert isinstance(watched(3, new=Seen(healthy=False), old=Seen(healthy=True)).rolls_back(), RollBack)
 
 
 def test_bad_health_of_both_is_a_fault_outside() -> None:
-    assert watched(10, new=Tally(), new_health=False, old_health=False).rolls_back() is None
+    assert watched(10, new=Seen(healthy=False), old=Seen(healthy=False)).rolls_back() is None
 
 
-def test_replicas_that_keep_ending_roll_back() -> None:
-    assert watched(1, new=Tally(), restarts=1).rolls_back() is None
-    assert isinstance(watched(1, new=Tally(), restarts=2).rolls_back(), RollBack)
+def test_bad_health_waits_for_what_the_old_version_says_of_the_same_seconds() -> None:
+    assert watched(10, new=Seen(healthy=False), old=Seen(healthy=None)).rolls_back() is None
+
+
+def test_replicas_that_keep_ending_roll_back_unless_the_old_ones_do_too() -> None:
+    assert watched(1, new=Seen(restarts=1)).rolls_back() is None
+    assert isinstance(watched(1, new=Seen(restarts=2)).rolls_back(), RollBack)
+    assert watched(1, new=Seen(restarts=2), old=Seen(restarts=2)).rolls_back() is None
+
+
+def test_errors_in_the_logs_roll_back_although_every_answer_looks_fine() -> None:
+    watch = watched(20, new=Seen(tally=Tally(answers=50), log_errors=200))
+    verdict = watch.rolls_back()
+    assert isinstance(verdict, RollBack)
+    assert verdict.reason.startswith("log errors")
+
+
+def test_errors_in_both_versions_logs_are_a_fault_outside() -> None:
+    watch = watched(20, new=Seen(tally=Tally(answers=50), log_errors=200), old=Seen(tally=Tally(answers=5), log_errors=20))
+    assert watch.rolls_back() is None
 
 
 def test_too_few_answers_are_not_enough_data_and_never_keep() -> None:
-    assert isinstance(watched(5, new=Tally(answers=1)).concludes(seen=figures(5), blind=False), NotEnoughData)
+    assert isinstance(watched(5, new=seen(1)).concludes(blind=False), NotEnoughData)
 
 
 def test_a_silent_data_plane_is_not_enough_data() -> None:
-    assert isinstance(watched(50, new=Tally(answers=50)).concludes(seen=figures(2500), blind=True), NotEnoughData)
+    assert isinstance(watched(50, new=seen(50)).concludes(blind=True), NotEnoughData)
 
 
 def test_the_last_health_report_must_be_good() -> None:
-    assert isinstance(watched(1, new=Tally(answers=100), new_health=False).concludes(seen=figures(100), blind=False), NotEnoughData)
+    assert isinstance(watched(1, new=Seen(tally=Tally(answers=100), healthy=False)).concludes(blind=False), NotEnoughData)
 
 
 def test_a_share_of_nothing_is_none_seen() -> None:
@@ -112,5 +156,4 @@ def test_a_share_of_nothing_is_none_seen() -> None:
 
 
 def test_a_window_forgets_what_is_older_than_five_minutes() -> None:
-    watch = watched(400, new=Tally(answers=10), every=timedelta(seconds=1))
-    assert len(watch.looks) == 301
+    assert len(watched(400, new=seen(10), every=timedelta(seconds=1)).looks) == 301

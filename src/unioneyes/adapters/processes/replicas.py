@@ -47,6 +47,7 @@ class _Wanted(BaseModel):
 
     version: str
     count: int
+    served: bool = False
 
 
 _State = TypeAdapter(dict[Colour, _Wanted])
@@ -71,6 +72,7 @@ class LocalReplicas:
 
     def all(self) -> tuple[Replica, ...]:
         """Return every replica of both colours, ordered by name. Raises: SupervisorUnavailable."""
+        wanted = self._wanted()
         return tuple(
             Replica(
                 name=status.name,
@@ -80,6 +82,7 @@ class LocalReplicas:
                 ready=status.ready,
                 restarts=status.restarts,
                 since=status.since,
+                served=_served(wanted.get(Colour(status.labels[_COLOUR])), status.labels[_VERSION]),
             )
             for status in self._present()
         )
@@ -90,7 +93,7 @@ class LocalReplicas:
         Raises: NoReadyReplica (with the reason: exit code, last log lines) when they are not ready in time, or keep ending; SupervisorUnavailable.
         """
         started = time.monotonic()
-        self._want(colour, _Wanted(version=version, count=count))
+        self._want(colour, _Wanted(version=version, count=count, served=_served(self._wanted().get(colour), version)))
         slots = self._slots(colour, version, count)
         self._start_missing(slots)
         self._await(colour, slots, within)
@@ -99,6 +102,12 @@ class LocalReplicas:
     def describe_start(self, colour: Colour, *, version: str, count: int) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
         return tuple(_typed(self.command(slot)) for slot in self._slots(colour, version, count))
+
+    def mark_served(self, colour: Colour) -> None:
+        """What stands on `colour` has served members from now on, until another version takes its place; kept across restarts."""
+        wanted = self._wanted().get(colour)
+        if wanted is not None and not wanted.served:
+            self._want(colour, wanted.model_copy(update={"served": True}))
 
     def stop(self, colour: Colour) -> None:
         """`colour` runs nothing: each replica was told to drain, finished what it had, and ended. Raises: SupervisorUnavailable."""
@@ -220,6 +229,10 @@ class LocalReplicas:
         temporary = self.state_file.with_name(f".{self.state_file.name}.{os.getpid()}")
         temporary.write_text(json.dumps(document, indent=1))
         temporary.replace(self.state_file)
+
+
+def _served(wanted: _Wanted | None, version: str) -> bool:
+    return wanted is not None and wanted.version == version and wanted.served
 
 
 def _typed(spec: ProcessSpec) -> str:

@@ -99,5 +99,5 @@ def refuse_if_blocked(gates: tuple[Gate, ...]) -> None:
     if blocking:
         raise ChecklistBlocks(
             what="the pre-deployment checklist blocks: " + "; ".join(f"{gate.title} is {gate.state.value}: {gate.detail}" for gate in blocking),
-            remedy="; ".join(dict.fromkeys(gate.remedy for gate in blocking if gate.remedy)) or "ue deploy start --dry-run shows the checklist",
+            remedy="; ".join(dict.fromkeys(gate.remedy for gate in blocking if gate.remedy)) or "ue deploy start VERSION --dry-run shows the whole checklist",
         )

@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from unioneyes.kernel.problems import Problem, Refused
+from unioneyes.kernel.problems import BadInput, Problem, Refused
 from unioneyes.kernel.status import RunStatus
-from unioneyes.operations.deployment.checklist import migration_reviewed, refuse_if_blocked, rollback_plan, sign_offs, waive
+from unioneyes.kernel.units import format_duration
+from unioneyes.operations.deployment.checklist import migration_reviewed, rollback_plan, sign_offs, waive
 from unioneyes.operations.deployment.model import (
     DeployPlan,
     DeployRequest,
     Keep,
-    NotEnoughData,
     Receipt,
-    RollBack,
     Started,
     Switched,
     Verified,
@@ -24,8 +23,10 @@ from unioneyes.operations.deployment.model import (
     Watched,
 )
 from unioneyes.operations.deployment.steps import (
+    LONGEST_BAKE,
     apply_migrations,
     back_up_database,
+    check_gates,
     check_world,
     discard_scratch,
     drain_old_colour,
@@ -66,6 +67,10 @@ class MigrationNeeded(Refused):
     """The release needs migrations, and nobody said that they may be applied."""
 
 
+class MaintenanceNotNeeded(Refused):
+    """Nothing in the deployment needs the members to be kept out."""
+
+
 class NothingServes(Refused):
     """No release is deployed."""
 
@@ -86,7 +91,14 @@ class Deploy:
         previous = serving[0].version if serving else None
         if previous == release.version:
             raise AlreadyServes(what=f"{release.version} serves already, on {live}", remedy="ue deploy status; ue release list shows the others")
+        bake = request.bake if request.bake is not None else env.facts.bake
+        if not timedelta(0) <= bake <= LONGEST_BAKE:
+            raise BadInput(what=f"nobody watches for {format_duration(bake)}", remedy=f"--bake from 0s to {format_duration(LONGEST_BAKE)}")
         pending = env.migrations.pending(release.version)
+        if request.maintenance and not pending:
+            raise MaintenanceNotNeeded(
+                what=f"{release.version} brings no migration, so members need not be kept out", remedy="leave out --maintenance: a switch loses no request"
+            )
         if pending and not request.migrate:
             raise MigrationNeeded(
                 what=f"{release.version} needs {_tags(pending)}, which the database does not have",
@@ -102,7 +114,6 @@ class Deploy:
             ),
             env.checklist,
         )
-        refuse_if_blocked(gates)
         where = live.other if live else Colour.BLUE
         maintenance = request.maintenance or any(migration.needs_maintenance for migration in pending)
         plan = DeployPlan(
@@ -117,7 +128,7 @@ class Deploy:
             migrations=tuple(migration.tag for migration in pending),
             backup=bool(pending),
             maintenance=maintenance,
-            bake=request.bake if request.bake is not None else env.facts.bake,
+            bake=bake,
             auto_rollback=request.auto_rollback,
             gates=gates,
         )
@@ -126,6 +137,7 @@ class Deploy:
     def run(self, env: Environment, plan: DeployPlan) -> Receipt:
         """Do what the plan says."""
         old = plan.colour.other if plan.previous else None
+        check_gates(gates=plan.gates)
         started = check_world(env.traffic, env.replicas, live=old, previous=plan.previous)
         backup = f"backup_{started.at:%Y%m%d_%H%M%S}" if plan.backup else None
         if backup:
@@ -133,26 +145,12 @@ class Deploy:
         start_replicas(env.replicas, colour=plan.colour, version=plan.version, count=plan.replicas)
         smoke_test(env.service, colour=plan.colour, version=plan.version)
         settle(apply_migrations)  # from the first member on the new version, taking the schema back could destroy what members wrote
-        switched = shift_traffic(env.traffic, to=plan.colour, back_to=old)
-        if plan.maintenance:
-            leave_maintenance(env.traffic, retry_after=MAINTENANCE_RETRY_AFTER)
-        if old:
-            drain_old_colour(env.traffic, colour=old)
+        switched = shift_traffic(env.traffic, env.replicas, to=plan.colour, back_to=old)
         outcome = _Outcome(started=started, switched=switched, backup=backup)
-        outcome.watched = watch_release(
-            env.traffic, env.replicas, env.service, new=plan.colour, old=old, switched_at=switched.at, since=switched.before, bake=plan.bake
-        )
-        if isinstance(outcome.watched.verdict, Keep):
-            outcome.verified = verify_deployment(
-                env.service,
-                env.replicas,
-                env.migrations,
-                version=plan.version,
-                colour=plan.colour,
-                since=switched.at,
-                answers=outcome.watched.new.answers,
-            )
-        harm = outcome.harm
+        try:
+            harm = _watch(env, plan, outcome, old)
+        except Problem as problem:  # with members on the new version, nothing known is no reason to stay
+            harm = problem.what
         return _keep(env, plan, outcome, old) if harm is None else _go_back(env, plan, outcome, harm)
 
 
@@ -197,16 +195,6 @@ class _Outcome:
     verified: Verified | None = None
     rolled_back: RolledBack | None = None
 
-    @property
-    def harm(self) -> str | None:
-        """Why the members must go back; None when they are better off with the new version. No data is no reason to stay."""
-        verdict = self.watched.verdict if self.watched else None
-        if isinstance(verdict, RollBack | NotEnoughData):
-            return verdict.reason
-        if self.verified and not self.verified.passed:
-            return f"verification: {self.verified.failures}"
-        return None
-
 
 def _migrate(env: Environment, plan: DeployPlan, backup: str, *, serving: Colour | None) -> None:
     """The schema is the new release's, tried on a proven copy first, and the release that serves can live with it."""
@@ -221,9 +209,35 @@ def _migrate(env: Environment, plan: DeployPlan, backup: str, *, serving: Colour
     apply_migrations(env.migrations, version=plan.version, tags=plan.migrations)
     if serving and plan.previous:
         verify_previous_release(env.service, colour=serving, version=plan.previous)
+    if plan.maintenance:
+        leave_maintenance(env.traffic, retry_after=MAINTENANCE_RETRY_AFTER)
+
+
+def _watch(env: Environment, plan: DeployPlan, outcome: _Outcome, old: Colour | None) -> str | None:
+    """Return why the members must go back; None when the new version was watched and verified, and they are well served."""
+    if old:
+        drain_old_colour(env.traffic, colour=old)
+    switched = outcome.switched
+    outcome.watched = watch_release(
+        env.traffic, env.replicas, env.service, new=plan.colour, old=old, switched_at=switched.at, since=switched.before, bake=plan.bake
+    )
+    if not isinstance(outcome.watched.verdict, Keep):
+        return outcome.watched.verdict.reason
+    outcome.verified = verify_deployment(
+        env.service,
+        env.replicas,
+        env.migrations,
+        version=plan.version,
+        colour=plan.colour,
+        since=switched.at,
+        answers=outcome.watched.new.answers,
+    )
+    return None if outcome.verified.passed else f"verification: {outcome.verified.failures}"
 
 
 def _keep(env: Environment, plan: DeployPlan, outcome: _Outcome, old: Colour | None) -> Receipt:
+    settle(start_replicas)  # the members stay on the new version: whatever fails from here on must not send them to a colour that is being ended
+    settle(shift_traffic)
     if old:
         retire_old_colour(env.replicas, colour=old)
     return _receipt(env, plan, outcome, RunStatus.DONE, f"{plan.version} serves all traffic on {plan.colour}")
@@ -259,7 +273,7 @@ def _receipt(env: Environment, plan: DeployPlan, outcome: _Outcome, ends_as: Run
 def _with_steps(env: Environment, plan: DeployPlan, pending: tuple[Migration, ...]) -> DeployPlan:
     """Return the plan with its steps: in the order of the run, each with the command that a person would type, both arms where a verdict decides."""
     new, old = Weights.all_to(plan.colour), Weights.all_to(plan.colour.other if plan.previous else None)
-    steps: list[PlannedStep] = [check_world.planned()]
+    steps: list[PlannedStep] = [check_gates.planned(), check_world.planned()]
     if plan.backup:
         steps += [
             back_up_database.planned(commands=env.backups.describe_create(BACKUP_NAME)),
@@ -272,6 +286,8 @@ def _with_steps(env: Environment, plan: DeployPlan, pending: tuple[Migration, ..
         steps.append(apply_migrations.planned(commands=env.migrations.describe_apply(pending), undo=env.migrations.describe_roll_back(pending)))
         if plan.previous:
             steps.append(verify_previous_release.planned(commands=env.service.describe_smoke(plan.colour.other)))
+        if plan.maintenance:
+            steps.append(leave_maintenance.planned(commands=env.traffic.describe_maintenance(on=False)))
     steps += [
         start_replicas.planned(
             commands=env.replicas.describe_start(plan.colour, version=plan.version, count=plan.replicas), undo=env.replicas.describe_stop(plan.colour)
@@ -279,8 +295,6 @@ def _with_steps(env: Environment, plan: DeployPlan, pending: tuple[Migration, ..
         smoke_test.planned(commands=env.service.describe_smoke(plan.colour)),
         shift_traffic.planned(commands=env.traffic.describe_shift(new), undo=env.traffic.describe_shift(old)),
     ]
-    if plan.maintenance:
-        steps.append(leave_maintenance.planned(commands=env.traffic.describe_maintenance(on=False)))
     if plan.previous:
         steps.append(drain_old_colour.planned())
     steps.append(watch_release.planned())

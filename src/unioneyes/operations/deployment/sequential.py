@@ -16,6 +16,12 @@ ALTERNATIVES = (0.1, 0.25, 0.5, 0.9)
 THRESHOLD = 1e7
 """Evidence at which the detector is sure: at two looks a second, less than one false alarm in 1,000 watches of ten minutes for two detectors."""
 
+SUSPICION = 3.0
+"""Log of the evidence from which on the old version is looked at beside the new one: a likelihood ratio of about 20."""
+
+SPARED = 100.0
+"""How much likelier it must be that the old version is fine than that it fails as the new one does."""
+
 _SURE = math.log(THRESHOLD * len(ALTERNATIVES))
 
 
@@ -25,6 +31,11 @@ class Detector:
 
     evidence: tuple[float, ...] = (0.0,) * len(ALTERNATIVES)
     """Log of the CUSUM e-detector, per alternative."""
+
+    @property
+    def suspicious(self) -> bool:
+        """True when something may have begun: from here on both versions are compared."""
+        return max(self.evidence) >= SUSPICION
 
     @property
     def sure(self) -> bool:
@@ -54,12 +65,23 @@ def _log_likelihood_ratio(failures: int, answers: int, allowed: float, alternati
     return gained + lost
 
 
-def upper_bound(failures: int, answers: int) -> float:
-    """Return a share (0-1) that the true one exceeds in about one case of a thousand (Wilson's interval, z = 3.09). 0 without answers."""
+def spared(*, failures: int, answers: int, fine: float, failing: float) -> bool:
+    """Whether the old version is spared what the new one suffers: Wald's sequential test of a share of `fine` (0-1) against one of `failing`.
+
+    Of no answers it is not: a fault outside that cuts the old version off too must not roll back.
+    """
+    failing = min(failing, 0.99)
+    if failing <= fine:
+        return False
+    return -_log_likelihood_ratio(failures, answers, fine, failing) >= math.log(SPARED) if answers else False
+
+
+def lower_bound(failures: int, answers: int) -> float:
+    """Return a share (0-1) that the true one falls below in about one case of a hundred (Wilson's interval, z = 2.33). 0 without answers."""
     if answers <= 0:
         return 0.0
-    z = 3.09
+    z = 2.33
     share = failures / answers
     centre = share + z * z / (2 * answers)
     spread = z * math.sqrt(share * (1 - share) / answers + z * z / (4 * answers * answers))
-    return min(1.0, (centre + spread) / (1 + z * z / answers))
+    return max(0.0, (centre - spread) / (1 + z * z / answers))

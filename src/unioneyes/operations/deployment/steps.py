@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem, Refused, Unavailable
 from unioneyes.kernel.status import RunStatus
+from unioneyes.operations.deployment.checklist import refuse_if_blocked
 from unioneyes.operations.deployment.model import (
     DeployPlan,
+    Figures,
     Phase,
     Receipt,
     Rehearsed,
@@ -25,6 +27,7 @@ from unioneyes.operations.deployment.receipt import lost, served_by, slowest_ms
 from unioneyes.operations.deployment.verdict import FEWEST_ANSWERS, Watch, share
 from unioneyes.operations.deployment.verification import health_check, log_check, schema_check, smoke_check, version_check
 from unioneyes.operations.deployment.watch import Lookout
+from unioneyes.ports.checklist import Gate
 from unioneyes.ports.database import Backup, Backups, BackupVerified, Migration, Migrations, MigrationsApplied
 from unioneyes.ports.replicas import Replicas, ReplicasReady
 from unioneyes.ports.runs import RolledBack
@@ -53,6 +56,15 @@ class SmokeFailed(Problem):
 
 class PreviousReleaseBroken(Problem):
     """The previous release can't live with the new schema, so there would be no way back."""
+
+
+@step(effect=Effect.READ)
+def check_gates(*, gates: tuple[Gate, ...]) -> None:
+    """Every line of the pre-deployment checklist is open, or waived by the policy.
+
+    Source: Pre-Deployment Checklist.
+    """
+    refuse_if_blocked(gates)
 
 
 @step(effect=Effect.READ)
@@ -200,14 +212,14 @@ def smoke_test(service: Service, *, colour: Colour, version: str) -> SmokeReport
 
 
 @step(effect=Effect.CHANGE)
-def shift_back(traffic: Traffic, *, to: Colour, back_to: Colour | None) -> None:
+def shift_back(traffic: Traffic, replicas: Replicas, *, to: Colour, back_to: Colour | None) -> None:
     """All new requests reach the colour that served before."""
-    del to
+    del replicas, to
     traffic.shift(Weights.all_to(back_to))
 
 
 @step(effect=Effect.CHANGE, undo=shift_back)
-def shift_traffic(traffic: Traffic, *, to: Colour, back_to: Colour | None) -> Switched:
+def shift_traffic(traffic: Traffic, replicas: Replicas, *, to: Colour, back_to: Colour | None) -> Switched:
     """All new requests reach the new colour.
 
     Source: Production Deployment Steps, 3, "Switch traffic".
@@ -215,6 +227,7 @@ def shift_traffic(traffic: Traffic, *, to: Colour, back_to: Colour | None) -> Sw
     del back_to
     before = traffic.counters()
     shifted = traffic.shift(Weights.all_to(to))
+    replicas.mark_served(to)
     return Switched(at=now(), took=shifted.took, before=before)
 
 
@@ -243,12 +256,12 @@ def watch_release(
             verdict = watch.rolls_back()
             left = switched_at + bake - now()
             if verdict is None and (lookout.blind or (left <= timedelta(0) and (figures.answers >= FEWEST_ANSWERS or left <= -MORE_DATA_WITHIN))):
-                verdict = watch.concludes(seen=figures, blind=lookout.blind)
+                verdict = watch.concludes(blind=lookout.blind)
             if old is not None and (rollback_takes is None or len(watch.looks) % 10 == 0):
                 rollback_takes = lookout.rollback_takes() or rollback_takes
             beside = lookout.figures(old) if old else None
             progress(
-                f"{figures.answers} answers, {share(figures.errors, figures.answers)} failed; {max(0, round(left.total_seconds()))} s left",
+                _watching(figures, left),
                 new_answers=figures.answers,
                 new_errors=figures.errors,
                 new_p99_ms=figures.p99_ms,
@@ -333,6 +346,13 @@ def write_receipt(
             if entry.kind is EntryKind.STEP_DONE and entry.step and entry.run_id == run_id
         ),
     )
+
+
+def _watching(figures: Figures, left: timedelta) -> str:
+    seen = f"{figures.answers} answers, {share(figures.errors, figures.answers)} failed"
+    if left > timedelta(0):
+        return f"{seen}; {round(left.total_seconds())} s left"
+    return f"{seen}; going on until there are {FEWEST_ANSWERS}"
 
 
 def _named(migrations: Migrations, version: str, tags: tuple[str, ...]) -> tuple[Migration, ...]:

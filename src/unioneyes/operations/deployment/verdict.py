@@ -6,12 +6,12 @@ Green is compared with blue on the same seconds: blue is probed while it is warm
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from unioneyes.operations.deployment.model import Figures, Keep, NotEnoughData, RollBack, Verdict
-from unioneyes.operations.deployment.sequential import Detector, upper_bound
+from unioneyes.operations.deployment.model import Keep, NotEnoughData, RollBack, Verdict
+from unioneyes.operations.deployment.sequential import Detector, lower_bound, spared
 
 ERROR_RATE_LIMIT = 0.05
 """Share of failed requests, 0-1, over 5 minutes. Source: Rollback Procedures, "Error rate > 5% within 5 minutes"."""
@@ -34,6 +34,9 @@ FEWEST_FAILURES = 5
 UNHEALTHY_IN_A_ROW = 3
 """Health reports in a row that must be bad; a second apart."""
 
+HEALTHY_BESIDE = 2
+"""Good health reports of the old version since the new one's first bad one: a fault outside reaches both within a second or two."""
+
 RESTARTS_LIMIT = 2
 """Restarts of the new version's replicas during the watch that are one too many: the first may be the machine's fault."""
 
@@ -48,93 +51,168 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What was seen of one version since the last look."""
+
+    tally: Tally = Tally()
+    healthy: bool | None = None
+    """Whether its health report was fine; None when none came."""
+    restarts: int = 0
+    """Restarts of its replicas since the watch began."""
+    log_errors: int | None = None
+    """ERROR lines that it logged since the switch; None when its logs were not read this time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """Everything that was seen of both colours since the last look."""
+    """Everything that was seen of both versions since the last look."""
 
     at: datetime
-    new: Tally
-    old: Tally
-    """Nothing but zeros where there is no old version."""
-    new_health: bool | None
-    """Whether the new version's health report was fine; None when it was not asked this time."""
-    old_health: bool | None
-    new_restarts: int
-    """Restarts of the new version's replicas since the switch."""
+    new: Seen
+    old: Seen | None
+    """None where there is no old version."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Comparison:
+    """One kind of failure: how sure it is that the new version fails too often, and what the old one did since that was first suspected."""
+
+    limit: float
+    """Share of failures, 0-1, that is allowed."""
+    detector: Detector = field(default_factory=Detector)
+    new: tuple[int, int] = (0, 0)
+    """(failures, answers) since the suspicion."""
+    old: tuple[int, int] = (0, 0)
+
+    def see(self, *, new: tuple[int, int], old: tuple[int, int]) -> None:
+        """Take one more look into account; each is (failures, answers)."""
+        suspected = self.detector.suspicious
+        self.detector = self.detector.seeing(failures=new[0], answers=new[1], allowed=self.limit)
+        if not (suspected and self.detector.suspicious):  # the look that raises the suspicion is a chosen one: it says too much
+            self.new = self.old = (0, 0)
+            return
+        self.new = (self.new[0] + new[0], self.new[1] + new[1])
+        self.old = (self.old[0] + old[0], self.old[1] + old[1])
+
+    def convicts(self, *, beside_old: bool) -> bool:
+        """Whether the new version fails too often and, where there is an old one, that one is spared."""
+        if not self.detector.sure or self.new[0] < FEWEST_FAILURES:
+            return False
+        return not beside_old or spared(failures=self.old[0], answers=self.old[1], fine=self.limit, failing=lower_bound(*self.new))
 
 
 @dataclass(slots=True, kw_only=True)
 class Watch:
     """What the looks so far say together. Fed by `see`, asked by `rolls_back` after each look and by `concludes` at the end."""
 
-    errors: Detector = field(default_factory=Detector)
-    slow: Detector = field(default_factory=Detector)
+    errors: Comparison = field(default_factory=lambda: Comparison(limit=ERROR_RATE_LIMIT))
+    slow: Comparison = field(default_factory=lambda: Comparison(limit=SLOW_SHARE_LIMIT))
     looks: deque[Look] = field(default_factory=deque)
     """The looks of the last five minutes."""
+    whole: Tally = field(default_factory=Tally)
+    """The new version since the switch."""
+    whole_old: Tally = field(default_factory=Tally)
     new_unhealthy: int = 0
-    old_unhealthy: int = 0
+    """Bad health reports in a row."""
+    old_healthy: int = 0
+    """Good ones of the old version in a row, since the new version's first bad one."""
+    log_errors: int = 0
+    old_log_errors: int = 0
 
     def see(self, look: Look) -> None:
         """Take one more look into account."""
         self.looks.append(look)
         while look.at - self.looks[0].at > ERROR_RATE_WINDOW:
             self.looks.popleft()
-        old = total(seen.old for seen in self.looks)
-        self.errors = self.errors.seeing(
-            failures=look.new.errors, answers=look.new.answers, allowed=max(ERROR_RATE_LIMIT, upper_bound(old.errors, old.answers) if old.errors else 0)
-        )
-        self.slow = self.slow.seeing(
-            failures=look.new.slow, answers=look.new.answers, allowed=max(SLOW_SHARE_LIMIT, upper_bound(old.slow, old.answers) if old.slow else 0)
-        )
-        if look.new_health is not None:
-            self.new_unhealthy = 0 if look.new_health else self.new_unhealthy + 1
-        if look.old_health is not None:
-            self.old_unhealthy = 0 if look.old_health else self.old_unhealthy + 1
+        new, old = look.new.tally, look.old.tally if look.old else Tally()
+        self.whole, self.whole_old = total((self.whole, new)), total((self.whole_old, old))
+        self.errors.see(new=(new.errors, new.answers), old=(old.errors, old.answers))
+        self.slow.see(new=(new.slow, new.answers), old=(old.slow, old.answers))
+        self._see_health(look)
+        self.log_errors = self.log_errors if look.new.log_errors is None else look.new.log_errors
+        if look.old and look.old.log_errors is not None:
+            self.old_log_errors = look.old.log_errors
 
     def rolls_back(self) -> RollBack | None:
         """Return why the members must go back now; None while there is no reason."""
-        new, old = total(look.new for look in self.looks), total(look.old for look in self.looks)
-        if self.errors.sure and new.errors >= FEWEST_FAILURES:
-            return RollBack(
-                reason=f"errors: {share(new.errors, new.answers)} of the new version's answers failed, {share(old.errors, old.answers)} of the old one's"
-            )
-        if self._window_is_full() and exceeds_error_rate(new) and not exceeds_error_rate(old):
-            return RollBack(reason=f"errors: {share(new.errors, new.answers)} over 5 minutes, above the limit of {ERROR_RATE_LIMIT:.0%}")
-        if self.slow.sure and new.slow >= FEWEST_FAILURES:
-            return RollBack(reason=f"slow: {share(new.slow, new.answers)} of the new version's answers took more than {SLOW_LIMIT_MS:.0f} ms")
-        if self.new_unhealthy >= UNHEALTHY_IN_A_ROW and not self.old_unhealthy:
-            return RollBack(reason=f"health: the new version reported itself unhealthy {self.new_unhealthy} times in a row")
-        if self.looks and self.looks[-1].new_restarts >= RESTARTS_LIMIT:
-            return RollBack(reason=f"restarts: the new version's replicas ended by themselves {self.looks[-1].new_restarts} times")
-        return None
+        reason = next(self._harms(self.looks[-1]), None) if self.looks else None
+        return RollBack(reason=reason) if reason else None
 
-    def concludes(self, *, seen: Figures, blind: bool) -> Verdict:
-        """Return the verdict when the time is up; `seen` counts from the switch on, `blind` says that the data plane is silent."""
+    def concludes(self, *, blind: bool) -> Verdict:
+        """Return the verdict when the time is up; `blind` says that the data plane is silent."""
         bad = self.rolls_back()
         if bad:
             return bad
+        unknown = self._unknown(blind=blind)
+        if unknown:
+            return NotEnoughData(reason=unknown)
+        failed, slow = share(self.whole.errors, self.whole.answers), share(self.whole.slow, self.whole.answers)
+        if not (exceeds_error_rate(self.whole) or exceeds_slow_share(self.whole)):
+            return Keep(reason=f"{failed} of {self.whole.answers} answers failed, none of the limits was passed")
+        if _alike(self.whole_old):
+            return Keep(reason=f"a fault outside hits both versions alike: {failed} and {share(self.whole_old.errors, self.whole_old.answers)} failed")
+        return RollBack(reason=f"over the whole watch {failed} of the new version's answers failed, and {slow} took more than {SLOW_LIMIT_MS:.0f} ms")
+
+    def _harms(self, last: Look) -> Iterator[str]:
+        """Yield what speaks against the new version, and not against the old one too."""
+        beside_old = last.old is not None
+        if self.errors.convicts(beside_old=beside_old):
+            yield f"errors: {_beside(self.errors)} failed"
+        if self.slow.convicts(beside_old=beside_old):
+            yield f"slow: {_beside(self.slow)} took more than {SLOW_LIMIT_MS:.0f} ms"
+        window, old = total(look.new.tally for look in self.looks), total(look.old.tally for look in self.looks if look.old)
+        if self._window_is_full() and exceeds_error_rate(window) and not _alike(old):
+            yield f"errors: {share(window.errors, window.answers)} over 5 minutes, above the limit of {ERROR_RATE_LIMIT:.0%}"
+        if self.new_unhealthy >= UNHEALTHY_IN_A_ROW and (not beside_old or self.old_healthy >= HEALTHY_BESIDE):
+            yield f"health: the new version reported itself unhealthy {self.new_unhealthy} times in a row"
+        if last.new.restarts >= RESTARTS_LIMIT and last.new.restarts > (last.old.restarts if last.old else 0):
+            yield f"restarts: the new version's replicas ended by themselves {last.new.restarts} times"
+        if self._logs_errors():
+            yield f"log errors: the new version logged {self.log_errors} errors for {self.whole.answers} answers"
+
+    def _unknown(self, *, blind: bool) -> str | None:
+        """Return why nothing can be said; None when something can."""
         if blind:
-            return NotEnoughData(reason="the data plane does not say any more what it counts")
-        if seen.answers < FEWEST_ANSWERS:
-            return NotEnoughData(reason=f"{seen.answers} answers in the whole watch; {FEWEST_ANSWERS} are the least that say anything")
+            return "the data plane does not say any more what it counts"
+        if self.whole.answers < FEWEST_ANSWERS:
+            return f"{self.whole.answers} answers in the whole watch; {FEWEST_ANSWERS} are the least that say anything"
         if self.new_unhealthy:
-            return NotEnoughData(reason="the last health report of the new version was bad, or did not come")
-        whole, old = Tally(answers=seen.answers, errors=seen.errors), total(look.old for look in self.looks)
-        if exceeds_error_rate(whole) and not exceeds_error_rate(old):
-            return RollBack(reason=f"errors: {share(seen.errors, seen.answers)} over the whole watch, above the limit of {ERROR_RATE_LIMIT:.0%}")
-        outside = exceeds_error_rate(whole) and exceeds_error_rate(old)
-        return Keep(
-            reason=f"a fault outside hits both versions alike: {share(seen.errors, seen.answers)} and {share(old.errors, old.answers)} failed"
-            if outside
-            else f"{share(seen.errors, seen.answers)} of {seen.answers} answers failed, none of the limits was passed"
-        )
+            return "the last health report of the new version was bad, or did not come"
+        return None
+
+    def _see_health(self, look: Look) -> None:
+        if look.new.healthy:
+            self.new_unhealthy = self.old_healthy = 0
+        elif look.new.healthy is False:
+            self.new_unhealthy += 1
+        if look.old and look.old.healthy is not None and self.new_unhealthy:
+            self.old_healthy = self.old_healthy + 1 if look.old.healthy else 0
 
     def _window_is_full(self) -> bool:
-        return bool(self.looks) and self.looks[-1].at - self.looks[0].at >= ERROR_RATE_WINDOW - timedelta(seconds=5)
+        return self.looks[-1].at - self.looks[0].at >= ERROR_RATE_WINDOW - timedelta(seconds=5)
+
+    def _logs_errors(self) -> bool:
+        logged, old = Tally(answers=self.whole.answers, errors=self.log_errors), Tally(answers=self.whole_old.answers, errors=self.old_log_errors)
+        return self.whole.answers >= FEWEST_ANSWERS and exceeds_error_rate(logged) and not _alike(old)
+
+
+def exceeds_slow_share(seen: Tally) -> bool:
+    """Whether the P99 is above the document's limit: strictly more than 1 % slower, and more than a handful."""
+    return seen.slow >= FEWEST_FAILURES and seen.slow > SLOW_SHARE_LIMIT * seen.answers
 
 
 def exceeds_error_rate(seen: Tally) -> bool:
     """Whether the document's limit is passed: strictly more than 5 %, and more than a handful."""
     return seen.errors >= FEWEST_FAILURES and seen.errors > ERROR_RATE_LIMIT * seen.answers
+
+
+def _alike(old: Tally) -> bool:
+    """Whether the old version passes a limit too, over the same time."""
+    return old.errors > ERROR_RATE_LIMIT * old.answers or old.slow > SLOW_SHARE_LIMIT * old.answers
+
+
+def _beside(seen: Comparison) -> str:
+    return f"{share(*seen.new)} of the new version's answers, {share(*seen.old)} of the old one's,"
 
 
 def total(tallies: Iterable[Tally]) -> Tally:

@@ -16,15 +16,17 @@ from typing import Generic, Self, TypeVar
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem, Unavailable
 from unioneyes.operations.deployment.model import Figures
-from unioneyes.operations.deployment.verdict import SLOW_LIMIT_MS, Look, Tally
+from unioneyes.operations.deployment.verdict import SLOW_LIMIT_MS, Look, Seen, Tally
 from unioneyes.ports.replicas import Replicas
 from unioneyes.ports.service import HealthStatus, Probe, Service
 from unioneyes.ports.traffic import Colour, ColourCounters, Counters, Traffic
 
 T = TypeVar("T")
 
-PROBES_EVERY = timedelta(milliseconds=250)
-"""Per colour: enough that ten quiet seconds still say something."""
+PROBES_EVERY = timedelta(milliseconds=100)
+"""Per colour: enough that a few seconds tell a fault of one version from a fault that hits both."""
+
+LOGS_EVERY = timedelta(seconds=5)
 
 HEALTH_EVERY = timedelta(seconds=1)
 
@@ -111,9 +113,10 @@ class Lookout:
     def __init__(self, *, traffic: Traffic, replicas: Replicas, service: Service, new: Colour, old: Colour | None, since: Counters) -> None:
         """Look at `new`, and at `old` where there is one, from the reading `since` on."""
         self._traffic, self._replicas, self._service = traffic, replicas, service
-        self._new, self._old = new, old
+        self._new, self._old, self._since = new, old, since.at
         self._last_counters = now()
         self._restarts_before = self._restarts()
+        self._logs_read_at = since.at
         self._seen = {
             colour: Gathered(
                 counters=since.of(colour),
@@ -142,17 +145,19 @@ class Lookout:
         """Return what was seen since the last look."""
         before = {colour: (seen.members, seen.probes) for colour, seen in self._seen.items()}
         self._read_counters()
-        for seen in self._seen.values():
+        restarts = self._restarts()
+        logs = now() - self._logs_read_at >= LOGS_EVERY
+        self._logs_read_at = now() if logs else self._logs_read_at
+        found = {}
+        for colour, seen in self._seen.items():
             _take_in(seen)
-        tallies = {colour: _since(before[colour], seen) for colour, seen in self._seen.items()}
-        return Look(
-            at=now(),
-            new=tallies[self._new],
-            old=tallies[self._old] if self._old else Tally(),
-            new_health=self._seen[self._new].healthy,
-            old_health=self._seen[self._old].healthy if self._old else None,
-            new_restarts=self._restarts() - self._restarts_before,
-        )
+            found[colour] = Seen(
+                tally=_since(before[colour], seen),
+                healthy=seen.healthy,
+                restarts=restarts.get(colour, 0) - self._restarts_before.get(colour, 0),
+                log_errors=len(self._replicas.logs(colour, since=self._since, level="ERROR")) if logs else None,
+            )
+        return Look(at=now(), new=found[self._new], old=found[self._old] if self._old else None)
 
     def rollback_takes(self) -> timedelta | None:
         """Return what going back takes now, as just tried: the routes' confirmation and an answer of the old version. None when it can't be done now."""
@@ -187,8 +192,13 @@ class Lookout:
                     seen.latency = seen.latency.plus(seen.counters, reading)
                 seen.counters = reading
 
-    def _restarts(self) -> int:
-        return sum(replica.restarts for replica in self._replicas.all() if replica.colour is self._new)
+    def _restarts(self) -> dict[Colour, int]:
+        """Return how often replicas of each colour were started again; nothing when nobody can say now."""
+        counted: dict[Colour, int] = {}
+        with suppress(Unavailable):
+            for replica in self._replicas.all():
+                counted[replica.colour] = counted.get(replica.colour, 0) + replica.restarts
+        return counted
 
     def _healthy(self, colour: Colour) -> bool:
         try:

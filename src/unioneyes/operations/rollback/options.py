@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unioneyes.kernel.problems import Problem
 from unioneyes.operations.rollback.model import RollbackOption
+from unioneyes.operations.rollback.rules import NoWay, way_back
 from unioneyes.ports.environment import Environment
 
 
@@ -14,19 +15,15 @@ def rollback_options(env: Environment) -> tuple[RollbackOption, ...]:
 
 def _option_a(env: Environment) -> RollbackOption:
     title = "Blue-green: send the traffic back"
-    live = env.traffic.view().weights.live
-    if live is None:
-        return RollbackOption(option="A", title=title, possible=False, why="nothing serves", takes=None, data_lost="none")
-    warm = [replica for replica in env.replicas.all() if replica.colour is live.other and replica.ready]
-    if not warm:
-        why = f"{live.other} has no ready replica; the previous release is kept warm until a deployment's watch ends"
-        return RollbackOption(option="A", title=title, possible=False, why=why, takes=None, data_lost="none")
+    found = way_back(env.traffic.view().weights.live, env.replicas.all())
+    if isinstance(found, NoWay):
+        return RollbackOption(option="A", title=title, possible=False, why=found.why, takes=None, data_lost="none")
     try:
-        routes, probe = env.traffic.rehearse_shift(), env.service.probe(live.other)
+        routes, probe = env.traffic.rehearse_shift(), env.service.probe(found.colour)
     except Problem as problem:
         return RollbackOption(option="A", title=title, possible=False, why=problem.what, takes=None, data_lost="none")
     if not probe.ok:
-        why = f"{live.other} is warm, but its last probe failed ({probe.status or 'no answer'})"
+        why = f"{found.colour} is warm, but its last probe failed ({probe.status or 'no answer'})"
         return RollbackOption(option="A", title=title, possible=False, why=why, takes=None, data_lost="none")
-    why = f"{warm[0].version} is warm on {live.other}: {len(warm)} replicas ready"
+    why = f"{found.version} is warm on {found.colour}: {len(found.replicas)} replicas ready"
     return RollbackOption(option="A", title=title, possible=True, why=why, takes=routes + probe.took, data_lost="none")

@@ -34,7 +34,8 @@ class Incident:
     began: datetime
     """When the bad version first got traffic, or when the rollback was ordered where that is not known."""
     ordered: datetime
-    healthy: datetime
+    healthy: datetime | None
+    """When the good version answered again; None when it did not: then the incident goes on."""
     responders: tuple[str, ...]
     """Who started the runs."""
     deployment: str | None
@@ -54,18 +55,23 @@ def incident_report(incident: Incident) -> str:
     """Return the page. What the program can't know is left as a question to a person, and said so."""
     timeline = "\n".join(_line(entry) for entry in incident.story if entry.kind in _TOLD) or "- (the journal holds nothing of it)"
     automatic = incident.deployment is not None and incident.rollback.startswith(f"{incident.deployment}.")
-    took = format_duration(incident.healthy - incident.ordered)
+    ended = incident.healthy or incident.ordered
+    took = (
+        f"{format_duration(ended - incident.ordered)} from the order to a healthy answer of {incident.good_version}"
+        if incident.healthy
+        else f"and {incident.good_version} has not answered healthily since: THE INCIDENT GOES ON"
+    )
     ordered_by = "by the deployment's own verdict" if automatic else "by a person"
-    due = incident.healthy + POST_MORTEM_WITHIN
+    due = ended + POST_MORTEM_WITHIN
     served = "unknown" if incident.answers is None else f"{incident.errors} of {incident.answers} requests that {incident.bad_version} answered failed"
     return f"""# Incident: {incident.bad_version} rolled back
 
 **Date:** {incident.ordered:%Y-%m-%d}
-**Duration:** {format_duration(incident.healthy - incident.began)}
+**Duration:** {format_duration(ended - incident.began) if incident.healthy else "not over"}
 **Severity:** P1, as every rollback at first; the post-mortem may lower it
 **Responders:** {", ".join(incident.responders) or "to be filled in by the post-mortem"}
 **Deployment:** {incident.deployment or "none under way"}, status `FAILED - ROLLED BACK`
-**Rollback:** {incident.rollback}, ordered {ordered_by}, {took} from the order to a healthy answer of {incident.good_version}
+**Rollback:** {incident.rollback}, ordered {ordered_by}, {took}
 **Post-mortem due:** {due:%Y-%m-%d %H:%M} UTC
 
 ## Timeline

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from unioneyes.kernel.clock import now
-from unioneyes.kernel.problems import Refused
-from unioneyes.operations.rollback.model import RollBackPlan
+from unioneyes.kernel.problems import Problem, Refused
+from unioneyes.operations.rollback.model import RollBackPlan, ServesAgain
 from unioneyes.operations.rollback.report import POST_MORTEM_WITHIN
+from unioneyes.operations.rollback.rules import NoWay, way_back
 from unioneyes.operations.rollback.steps import (
+    StillUnhealthy,
     announcement,
     end_maintenance,
     note_order,
@@ -38,14 +40,11 @@ class RollBackTraffic:
         """Find the warm colour. Raises: NoWayBack."""
         live = env.traffic.view().weights.live
         replicas = env.replicas.all()
-        warm = [replica for replica in replicas if live and replica.colour is live.other and replica.ready]
-        if live is None or not warm:
-            raise NoWayBack(
-                what=f"{live.other} has no ready replica to go back to" if live else "nothing serves, so there is nothing to go back from",
-                remedy="ue release list, then ue deploy start with the version that was good",
-            )
+        found = way_back(live, replicas)
+        if isinstance(found, NoWay):
+            raise NoWayBack(what=found.why, remedy=found.remedy)
         bad = next((replica.version for replica in replicas if replica.colour is live), "unknown")
-        good = warm[0].version
+        good = found.version
         message = announcement(
             channel=env.facts.incidents_channel,
             run_id="RUN",
@@ -57,18 +56,18 @@ class RollBackTraffic:
             post_mortem_due=now() + POST_MORTEM_WITHIN,
         )
         return RollBackPlan(
-            summary=f"roll back from {bad} on {live} to {good} on {live.other}",
+            summary=f"roll back from {bad} on {found.colour.other} to {good} on {found.colour}",
             steps=(
                 note_order.planned(),
-                shift_traffic_back.planned(commands=env.traffic.describe_shift(Weights.all_to(live.other))),
+                shift_traffic_back.planned(commands=env.traffic.describe_shift(Weights.all_to(found.colour))),
                 end_maintenance.planned(commands=env.traffic.describe_maintenance(on=False)),
                 verify_serving.planned(commands=(f"curl {env.service.url()}/api/health",)),
-                stop_bad_replicas.planned(commands=env.replicas.describe_stop(live)),
+                stop_bad_replicas.planned(commands=env.replicas.describe_stop(found.colour.other)),
                 write_incident_report.planned(),
                 tell_stakeholders.planned(commands=env.notifier.describe_announce(message)),
             ),
-            readings=tuple(Reading(name=replica.name, value=f"{replica.version}, ready") for replica in warm),
-            back_to=live.other,
+            readings=tuple(Reading(name=replica.name, value=f"{replica.version}, ready") for replica in found.replicas),
+            back_to=found.colour,
             version=good,
             away_from=bad,
             reason=request.reason,
@@ -82,9 +81,14 @@ class RollBackTraffic:
         ordered = note_order()
         shifted = shift_traffic_back(env.traffic, to=plan.back_to)
         end_maintenance(env.traffic)
-        again = verify_serving(env.service, version=plan.version)
-        stop_bad_replicas(env.replicas, colour=plan.back_to.other)
-        due = again.at + POST_MORTEM_WITHIN
+        try:
+            healthy: ServesAgain | Problem = verify_serving(env.service, version=plan.version)
+        except StillUnhealthy as problem:  # people are told all the more
+            healthy = problem
+        else:
+            stop_bad_replicas(env.replicas, colour=plan.back_to.other)
+        at = healthy.at if isinstance(healthy, ServesAgain) else None
+        due = (at or ordered.at) + POST_MORTEM_WITHIN
         incident = write_incident_report(
             env.documents,
             run_id=run.run_id,
@@ -93,7 +97,7 @@ class RollBackTraffic:
             good_version=plan.version,
             reason=plan.reason,
             ordered=ordered.at,
-            healthy=again.at,
+            healthy=at,
         )
         told = tell_stakeholders(
             env.notifier,
@@ -102,17 +106,19 @@ class RollBackTraffic:
             bad_version=plan.away_from,
             good_version=plan.version,
             reason=plan.reason,
-            took=again.at - ordered.at,
+            took=at - ordered.at if at else None,
             incident=incident,
             post_mortem_due=due,
         )
+        if isinstance(healthy, Problem):
+            raise healthy
         return RolledBack(
             colour=plan.back_to,
             version=plan.version,
             reason=plan.reason,
             deployment=deployment,
             shifted_in=shifted.took,
-            healthy_in=again.at - ordered.at,
+            healthy_in=healthy.at - ordered.at,
             incident=incident,
             post_mortem_due=due,
             announced=told.reference,

@@ -19,6 +19,8 @@ from unioneyes.runbook.views import EntryKind, JournalEntry
 
 HEALTHY_WITHIN = timedelta(seconds=60)
 PAGES_A_DAY = 1000
+TEAM = "@platform-team"
+"""Source: "Stakeholder Notification Template"."""
 
 
 class StillUnhealthy(Problem):
@@ -86,7 +88,7 @@ def write_incident_report(
     good_version: str,
     reason: str,
     ordered: datetime,
-    healthy: datetime,
+    healthy: datetime | None,
 ) -> str:
     """The incident report stands, written from the journal.
 
@@ -124,7 +126,7 @@ def tell_stakeholders(
     bad_version: str,
     good_version: str,
     reason: str,
-    took: timedelta,
+    took: timedelta | None,
     incident: str,
     post_mortem_due: datetime,
 ) -> Told:
@@ -151,7 +153,7 @@ def tell_stakeholders(
 
 
 def announcement(
-    *, channel: str, run_id: str, bad_version: str, good_version: str, reason: str, took: timedelta, incident: str, post_mortem_due: datetime
+    *, channel: str, run_id: str, bad_version: str, good_version: str, reason: str, took: timedelta | None, incident: str, post_mortem_due: datetime
 ) -> Announcement:
     """Return the message, in the document's template: issue, impact, status, ETA, team, updates."""
     return Announcement(
@@ -159,12 +161,16 @@ def announcement(
         title=f"FAILED - ROLLED BACK: {bad_version}",
         facts=(
             ("Issue", reason),
-            ("Impact", f"some requests were answered by {bad_version}; all are served by {good_version} again"),
-            ("Status", f"rolled back in {took.total_seconds():.1f} s"),
-            ("ETA", "resolved"),
+            ("Impact", f"some requests were answered by {bad_version}; all are sent to {good_version} again"),
+            (
+                "Status",
+                f"rolled back in {took.total_seconds():.1f} s" if took else f"rolled back, but {good_version} is not healthy either: the incident goes on",
+            ),
+            ("ETA", "resolved" if took else "unknown"),
+            ("Team", TEAM),
             ("Report", incident),
             ("Post-mortem due", f"{post_mortem_due:%Y-%m-%d %H:%M} UTC"),
-            ("Updates", run_id),
+            ("Updates", f"ue run show {run_id}"),
         ),
         key=f"{run_id}/rolled-back",
     )
