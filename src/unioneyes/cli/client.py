@@ -15,7 +15,7 @@ from pydantic import JsonValue, TypeAdapter
 from unioneyes.cli.options import Where
 from unioneyes.environments import locate
 from unioneyes.kernel.problems import Problem, ProblemDocument, ReportedProblem, Unavailable
-from unioneyes.runbook.views import JournalEntry, PlanView, RunView
+from unioneyes.runbook.views import JournalEntry, LockView, PlanView, RunView
 
 T = TypeVar("T")
 
@@ -69,6 +69,11 @@ class Api:
     def start(self, runbook: str, request: JsonValue, *, park: bool = False) -> Answer[RunView]:
         """A run is under way. Raises: the plan's own problems, ServiceLocked."""
         return self.post("runs", {"runbook": runbook, "request": request, "park": park}, RunView)
+
+    def lock(self) -> LockView | None:
+        """Return who holds the service; None when nobody does."""
+        held: TypeAdapter[LockView | None] = TypeAdapter(LockView | None)
+        return held.validate_python(self.get("lock", object).document)
 
     def run(self, run_id: str) -> Answer[RunView]:
         """Return a run. Raises: UnknownRun."""

@@ -14,9 +14,10 @@ from unioneyes.cli.confirm import confirm_reversible
 from unioneyes.cli.follow import detached, exit_code, follow, patiently
 from unioneyes.cli.options import Format, Output, Where
 from unioneyes.cli.output import report, result, say
-from unioneyes.cli.plans import plan_text
+from unioneyes.cli.plans import blockers, plan_text
 from unioneyes.cli.runs import next_command, run_text
 from unioneyes.cli.screens import screen_for
+from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.problems import ExitCode, ReportedProblem
 from unioneyes.ports.environment import Facts
 from unioneyes.runbook.views import PlanView, RunView
@@ -47,9 +48,7 @@ def launch(runbook: str, request: object, how: Launch, where: Where, output: Out
     api = Api(where)
     asked: JsonValue = TypeAdapter(type(request)).dump_python(request, mode="json")
     if how.dry_run:
-        plan = api.plan(runbook, asked)
-        result(output, plan.document, lambda ink: plan_text(ink, plan.value))
-        return ExitCode.DONE
+        return _plan(api, runbook, asked, output)
     facts = api.get("environment", Facts).value
     if facts.production and not how.yes:
         confirm_reversible(facts, api.plan(runbook, asked).value.summary, yes=False)
@@ -60,6 +59,16 @@ def launch(runbook: str, request: object, how: Launch, where: Where, output: Out
         return ExitCode.PENDING
     say(f"{started.value.id}: {started.value.summary}")
     return watch(api, started.value.id, where, output)
+
+
+def _plan(api: Api, runbook: str, asked: JsonValue, output: Output) -> ExitCode:
+    """Show what a run would do; say what refuses its start now. Nothing is changed."""
+    plan = api.plan(runbook, asked)
+    held = api.lock()
+    result(output, plan.document, lambda ink: plan_text(ink, plan.value))
+    if held:
+        say(f"‖ {held.service} is held by {held.run_id} since {rfc3339(held.since)}: {held.reason}; until it ends, no other run changes it")
+    return ExitCode.REFUSED if blockers(plan.value) else ExitCode.DONE
 
 
 def watch(api: Api, run_id: str, where: Where, output: Output) -> ExitCode:

@@ -32,12 +32,18 @@ def gates_table(ink: Ink, gates: tuple[Gate, ...]) -> str:
     return table(ink, ("gate", "state", "detail"), [(gate.title, _GATE_LOOKS[gate.state], gate.detail) for gate in gates], empty="no gates")
 
 
+def blockers(plan: PlanView) -> tuple[Gate, ...]:
+    """Return the gates of the plan that refuse its start."""
+    return tuple(gate for gate in _gates(plan.details) if gate.state.blocks)
+
+
 def _lines(ink: Ink, plan: PlanView) -> Iterator[str]:
     yield ink.bold(plan.summary)
     yield facts(ink, (("runbook", plan.runbook), ("plan", plan.hash)))
     gates = _gates(plan.details)
     if gates:
         yield f"\n{ink.bold('Checklist')}\n{gates_table(ink, gates)}"
+        yield from _blocking(ink, blockers(plan))
     if plan.readings:
         yield f"\n{ink.bold('Seen now')} (checked again at the start)"
         yield facts(ink, ((reading.name, reading.value) for reading in plan.readings), indent="  ")
@@ -45,6 +51,13 @@ def _lines(ink: Ink, plan: PlanView) -> Iterator[str]:
     for number, step in enumerate(plan.steps, start=1):
         yield from _step(ink, number, step)
     yield ink.quiet("\nNothing was changed.")
+
+
+def _blocking(ink: Ink, gates: tuple[Gate, ...]) -> Iterator[str]:
+    """Yield which gates refuse the start, each with its remedy."""
+    if gates:
+        yield ink.tone(Tone.BAD, f"✘ {len(gates)} of them {'blocks' if len(gates) == 1 else 'block'}: the start would be refused")
+        yield facts(ink, ((gate.title, gate.remedy or gate.detail) for gate in gates), indent="  ")
 
 
 def _step(ink: Ink, number: int, step: PlannedStep) -> Iterator[str]:

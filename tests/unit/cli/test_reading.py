@@ -9,7 +9,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from unioneyes.cli.options import Where
 from unioneyes.cli.output import Ink
-from unioneyes.cli.plans import plan_text
+from unioneyes.cli.plans import blockers, plan_text
 from unioneyes.cli.receipts import result_text
 from unioneyes.cli.runs import next_command, request_text, run_text, runs_table
 from unioneyes.cli.status import deployments_table, status_text
@@ -110,6 +110,24 @@ def test_a_dry_run_prints_steps_commands_undo_conditions_and_the_point_of_no_ret
     assert "  3. erase  destroy  when the verdict is keep" in text
     assert "point of no return" in text
     assert text.endswith("Nothing was changed.")
+
+
+def test_a_checklist_that_blocks_is_shown_with_the_blockers_and_their_remedies() -> None:
+    failed = Gate(name="staging-health", title="Verify staging deployment", state=GateState.FAILED, detail="staging is unhealthy", remedy="mend staging")
+    unknown = Gate(name="security-sign-off", title="Security team sign-off", state=GateState.UNAVAILABLE, detail="nobody can be asked")
+    gates = TypeAdapter(tuple[Gate, ...]).dump_python((GATE, failed, unknown), mode="json")
+    plan = PlanView(runbook="deployment.start", summary="deploy 1.1.0", hash="", steps=(), readings=(), details={"gates": gates})
+    text = plan_text(PLAIN, plan)
+    assert blockers(plan) == (failed, unknown)
+    assert "Verify staging deployment  ✘ failed       staging is unhealthy" in text
+    assert "2 of them block: the start would be refused" in text
+    assert "  Verify staging deployment  mend staging" in text
+    assert "  Security team sign-off     nobody can be asked" in text
+
+
+def test_a_checklist_whose_gates_are_waived_blocks_nothing() -> None:
+    assert blockers(PLAN) == ()
+    assert "the start would be refused" not in plan_text(PLAIN, PLAN)
 
 
 def test_a_plan_without_a_checklist_is_shown_without_one() -> None:
