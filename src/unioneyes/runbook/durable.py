@@ -96,7 +96,7 @@ class Durable:
             return frozenset(workflow.workflow_id for workflow in mine) - self._active
 
     def revive(self, run_id: str) -> None:
-        """A stuck run is waiting for a worker."""
+        """A stuck run is waiting for a worker, in the queue that it came from: the one named here is only for a run that came from none."""
         self._dbos._sys_db.reenqueue_for_recovery(run_id, [self._worker], _QUEUE)  # noqa: SLF001 - counts the attempts; the public call forgets them
 
     def dropped(self, run_ids: Iterable[str]) -> frozenset[str]:
