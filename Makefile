@@ -69,7 +69,8 @@ browser: setup ## Test the console in Chromium
 	$(call pytest,browser)
 
 campaign: setup ## Run the drills that take longer than `make test` may
-	$(BIN)/pytest tests/drills --quiet -m campaign --numprocesses $(WORKERS) --dist loadfile
+	@mkdir -p .cache; rm -f .cache/kills.txt; $(BIN)/pytest tests/drills --quiet -m campaign --numprocesses $(WORKERS) --dist loadfile; ended=$$?; cat .cache/kills.txt; \
+	$(BIN)/python bench/measured.py kills --title 'The worker is killed in each step, under load' --command 'make campaign' <.cache/kills.txt; exit $$ended
 
 bench: setup ## Measure what was promised; results stand in docs/measured/
 	@set -e; for bench in bench/bench_*.py; do printf '\n%s\n' "$$bench"; $(BIN)/python "$$bench"; done

@@ -116,14 +116,14 @@ class MainJob:
         return _OBJECTS.validate_python(httpx.get(f"{slack}_received").json())
 
     @contextmanager
-    def chat_down(self) -> Iterator[None]:
-        """Slack answers 503 to everything in the block."""
-        faults = f"{self.parts.slack_url.removesuffix('api/')}_faults"
-        httpx.post(faults, json={"mode": "down"}).raise_for_status()
+    def chat(self, **faults: JsonValue) -> Iterator[None]:
+        """Slack has these faults in the block; see `Faults` of its simulator."""
+        switch = f"{self.parts.slack_url.removesuffix('api/')}_faults"
+        httpx.post(switch, json=faults).raise_for_status()
         try:
             yield
         finally:
-            httpx.post(faults, json={"mode": None}).raise_for_status()
+            httpx.post(switch, json={"mode": None}).raise_for_status()
 
     def newest_run(self, runbook: str) -> str:
         runs = _OBJECTS.validate_json(self.stack.ue("run", "list", "-o", "json").out)

@@ -116,6 +116,25 @@ def test_a_person_s_rollback_supersedes_the_deployment_that_is_being_watched(ser
     assert serving.run(superseded)["status"] == "superseded"
 
 
+def test_a_fault_outside_that_begins_in_the_middle_of_a_watch_rolls_nothing_back(serving: MainJob) -> None:
+    """The database refuses the service for a few seconds: both versions suffer alike."""
+    with run_members(serving.stack.home, rate=RATE) as members:
+        started = serving.stack.ue("deploy", "start", "1.0.0", "--bake", "12s", "--detach", "-o", "json")
+        run = str(serving.run(started)["id"])
+        serving.wait_for_step(run, "watch_release")
+        with serving.database() as connection:
+            connection.execute("revoke select on claims from claims_app")
+        try:
+            assert eventually(lambda: members.seen().lost > RATE, within=30)
+        finally:
+            with serving.database() as connection:
+                connection.execute("grant select on claims to claims_app")
+        ended = serving.stack.ue("run", "watch", run, "-o", "json", within=90)
+    assert ended.code == 0, ended.err
+    assert serving.serving().version == "1.0.0"
+    assert "outside" in str(serving.result(ended)["watched"])
+
+
 def test_a_backup_that_can_be_restored_nowhere_else_stops_the_deployment(serving: MainJob) -> None:
     """A row that only this very server accepts: the dump of it looks fine, and only restoring it shows that it is none."""
     with serving.database() as connection:

@@ -9,7 +9,7 @@ def test_a_chat_that_is_down_holds_up_no_rollback_and_the_result_says_that_nobod
     before = len(serving.announced())
     run = serving.started("1.0.0", "--bake", "60s")
     serving.wait_for_step(run, "watch_release")
-    with serving.chat_down():
+    with serving.chat(mode="down"):
         back = serving.stack.ue("rollback", "traffic", "--reason", "members complain", "--yes", "-o", "json", within=90)
     assert back.code == 0, back.err
     result = serving.result(back)

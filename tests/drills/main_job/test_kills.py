@@ -1,0 +1,141 @@
+"""The worker is killed in each step of a deployment and of a rollback: another takes over, and members lose nothing by it.
+
+`make campaign` keeps the table that this file writes as `docs/measured/kills.md`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.drills.main_job.main_job import JsonObject, MainJob
+from unioneyes.cli.client import Api
+from unioneyes.cli.options import Where
+from unioneyes.cli.output import Ink, table
+from unioneyes.environments.local.members import run_members
+from unioneyes.kernel.clock import now
+from unioneyes.runbook.views import EntryKind
+
+pytestmark = pytest.mark.campaign
+
+RATE = 30.0
+LOOK_EVERY = 0.02
+REACHED_WITHIN = 100
+KEPT = Path(__file__).parents[3] / ".cache" / "kills.txt"
+COLUMNS = ("killed in", "the kill fell", "taken over in", "ended as", "lost by the kill")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Killed:
+    """What one kill came to."""
+
+    step: str
+    within: bool
+    """True when the step was still under way."""
+    taken_over: float
+    """Seconds from the kill to the first line of the worker that took over."""
+    status: str
+    lost: int
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        return (self.step, "within it" if self.within else "just after it", f"{self.taken_over:.1f} s", self.status, str(self.lost))
+
+
+@pytest.fixture(scope="module")
+def kills() -> Iterator[list[Killed]]:
+    """What the kills came to; the table of them is kept."""
+    found: list[Killed] = []
+    yield found
+    KEPT.parent.mkdir(exist_ok=True)
+    KEPT.write_text(table(Ink(colour=False), COLUMNS, (killed.row for killed in found), empty="no kill came to its end") + "\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "back_up_database",
+        "verify_backup",
+        "rehearse_migrations",
+        "apply_migrations",
+        "start_replicas",
+        "smoke_test",
+        "shift_traffic",
+        "watch_release",
+        "verify_deployment",
+        "retire_old_colour",
+    ],
+)
+def test_a_deployment_survives_the_kill_of_its_worker_in_any_step(job: MainJob, kills: list[Killed], step: str) -> None:
+    job.ensure_not_migrated(serving="1.0.0", to="1.1.0")
+    with run_members(job.stack.home, rate=RATE) as members:
+        run, killed_at = kill_in(job, step, {"version": "1.1.0", "migrate": True, "bake": "PT5S"})
+        ended = job.ended(run)
+        seen = members.finish()
+    kills.append(killed(job, run, step, killed_at, lost=seen.lost))
+    assert ended.code == 0, ended.err
+    assert seen.lost == 0
+    after = job.serving()
+    assert (after.version, after.idle_version) == ("1.1.0", None)
+    assert job.ledger() == [migration.sha256 for migration in job.stack.environment.migrations.folder("1.1.0")]
+
+
+@pytest.mark.parametrize("step", ["shift_traffic_back", "stop_bad_replicas", "write_incident_report", "tell_stakeholders"])
+def test_an_automatic_rollback_survives_the_kill_of_its_worker_in_any_step(job: MainJob, kills: list[Killed], step: str) -> None:
+    job.ensure_serving("1.1.0")
+    told, reports = len(job.announced()), incidents(job)
+    with run_members(job.stack.home, rate=RATE) as members, job.chat(mode="slow", seconds=2, method="chat.postMessage"):
+        run, killed_at = kill_in(job, step, {"version": "1.2.0-errors", "bake": "PT60S"})
+        ended = job.ended(run)
+        seen = members.finish()
+    lost = seen.lost_outside("1.2.0-errors")
+    kills.append(killed(job, run, step, killed_at, lost=lost))
+    assert ended.code == 5, ended.err
+    assert lost == 0
+    after = job.serving()
+    assert (after.version, after.idle_version) == ("1.1.0", None)
+    assert len(job.announced()) == told + 1
+    assert len(incidents(job) - reports) == 1
+
+
+def kill_in(job: MainJob, step: str, request: JsonObject) -> tuple[str, datetime]:
+    """The worker was killed as soon as its journal said that it had come to `step`; return the run, and when that was."""
+    worker = job.stack.pid("control")
+    with closing(Api(Where(home=job.stack.home))) as api:
+        run = api.start("deployment.start", request).value.id
+        last, give_up = 0, time.monotonic() + REACHED_WITHIN
+        while time.monotonic() < give_up:
+            for entry in api.journal(run, after=last).value:
+                last = entry.seq
+                if entry.step == step:
+                    os.kill(worker, signal.SIGKILL)
+                    return run, now()
+            time.sleep(LOOK_EVERY)
+    message = f"{run} did not come to {step}: {job.journal(run)}"
+    raise AssertionError(message)
+
+
+def killed(job: MainJob, run: str, step: str, at: datetime, *, lost: int) -> Killed:
+    """Return what a kill came to, as the journal tells it; it was taken over, and nothing ended twice."""
+    journal = job.journal(run)
+    ends = Counter(str(entry["run_id"]) for entry in journal if entry["kind"] == EntryKind.RUN_ENDED)
+    assert ends[run] == 1
+    assert set(ends.values()) == {1}, ends
+    takeovers = [datetime.fromisoformat(str(entry["at"])) for entry in journal if entry["kind"] == EntryKind.TAKEN_OVER]
+    assert takeovers, journal
+    ended_before = any(entry["step"] == step and entry["kind"] == EntryKind.STEP_DONE and datetime.fromisoformat(str(entry["at"])) < at for entry in journal)
+    return Killed(step=step, within=not ended_before, taken_over=(min(takeovers) - at).total_seconds(), status=str(job.shown(run)["status"]), lost=lost)
+
+
+def incidents(job: MainJob) -> set[Path]:
+    """Return the incident reports that stand."""
+    return set((job.stack.layout.documents / "docs" / "incidents").glob("*.md"))
