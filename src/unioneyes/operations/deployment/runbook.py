@@ -179,7 +179,7 @@ class Verify:
     def run(self, env: Environment, plan: VerifyPlan) -> VerifyResult:
         """Check each line."""
         verified = verify_deployment(
-            env.service, env.replicas, env.migrations, version=plan.version, colour=plan.colour, since=plan.since, answers=plan.answers
+            env.service, env.replicas, env.migrations, version=plan.version, colour=plan.colour, since=plan.since, answers=plan.answers, old_answers=0
         )
         return VerifyResult(version=plan.version, colour=plan.colour, checks=verified.checks, ends_as=RunStatus.DONE if verified.passed else RunStatus.FAILED)
 
@@ -231,6 +231,7 @@ def _watch(env: Environment, plan: DeployPlan, outcome: _Outcome, old: Colour | 
         colour=plan.colour,
         since=switched.at,
         answers=outcome.watched.new.answers,
+        old_answers=outcome.watched.old.answers if outcome.watched.old else 0,
     )
     return None if outcome.verified.passed else f"verification: {outcome.verified.failures}"
 

@@ -280,7 +280,17 @@ def watch_release(
 
 
 @step(effect=Effect.READ, time_limit=timedelta(minutes=5))
-def verify_deployment(service: Service, replicas: Replicas, migrations: Migrations, *, version: str, colour: Colour, since: datetime, answers: int) -> Verified:
+def verify_deployment(
+    service: Service,
+    replicas: Replicas,
+    migrations: Migrations,
+    *,
+    version: str,
+    colour: Colour,
+    since: datetime,
+    answers: int,
+    old_answers: int,
+) -> Verified:
     """What members reach is healthy, works end to end, and is the version and the schema that was planned.
 
     Source: Production Deployment Steps, 4.
@@ -292,7 +302,12 @@ def verify_deployment(service: Service, replicas: Replicas, migrations: Migratio
             smoke_check(report),
             version_check(report, wanted=version),
             schema_check(migrations, version=version),
-            log_check(replicas.logs(colour, since=since, level="ERROR"), answers=answers),
+            log_check(
+                replicas.logs(colour, since=since, level="ERROR"),
+                answers=answers,
+                old_errors=len(replicas.logs(colour.other, since=since, level="ERROR")),
+                old_answers=old_answers,
+            ),
         )
     )
 

@@ -56,9 +56,12 @@ def schema_check(migrations: Migrations, *, version: str) -> Gate:
     return Gate(name=name, title=title, state=GateState.PASSED, detail=f"at {newest.tag or newest.sha256[:12]}" if newest else "no migration needed")
 
 
-def log_check(errors: tuple[LogLine, ...], *, answers: int) -> Gate:
-    """Return whether the new version logs errors for more than the allowed share of its answers. Source: "Check error rates", `grep ERROR`."""
-    bad = len(errors) >= FEWEST_FAILURES and len(errors) > ERROR_RATE_LIMIT * answers
+def log_check(errors: tuple[LogLine, ...], *, answers: int, old_errors: int = 0, old_answers: int = 0) -> Gate:
+    """Return whether the new version logs errors for more than the allowed share of its answers, and the old one beside it does not.
+
+    Source: "Check error rates", `grep ERROR`.
+    """
+    bad = len(errors) >= FEWEST_FAILURES and len(errors) > ERROR_RATE_LIMIT * answers and old_errors <= ERROR_RATE_LIMIT * old_answers
     last = f"; the last: {errors[-1].message[:120]}" if errors else ""
     return Gate(
         name="log-errors",
