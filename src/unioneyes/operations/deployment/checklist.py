@@ -13,30 +13,19 @@ class ChecklistBlocks(Refused):
     """A line of the pre-deployment checklist blocks the deployment."""
 
 
+_SIGN_OFFS = (
+    ("release-contract", "Release Contract CI passing", "no release contract is computed in this environment"),
+    ("security-sign-off", "Security team sign-off", "no approval can be given in this environment"),
+    ("product-approval", "Product owner approval", "no approval can be given in this environment"),
+)
+"""(name, title, why it can't be evaluated). Source: Pre-Deployment Checklist, "Required Approvals"."""
+
+
 def sign_offs() -> tuple[Gate, ...]:
-    """Return the approvals that people give. Source: Pre-Deployment Checklist, "Required Approvals"."""
-    return (
-        Gate(
-            name="release-contract",
-            title="Release Contract CI passing",
-            state=GateState.UNAVAILABLE,
-            detail="no release contract is computed in this environment",
-            remedy="waive `release-contract` in policy/waivers.yaml, with a reason",
-        ),
-        Gate(
-            name="security-sign-off",
-            title="Security team sign-off",
-            state=GateState.UNAVAILABLE,
-            detail="no approval can be given in this environment",
-            remedy="waive `security-sign-off` in policy/waivers.yaml, with a reason",
-        ),
-        Gate(
-            name="product-approval",
-            title="Product owner approval",
-            state=GateState.UNAVAILABLE,
-            detail="no approval can be given in this environment",
-            remedy="waive `product-approval` in policy/waivers.yaml, with a reason",
-        ),
+    """Return what others must have said before a release goes out: nobody can say it here yet, so each blocks until the policy waives it."""
+    return tuple(
+        Gate(name=name, title=title, state=GateState.UNAVAILABLE, detail=why, remedy=f"waive `{name}` in policy/waivers.yaml, with a reason")
+        for name, title, why in _SIGN_OFFS
     )
 
 
