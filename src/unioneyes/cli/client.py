@@ -83,6 +83,13 @@ class Api:
         """Return the journal after a line; waits for one when there is none yet."""
         return self.get(f"runs/{run_id}/journal", tuple[JournalEntry, ...], {"after": after, "wait": wait.total_seconds()})
 
+    def whole_journal(self, run_id: str) -> tuple[JournalEntry, ...]:
+        """Return every line that there is now."""
+        lines: list[JournalEntry] = []
+        while page := self.journal(run_id, after=lines[-1].seq if lines else 0).value:
+            lines += page
+        return tuple(lines)
+
     def _read(self, request: httpx.Request, kind: type[T]) -> Answer[T]:
         try:
             response = self._http.send(request)

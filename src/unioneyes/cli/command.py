@@ -8,10 +8,11 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, Argument, CycloptsError, MissingArgumentError
 
 from unioneyes.cli.options import EVERYWHERE
 from unioneyes.cli.output import report, say
+from unioneyes.cli.reach import spoken_where
 from unioneyes.cli.tree import VERBS, Verb
 from unioneyes.kernel.problems import BadInput, ExitCode, Problem
 
@@ -27,7 +28,7 @@ def run_verb(verb: Verb, words: list[str]) -> int:
     except CycloptsError as error:
         return report(_usage(verb, error), as_json=_wants_json(words))
     except Problem as problem:
-        return report(problem, as_json=_wants_json(words))
+        return report(problem, as_json=_wants_json(words), flags=spoken_where(words, os.environ).flags)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter complains at its end
         return _BROKEN_PIPE
@@ -64,7 +65,14 @@ def _usage_line(verb: Verb) -> str:
 
 
 def _usage(verb: Verb, error: CycloptsError) -> WrongUsage:
-    return WrongUsage(what=" ".join(str(error).split()), remedy=f"ue {verb.words} --help")
+    match error:
+        case MissingArgumentError(keyword=str() as flag):
+            what = f"{flag} has no value"
+        case MissingArgumentError(argument=Argument(name=name)):
+            what = f"{name if name.startswith('-') else name.upper()} is missing"
+        case _:
+            what = " ".join(str(error).split())
+    return WrongUsage(what=what, remedy=f"ue {verb.words} --help")
 
 
 def _wants_json(words: list[str]) -> bool:

@@ -79,16 +79,17 @@ def watch(api: Api, run_id: str, where: Where, output: Output) -> ExitCode:
             ended = follow(api, run_id, screen)
     except KeyboardInterrupt:
         return detached(run_id, where)
-    return show_end(ended, where, output)
+    return show_end(api, ended, where, output)
 
 
-def show_end(ended: Answer[RunView], where: Where, output: Output) -> ExitCode:
+def show_end(api: Api, ended: Answer[RunView], where: Where, output: Output) -> ExitCode:
     """The person sees the result on stdout, a problem on stderr, and the next command."""
     run = ended.value
-    result(output, ended.document, lambda ink: run_text(ink, run))
+    journal = api.whole_journal(run.id) if output.output is Format.TABLE else ()
+    result(output, ended.document, lambda ink: run_text(ink, run, journal))
     if run.problem:
-        report(ReportedProblem.read(run.problem), as_json=output.output is not Format.TABLE, code=exit_code(run))
-    following = next_command(run, where)
+        report(ReportedProblem.read(run.problem), as_json=output.output is not Format.TABLE, code=exit_code(run), flags=where.flags)
+    following = next_command(run, where, journal)
     if following and output.output is Format.TABLE:
         say(f"next: {following}")
     return exit_code(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -36,7 +37,7 @@ class Where:
     @property
     def flags(self) -> str:
         """What a person adds to a suggested command to reach the same environment: empty for the default one."""
-        return (f" --env {self.env}" if self.env != "local" else "") + (f" --home {self.home}" if self.home else "")
+        return (f" --env {self.env}" if self.env != "local" else "") + (f" --home {shlex.quote(str(self.home))}" if self.home else "")
 
 
 @Parameter(name="*", group=EVERYWHERE)

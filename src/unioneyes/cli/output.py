@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from unioneyes.cli.options import Format, Output
+from unioneyes.cli.reach import with_flags
 from unioneyes.kernel.problems import ExitCode, Problem
 from unioneyes.kernel.status import Look, Tone
 
@@ -97,9 +98,14 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201 - stderr is where it belongs
 
 
-def report(problem: Problem, *, as_json: bool, code: ExitCode | None = None) -> ExitCode:
-    """Print a problem to stderr; return the exit code that it asks for, or `code`, to which what came of it afterwards has led."""
-    document = problem.document() if code is None else {**problem.document(), "exit_code": int(code)}
+def report(problem: Problem, *, as_json: bool, code: ExitCode | None = None, flags: str = "") -> ExitCode:
+    """Print a problem to stderr; return the exit code that it asks for, or `code`, to which what came of it afterwards has led.
+
+    The commands of its remedy get `flags`: the person who reads it means the same environment as before.
+    """
+    document = problem.document().copy()
+    document["remedy"] = with_flags(document["remedy"], flags)
+    document["exit_code"] = document["exit_code"] if code is None else int(code)
     if as_json:
         say(json.dumps(document))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from pydantic import JsonValue, TypeAdapter
@@ -11,22 +11,46 @@ from pydantic import JsonValue, TypeAdapter
 from unioneyes.cli.output import Ink, facts, table
 from unioneyes.cli.plans import gates_table
 from unioneyes.kernel.status import Tone
-from unioneyes.kernel.units import format_duration
+from unioneyes.kernel.units import format_duration, format_share
 from unioneyes.operations.deployment.model import Figures, Receipt, VerifyResult, Watched
 from unioneyes.ports.runs import RolledBack
+from unioneyes.runbook.views import EntryKind, JournalEntry
+
+LEDGER_ROWS = 5
+"""How many of the ledger's last rows are shown. Source: Deployment Procedures, "Database migrations"."""
+WATCH_PROMISE = timedelta(minutes=10)
+"""How long a release is watched where nothing else was asked for. Source: Production Deployment Steps."""
+ROLLBACK_PROMISE = timedelta(minutes=5)
+"""Source: Rollback Procedures, Option A."""
+DEPLOYMENT_PROMISE = timedelta(minutes=30)
+"""Source: Production Deployment Steps."""
+
+_DIGEST_SHOWN = 12
 
 
-def result_text(ink: Ink, runbook: str, result: JsonValue) -> str:
-    """Return what a run came to; empty when it came to nothing yet."""
+def result_text(ink: Ink, runbook: str, result: JsonValue, *, request: JsonValue = None) -> str:
+    """Return what a run came to, beside what was asked for; empty when it came to nothing yet."""
     if result is None:
         return ""
     show = _SHOWN.get(runbook)
-    return show(ink, result) if show else json.dumps(result, indent=2, ensure_ascii=False)
+    return show(ink, result, request) if show else json.dumps(result, indent=2, ensure_ascii=False)
 
 
-def receipt_text(ink: Ink, receipt: Receipt) -> str:
-    """Return a deployment's receipt."""
-    return "\n".join(_receipt(ink, receipt))
+def receipt_text(ink: Ink, receipt: Receipt, *, bake: timedelta | None = None) -> str:
+    """Return a deployment's receipt. `bake` is how long a watch was asked for."""
+    return "\n".join(_receipt(ink, receipt, bake))
+
+
+def ledger_text(ink: Ink, journal: Sequence[JournalEntry]) -> str:
+    """Return the last rows of the migration ledger, as they stood after migrations were applied; empty when none were."""
+    applied = [entry for entry in journal if entry.kind is EntryKind.STEP_DONE and entry.step == "apply_migrations"]
+    found = applied[-1].data.get("result") if applied else None
+    ledger = found.get("ledger") if isinstance(found, dict) else None
+    if not isinstance(ledger, list) or not ledger:
+        return ""
+    rows = [tuple(str(row.get(name)) for name in ("id", "tag", "sha256", "created_at")) for row in ledger[:LEDGER_ROWS] if isinstance(row, dict)]
+    shown = ((number, tag, digest[:_DIGEST_SHOWN], at) for number, tag, digest, at in rows)
+    return f"{ink.bold('Migration ledger, its last rows')}\n{table(ink, ('id', 'migration', 'sha256', 'created'), shown, empty='')}"
 
 
 def rolled_back_text(ink: Ink, done: RolledBack) -> str:
@@ -51,7 +75,7 @@ def verify_text(ink: Ink, verified: VerifyResult) -> str:
     return f"{verified.version} on {verified.colour}\n{gates_table(ink, verified.checks)}"
 
 
-def _receipt(ink: Ink, receipt: Receipt) -> Iterator[str]:
+def _receipt(ink: Ink, receipt: Receipt, bake: timedelta | None) -> Iterator[str]:
     yield ink.bold(receipt.outcome)
     yield facts(
         ink,
@@ -72,8 +96,12 @@ def _receipt(ink: Ink, receipt: Receipt) -> Iterator[str]:
         yield f"\n{ink.bold('Rollback')}\n{rolled_back_text(ink, receipt.rolled_back)}"
     if receipt.phases:
         total = sum((phase.took for phase in receipt.phases), timedelta())
-        rows = [*((phase.step, format_duration(phase.took)) for phase in receipt.phases), ("all of them (promised: 30 min)", format_duration(total))]
-        yield f"\n{table(ink, ('phase', 'took'), rows, empty='')}"
+        promised = {"watch_release": bake or WATCH_PROMISE, "rollback.traffic": ROLLBACK_PROMISE}
+        rows = [
+            *((phase.step, format_duration(phase.took), _promise(promised.get(phase.step))) for phase in receipt.phases),
+            ("all of them", format_duration(total), format_duration(DEPLOYMENT_PROMISE)),
+        ]
+        yield f"\n{table(ink, ('phase', 'took', 'promised'), rows, empty='')}"
 
 
 def _watched(watched: Watched) -> str:
@@ -83,16 +111,26 @@ def _watched(watched: Watched) -> str:
 
 
 def _figures(figures: Figures) -> str:
-    rate = "no answers" if figures.error_rate is None else f"{figures.error_rate:.2%} of {figures.answers:,} failed"
+    rate = "no answers" if figures.error_rate is None else f"{format_share(figures.error_rate)} of {figures.answers:,} failed"
     return rate + (f", P99 {figures.p99_ms:.0f} ms" if figures.p99_ms is not None else "")
+
+
+def _promise(promised: timedelta | None) -> str:
+    return format_duration(promised) if promised is not None else "-"
+
+
+def _bake(request: JsonValue) -> timedelta | None:
+    """Return how long a watch a deployment was asked for; None when it was not said."""
+    asked = request.get("bake") if isinstance(request, dict) else None
+    return TypeAdapter(timedelta).validate_python(asked) if asked is not None else None
 
 
 def _count(ink: Ink, lost: int) -> str:
     return ink.tone(Tone.BAD if lost else Tone.GOOD, f"{lost:,}")
 
 
-_SHOWN: Mapping[str, Callable[[Ink, JsonValue], str]] = {
-    "deployment.start": lambda ink, result: receipt_text(ink, TypeAdapter(Receipt).validate_python(result)),
-    "deployment.verify": lambda ink, result: verify_text(ink, TypeAdapter(VerifyResult).validate_python(result)),
-    "rollback.traffic": lambda ink, result: rolled_back_text(ink, TypeAdapter(RolledBack).validate_python(result)),
+_SHOWN: Mapping[str, Callable[[Ink, JsonValue, JsonValue], str]] = {
+    "deployment.start": lambda ink, result, request: receipt_text(ink, TypeAdapter(Receipt).validate_python(result), bake=_bake(request)),
+    "deployment.verify": lambda ink, result, _: verify_text(ink, TypeAdapter(VerifyResult).validate_python(result)),
+    "rollback.traffic": lambda ink, result, _: rolled_back_text(ink, TypeAdapter(RolledBack).validate_python(result)),
 }

@@ -58,10 +58,13 @@ def show(run: str, /, *, where: Where = HERE, output: Output = PRINTED) -> ExitC
     api = Api(where)
     found = api.run(run)
     plan = api.get(f"runs/{run}/plan", PlanView).value
-    steps = phases(plan.steps, run, _whole_journal(api, run), ended=found.value.status.ended)
-    result(output, found.document, lambda ink: f"{_asked(ink, found.value)}\n\n{_phases_table(ink, steps)}\n\n{run_text(ink, found.value)}")
+    journal = api.whole_journal(run)
+    steps = phases(plan.steps, run, journal, ended=found.value.status.ended)
+    result(output, found.document, lambda ink: f"{_asked(ink, found.value)}\n\n{_phases_table(ink, steps)}\n\n{run_text(ink, found.value, journal)}")
     code = exit_code(found.value)
-    return report(ReportedProblem.read(found.value.problem), as_json=output.output is not Format.TABLE, code=code) if found.value.problem else code
+    if found.value.problem:
+        report(ReportedProblem.read(found.value.problem), as_json=output.output is not Format.TABLE, code=code, flags=where.flags)
+    return code
 
 
 def watch(run: str, /, *, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
@@ -95,8 +98,8 @@ def cancel(run: str, /, *, reason: Reason, where: Where = HERE, output: Output =
     Args:
         run: The run.
     """
-    asked = Api(where).post(f"runs/{run}/cancel", {"reason": reason}, RunView)
-    return _told(asked, where, output)
+    api = Api(where)
+    return _told(api, api.post(f"runs/{run}/cancel", {"reason": reason}, RunView), where, output)
 
 
 def resume(
@@ -121,14 +124,14 @@ def resume(
     chosen = [decision for decision, wanted in ((Decision.RETRY, retry), (Decision.SKIP, skip), (Decision.UNDO, undo)) if wanted]
     if len(chosen) != 1:
         raise OneChoice(what=f"{len(chosen)} of --retry, --skip and --undo were given", remedy="give one of them")
-    decided = Api(where).post(f"runs/{run}/decision", {"decision": chosen[0].value, "reason": reason}, RunView)
-    return _told(decided, where, output)
+    api = Api(where)
+    return _told(api, api.post(f"runs/{run}/decision", {"decision": chosen[0].value, "reason": reason}, RunView), where, output)
 
 
-def _told(answer: Answer[RunView], where: Where, output: Output) -> ExitCode:
+def _told(api: Api, answer: Answer[RunView], where: Where, output: Output) -> ExitCode:
     """Show how the run stands after a person's word; it goes on by itself."""
     if answer.value.status.ended:
-        return show_end(answer, where, output)
+        return show_end(api, answer, where, output)
     result(output, answer.document, lambda ink: run_text(ink, answer.value))
     say(f"next: {next_command(answer.value, where)}")
     return exit_code(answer.value)
@@ -152,10 +155,6 @@ def _pages(api: Api, run_id: str) -> list[Answer[tuple[JournalEntry, ...]]]:
     while pages[-1].value:
         pages.append(api.journal(run_id, after=pages[-1].value[-1].seq))
     return pages
-
-
-def _whole_journal(api: Api, run_id: str) -> tuple[JournalEntry, ...]:
-    return tuple(entry for page in _pages(api, run_id) for entry in page.value)
 
 
 def _lines(document: JsonValue) -> list[JsonValue]:

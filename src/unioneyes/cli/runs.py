@@ -10,11 +10,11 @@ from pydantic import JsonValue
 
 from unioneyes.cli.options import Where
 from unioneyes.cli.output import Ink, facts, status_cell, table
-from unioneyes.cli.receipts import result_text
+from unioneyes.cli.receipts import ledger_text, result_text
 from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_duration
-from unioneyes.runbook.views import RunView
+from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, RunView
 
 
 def runs_table(ink: Ink, runs: Sequence[RunView]) -> str:
@@ -26,8 +26,8 @@ def runs_table(ink: Ink, runs: Sequence[RunView]) -> str:
     return table(ink, ("run", "what", "status", "step", "by", "started", "took"), rows, empty="no runs yet")
 
 
-def run_text(ink: Ink, run: RunView) -> str:
-    """Return one run, and what it came to."""
+def run_text(ink: Ink, run: RunView, journal: Sequence[JournalEntry] = ()) -> str:
+    """Return one run, and what it came to; what its journal knows beyond that, where it was read."""
     told = facts(
         ink,
         (
@@ -42,8 +42,9 @@ def run_text(ink: Ink, run: RunView) -> str:
             ("worker", run.worker or ""),
         ),
     )
-    shown = result_text(ink, run.runbook, run.result)
-    return "\n".join(part for part in (ink.bold(run.summary), told, f"\n{shown}" if shown else "") if part)
+    shown = result_text(ink, run.runbook, run.result, request=run.request)
+    ledger = ledger_text(ink, journal)
+    return "\n".join(part for part in (ink.bold(run.summary), told, f"\n{shown}" if shown else "", f"\n{ledger}" if ledger else "") if part)
 
 
 def request_text(request: JsonValue) -> str:
@@ -62,14 +63,21 @@ def ago(moment: datetime) -> str:
     return f"{format_duration(max(now() - moment, timedelta(0)))} ago"
 
 
-def next_command(run: RunView, where: Where) -> str:
-    """Return what a person would type next; empty when nothing suggests itself."""
+def next_command(run: RunView, where: Where, journal: Sequence[JournalEntry] = ()) -> str:
+    """Return what a person would type next; empty when nothing suggests itself. A parked run's journal says what may be decided."""
     match run.status:
         case RunStatus.DONE:
             return f"ue deploy status{where.flags}" if run.runbook in {"deployment.start", "rollback.traffic"} else ""
         case RunStatus.PARKED:
-            return f'ue run resume {run.id} --retry|--skip|--undo --reason "..."{where.flags}'
+            choices = "|".join(f"--{choice}" for choice in _choices(journal))
+            return f'ue run resume {run.id} {choices} --reason "..."{where.flags}'
         case RunStatus.PENDING | RunStatus.RUNNING | RunStatus.UNDOING:
             return f"ue run watch {run.id}{where.flags}"
         case _:
             return f"ue run logs {run.id}{where.flags}"
+
+
+def _choices(journal: Sequence[JournalEntry]) -> tuple[str, ...]:
+    """Return what may be decided for a parked run, as it said itself; all decisions where that isn't known."""
+    offered = next((entry.data.get("choices") for entry in reversed(journal) if entry.kind is EntryKind.PARKED), None)
+    return tuple(str(choice) for choice in offered) if isinstance(offered, list) else tuple(Decision)

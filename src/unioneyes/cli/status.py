@@ -8,7 +8,7 @@ from unioneyes.cli.output import Cell, Ink, facts, status_cell, table
 from unioneyes.cli.runs import ago
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.status import Tone
-from unioneyes.kernel.units import format_duration
+from unioneyes.kernel.units import format_duration, format_share
 from unioneyes.operations.deployment.status import ColourStatus, DeploymentStatus, DeploymentView
 from unioneyes.runbook.phases import PhaseView
 
@@ -65,7 +65,7 @@ def _colour(colour: ColourStatus) -> tuple[str | Cell, ...]:
         NO_DATA if colour.replicas is None else f"{colour.ready}/{colour.replicas}",
         NO_DATA if colour.weight is None else f"{colour.weight} %",
         NO_DATA if colour.requests_per_s is None else f"{colour.requests_per_s:.1f}",
-        Cell("-", Tone.QUIET) if colour.error_rate is None else Cell(f"{colour.error_rate:.2%}", bad),
+        Cell("-", Tone.QUIET) if colour.error_rate is None else Cell(format_share(colour.error_rate), bad),
         Cell("-", Tone.QUIET) if colour.p99_ms is None else f"{colour.p99_ms:.0f} ms",
     )
 

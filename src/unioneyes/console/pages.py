@@ -23,7 +23,7 @@ from unioneyes.console.control import Parts, control_of
 from unioneyes.console.guard import SESSION_COOKIE, SESSION_LASTS, Admitted, is_token, new_session
 from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.kernel.problems import Problem
-from unioneyes.kernel.units import format_duration
+from unioneyes.kernel.units import format_duration, format_share
 from unioneyes.ports.environment import Facts
 from unioneyes.runbook.phases import phases, seconds
 from unioneyes.runbook.views import EntryKind, JournalEntry, RunView
@@ -258,7 +258,7 @@ def _number(value: float | None, digits: int = 1) -> str | None:
 
 
 def _percent(value: float | None) -> str | None:
-    return None if value is None else f"{value:.2%}".replace("%", " %")
+    return None if value is None else format_share(value)
 
 
 def _pretty(document: JsonValue) -> str:

@@ -44,6 +44,11 @@ def format_duration(duration: timedelta) -> str:
     return " ".join(shown[:2]) or "0 s"
 
 
+def format_share(share: float) -> str:
+    """Return a share of 0-1 in percent: `0.0 %`, `14.4 %`."""
+    return f"{100 * share:.1f} %"
+
+
 def format_bytes(count: int) -> str:
     """Return `count` bytes in binary units: `312 B`, `4.2 KiB`, `1.0 GiB`."""
     size = float(count)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from pydantic import JsonValue, TypeAdapter
 from unioneyes.cli.options import Where
 from unioneyes.cli.output import Ink
 from unioneyes.cli.plans import blockers, plan_text
-from unioneyes.cli.receipts import result_text
+from unioneyes.cli.receipts import ledger_text, result_text
 from unioneyes.cli.runs import next_command, request_text, run_text, runs_table
 from unioneyes.cli.status import deployments_table, status_text
 from unioneyes.kernel.status import RunStatus
@@ -21,7 +22,7 @@ from unioneyes.ports.runs import RolledBack
 from unioneyes.ports.traffic import Colour
 from unioneyes.runbook.phases import PhaseState, PhaseView
 from unioneyes.runbook.plan import Effect, PlannedStep, Reading
-from unioneyes.runbook.views import PlanView, RunView
+from unioneyes.runbook.views import EntryKind, JournalEntry, PlanView, RunView
 
 PLAIN = Ink(colour=False)
 AT = datetime(2026, 2, 9, 14, 30, tzinfo=UTC)
@@ -139,10 +140,47 @@ def test_a_receipt_shows_what_was_measured_beside_what_was_promised() -> None:
     text = result_text(PLAIN, "deployment.start", TypeAdapter(Receipt).dump_python(receipt(), mode="json"))
     assert text.startswith("FAILED - ROLLED BACK: errors: 15 %")
     assert "1,421 answered, 26 lost" in text
-    assert "roll-back, errors: 15 % (14.36% of 181 failed, P99 20 ms; beside it no answers)" in text
+    assert "roll-back, errors: 15 % (14.4 % of 181 failed, P99 20 ms; beside it no answers)" in text
     assert "traffic back in  9 ms (promised: 5 min)" in text
     assert "not announced: the chat does not answer" in text
-    assert "shift_traffic                   13 ms" in text
+    assert "shift_traffic  13 ms  -" in text
+    assert "all of them    13 ms  30 min" in text
+
+
+def test_each_phase_stands_beside_its_promise() -> None:
+    took = timedelta(seconds=4)
+    whole = replace(receipt(), phases=tuple(Phase(step=step, took=took) for step in ("smoke_test", "watch_release", "rollback.traffic")))
+    document = TypeAdapter(Receipt).dump_python(whole, mode="json")
+    asked = [line.split(maxsplit=3)[-1] for line in result_text(PLAIN, "deployment.start", document, request={"bake": "PT30S"}).splitlines()[-4:]]
+    usual = [line.split(maxsplit=3)[-1] for line in result_text(PLAIN, "deployment.start", document).splitlines()[-4:]]
+    assert asked == ["-", "30 s", "5 min", "12 s   30 min"]
+    assert usual == ["-", "10 min", "5 min", "12 s   30 min"]
+
+
+def applied(ledger: JsonValue) -> JournalEntry:
+    data: dict[str, JsonValue] = {"result": {"tags": ["0001_claim_deadlines"], "ledger": ledger}}
+    return JournalEntry(seq=3, run_id="deployment-1", at=AT, kind=EntryKind.STEP_DONE, step="apply_migrations", message="", data=data)
+
+
+def test_after_migrations_the_last_rows_of_the_ledger_are_shown() -> None:
+    rows: list[JsonValue] = [
+        {"id": number, "tag": f"{number:04}_step", "sha256": "ab" * 32, "created_at": "2026-02-09T14:30:00Z"} for number in range(7, 0, -1)
+    ]
+    lines = ledger_text(PLAIN, [applied(rows)]).splitlines()
+    assert lines[0] == "Migration ledger, its last rows"
+    assert [line.split()[1] for line in lines[2:]] == ["0007_step", "0006_step", "0005_step", "0004_step", "0003_step"]
+    assert run_text(PLAIN, run(RunStatus.UNDONE), [applied(rows)]).endswith(lines[-1])
+
+
+@pytest.mark.parametrize("journal", [[], [applied(None)], [applied([])]])
+def test_without_migrations_no_ledger_is_shown(journal: list[JournalEntry]) -> None:
+    assert ledger_text(PLAIN, journal) == ""
+
+
+def test_a_parked_run_offers_only_the_choices_that_it_has() -> None:
+    parked = JournalEntry(seq=3, run_id="r", at=AT, kind=EntryKind.PARKED, step="smoke_test", message="", data={"choices": ["retry", "undo"]})
+    assert 'k7m2q --retry|--undo --reason "..."' in next_command(run(RunStatus.PARKED), Where(), [parked])
+    assert "--retry|--skip|--undo" in next_command(run(RunStatus.PARKED), Where())
 
 
 def test_a_result_of_another_runbook_is_shown_as_it_is() -> None:
