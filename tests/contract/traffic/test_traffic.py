@@ -131,6 +131,15 @@ def test_members_can_not_choose_a_colour(edge: Edge) -> None:
     assert edge.get(headers={"x-preview": "green"}).version == "blue"
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/metrics/", "/metrics?format=text", "//metrics", "/api/../metrics", "/%6detrics"])
+def test_members_can_not_read_the_metrics_and_operators_can(edge: Edge, path: str) -> None:
+    edge.traffic.shift(BLUE)
+    refused = edge.get(path)
+    assert (refused.status, refused.headers["content-type"]) == (404, "application/problem+json")
+    assert edge.get(path, preview=True, headers={"x-preview": "blue"}).version == "blue"
+    assert edge.get("/metrics-of-the-union").version == "blue"
+
+
 def test_a_preview_reaches_the_colour_that_it_names_and_the_idle_one_without_a_name(edge: Edge) -> None:
     for weights, idle in ((Weights(), "blue"), (BLUE, "green"), (GREEN, "blue"), (Weights(blue=10, green=90), "blue")):
         edge.traffic.shift(weights)

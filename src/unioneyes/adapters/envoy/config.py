@@ -124,6 +124,7 @@ def routes(state: Routes, *, version: str) -> Node:
                             _preview_route("preview-blue", {"string_match": {"exact": "blue"}}, preview_cluster(Colour.BLUE)),
                             _preview_route("preview-green", {"string_match": {"exact": "green"}}, preview_cluster(Colour.GREEN)),
                             _preview_route(IDLE, {"present_match": True}, idle),
+                            _PRIVATE_PATHS,
                             maintenance,
                             nothing,
                             _members_route(
@@ -262,6 +263,15 @@ def _gate(name: str, *, on: bool, title: str, detail: str) -> Node:
         "match": {"prefix": "/", "runtime_fraction": {"default_value": {"numerator": 100 * on, "denominator": "HUNDRED"}}},
         "direct_response": {"status": 503, "body": {"inline_string": f'{{"title": "{title}", "status": 503, "detail": "{detail}"}}\n'}},
     }
+
+
+_PRIVATE_PATHS: Node = {
+    "name": "private",
+    "match": {"path_separated_prefix": "/metrics"},
+    "direct_response": {"status": 404, "body": {"inline_string": '{"title": "not found", "status": 404, "detail": "There is nothing here."}\n'}},
+    "response_headers_to_add": [_PROBLEM_JSON],
+}
+"""What the service tells its operators only: they reach it through the preview."""
 
 
 def _preview_route(name: str, header: Node, cluster: str) -> Node:
