@@ -17,7 +17,7 @@ from unioneyes.console.control import Control, Parts
 from unioneyes.console.failures import RESPONSES
 from unioneyes.console.guard import Admitted
 from unioneyes.console.sampler import KEPT, TrafficSeries
-from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.problems import BadInput, Problem
 from unioneyes.kernel.status import RunStatus
 from unioneyes.operations.deployment.status import DeploymentStatus, DeploymentView
 from unioneyes.operations.rollback.model import RollbackOption
@@ -106,6 +106,7 @@ def environment(control: Parts, by: Admitted) -> Facts:
 @router.post("/runs", status_code=status.HTTP_201_CREATED, response_model=RunView, responses={200: {"model": PlanView, "description": "Dry run: the plan"}})
 def start_run(body: StartRun, control: Parts, by: Admitted) -> Response:
     """Start a run; with `dry_run`, return its plan and change nothing."""
+    _require_reason(body.request)
     request: JsonValue = dict(body.request)
     if body.dry_run:
         return VersionedJson(jsonable_encoder(control.engine.plan(body.runbook, request)), status.HTTP_200_OK)
@@ -241,6 +242,17 @@ def smoke_test(body: SmokeTest, control: Parts, by: Admitted) -> SmokeReport:
     """Run the service's end-to-end flows against an address; they write there, as a member would."""
     del by
     return control.environment.service.smoke(url=body.url, within=SMOKE_WITHIN)
+
+
+def _require_reason(request: dict[str, JsonValue]) -> None:
+    """Return when a reason that is asked for says something. Raises: EmptyReason."""
+    reason = request.get("reason")
+    if isinstance(reason, str) and not reason.strip():
+        raise EmptyReason(what="the reason is empty", remedy="say why; it stands in the journal and in the incident report")
+
+
+class EmptyReason(BadInput):
+    """A reason was asked for, and an empty one was given."""
 
 
 async def _journal(control: Control, run_id: str, *, after: int, limit: int, wait: timedelta) -> tuple[JournalEntry, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
+from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.status import RunStatus
 from unioneyes.operations.deployment.status import DeploymentView
 from unioneyes.ports.traffic import Colour
@@ -39,7 +40,7 @@ def deployment_view(run: RunView, plan: PlanView, journal: Sequence[JournalEntry
     """Return the deployment that `run` is. `rollbacks` are later rollback runs, of which one may have ended it."""
     rollback = _rollback_of(run, rollbacks)
     words = status_words(run, rollback)
-    outcome = _text(run.result, "outcome") or (run.problem["detail"] if run.problem else "")
+    outcome = _rolled_back_outcome(run, rollback) or _text(run.result, "outcome") or (run.problem["detail"] if run.problem else "")
     watched = [entry for entry in journal if entry.kind is EntryKind.STEP_PROGRESS and entry.step == WATCH]
     figures = watched[-1].data if watched else {}
     return DeploymentView(
@@ -73,6 +74,14 @@ def status_words(run: RunView, rollback: RunView | None) -> str:
         if run.status is RunStatus.FAILED:
             return STILL_SERVING
     return _WORDS[run.status]
+
+
+def _rolled_back_outcome(run: RunView, rollback: RunView | None) -> str:
+    """Return why and when a person sent the members back, where that ended the deployment; else empty."""
+    if rollback is None or rollback.parent == run.id or rollback.status is not RunStatus.DONE:
+        return ""
+    reason = _text(rollback.request, "reason") or "no reason given"
+    return f"{reason} (rolled back by {rollback.requested_by} at {rfc3339(rollback.ended_at or rollback.created_at)}: {rollback.id})"
 
 
 def _rollback_of(run: RunView, rollbacks: Sequence[RunView]) -> RunView | None:

@@ -122,6 +122,7 @@ def test_an_unknown_version_is_refused_with_its_remedy(api: httpx.Client) -> Non
         {"runbook": "deployment.start", "request": {"version": "1.0.0"}, "unasked": 1},
         {"runbook": "deployment.start", "request": {"version": "1.0.0", "bake": "soon"}},
         {"runbook": "no.such.runbook", "request": {}},
+        {"runbook": "rollback.traffic", "request": {"reason": " "}},
         [],
     ],
 )

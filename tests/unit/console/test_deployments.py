@@ -144,3 +144,15 @@ def test_its_phases_are_its_plan_s_steps() -> None:
         ("watch_release", PhaseState.RUNNING),
         ("rollback.traffic", PhaseState.WAITING),
     ]
+
+
+def test_a_superseded_deployment_tells_why_and_when_it_was_rolled_back() -> None:
+    taken_over = run(RunStatus.SUPERSEDED, problem=Problem(what="rollback-1 took unioneyes-web over", remedy="ue run show rollback-1"))
+    view = deployment_view(taken_over, PLAN, (), (rollback(RunStatus.DONE, deployment=RUN),))
+    assert view.words == "FAILED - ROLLED BACK"
+    assert view.outcome == "bad (rolled back by engineer at 2026-02-09T14:31:30.000Z: rollback-1)"
+
+
+def test_a_rollback_that_is_a_part_of_the_deployment_leaves_it_its_own_outcome() -> None:
+    view = deployment_view(run(RunStatus.UNDONE, result={"outcome": "FAILED - ROLLED BACK: errors"}), PLAN, (), (rollback(RunStatus.DONE, parent=RUN),))
+    assert view.outcome == "errors"
