@@ -10,11 +10,13 @@ from datetime import timedelta
 from pydantic import JsonValue, TypeAdapter
 
 from unioneyes.cli.client import Answer, Api
+from unioneyes.cli.follow import exit_code_of
 from unioneyes.cli.launch import LAUNCH, Flag, Launch, launch
 from unioneyes.cli.options import HERE, PRINTED, Format, Output, Where
 from unioneyes.cli.output import Cell, Ink, result, say, table
 from unioneyes.cli.plans import gates_table
 from unioneyes.cli.request import asks_for
+from unioneyes.cli.spoken import require_address, require_limit
 from unioneyes.cli.status import deployments_table, status_text
 from unioneyes.kernel.problems import ExitCode, Refused
 from unioneyes.kernel.status import Tone
@@ -23,6 +25,8 @@ from unioneyes.operations.deployment.model import DeployRequest, Receipt, Verifi
 from unioneyes.operations.deployment.status import DeploymentStatus, DeploymentView
 from unioneyes.ports.service import SmokeReport
 
+MOST_DEPLOYMENTS = 200
+"""What the API gives in one page."""
 _LOOK_EVERY = timedelta(seconds=1)
 _HOME_AND_CLEAR = "\033[H\033[J"
 
@@ -41,7 +45,7 @@ def status(*, watch: Flag = False, where: Where = HERE, output: Output = PRINTED
     """Show the current deployment, both colours' traffic and errors, and how long a rollback would take.
 
     Args:
-        watch: Show it anew each second until no deployment is under way.
+        watch: Show it anew each second until no deployment is under way; ends with the deployment's own exit code.
     """
     api = Api(where)
     if watch:
@@ -58,6 +62,7 @@ def list_deployments(*, limit: int = 20, before: str | None = None, where: Where
         limit: How many at most.
         before: Only those before this run: the next page.
     """
+    require_limit(limit, most=MOST_DEPLOYMENTS)
     found = Api(where).get("deployments", tuple[DeploymentView, ...], {"limit": limit, "before": before})
     result(output, found.document, lambda ink: deployments_table(ink, found.value))
     return ExitCode.DONE
@@ -83,6 +88,7 @@ def smoke(url: str, /, *, where: Where = HERE, output: Output = PRINTED) -> Exit
     Args:
         url: Address of the service, or of a colour's preview (http://...).
     """
+    require_address(url)
     tested = Api(where).post("smoke", {"url": url}, SmokeReport)
     result(output, tested.document, lambda ink: _smoke_text(ink, tested.value))
     return ExitCode.DONE if tested.value.passed else ExitCode.FAILED
@@ -102,8 +108,9 @@ def _watch(api: Api, output: Output) -> ExitCode:
             shown = _status(api)
             text = status_text(Ink.of(sys.stdout), shown.value) if output.output is Format.TABLE else json.dumps(shown.document, ensure_ascii=False)
             print(f"{_HOME_AND_CLEAR}{text}" if drawn else text, flush=True)  # noqa: T201 - the result
-            if shown.value.current is None or shown.value.current.status.ended:
-                return ExitCode.DONE
+            current = shown.value.current
+            if current is None or current.status.ended:
+                return exit_code_of(current.status) if current else ExitCode.DONE
             time.sleep(_LOOK_EVERY.total_seconds())
     except KeyboardInterrupt:
         say("\nno longer watching; what runs goes on")

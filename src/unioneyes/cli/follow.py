@@ -51,7 +51,12 @@ class Screen(Protocol):
 
 def exit_code(run: RunView) -> ExitCode:
     """Return what the shell is told of the run."""
-    return _CODES[run.status]
+    return exit_code_of(run.status)
+
+
+def exit_code_of(status: RunStatus) -> ExitCode:
+    """Return what the shell is told of a run that stands so."""
+    return _CODES[status]
 
 
 def follow(api: Api, run_id: str, screen: Screen) -> Answer[RunView]:

@@ -42,9 +42,9 @@ def receipt_text(ink: Ink, receipt: Receipt, *, bake: timedelta | None = None) -
 
 
 def ledger_text(ink: Ink, journal: Sequence[JournalEntry]) -> str:
-    """Return the last rows of the migration ledger, as they stood after migrations were applied; empty when none were."""
-    applied = [entry for entry in journal if entry.kind is EntryKind.STEP_DONE and entry.step == "apply_migrations"]
-    found = applied[-1].data.get("result") if applied else None
+    """Return the last rows of the migration ledger, as they stood after migrations were applied; empty when none were, or they were taken back."""
+    told = [entry for entry in journal if entry.kind in {EntryKind.STEP_DONE, EntryKind.UNDO_DONE} and entry.step == "apply_migrations"]
+    found = told[-1].data.get("result") if told and told[-1].kind is EntryKind.STEP_DONE else None
     ledger = found.get("ledger") if isinstance(found, dict) else None
     if not isinstance(ledger, list) or not ledger:
         return ""

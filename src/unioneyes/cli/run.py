@@ -16,11 +16,15 @@ from unioneyes.cli.options import HERE, PRINTED, Format, Output, Where
 from unioneyes.cli.output import Cell, Ink, facts, report, result, say, table
 from unioneyes.cli.runs import next_command, request_text, run_text, runs_table
 from unioneyes.cli.screens import plain_line
+from unioneyes.cli.spoken import require_limit
 from unioneyes.kernel.problems import BadInput, ExitCode, ReportedProblem
 from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_duration
 from unioneyes.runbook.phases import PhaseView, phases
 from unioneyes.runbook.views import Decision, JournalEntry, PlanView, RunView
+
+MOST_RUNS = 500
+"""What the API gives in one page."""
 
 Reason = Annotated[str, Parameter(help="Why; it stands in the journal.")]
 
@@ -42,6 +46,7 @@ def list_runs(
         runbook: Only runs of this runbook, such as `deployment.start`.
         status: Only runs that stand so.
     """
+    require_limit(limit, most=MOST_RUNS)
     found = Api(where).get("runs", tuple[RunView, ...], {"limit": limit, "before": before, "runbook": runbook, "status": status})
     result(output, found.document, lambda ink: runs_table(ink, found.value))
     return ExitCode.DONE

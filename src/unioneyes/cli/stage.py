@@ -85,15 +85,15 @@ class Stage:
         started = lifecycle.up(self._home, wanted=WantedPorts(service=0, preview=0, control=0), tell=_quiet)
         self._stack = started.stack
         say(f"     PostgreSQL with a streaming replica, Envoy, the vendors' simulators and the control plane: up in {format_duration(started.took)}")
-        say(f"     watch it live: {started.stack.login}")
+        say(f"     watch it live: {started.stack.control_url}, signed in by\n       {started.stack.login}")
 
     def farewell(self, *, keep: bool) -> None:
         """Say what still runs and how to stop it, or stop it."""
         from unioneyes.environments.local import lifecycle  # noqa: PLC0415 - imports the adapters
 
         if keep and self._stack:
-            say(f"\nstill running: the service {self._stack.service_url}, the console {self._stack.login}")
-            say(f"look:  ue env status{self._where.flags}\nstop:  ue env down{self._where.flags}")
+            say(f"\nstill running: the service {self._stack.service_url}, the console {self._stack.control_url}")
+            say(f"open:  {self._stack.login}\nlook:  ue env status{self._where.flags}\nstop:  ue env down{self._where.flags}")
         else:
             stopped = lifecycle.down(self._home, tell=_quiet)
             say(f"\nstopped: {', '.join(stopped) or 'nothing was running'}; its data stays in {self._home}")

@@ -172,7 +172,10 @@ def test_after_migrations_the_last_rows_of_the_ledger_are_shown() -> None:
     assert run_text(PLAIN, run(RunStatus.UNDONE), [applied(rows)]).endswith(lines[-1])
 
 
-@pytest.mark.parametrize("journal", [[], [applied(None)], [applied([])]])
+TAKEN_BACK = JournalEntry(seq=4, run_id="deployment-1", at=AT, kind=EntryKind.UNDO_DONE, step="apply_migrations", message="", data={})
+
+
+@pytest.mark.parametrize("journal", [[], [applied(None)], [applied([])], [applied([{"id": 1, "tag": "0001_step"}]), TAKEN_BACK]])
 def test_without_migrations_no_ledger_is_shown(journal: list[JournalEntry]) -> None:
     assert ledger_text(PLAIN, journal) == ""
 

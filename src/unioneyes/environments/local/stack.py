@@ -60,8 +60,8 @@ class Stack:
 
     @property
     def login(self) -> str:
-        """What a person opens to enter the console; the shell puts the token in, so that it stands in no output of ours."""
-        return f"{self.control_url}/login?token=$(cat {shlex.quote(str(secret_file(self.layout.secrets, 'api_token')))})"
+        """What a person types into a shell to enter the console; the shell puts the token in, so that it stands in no output of ours."""
+        return f'xdg-open "{self.control_url}/login?token=$(cat {shlex.quote(str(secret_file(self.layout.secrets, "api_token")))})"'
 
     @property
     def issuer_url(self) -> str:

@@ -71,7 +71,7 @@ class StackStatus:
     preview_url: str
     control_url: str
     login: str
-    """What a person types into a shell to get the address that signs the browser in; the token itself is not shown."""
+    """What a person types into a shell to open the console, signed in; the token itself is not shown."""
     database_url: str
     """Without its password, which stands in the home's `secrets/`."""
     processes: tuple[ProcessView, ...]
