@@ -147,7 +147,7 @@ def test_a_dry_run_is_a_plan_and_no_run(api: httpx.Client) -> None:
     answer = api.post("/runs", json={"runbook": "deployment.start", "request": {"version": "1.0.0", "migrate": True}, "dry_run": True})
     assert answer.status_code == 200
     plan = TypeAdapter(PlanView).validate_json(answer.content)
-    assert [step.step for step in plan.steps][:2] == ["check_world", "back_up_database"]
+    assert [step.step for step in plan.steps][:3] == ["check_gates", "check_world", "back_up_database"]
     assert api.get("/runs").json() == before
 
 
