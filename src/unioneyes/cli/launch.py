@@ -85,7 +85,7 @@ def watch(api: Api, run_id: str, where: Where, output: Output) -> ExitCode:
 def show_end(api: Api, ended: Answer[RunView], where: Where, output: Output) -> ExitCode:
     """The person sees the result on stdout, a problem on stderr, and the next command."""
     run = ended.value
-    journal = api.whole_journal(run.id) if output.output is Format.TABLE else ()
+    journal = patiently(partial(api.whole_journal, run.id), say, run.id) if output.output is Format.TABLE else ()
     result(output, ended.document, lambda ink: run_text(ink, run, journal))
     if run.problem:
         report(ReportedProblem.read(run.problem), as_json=output.output is not Format.TABLE, code=exit_code(run), flags=where.flags)
