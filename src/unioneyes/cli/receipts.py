@@ -48,7 +48,7 @@ def ledger_text(ink: Ink, journal: Sequence[JournalEntry]) -> str:
     ledger = found.get("ledger") if isinstance(found, dict) else None
     if not isinstance(ledger, list) or not ledger:
         return ""
-    rows = [tuple(str(row.get(name)) for name in ("id", "tag", "sha256", "created_at")) for row in ledger[:LEDGER_ROWS] if isinstance(row, dict)]
+    rows = [tuple(str(row.get(name) or "unknown") for name in ("id", "tag", "sha256", "created_at")) for row in ledger[:LEDGER_ROWS] if isinstance(row, dict)]
     shown = ((number, tag, digest[:_DIGEST_SHOWN], at) for number, tag, digest, at in rows)
     return f"{ink.bold('Migration ledger, its last rows')}\n{table(ink, ('id', 'migration', 'sha256', 'created'), shown, empty='')}"
 
