@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.stack import RunningStack, running_stack
+
+settings.register_profile("unioneyes", deadline=None)  # a busy machine is no failed property
+settings.load_profile("unioneyes")
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from unioneyes.kernel.problems import ExitCode
 pytestmark = pytest.mark.stack
 
 SETTINGS = """
-bake = "3s"
+bake = "12s"
 [waivers]
 current-version = "this deploys whatever stands in the work tree"
 """
