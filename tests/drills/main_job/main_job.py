@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 import httpx
 import psycopg
@@ -12,11 +16,16 @@ from pydantic import JsonValue, TypeAdapter
 
 from tests.stack import RunningStack, Said, eventually
 from unioneyes.adapters.postgres.bootstrap import OWNER
+from unioneyes.cli.client import Api
+from unioneyes.cli.options import Where
 from unioneyes.environments.local.stack import Stack, open_stack
+from unioneyes.kernel.clock import now
 
 JsonObject = dict[str, JsonValue]
 _OBJECT: TypeAdapter[JsonObject] = TypeAdapter(JsonObject)
 _OBJECTS: TypeAdapter[list[JsonObject]] = TypeAdapter(list[JsonObject])
+LOOK_EVERY = 0.02
+REACHED_WITHIN = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +141,22 @@ class MainJob:
     def wait_for_step(self, run_id: str, step: str) -> None:
         """Return when the run is in `step`."""
         assert eventually(lambda: self.shown(run_id)["step"] == step, within=60), self.journal(run_id)
+
+    def kill_worker_in(self, step: str, request: JsonObject) -> tuple[str, datetime]:
+        """The worker was killed as soon as its deployment's journal said that it had come to `step`; return the run, and when that was."""
+        worker = self.stack.pid("control")
+        with closing(Api(Where(home=self.stack.home))) as api:
+            run = api.start("deployment.start", request).value.id
+            last, give_up = 0, time.monotonic() + REACHED_WITHIN
+            while time.monotonic() < give_up:
+                for entry in api.journal(run, after=last).value:
+                    last = entry.seq
+                    if entry.step == step:
+                        os.kill(worker, signal.SIGKILL)
+                        return run, now()
+                time.sleep(LOOK_EVERY)
+        message = f"{run} did not come to {step}: {self.journal(run)}"
+        raise AssertionError(message)
 
     def shown(self, run_id: str) -> JsonObject:
         """Return the run as `ue run show` prints it."""

@@ -5,12 +5,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -18,19 +15,14 @@ from typing import LiteralString
 
 import pytest
 
-from tests.drills.main_job.main_job import JsonObject, MainJob
-from unioneyes.cli.client import Api
-from unioneyes.cli.options import Where
+from tests.drills.main_job.main_job import MainJob
 from unioneyes.cli.output import Ink, table
 from unioneyes.environments.local.members import run_members
-from unioneyes.kernel.clock import now
 from unioneyes.runbook.views import EntryKind
 
 pytestmark = pytest.mark.campaign
 
 RATE = 30.0
-LOOK_EVERY = 0.02
-REACHED_WITHIN = 100
 KEPT = Path(__file__).parents[3] / ".cache" / "kills.txt"
 HELD_UP_BY: dict[str, LiteralString] = {
     "back_up_database": "lock table login_attempts in access exclusive mode",
@@ -85,7 +77,7 @@ def test_a_deployment_survives_the_kill_of_its_worker_in_any_step(job: MainJob, 
     job.ensure_not_migrated(serving="1.0.0", to="1.1.0")
     with run_members(job.stack.home, rate=RATE) as members:
         with held_up(job, step):
-            run, killed_at = kill_in(job, step, {"version": "1.1.0", "migrate": True, "bake": "PT5S"})
+            run, killed_at = job.kill_worker_in(step, {"version": "1.1.0", "migrate": True, "bake": "PT5S"})
         ended = job.ended(run)
         seen = members.finish()
     kills.append(killed(job, run, step, killed_at, lost=seen.lost))
@@ -101,7 +93,7 @@ def test_an_automatic_rollback_survives_the_kill_of_its_worker_in_any_step(job: 
     job.ensure_serving("1.1.0")
     told, reports = len(job.announced()), incidents(job)
     with run_members(job.stack.home, rate=RATE) as members, job.chat(mode="slow", seconds=2, method="chat.postMessage"):
-        run, killed_at = kill_in(job, step, {"version": "1.2.0-errors", "bake": "PT60S"})
+        run, killed_at = job.kill_worker_in(step, {"version": "1.2.0-errors", "bake": "PT60S"})
         ended = job.ended(run)
         seen = members.finish()
     lost = seen.lost_outside("1.2.0-errors")
@@ -121,23 +113,6 @@ def held_up(job: MainJob, step: str) -> Iterator[None]:
         if step in HELD_UP_BY:
             holder.execute(HELD_UP_BY[step])
         yield
-
-
-def kill_in(job: MainJob, step: str, request: JsonObject) -> tuple[str, datetime]:
-    """The worker was killed as soon as its journal said that it had come to `step`; return the run, and when that was."""
-    worker = job.stack.pid("control")
-    with closing(Api(Where(home=job.stack.home))) as api:
-        run = api.start("deployment.start", request).value.id
-        last, give_up = 0, time.monotonic() + REACHED_WITHIN
-        while time.monotonic() < give_up:
-            for entry in api.journal(run, after=last).value:
-                last = entry.seq
-                if entry.step == step:
-                    os.kill(worker, signal.SIGKILL)
-                    return run, now()
-            time.sleep(LOOK_EVERY)
-    message = f"{run} did not come to {step}: {job.journal(run)}"
-    raise AssertionError(message)
 
 
 def killed(job: MainJob, run: str, step: str, at: datetime, *, lost: int) -> Killed:
