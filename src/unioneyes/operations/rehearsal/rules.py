@@ -58,6 +58,7 @@ def fault_lines(seen: ClientSeen, *, faulty: str, detected_at: datetime | None, 
 
 
 _CAUGHT_BY = {
+    "check_gates": "the checklist",
     "back_up_database": "the backup",
     "verify_backup": "the backup's proof",
     "rehearse_migrations": "the rehearsal on the restored copy",
