@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from unioneyes.adapters.envoy.files import only_writer, replace_file
+from unioneyes.adapters.envoy.files import only_writer
+from unioneyes.kernel.files import replace_file
 
 
 def test_a_file_is_replaced_as_a_whole_and_only_its_owner_can_read_it(tmp_path: Path) -> None:

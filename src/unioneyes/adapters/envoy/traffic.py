@@ -31,9 +31,10 @@ from unioneyes.adapters.envoy.config import (
     routes_file,
 )
 from unioneyes.adapters.envoy.counters import parse_counters
-from unioneyes.adapters.envoy.files import only_writer, replace_file
+from unioneyes.adapters.envoy.files import only_writer
 from unioneyes.adapters.envoy.program import envoy_program
 from unioneyes.kernel.clock import now
+from unioneyes.kernel.files import replace_file
 from unioneyes.kernel.units import format_duration
 from unioneyes.ports.traffic import (
     Colour,

@@ -24,7 +24,6 @@ from unioneyes.environments.local.control_database import bootstrap_control
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.parts import build_replicas, build_supervisor, build_traffic
 from unioneyes.environments.local.ports import Ports, WantedPorts, asked_ports, is_free, keep_ports, read_ports, settle_ports
-from unioneyes.environments.local.private import write_private
 from unioneyes.environments.local.remnants import end_remnants
 from unioneyes.environments.local.secrets import keep_secrets
 from unioneyes.environments.local.stack import (
@@ -37,6 +36,7 @@ from unioneyes.environments.local.stack import (
     vendors_process,
 )
 from unioneyes.environments.settings import read_settings
+from unioneyes.kernel.files import replace_file
 from unioneyes.kernel.problems import Unavailable
 from unioneyes.kernel.units import format_duration
 from unioneyes.ports.replicas import NoReadyReplica
@@ -75,7 +75,7 @@ def up(home: Path, *, wanted: WantedPorts, tell: Tell) -> Started:
             _clear(layout, tell)
         stack = _settle(layout, wanted, alive=frozenset(before))
         layout.claim_sockets()
-        write_private(service_url_file(stack), stack.database_url(SERVICE).get_secret_value())
+        replace_file(service_url_file(stack), stack.database_url(SERVICE).get_secret_value())
         supervisor.launch()
         _stop_crashed(supervisor)
         _Starting(stack=stack, supervisor=supervisor, ran=frozenset(before), tell=tell).everything()

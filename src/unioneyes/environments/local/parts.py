@@ -9,8 +9,8 @@ from unioneyes.adapters.processes.client import Supervisor
 from unioneyes.adapters.processes.replicas import LocalReplicas
 from unioneyes.adapters.processes.spec import ProcessSpec
 from unioneyes.environments.local.layout import Layout
-from unioneyes.environments.local.private import write_private
 from unioneyes.environments.local.stack import Stack, rehearsal_process, rehearsal_url_file, replica_process
+from unioneyes.kernel.files import replace_file
 
 
 def build_supervisor(layout: Layout) -> Supervisor:
@@ -32,7 +32,7 @@ def build_replicas(stack: Stack, traffic: EnvoyTraffic) -> LocalReplicas:
     """Return the replicas that the stack's supervisor runs."""
 
     def rehearsal(version: str, database_url: SecretStr, port: int) -> ProcessSpec:
-        write_private(rehearsal_url_file(stack), database_url.get_secret_value())
+        replace_file(rehearsal_url_file(stack), database_url.get_secret_value())
         return rehearsal_process(stack, version, port)
 
     return LocalReplicas(

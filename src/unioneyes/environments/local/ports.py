@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
-from unioneyes.environments.local.private import write_private
 from unioneyes.environments.settings import EnvironmentSettings
+from unioneyes.kernel.files import replace_file
 from unioneyes.kernel.problems import Problem
 
 HOST = "127.0.0.1"
@@ -65,7 +65,7 @@ def read_ports(path: Path) -> Ports | None:
 
 def keep_ports(path: Path, ports: Ports) -> None:
     """The file names `ports`."""
-    write_private(path, json.dumps(asdict(ports), indent=2) + "\n")
+    replace_file(path, json.dumps(asdict(ports), indent=2) + "\n")
 
 
 def asked_ports(kept: Ports | None, settings: EnvironmentSettings, wanted: WantedPorts) -> Ports:

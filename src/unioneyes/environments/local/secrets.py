@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from unioneyes.environments.local.private import write_private
+from unioneyes.kernel.files import replace_file
 
 _PREFIXES = {"api_token": "ue_", "slack_token": "xoxb-"}
 
@@ -46,5 +46,5 @@ def keep_secrets(folder: Path) -> Secrets:
 
 def _keep(path: Path, prefix: str) -> SecretStr:
     if not path.exists():
-        write_private(path, prefix + random.token_urlsafe(24))
+        replace_file(path, prefix + random.token_urlsafe(24))
     return SecretStr(path.read_text())
