@@ -80,7 +80,7 @@ def _receipt(ink: Ink, receipt: Receipt, bake: timedelta | None) -> Iterator[str
     yield facts(
         ink,
         (
-            ("requests", f"{receipt.requests:,} answered, {_count(ink, receipt.lost)} lost"),
+            ("requests", _requests(ink, receipt)),
             ("slowest", f"<= {receipt.slowest_ms:g} ms" if receipt.slowest_ms is not None else ""),
             *((f"by {one.version}", f"{one.answers:,} answers on {one.colour}, {one.errors:,} of them failed") for one in receipt.served_by),
             ("switch", f"{format_duration(receipt.switch_took)}, confirmed by the data plane" if receipt.switch_took is not None else ""),
@@ -125,8 +125,10 @@ def _bake(request: JsonValue) -> timedelta | None:
     return TypeAdapter(timedelta).validate_python(asked) if asked is not None else None
 
 
-def _count(ink: Ink, lost: int) -> str:
-    return ink.tone(Tone.BAD if lost else Tone.GOOD, f"{lost:,}")
+def _requests(ink: Ink, receipt: Receipt) -> str:
+    if receipt.requests is None or receipt.lost is None:
+        return ink.tone(Tone.WARN, "unknown: the data plane did not answer when the receipt was written")
+    return f"{receipt.requests:,} answered, {ink.tone(Tone.BAD if receipt.lost else Tone.GOOD, f'{receipt.lost:,}')} lost"
 
 
 _SHOWN: Mapping[str, Callable[[Ink, JsonValue, JsonValue], str]] = {

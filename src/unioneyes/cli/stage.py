@@ -137,7 +137,7 @@ class Stage:
         lines = _Lines()
         run = follow(api, run_id, lines).value
         receipt = TypeAdapter(Receipt).validate_python(run.result) if run.result else None
-        say(f"     → {receipt.outcome if receipt else run.problem['detail'] if run.problem else run.status}")
+        say(f"     → {run.problem['detail'] if run.problem else receipt.outcome if receipt else run.status}")
         step = "watch_release" if receipt and receipt.rolled_back and not receipt.verified else _failed_step(lines.journal) or run.step
         return Ended(status=run.status, step=step, receipt=receipt, journal=tuple(lines.journal))
 

@@ -40,7 +40,7 @@ def deployment_view(run: RunView, plan: PlanView, journal: Sequence[JournalEntry
     """Return the deployment that `run` is. `rollbacks` are later rollback runs, of which one may have ended it."""
     rollback = _rollback_of(run, rollbacks)
     words = status_words(run, rollback)
-    outcome = _rolled_back_outcome(run, rollback) or _text(run.result, "outcome") or (run.problem["detail"] if run.problem else "")
+    outcome = _rolled_back_outcome(run, rollback) or (run.problem["detail"] if run.problem else _text(run.result, "outcome") or "")
     watched = [entry for entry in journal if entry.kind is EntryKind.STEP_PROGRESS and entry.step == WATCH]
     figures = watched[-1].data if watched else {}
     return DeploymentView(
@@ -71,7 +71,7 @@ def status_words(run: RunView, rollback: RunView | None) -> str:
     if isinstance(run.result, dict):
         if run.result.get("rolled_back"):
             return ROLLED_BACK
-        if run.status is RunStatus.FAILED:
+        if run.status is RunStatus.FAILED and run.problem is None:
             return STILL_SERVING
     return _WORDS[run.status]
 

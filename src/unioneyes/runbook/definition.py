@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol, TypeVar, cast, get_type_hints
+from typing import Protocol, TypeVar, cast, get_type_hints, runtime_checkable
 
 from unioneyes.kernel.problems import NotFound
 from unioneyes.kernel.status import RunStatus
@@ -15,6 +15,7 @@ from unioneyes.runbook.steps import current_run
 
 RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
 PlanT = TypeVar("PlanT", bound=Plan)
+PlanT_contra = TypeVar("PlanT_contra", bound=Plan, contravariant=True)
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 ChildT = TypeVar("ChildT")
 RequestT = TypeVar("RequestT")
@@ -29,6 +30,14 @@ class Runbook(Protocol[RequestT_contra, PlanT, ResultT_co]):
 
     def run(self, env: Environment, plan: PlanT) -> ResultT_co:
         """Carries out the plan, by steps that it names, and nothing else."""
+
+
+@runtime_checkable
+class Accounts(Protocol[PlanT_contra, ResultT_co]):
+    """A runbook that has something to show for itself also when it does not reach its end."""
+
+    def account(self, env: Environment, plan: PlanT_contra, *, ends_as: RunStatus) -> ResultT_co | None:
+        """Only reads, the run's `story` included. Return what there is to show; None when there is nothing, as where nothing was begun."""
 
 
 class EndsAs(Protocol):
@@ -55,6 +64,8 @@ class Definition:
     """True when it needs the service lock."""
     plan: Callable[[Environment, object], Plan]
     run: Callable[[Environment, Plan], object]
+    account: Callable[[Environment, Plan, RunStatus], object | None] | None
+    """What a run that did not reach its end has to show: a result, or None; see `Accounts`."""
     request_type: type
     plan_type: type[Plan]
     result_type: type
@@ -83,6 +94,7 @@ def runbook(*, name: str, chapter: str, promise: timedelta | None = None, takes_
             locks=locks,
             plan=cast("Callable[[Environment, object], Plan]", made.plan),
             run=cast("Callable[[Environment, Plan], object]", made.run),
+            account=_account(made) if isinstance(made, Accounts) else None,
             request_type=planning["request"],
             plan_type=planning["return"],
             result_type=running["return"],
@@ -90,6 +102,10 @@ def runbook(*, name: str, chapter: str, promise: timedelta | None = None, takes_
         return kind
 
     return register
+
+
+def _account(made: Accounts[Plan, object]) -> Callable[[Environment, Plan, RunStatus], object | None]:
+    return lambda env, plan, ends_as: made.account(env, plan, ends_as=ends_as)
 
 
 def definition(name: str) -> Definition:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from concurrent.futures import wait
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 from itertools import count
@@ -50,6 +50,8 @@ T = TypeVar("T")
 LOOK_SECONDS = 0.2
 """How often a wait looks whether the run must stop."""
 PLAN_WITHIN = timedelta(seconds=60)
+ACCOUNT_WITHIN = timedelta(seconds=3)
+"""Less than a rollback waits for the run that it interrupts."""
 HANDOVER_WITHIN = timedelta(seconds=5)
 """How long a rollback waits for the step that it interrupts; members are waiting too."""
 STORY_PAGE = 5000
@@ -145,9 +147,9 @@ class Execution:
         entered = current_run.set(self)
         try:
             ending, outcome = self._work()
+            self._durably("end", partial(self._end, ending))
         finally:
             current_run.reset(entered)
-        self._durably("end", partial(self._end, ending))
         return outcome
 
     # What a runbook and its steps ask of their run
@@ -302,8 +304,23 @@ class Execution:
         return Returned(value=None)
 
     def _end(self, ending: Ending) -> Outcome:
-        self._patiently(partial(self._runs.end, self._claim, self.run_id, ending))
+        shown = ending if ending.problem is None else replace(ending, result=self._account(ending.status))
+        self._patiently(partial(self._runs.end, self._claim, self.run_id, shown))
         return Returned(value=None)
+
+    def _account(self, status: RunStatus) -> JsonValue:
+        """Return what a run that did not reach its end has to show; None when there is nothing, or when it can't be said now: no run waits for it to end."""
+        account = self._definition.account
+        if account is None:
+            return None
+        call = partial(account, self._equipment.environment, self._taken.plan, status)
+        try:
+            found = self._in_thread("account", call, within=ACCOUNT_WITHIN)
+            kept = None if found is None else encode(found, self._definition.result_type)
+        except Exception:  # how the run ended is known, and is what people wait for
+            _logger.exception("%s: what it has to show could not be made", self.run_id)
+            return None
+        return redacted(kept, self._equipment.redactor)
 
     def _stopped_by(self, why: Stop) -> Problem:
         root = self._patiently(partial(self._runs.get, self._claim.root))

@@ -18,6 +18,7 @@ from unioneyes.ports.environment import Environment, Facts
 from unioneyes.runbook.definition import run_child, runbook
 from unioneyes.runbook.plan import Effect, Plan, PlannedStep, Reading
 from unioneyes.runbook.steps import current_run, pause, progress, settle, step, story
+from unioneyes.runbook.views import EntryKind
 
 SIDE_TABLES = """
 CREATE TABLE effects (id bigint GENERATED ALWAYS AS IDENTITY, what text NOT NULL, worker text NOT NULL);
@@ -205,6 +206,8 @@ class Script:
     """Moves of a child run, at the end."""
     child_takes_over: bool = False
     ends_as: RunStatus = RunStatus.DONE
+    accounts: Behaviour | None = None
+    """How it accounts for itself when it does not reach its end; None: it has nothing to show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +274,15 @@ class RunScript:
     def run(self, env: Environment, plan: ScriptPlan) -> ScriptDone:
         del env
         return run_script(plan)
+
+    def account(self, env: Environment, plan: ScriptPlan, *, ends_as: RunStatus) -> ScriptDone | None:
+        del env
+        run = current_run.get()
+        if plan.script.accounts is None:
+            return None
+        _behave(side(), "account", plan.script.accounts)
+        undone = tuple(str(entry.step) for entry in story(run.run_id) if entry.kind is EntryKind.UNDO_DONE)
+        return ScriptDone(did=undone, ends_as=ends_as, took_over_from=None, story=1)
 
 
 @runbook(name="drill.part", chapter="0. Drills")

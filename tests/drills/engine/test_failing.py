@@ -143,3 +143,16 @@ def test_a_parked_run_can_be_cancelled(drill: Drill) -> None:
 
     assert drill.ended(run.id).status is RunStatus.CANCELLED
     assert drill.effects("undid") == ["undid z", "undid a"]
+
+
+def test_a_run_that_fails_accounts_for_itself_after_what_it_changed_was_taken_back(drill: Drill) -> None:
+    run = drill.ended(drill.start_script(Script(moves=(Move(key="a"), BROKEN), accounts=Behaviour.WORKS)).id)
+    assert run.status is RunStatus.UNDONE
+    assert run.problem is not None
+    assert run.result == {"did": ["change", "change"], "ends_as": "undone", "took_over_from": None, "story": 1}
+
+
+def test_a_run_that_can_not_account_for_itself_ends_all_the_same(drill: Drill) -> None:
+    run = drill.ended(drill.start_script(Script(moves=(Move(key="a"), BROKEN), accounts=Behaviour.CRASHES)).id)
+    assert run.status is RunStatus.UNDONE
+    assert run.result is None

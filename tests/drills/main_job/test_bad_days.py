@@ -111,6 +111,10 @@ def test_a_person_s_rollback_supersedes_the_deployment_that_is_being_watched(ser
     assert (after.version, after.idle_version) == ("1.1.0", None)
     superseded = serving.stack.ue("run", "show", run, "-o", "json")
     assert serving.run(superseded)["status"] == "superseded"
+    receipt = serving.result(superseded)
+    assert receipt["lost"] == 0
+    assert receipt["switch_took"] is not None
+    assert {str(one["version"]) for one in receipt["served_by"] if isinstance(one, dict)} == {"1.0.0", "1.1.0"}  # type: ignore[union-attr]  # a list, by its type
 
 
 def test_a_fault_outside_that_begins_in_the_middle_of_a_watch_rolls_nothing_back(serving: MainJob) -> None:

@@ -51,6 +51,11 @@ def test_a_release_that_a_check_can_see_never_reaches_a_member(serving: MainJob,
     assert serving.run(said)["step"] == caught_by
     assert seen.of(version) is None, "a member was answered by the faulty version"
     assert seen.lost == 0
+    receipt = serving.result(said)
+    assert "1.1.0 serves" in str(receipt["outcome"])
+    assert receipt["lost"] == 0
+    assert 0 < int(str(receipt["requests"])) <= seen.sent
+    assert receipt["migrations"] == []
     assert serving.ledger() == ledger
     after = serving.serving()
     assert (after.version, after.idle_version) == ("1.1.0", None)

@@ -192,9 +192,9 @@ class Receipt:
     ends_as: RunStatus
     outcome: str
     """One line: `1.1.0 serves all traffic`, or `FAILED - ROLLED BACK: ...`."""
-    requests: int
-    """Answers that members got during the deployment."""
-    lost: int
+    requests: int | None
+    """Answers that members got during the deployment; None when the data plane did not say, which is not zero."""
+    lost: int | None
     """Of them, those with a 5xx that was not maintenance."""
     slowest_ms: float | None
     """Upper bound of the slowest answer's histogram bucket."""
@@ -205,6 +205,7 @@ class Receipt:
     rolled_back: RolledBack | None
     backup: str | None
     migrations: tuple[str, ...]
+    """Those that it applied, and that stand."""
     waived: tuple[str, ...]
     """Names of the gates that the policy waived, with its reasons."""
     phases: tuple[Phase, ...]

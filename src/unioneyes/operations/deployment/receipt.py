@@ -1,9 +1,71 @@
-"""What the receipt says, from two readings of the data plane's counters."""
+"""What a deployment shows for itself: from its plan, its journal, and two readings of the data plane's counters. Pure."""
 
 from __future__ import annotations
 
-from unioneyes.operations.deployment.model import ServedBy
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TypeVar
+
+from unioneyes.kernel.status import RunStatus
+from unioneyes.operations.deployment.model import DeployPlan, Phase, Receipt, ServedBy, Started, Switched, Verified, Watched
+from unioneyes.ports.checklist import GateState
+from unioneyes.ports.database import Backup, MigrationsApplied
+from unioneyes.ports.runs import RolledBack
 from unioneyes.ports.traffic import Colour, ColourCounters, Counters
+from unioneyes.runbook.codec import decode
+from unioneyes.runbook.views import EntryKind, JournalEntry
+
+T = TypeVar("T")
+
+
+def began(story: Sequence[JournalEntry], run_id: str) -> Started | None:
+    """Return the state of the data plane when the deployment began; None when it did not come that far."""
+    return _returned(story, run_id, "check_world", Started)
+
+
+def receipt(
+    plan: DeployPlan, story: Sequence[JournalEntry], run_id: str, *, started: Started, counters: Counters | None, ends_as: RunStatus, outcome: str
+) -> Receipt:
+    """Return the receipt. `counters` is the data plane's last reading; without one, what it served is not known and not claimed."""
+    served = served_by(started.counters, counters, new=plan.colour, version=plan.version, previous=plan.previous) if counters else ()
+    switched = _returned(story, run_id, "shift_traffic", Switched)
+    backup = _returned(story, run_id, "back_up_database", Backup)
+    return Receipt(
+        version=plan.version,
+        previous=plan.previous,
+        colour=plan.colour,
+        ends_as=ends_as,
+        outcome=outcome,
+        requests=sum(one.answers for one in served) if counters else None,
+        lost=lost(served) if counters else None,
+        slowest_ms=slowest_ms(started.counters, counters) if counters else None,
+        served_by=served,
+        switch_took=switched.took if switched else None,
+        watched=_returned(story, run_id, "watch_release", Watched),
+        verified=_returned(story, run_id, "verify_deployment", Verified),
+        rolled_back=_returned(story, run_id, "rollback.traffic", RolledBack),
+        backup=backup.name if backup else None,
+        migrations=_applied(story, run_id),
+        waived=tuple(f"{gate.name}: {gate.detail}" for gate in plan.gates if gate.state is GateState.WAIVED),
+        phases=tuple(
+            Phase(step=entry.step, took=timedelta(seconds=float(str(entry.data.get("took_s", 0)))))
+            for entry in story
+            if entry.kind is EntryKind.STEP_DONE and entry.step and entry.run_id == run_id
+        ),
+    )
+
+
+def _applied(story: Sequence[JournalEntry], run_id: str) -> tuple[str, ...]:
+    """Return the migrations that the deployment applied and did not take back."""
+    applied = _returned(story, run_id, "apply_migrations", MigrationsApplied)
+    taken_back = any(entry.kind is EntryKind.UNDO_DONE and entry.step == "apply_migrations" and entry.run_id == run_id for entry in story)
+    return applied.tags if applied and not taken_back else ()
+
+
+def _returned(story: Sequence[JournalEntry], run_id: str, step: str, kind: type[T]) -> T | None:
+    """Return what the run's `step` came to, the last time that it was done; None when it was not."""
+    results = [entry.data.get("result") for entry in story if entry.kind is EntryKind.STEP_DONE and entry.step == step and entry.run_id == run_id]
+    return decode(results[-1], kind) if results else None
 
 
 def served_by(before: Counters, after: Counters, *, new: Colour, version: str, previous: str | None) -> tuple[ServedBy, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 
 from unioneyes.kernel.problems import BadInput, Problem, Refused
@@ -16,12 +16,11 @@ from unioneyes.operations.deployment.model import (
     Receipt,
     Started,
     Switched,
-    Verified,
     VerifyPlan,
     VerifyRequest,
     VerifyResult,
-    Watched,
 )
+from unioneyes.operations.deployment.receipt import began
 from unioneyes.operations.deployment.steps import (
     LONGEST_BAKE,
     apply_migrations,
@@ -49,11 +48,19 @@ from unioneyes.ports.runs import RollBackTrafficRequest, RolledBack
 from unioneyes.ports.traffic import Colour, Weights
 from unioneyes.runbook.definition import run_child, runbook
 from unioneyes.runbook.plan import Effect, PlannedStep, Reading
-from unioneyes.runbook.steps import current_run, settle
+from unioneyes.runbook.steps import current_run, settle, story
 
 MAINTENANCE_RETRY_AFTER = timedelta(seconds=30)
 """What members are told while migrations run; most take less."""
 
+
+_ENDED = {
+    RunStatus.UNDONE: "{version} did not go out: what was changed was taken back, and {previous} serves",
+    RunStatus.CANCELLED: "cancelled: what was changed was taken back, and {previous} serves",
+    RunStatus.SUPERSEDED: "ended by a rollback, which takes the members back to {previous}",
+    RunStatus.UNDO_FAILED: "{version} did not go out, and taking back what was changed failed: a person is needed",
+}
+"""How a deployment stands that did not reach its end."""
 
 BACKUP_NAME = "backup_$(date -u +%Y%m%d_%H%M%S)"
 """As the document types it; the run puts in the time of its start, so that two plans of the same deployment are equal."""
@@ -146,12 +153,20 @@ class Deploy:
         smoke_test(env.service, colour=plan.colour, version=plan.version)
         settle(apply_migrations)  # from the first member on the new version, taking the schema back could destroy what members wrote
         switched = shift_traffic(env.traffic, env.replicas, to=plan.colour, back_to=old)
-        outcome = _Outcome(started=started, switched=switched, backup=backup)
         try:
-            harm = _watch(env, plan, outcome, old)
+            harm = _watch(env, plan, switched, old)
         except Problem as problem:  # with members on the new version, nothing known is no reason to stay
             harm = problem.what
-        return _keep(env, plan, outcome, old) if harm is None else _go_back(env, plan, outcome, harm)
+        return _keep(env, plan, started, old) if harm is None else _go_back(env, plan, started, harm)
+
+    def account(self, env: Environment, plan: DeployPlan, *, ends_as: RunStatus) -> Receipt | None:
+        """Return the receipt of a deployment that did not reach its end; None when it was refused before it looked at the world."""
+        run_id = current_run.get().run_id
+        started = began(story(run_id), run_id)
+        if started is None:
+            return None
+        line = _ENDED.get(ends_as, "{version} failed").format(version=plan.version, previous=plan.previous or "nothing")
+        return write_receipt.function(env.traffic, plan=plan, run_id=run_id, started=started, ends_as=ends_as, outcome=line)
 
 
 @runbook(name="deployment.verify", chapter="1. Deployment Procedures, step 4", locks=False)
@@ -184,18 +199,6 @@ class Verify:
         return VerifyResult(version=plan.version, colour=plan.colour, checks=verified.checks, ends_as=RunStatus.DONE if verified.passed else RunStatus.FAILED)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Outcome:
-    """What a deployment has to show so far."""
-
-    started: Started
-    switched: Switched
-    backup: str | None
-    watched: Watched | None = None
-    verified: Verified | None = None
-    rolled_back: RolledBack | None = None
-
-
 def _migrate(env: Environment, plan: DeployPlan, backup: str, *, serving: Colour | None) -> None:
     """The schema is the new release's, tried on a proven copy first, and the release that serves can live with it."""
     back_up_database(env.backups, name=backup)
@@ -213,62 +216,46 @@ def _migrate(env: Environment, plan: DeployPlan, backup: str, *, serving: Colour
         leave_maintenance(env.traffic, retry_after=MAINTENANCE_RETRY_AFTER)
 
 
-def _watch(env: Environment, plan: DeployPlan, outcome: _Outcome, old: Colour | None) -> str | None:
+def _watch(env: Environment, plan: DeployPlan, switched: Switched, old: Colour | None) -> str | None:
     """Return why the members must go back; None when the new version was watched and verified, and they are well served."""
     if old:
         drain_old_colour(env.traffic, colour=old)
-    switched = outcome.switched
-    outcome.watched = watch_release(
-        env.traffic, env.replicas, env.service, new=plan.colour, old=old, switched_at=switched.at, since=switched.before, bake=plan.bake
-    )
-    if not isinstance(outcome.watched.verdict, Keep):
-        return outcome.watched.verdict.reason
-    outcome.verified = verify_deployment(
+    watched = watch_release(env.traffic, env.replicas, env.service, new=plan.colour, old=old, switched_at=switched.at, since=switched.before, bake=plan.bake)
+    if not isinstance(watched.verdict, Keep):
+        return watched.verdict.reason
+    verified = verify_deployment(
         env.service,
         env.replicas,
         env.migrations,
         version=plan.version,
         colour=plan.colour,
         since=switched.at,
-        answers=outcome.watched.new.answers,
-        old_answers=outcome.watched.old.answers if outcome.watched.old else 0,
+        answers=watched.new.answers,
+        old_answers=watched.old.answers if watched.old else 0,
     )
-    return None if outcome.verified.passed else f"verification: {outcome.verified.failures}"
+    return None if verified.passed else f"verification: {verified.failures}"
 
 
-def _keep(env: Environment, plan: DeployPlan, outcome: _Outcome, old: Colour | None) -> Receipt:
+def _keep(env: Environment, plan: DeployPlan, started: Started, old: Colour | None) -> Receipt:
     settle(start_replicas)  # the members stay on the new version: whatever fails from here on must not send them to a colour that is being ended
     settle(shift_traffic)
     if old:
         retire_old_colour(env.replicas, colour=old)
-    return _receipt(env, plan, outcome, RunStatus.DONE, f"{plan.version} serves all traffic on {plan.colour}")
+    return _receipt(env, plan, started, RunStatus.DONE, f"{plan.version} serves all traffic on {plan.colour}")
 
 
-def _go_back(env: Environment, plan: DeployPlan, outcome: _Outcome, reason: str) -> Receipt:
+def _go_back(env: Environment, plan: DeployPlan, started: Started, reason: str) -> Receipt:
     """The members are back on the previous release, where there is one and the person did not forbid it."""
     if plan.previous is None:
         raise ReleaseFailed(what=f"{plan.version} is bad ({reason}), and no release served before it", remedy="ue deploy start with a good version")
     if not plan.auto_rollback:
-        return _receipt(env, plan, outcome, RunStatus.FAILED, f"FAILED, STILL SERVING: {reason}; go back with: ue rollback traffic")
-    request = RollBackTrafficRequest(reason=reason, deployment=current_run.get().run_id)
-    outcome.rolled_back = run_child("rollback.traffic", request, RolledBack)
-    return _receipt(env, plan, outcome, RunStatus.UNDONE, f"FAILED - ROLLED BACK: {reason}")
+        return _receipt(env, plan, started, RunStatus.FAILED, f"FAILED, STILL SERVING: {reason}; go back with: ue rollback traffic")
+    run_child("rollback.traffic", RollBackTrafficRequest(reason=reason, deployment=current_run.get().run_id), RolledBack)
+    return _receipt(env, plan, started, RunStatus.UNDONE, f"FAILED - ROLLED BACK: {reason}")
 
 
-def _receipt(env: Environment, plan: DeployPlan, outcome: _Outcome, ends_as: RunStatus, line: str) -> Receipt:
-    return write_receipt(
-        env.traffic,
-        plan=plan,
-        run_id=current_run.get().run_id,
-        started=outcome.started,
-        switched=outcome.switched,
-        backup=outcome.backup,
-        watched=outcome.watched,
-        verified=outcome.verified,
-        rolled_back=outcome.rolled_back,
-        ends_as=ends_as,
-        outcome=line,
-    )
+def _receipt(env: Environment, plan: DeployPlan, started: Started, ends_as: RunStatus, line: str) -> Receipt:
+    return write_receipt(env.traffic, plan=plan, run_id=current_run.get().run_id, started=started, ends_as=ends_as, outcome=line)
 
 
 def _with_steps(env: Environment, plan: DeployPlan, pending: tuple[Migration, ...]) -> DeployPlan:

@@ -12,30 +12,26 @@ from unioneyes.operations.deployment.checklist import refuse_if_blocked
 from unioneyes.operations.deployment.model import (
     DeployPlan,
     Figures,
-    Phase,
     Receipt,
     Rehearsed,
     RollBack,
-    ServedBy,
     Started,
     Switched,
     Verdict,
     Verified,
     Watched,
 )
-from unioneyes.operations.deployment.receipt import lost, served_by, slowest_ms
+from unioneyes.operations.deployment.receipt import receipt
 from unioneyes.operations.deployment.verdict import FEWEST_ANSWERS, Watch, share
 from unioneyes.operations.deployment.verification import health_check, log_check, schema_check, smoke_check, version_check
 from unioneyes.operations.deployment.watch import Lookout
 from unioneyes.ports.checklist import Gate
 from unioneyes.ports.database import Backup, Backups, BackupVerified, Migration, Migrations, MigrationsApplied
 from unioneyes.ports.replicas import Replicas, ReplicasReady
-from unioneyes.ports.runs import RolledBack
 from unioneyes.ports.service import Service, SmokeReport
 from unioneyes.ports.traffic import Colour, Counters, Drained, Traffic, Weights
 from unioneyes.runbook.plan import Effect
 from unioneyes.runbook.steps import pause, progress, step, story
-from unioneyes.runbook.views import EntryKind
 
 READY_WITHIN = timedelta(seconds=60)
 SMOKE_WITHIN = timedelta(seconds=60)
@@ -319,48 +315,12 @@ def retire_old_colour(replicas: Replicas, *, colour: Colour) -> None:
 
 
 @step(effect=Effect.READ)
-def write_receipt(
-    traffic: Traffic,
-    *,
-    plan: DeployPlan,
-    run_id: str,
-    started: Started,
-    switched: Switched | None,
-    backup: str | None,
-    watched: Watched | None,
-    verified: Verified | None,
-    rolled_back: RolledBack | None,
-    ends_as: RunStatus,
-    outcome: str,
-) -> Receipt:
+def write_receipt(traffic: Traffic, *, plan: DeployPlan, run_id: str, started: Started, ends_as: RunStatus, outcome: str) -> Receipt:
     """The deployment shows for itself: what was served, lost, and how long each part took, as measured."""
-    counters = started.counters
+    counters: Counters | None = None
     with suppress(Unavailable):  # without the data plane the receipt still says what is known
         counters = traffic.counters()
-    served: tuple[ServedBy, ...] = served_by(started.counters, counters, new=plan.colour, version=plan.version, previous=plan.previous)
-    return Receipt(
-        version=plan.version,
-        previous=plan.previous,
-        colour=plan.colour,
-        ends_as=ends_as,
-        outcome=outcome,
-        requests=sum(one.answers for one in served),
-        lost=lost(served),
-        slowest_ms=slowest_ms(started.counters, counters),
-        served_by=served,
-        switch_took=switched.took if switched else None,
-        watched=watched,
-        verified=verified,
-        rolled_back=rolled_back,
-        backup=backup,
-        migrations=plan.migrations,
-        waived=tuple(f"{gate.name}: {gate.detail}" for gate in plan.gates if gate.state == "waived"),
-        phases=tuple(
-            Phase(step=entry.step, took=timedelta(seconds=float(str(entry.data.get("took_s", 0)))))
-            for entry in story(run_id)
-            if entry.kind is EntryKind.STEP_DONE and entry.step and entry.run_id == run_id
-        ),
-    )
+    return receipt(plan, story(run_id), run_id, started=started, counters=counters, ends_as=ends_as, outcome=outcome)
 
 
 def _watching(figures: Figures, left: timedelta) -> str:
