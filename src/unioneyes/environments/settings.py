@@ -41,6 +41,8 @@ class ServiceSettings(_Section):
 
     replicas: Annotated[int, Field(ge=1, le=8)] = 2
     """Replicas per colour."""
+    ready_within: Duration = timedelta(seconds=60)
+    """How long replicas have to get ready after their start."""
     port: Port | None = None
     """Where members reach it; 8080 when not given."""
     preview_port: Port | None = None

@@ -12,7 +12,7 @@ def test_no_file_means_the_defaults(tmp_path: Path) -> None:
     settings = read_settings(tmp_path / "environment.toml")
 
     assert settings.bake == timedelta(minutes=10)
-    assert settings.service.replicas == 2
+    assert (settings.service.replicas, settings.service.ready_within) == (2, timedelta(seconds=60))
     assert settings.staging is None
     assert settings.incidents.channel == "#incidents"
     assert settings.waivers == {}
@@ -25,6 +25,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         bake = "90s"
         [service]
         replicas = 3
+        ready_within = "2m"
         port = 9080
         preview_port = 9081
         [control]
@@ -42,6 +43,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
 
     assert settings.bake == timedelta(seconds=90)
     assert (settings.service.replicas, settings.service.port, settings.service.preview_port, settings.control.port) == (3, 9080, 9081, 9180)
+    assert settings.service.ready_within == timedelta(minutes=2)
     assert settings.staging is not None
     assert settings.staging.url == "https://staging.example.org"
     assert settings.incidents.channel == "#ops"

@@ -51,6 +51,7 @@ def build_environment(stack: Stack) -> Environment:
             production=False,
             service="unioneyes-web",
             replicas=stack.settings.service.replicas,
+            ready_within=stack.settings.service.ready_within,
             incidents_channel=stack.settings.incidents.channel,
             bake=stack.settings.bake,
         ),
