@@ -56,6 +56,13 @@ class ControlSettings(_Section):
     """8180 when not given."""
 
 
+class SourceSettings(_Section):
+    """`[source]`: what goes out."""
+
+    folder: Annotated[str, StringConstraints(pattern=r"^(/|~/)")]
+    """The work tree whose version the checklist verifies; that of this program when not given."""
+
+
 class StagingSettings(_Section):
     """`[staging]`: where a release was tried before."""
 
@@ -75,10 +82,13 @@ class EnvironmentSettings(_Section):
     """How long a deployment is watched. Source: Production Deployment Steps, 3, "Monitor for 10 minutes"."""
     service: ServiceSettings = ServiceSettings()
     control: ControlSettings = ControlSettings()
+    source: SourceSettings | None = None
     staging: StagingSettings | None = None
     incidents: IncidentSettings = IncidentSettings()
     waivers: dict[str, Text] = Field(default_factory=dict)
     """Gate -> reason: a gate that may be passed over, and why. The receipt shows it."""
+    enforced: list[Text] = Field(default_factory=list)
+    """Gates that count here, whatever waives them."""
 
 
 def read_settings(path: Path) -> EnvironmentSettings:
