@@ -1,13 +1,15 @@
 """Faults that a release can have on purpose: real behaviour, wrapped around an application that knows nothing of them.
 
 The faults of `errors`, `slow` and `sick` show only after a replica's first requests for claims, as faults do that need load: the smoke tests before the switch
-pass, and the watch after it must find them. `wrong` is there from the first request and does not show in any status or duration.
+pass, and the watch after it must find them. `wrong` is there from the first request and does not show in any status or duration;
+`crash` and `hang` never answer one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -15,6 +17,7 @@ from types import MappingProxyType
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from unioneyes.claims.logs import log
 from unioneyes.claims.problems import FaultNotAllowed
 
 WARM_UP = 25
@@ -27,6 +30,8 @@ SICK_AFTER = timedelta(seconds=5)
 """From the end of the warm-up to the first bad health report."""
 
 Wrap = Callable[[ASGIApp], ASGIApp]
+
+_logger = logging.getLogger("claims.faults")
 
 
 class _Warmth:
@@ -110,7 +115,18 @@ def crash(_app: ASGIApp) -> ASGIApp:
     raise RuntimeError(message)
 
 
-_FAULTS: Mapping[str, Wrap] = MappingProxyType({"errors": errors, "slow": slow, "crash": crash, "sick": sick, "wrong": wrong})
+def hang(_app: ASGIApp) -> ASGIApp:
+    """No request gets an answer, and the log says what the replica waits for."""
+    log(_logger, logging.WARNING, "waiting for the deadline calendar before the first answer")
+
+    async def faulty(scope: Scope, receive: Receive, _send: Send) -> None:
+        while scope["type"] == "http" and (await receive())["type"] != "http.disconnect":
+            pass
+
+    return faulty
+
+
+_FAULTS: Mapping[str, Wrap] = MappingProxyType({"errors": errors, "slow": slow, "crash": crash, "hang": hang, "sick": sick, "wrong": wrong})
 
 
 def with_fault(app: ASGIApp, fault: str | None, *, allowed: bool) -> ASGIApp:

@@ -1,15 +1,21 @@
-"""The project's policy, as far as a composition needs it: which gates an environment waives, and why."""
+"""Which gates an environment waives, and why: by the project's policy, and by its own file."""
 
 from __future__ import annotations
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from unioneyes.environments.settings import Text
+from unioneyes.environments.settings import EnvironmentSettings, Text
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.project import project_path
 
 _WAIVERS = TypeAdapter(dict[str, dict[str, Text]])
+
+
+def waivers(environment: str, settings: EnvironmentSettings) -> dict[str, str]:
+    """Return gate to reason: what the policy waives in `environment`, then what its own file adds, without what the file enforces. Raises: PolicyUnreadable."""
+    waived = policy_waivers(environment) | settings.waivers
+    return {gate: reason for gate, reason in waived.items() if gate not in settings.enforced}
 
 
 def policy_waivers(environment: str) -> dict[str, str]:

@@ -41,6 +41,8 @@ class ServiceSettings(_Section):
 
     replicas: Annotated[int, Field(ge=1, le=8)] = 2
     """Replicas per colour."""
+    ready_within: Duration = timedelta(seconds=60)
+    """How long replicas have to get ready after their start."""
     port: Port | None = None
     """Where members reach it; 8080 when not given."""
     preview_port: Port | None = None
@@ -52,6 +54,13 @@ class ControlSettings(_Section):
 
     port: Port | None = None
     """8180 when not given."""
+
+
+class SourceSettings(_Section):
+    """`[source]`: what goes out."""
+
+    folder: Annotated[str, StringConstraints(pattern=r"^(/|~/)")]
+    """The work tree whose version the checklist verifies; that of this program when not given."""
 
 
 class StagingSettings(_Section):
@@ -73,10 +82,13 @@ class EnvironmentSettings(_Section):
     """How long a deployment is watched. Source: Production Deployment Steps, 3, "Monitor for 10 minutes"."""
     service: ServiceSettings = ServiceSettings()
     control: ControlSettings = ControlSettings()
+    source: SourceSettings | None = None
     staging: StagingSettings | None = None
     incidents: IncidentSettings = IncidentSettings()
     waivers: dict[str, Text] = Field(default_factory=dict)
     """Gate -> reason: a gate that may be passed over, and why. The receipt shows it."""
+    enforced: list[Text] = Field(default_factory=list)
+    """Gates that count here, whatever waives them."""
 
 
 def read_settings(path: Path) -> EnvironmentSettings:

@@ -45,7 +45,7 @@ class Checklist(Protocol):
         """`git describe --tags` where there is git; not applicable where there is none; failed when the work tree is dirty."""
 
     def staging_health(self) -> Gate:
-        """Staging's `/api/health`, where the environment names a staging."""
+        """Staging's `/api/health`; unavailable where the environment names no staging, or staging gives no report."""
 
     def waived(self, gate: str) -> str | None:
         """Return the policy's reason for waiving `gate`; None when it is not waived."""

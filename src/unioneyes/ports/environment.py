@@ -27,6 +27,8 @@ class Facts:
     """`unioneyes-web`: the name of the lock and of the Deployments."""
     replicas: int
     """Replicas per colour."""
+    ready_within: timedelta
+    """How long replicas have to get ready after their start."""
     incidents_channel: str
     bake: timedelta
     """How long a deployment is watched. Source: Production Deployment Steps, 3, "Monitor for 10 minutes"."""

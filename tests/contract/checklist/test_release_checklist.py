@@ -91,9 +91,11 @@ def test_a_repository_that_git_can_not_read_is_unavailable_and_blocks(work_tree:
     assert "git -C" in gate.remedy
 
 
-def test_an_environment_without_staging_is_not_applicable(tmp_path: Path) -> None:
+def test_an_environment_without_staging_is_unavailable_and_blocks(tmp_path: Path) -> None:
     gate = checklist(tmp_path).staging_health()
-    assert (gate.state, gate.detail) == (GateState.NOT_APPLICABLE, "this environment names no staging")
+    assert (gate.state, gate.detail) == (GateState.UNAVAILABLE, "this environment names no staging")
+    assert gate.state.blocks
+    assert "environment.toml" in gate.remedy
 
 
 def staging(answer: Response) -> Starlette:

@@ -62,6 +62,15 @@ def test_crash_ends_with_an_exception_at_its_start(replicas: Replicas, database:
     assert not replica.socket.exists()
 
 
+def test_hang_listens_and_answers_nobody(replicas: Replicas, database: Database) -> None:
+    replica = replicas.launch(replicas.settings("1.2.0-hang", database))
+    replica.logged(at_least=1, message="serving")
+    with pytest.raises(httpx.ReadTimeout), replica.client() as client:
+        client.get("/healthz", timeout=1)
+    (line,) = replica.logged(at_least=1, level="WARNING")
+    assert "waiting for the deadline calendar" in str(line["message"])
+
+
 def test_sick_turns_both_health_addresses_bad_and_nothing_else(replicas: Replicas, database: Database, token: str) -> None:
     with warm(replicas.start("1.2.0-sick", database), token) as client:
         assert (client.get("/healthz").status_code, client.get("/api/health").status_code) == (200, 200)
@@ -118,5 +127,5 @@ def test_the_incompatible_migration_breaks_1_1_0_serves_its_own_release_and_can_
 
 
 def test_every_fault_of_the_catalogue_is_shown_here() -> None:
-    shown = {"errors", "slow", "crash", "sick", "wrong", "broken-migration", "incompatible-migration", "unsafe-migration"}
+    shown = {"errors", "slow", "crash", "hang", "sick", "wrong", "broken-migration", "incompatible-migration", "unsafe-migration"}
     assert {release.fault for release in Catalogue().all() if release.fault} == shown

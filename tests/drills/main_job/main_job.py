@@ -15,7 +15,8 @@ import psycopg
 from pydantic import JsonValue, TypeAdapter
 
 from tests.stack import RunningStack, Said, eventually
-from unioneyes.adapters.postgres.bootstrap import OWNER
+from unioneyes.adapters.postgres.bootstrap import DATABASE, OWNER
+from unioneyes.adapters.postgres.server import SUPERUSER
 from unioneyes.cli.client import Api
 from unioneyes.cli.options import Where
 from unioneyes.environments.local.stack import Stack, open_stack
@@ -98,6 +99,12 @@ class MainJob:
     def database(self) -> psycopg.Connection[tuple[object, ...]]:
         """Connect to the operated database as the schema's owner."""
         return psycopg.connect(self.parts.database_url(OWNER).get_secret_value(), connect_timeout=5)
+
+    def superuser(self) -> psycopg.Connection[tuple[object, ...]]:
+        """Connect to the operated database as nobody of the product does."""
+        parts = self.parts
+        url = parts.primary.url(role=SUPERUSER, password=parts.secrets.superuser, database=DATABASE)
+        return psycopg.connect(url.get_secret_value(), connect_timeout=5)
 
     def ledger(self) -> list[str]:
         """Return the hashes in Drizzle's ledger, oldest first, as PostgreSQL itself says."""

@@ -17,6 +17,7 @@ def facts(*, production: bool) -> Facts:
         production=production,
         service="unioneyes-web",
         replicas=2,
+        ready_within=timedelta(seconds=60),
         incidents_channel="#incidents",
         bake=timedelta(minutes=10),
     )

@@ -12,10 +12,11 @@ def test_no_file_means_the_defaults(tmp_path: Path) -> None:
     settings = read_settings(tmp_path / "environment.toml")
 
     assert settings.bake == timedelta(minutes=10)
-    assert settings.service.replicas == 2
+    assert (settings.service.replicas, settings.service.ready_within) == (2, timedelta(seconds=60))
     assert settings.staging is None
     assert settings.incidents.channel == "#incidents"
-    assert settings.waivers == {}
+    assert settings.source is None
+    assert (settings.waivers, settings.enforced) == ({}, [])
 
 
 def test_every_key_is_read(tmp_path: Path) -> None:
@@ -23,12 +24,16 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     file.write_text(
         """
         bake = "90s"
+        enforced = ["current-version"]
         [service]
         replicas = 3
+        ready_within = "2m"
         port = 9080
         preview_port = 9081
         [control]
         port = 9180
+        [source]
+        folder = "~/unioneyes"
         [staging]
         url = "https://staging.example.org"
         [incidents]
@@ -42,10 +47,14 @@ def test_every_key_is_read(tmp_path: Path) -> None:
 
     assert settings.bake == timedelta(seconds=90)
     assert (settings.service.replicas, settings.service.port, settings.service.preview_port, settings.control.port) == (3, 9080, 9081, 9180)
+    assert settings.service.ready_within == timedelta(minutes=2)
     assert settings.staging is not None
     assert settings.staging.url == "https://staging.example.org"
     assert settings.incidents.channel == "#ops"
     assert settings.waivers == {"staging-health": "staging is being rebuilt"}
+    assert settings.source is not None
+    assert settings.source.folder == "~/unioneyes"
+    assert settings.enforced == ["current-version"]
 
 
 @pytest.mark.parametrize(
@@ -58,6 +67,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ('bake = "soon"\n', "bake: Value error, 'soon' is no duration"),
         ("bake = 600\n", "bake: Value error, a duration is written as text"),
         ('bake = "0s"\n', "bake: Value error, a duration is longer than nothing"),
+        ('[source]\nfolder = "src"\n', "source.folder: String should match pattern"),
         ('[staging]\nurl = "staging"\n', "staging.url: String should match pattern"),
         ('[incidents]\nchannel = "incidents"\n', "incidents.channel: String should match pattern"),
         ('[waivers]\nstaging-health = " "\n', "waivers.staging-health: String should have at least 1 character"),

@@ -44,16 +44,20 @@ class ReleaseChecklist:
         except GitUnavailable as problem:
             return _current_version(GateState.UNAVAILABLE, problem.what, problem.remedy)
         if tree is None:
-            return _current_version(GateState.NOT_APPLICABLE, "the program does not run from a git work tree")
+            return _current_version(GateState.NOT_APPLICABLE, f"{self.folder} is no work tree of git")
         if tree.changed:
             files = "1 tracked file differs" if tree.changed == 1 else f"{tree.changed} tracked files differ"
             return _current_version(GateState.FAILED, f"{tree.version}, but {files} from the commit", "commit or stash the changes: git status")
         return _current_version(GateState.PASSED, tree.version)
 
     def staging_health(self) -> Gate:
-        """Staging's health report, where the environment names a staging; degraded passes and says so."""
+        """Staging's health report; degraded passes and says so. Unavailable where the environment names no staging: that is not a pass."""
         if self.staging_url is None:
-            return _staging_health(GateState.NOT_APPLICABLE, "this environment names no staging")
+            return _staging_health(
+                GateState.UNAVAILABLE,
+                "this environment names no staging",
+                "name it in environment.toml: [staging] url, or waive `staging-health` by the policy",
+            )
         url = f"{self.staging_url.rstrip('/')}{self.health_path}"
         try:
             answer = httpx.get(url, timeout=STAGING_TIME_LIMIT.total_seconds())

@@ -16,7 +16,7 @@ from unioneyes.environments.local.parts import build_replicas, build_traffic
 from unioneyes.environments.local.ports import HOST
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import OpenedEnvironment
-from unioneyes.environments.policy import policy_waivers
+from unioneyes.environments.policy import waivers
 from unioneyes.kernel.project import project_path
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment, Facts
@@ -51,14 +51,15 @@ def build_environment(stack: Stack) -> Environment:
             production=False,
             service="unioneyes-web",
             replicas=stack.settings.service.replicas,
+            ready_within=stack.settings.service.ready_within,
             incidents_channel=stack.settings.incidents.channel,
             bake=stack.settings.bake,
         ),
         releases=catalogue,
         checklist=ReleaseChecklist(
-            folder=project_path("."),
+            folder=Path(stack.settings.source.folder).expanduser() if stack.settings.source else project_path("."),
             staging_url=stack.settings.staging.url if stack.settings.staging else None,
-            waivers=policy_waivers("local") | stack.settings.waivers,
+            waivers=waivers("local", stack.settings),
         ),
         traffic=traffic,
         replicas=build_replicas(stack, traffic),

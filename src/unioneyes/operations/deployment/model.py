@@ -50,6 +50,7 @@ class DeployPlan(Plan):
     colour: Colour
     """Where the new version will stand."""
     replicas: int
+    ready_within: timedelta
     migrations: tuple[str, ...]
     """Tags of the pending migrations, in order."""
     backup: bool

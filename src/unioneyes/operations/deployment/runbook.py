@@ -132,6 +132,7 @@ class Deploy:
             previous=previous,
             colour=where,
             replicas=env.facts.replicas,
+            ready_within=env.facts.ready_within,
             migrations=tuple(migration.tag for migration in pending),
             backup=bool(pending),
             maintenance=maintenance,
@@ -149,7 +150,7 @@ class Deploy:
         backup = f"backup_{started.at:%Y%m%d_%H%M%S}" if plan.backup else None
         if backup:
             _migrate(env, plan, backup, serving=old)
-        start_replicas(env.replicas, colour=plan.colour, version=plan.version, count=plan.replicas)
+        start_replicas(env.replicas, colour=plan.colour, version=plan.version, count=plan.replicas, within=plan.ready_within)
         smoke_test(env.service, colour=plan.colour, version=plan.version)
         settle(apply_migrations)  # from the first member on the new version, taking the schema back could destroy what members wrote
         switched = shift_traffic(env.traffic, env.replicas, to=plan.colour, back_to=old)
@@ -204,7 +205,15 @@ def _migrate(env: Environment, plan: DeployPlan, backup: str, *, serving: Colour
     back_up_database(env.backups, name=backup)
     verify_backup(env.backups, name=backup)
     rehearse_migrations(
-        env.migrations, env.backups, env.replicas, env.service, version=plan.version, previous=plan.previous, tags=plan.migrations, backup=backup
+        env.migrations,
+        env.backups,
+        env.replicas,
+        env.service,
+        version=plan.version,
+        previous=plan.previous,
+        tags=plan.migrations,
+        backup=backup,
+        ready_within=plan.ready_within,
     )
     discard_scratch(env.backups, name=backup)
     if plan.maintenance:

@@ -33,7 +33,6 @@ from unioneyes.ports.traffic import Colour, Counters, Drained, Traffic, Weights
 from unioneyes.runbook.plan import Effect
 from unioneyes.runbook.steps import pause, progress, step, story
 
-READY_WITHIN = timedelta(seconds=60)
 SMOKE_WITHIN = timedelta(seconds=60)
 DRAIN_WITHIN = timedelta(seconds=30)
 LOOK_EVERY = timedelta(milliseconds=500)
@@ -102,16 +101,34 @@ def verify_backup(backups: Backups, *, name: str) -> BackupVerified:
 
 @step(effect=Effect.CHANGE, time_limit=timedelta(minutes=2))
 def end_rehearsal(
-    migrations: Migrations, backups: Backups, replicas: Replicas, service: Service, *, version: str, previous: str | None, tags: tuple[str, ...], backup: str
+    migrations: Migrations,
+    backups: Backups,
+    replicas: Replicas,
+    service: Service,
+    *,
+    version: str,
+    previous: str | None,
+    tags: tuple[str, ...],
+    backup: str,
+    ready_within: timedelta,
 ) -> None:
     """No replica runs on the restored copy any more."""
-    del migrations, backups, service, version, previous, tags, backup
+    del migrations, backups, service, version, previous, tags, backup, ready_within
     replicas.stop_rehearsal()
 
 
 @step(effect=Effect.CHANGE, undo=end_rehearsal, time_limit=timedelta(hours=2))
 def rehearse_migrations(
-    migrations: Migrations, backups: Backups, replicas: Replicas, service: Service, *, version: str, previous: str | None, tags: tuple[str, ...], backup: str
+    migrations: Migrations,
+    backups: Backups,
+    replicas: Replicas,
+    service: Service,
+    *,
+    version: str,
+    previous: str | None,
+    tags: tuple[str, ...],
+    backup: str,
+    ready_within: timedelta,
 ) -> Rehearsed:
     """On the restored copy, the migrations apply, the previous release passes its smoke tests on the new schema, and the rollback files lead back."""
     scratch = backups.scratch_url(backup)
@@ -120,7 +137,7 @@ def rehearse_migrations(
     report = None
     if previous is not None:
         try:
-            url = replicas.start_rehearsal(version=previous, database_url=backups.scratch_service_url(backup), within=READY_WITHIN)
+            url = replicas.start_rehearsal(version=previous, database_url=backups.scratch_service_url(backup), within=ready_within)
             report = service.smoke(url=url, within=SMOKE_WITHIN)
         finally:
             replicas.stop_rehearsal()
@@ -178,19 +195,19 @@ def verify_previous_release(service: Service, *, colour: Colour, version: str) -
 
 
 @step(effect=Effect.CHANGE, time_limit=timedelta(minutes=5))
-def stop_new_replicas(replicas: Replicas, *, colour: Colour, version: str, count: int) -> None:
+def stop_new_replicas(replicas: Replicas, *, colour: Colour, version: str, count: int, within: timedelta) -> None:
     """The new colour runs nothing."""
-    del version, count
+    del version, count, within
     replicas.stop(colour)
 
 
 @step(effect=Effect.CHANGE, undo=stop_new_replicas, time_limit=timedelta(minutes=5))
-def start_replicas(replicas: Replicas, *, colour: Colour, version: str, count: int) -> ReplicasReady:
+def start_replicas(replicas: Replicas, *, colour: Colour, version: str, count: int, within: timedelta) -> ReplicasReady:
     """The idle colour runs the new version, every replica ready.
 
     Source: Production Deployment Steps, 3, "Wait for readiness".
     """
-    return replicas.start(colour, version=version, count=count, within=READY_WITHIN)
+    return replicas.start(colour, version=version, count=count, within=within)
 
 
 @step(effect=Effect.READ, time_limit=timedelta(minutes=5))
