@@ -41,8 +41,8 @@ class ServiceSettings(_Section):
 
     replicas: Annotated[int, Field(ge=1, le=8)] = 2
     """Replicas per colour."""
-    ready_within: Duration = timedelta(seconds=60)
-    """How long replicas have to get ready after their start."""
+    ready_within: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=4))] = timedelta(seconds=60)
+    """How long replicas have to get ready after their start; less than the step's own limit of five minutes."""
     port: Port | None = None
     """Where members reach it; 8080 when not given."""
     preview_port: Port | None = None

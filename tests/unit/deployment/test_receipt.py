@@ -25,6 +25,7 @@ PLAN = DeployPlan(
     previous="1.0.0",
     colour=Colour.GREEN,
     replicas=2,
+    ready_within=timedelta(seconds=60),
     migrations=("0001_claim_deadlines",),
     backup=True,
     maintenance=False,
