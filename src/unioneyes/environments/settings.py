@@ -7,10 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from unioneyes.kernel.problems import BadInput
-from unioneyes.kernel.units import parse_duration
+from unioneyes.kernel.units import format_duration, parse_duration
 
 
 def _duration(value: object) -> timedelta:
@@ -27,6 +27,14 @@ def _duration(value: object) -> timedelta:
     return duration
 
 
+def _ready_within(duration: timedelta) -> timedelta:
+    if duration > LONGEST_READY_WITHIN:
+        message = f"the step that waits for replicas ends after five minutes: {format_duration(LONGEST_READY_WITHIN)} at most"
+        raise ValueError(message)
+    return duration
+
+
+LONGEST_READY_WITHIN = timedelta(minutes=4)
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
@@ -41,8 +49,8 @@ class ServiceSettings(_Section):
 
     replicas: Annotated[int, Field(ge=1, le=8)] = 2
     """Replicas per colour."""
-    ready_within: Annotated[Duration, Field(gt=timedelta(0), le=timedelta(minutes=4))] = timedelta(seconds=60)
-    """How long replicas have to get ready after their start; less than the step's own limit of five minutes."""
+    ready_within: Annotated[Duration, AfterValidator(_ready_within)] = timedelta(seconds=60)
+    """How long replicas have to get ready after their start."""
     port: Port | None = None
     """Where members reach it; 8080 when not given."""
     preview_port: Port | None = None
