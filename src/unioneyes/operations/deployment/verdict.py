@@ -109,6 +109,9 @@ class Watch:
     slow: Comparison = field(default_factory=lambda: Comparison(limit=SLOW_SHARE_LIMIT))
     looks: deque[Look] = field(default_factory=deque)
     """The looks of the last five minutes."""
+    window: Tally = field(default_factory=Tally)
+    """What they add up to for the new version, kept as they come and go: a look costs the same however long the watch is."""
+    window_old: Tally = field(default_factory=Tally)
     whole: Tally = field(default_factory=Tally)
     """The new version since the switch."""
     whole_old: Tally = field(default_factory=Tally)
@@ -121,10 +124,12 @@ class Watch:
 
     def see(self, look: Look) -> None:
         """Take one more look into account."""
+        new, old = _tallies(look)
         self.looks.append(look)
+        self.window, self.window_old = total((self.window, new)), total((self.window_old, old))
         while look.at - self.looks[0].at > ERROR_RATE_WINDOW:
-            self.looks.popleft()
-        new, old = look.new.tally, look.old.tally if look.old else Tally()
+            gone, gone_old = _tallies(self.looks.popleft())
+            self.window, self.window_old = _less(self.window, gone), _less(self.window_old, gone_old)
         self.whole, self.whole_old = total((self.whole, new)), total((self.whole_old, old))
         self.errors.see(new=(new.errors, new.answers), old=(old.errors, old.answers))
         self.slow.see(new=(new.slow, new.answers), old=(old.slow, old.answers))
@@ -160,9 +165,8 @@ class Watch:
             yield f"errors: {_beside(self.errors)} failed"
         if self.slow.convicts(beside_old=beside_old):
             yield f"slow: {_beside(self.slow)} took more than {SLOW_LIMIT_MS:.0f} ms"
-        window, old = total(look.new.tally for look in self.looks), total(look.old.tally for look in self.looks if look.old)
-        if self._window_is_full() and exceeds_error_rate(window) and not _alike(old):
-            yield f"errors: {share(window.errors, window.answers)} over 5 minutes, above the limit of {ERROR_RATE_LIMIT:.0%}"
+        if self._window_is_full() and exceeds_error_rate(self.window) and not _alike(self.window_old):
+            yield f"errors: {share(self.window.errors, self.window.answers)} over 5 minutes, above the limit of {ERROR_RATE_LIMIT:.0%}"
         if self.new_unhealthy >= UNHEALTHY_IN_A_ROW and (not beside_old or self.old_healthy >= HEALTHY_BESIDE):
             yield f"health: the new version reported itself unhealthy {self.new_unhealthy} times in a row"
         if last.new.restarts >= RESTARTS_LIMIT and last.new.restarts > (last.old.restarts if last.old else 0):
@@ -213,6 +217,14 @@ def _alike(old: Tally) -> bool:
 
 def _beside(seen: Comparison) -> str:
     return f"{share(*seen.new)} of the new version's answers, {share(*seen.old)} of the old one's,"
+
+
+def _tallies(look: Look) -> tuple[Tally, Tally]:
+    return look.new.tally, look.old.tally if look.old else Tally()
+
+
+def _less(whole: Tally, part: Tally) -> Tally:
+    return Tally(answers=whole.answers - part.answers, errors=whole.errors - part.errors, slow=whole.slow - part.slow)
 
 
 def total(tallies: Iterable[Tally]) -> Tally:
