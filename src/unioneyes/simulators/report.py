@@ -123,9 +123,26 @@ class LoadReport:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """Whether the figures can be trusted: a client that is late measures itself."""
+
+    behind: timedelta
+    """By which the latest request started late."""
+    cpu: timedelta
+    """Processor time that the load program took."""
+
+
 def read_report(path: Path) -> LoadReport:
     """Return what the lines of `path` add up to, also while they are being written."""
     return summarise(read_exchanges(path))
+
+
+def read_pace(path: Path) -> Pace:
+    """Return how the load program kept its schedule, once it has ended."""
+    *_, last = path.read_text(encoding="utf-8").splitlines()
+    summary = json.loads(last)["summary"]
+    return Pace(behind=timedelta(milliseconds=summary["behind_ms"]), cpu=timedelta(seconds=summary["cpu_s"]))
 
 
 def read_exchanges(path: Path) -> Iterator[Exchange]:

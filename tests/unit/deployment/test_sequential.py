@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unioneyes.operations.deployment.sequential import Detector, spared
+from unioneyes.operations.deployment.sequential import Detector, above, spared
 
 LOOKS_IN_TEN_MINUTES = 1200
 
@@ -67,3 +67,16 @@ def test_two_good_answers_spare_a_version_of_a_fault_of_everything_and_many_are_
 @given(st.integers(min_value=1, max_value=1000), st.floats(min_value=0.06, max_value=1.0))
 def test_a_version_that_fails_as_the_other_does_is_not_spared(answers: int, failing: float) -> None:
     assert not spared(failures=round(failing * answers + 0.5), answers=answers, fine=0.05, failing=failing)
+
+
+def test_a_share_just_below_the_limit_is_never_above_it_however_often_one_asks() -> None:
+    for seed in range(10):
+        chance, failures = random.Random(seed), 0
+        for answers in range(1, 3000):
+            failures += chance.random() < 0.045
+            assert not above(failures=failures, answers=answers, allowed=0.05)
+
+
+def test_a_fifth_is_above_the_limit_within_a_few_hundred_answers() -> None:
+    assert above(failures=40, answers=200, allowed=0.05)
+    assert not above(failures=6, answers=72, allowed=0.05)

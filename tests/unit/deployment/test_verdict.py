@@ -107,6 +107,43 @@ def test_exactly_the_limit_over_five_minutes_stays() -> None:
     assert watched(301, new=seen(1000, errors=50), every=timedelta(seconds=1)).rolls_back() is None
 
 
+def test_a_fault_outside_at_the_limit_s_edge_over_five_minutes_rolls_back_nothing() -> None:
+    watch = watched(31, new=seen(1000, errors=51), old=seen(1000, errors=49), every=timedelta(seconds=10))
+    assert watch.rolls_back() is None
+
+
+def test_a_slow_fault_outside_at_the_limit_s_edge_is_named_when_the_watch_ends() -> None:
+    verdict = watched(1, new=seen(10_000, slow=110), old=seen(1_000, slow=9)).concludes(blind=False)
+    assert isinstance(verdict, Keep)
+    assert "outside" in verdict.reason
+
+
+def test_a_rush_of_members_during_a_fault_outside_does_not_roll_back() -> None:
+    watch = Watch()
+    for number in range(700):
+        hit = number >= 600
+        watch.see(Look(at=START + number * HALF_A_SECOND, new=seen(100 if hit else 6, errors=10 * hit), old=seen(10, errors=int(hit))))
+        assert watch.rolls_back() is None
+
+
+def test_errors_in_the_logs_are_not_believed_before_there_are_many() -> None:
+    assert watched(1, new=Seen(tally=Tally(answers=72), log_errors=6)).rolls_back() is None
+
+
+def test_a_log_that_was_rotated_says_nothing() -> None:
+    watch = watched(1, new=Seen(tally=Tally(answers=50), log_errors=2))
+    watch.see(Look(at=START + HALF_A_SECOND, new=Seen(tally=Tally(answers=50), log_errors=0), old=FINE))
+    assert watch.rolls_back() is None
+
+
+def test_one_bad_health_report_at_the_end_is_no_verdict_yet() -> None:
+    watch, told = watched(20, new=seen(50)), []
+    for second, healthy in enumerate((True, False, True), start=10):
+        watch.see(Look(at=START + timedelta(seconds=second), new=Seen(healthy=healthy), old=FINE))
+        told.append(watch.can_tell)
+    assert told == [True, False, True]
+
+
 def test_two_bad_health_reports_are_forgiven_and_three_are_not() -> None:
     assert watched(2, new=Seen(healthy=False), old=Seen(healthy=True)).rolls_back() is None
     assert isinstance(watched(3, new=Seen(healthy=False), old=Seen(healthy=True)).rolls_back(), RollBack)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unioneyes.simulators.report import Exchange, percentile, read_exchanges, read_report, summarise
+from unioneyes.simulators.report import Exchange, percentile, read_exchanges, read_pace, read_report, summarise
 
 NOON = datetime(2026, 2, 9, 12, 0, tzinfo=UTC)
 
@@ -132,3 +132,12 @@ def test_a_slow_answer_is_bad_and_not_lost() -> None:
     assert [(seen.lost, seen.bad) for seen in total.versions] == [(0, 1)]
     assert total.first_bad is not None
     assert total.first_bad == total.last_bad
+
+
+def test_the_client_says_how_it_kept_its_schedule() -> None:
+    with NamedTemporaryFile("w", suffix=".jsonl") as file:
+        file.write(f"{exchange().line()}{json.dumps({'summary': {'sent': 1, 'behind_ms': 12.5, 'cpu_s': 0.25}})}\n")
+        file.flush()
+        pace = read_pace(Path(file.name))
+        assert (pace.behind, pace.cpu) == (timedelta(milliseconds=12.5), timedelta(seconds=0.25))
+        assert read_report(Path(file.name)).sent == 1

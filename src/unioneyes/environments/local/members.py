@@ -48,12 +48,12 @@ class Members:
 
 
 @contextmanager
-def run_members(home: Path, *, rate: float) -> Iterator[Members]:
-    """Members work on the stack in `home`, `rate` requests a second, until `finish` or the end of the block."""
+def run_members(home: Path, *, rate: float, url: str | None = None) -> Iterator[Members]:
+    """Members work on the stack in `home`, `rate` requests a second, until `finish` or the end of the block; through `url` where another proxy stands there."""
     stack = open_stack(home)
     with TemporaryDirectory(prefix="ue-members-") as folder:
         report = Path(folder) / "members.jsonl"
-        argv = (sys.executable, "-m", "unioneyes.simulators.members", "--url", stack.service_url, "--issuer-url", stack.issuer_url)
+        argv = (sys.executable, "-m", "unioneyes.simulators.members", "--url", url or stack.service_url, "--issuer-url", stack.issuer_url)
         process = subprocess.Popen([*argv, "--rate", str(rate), "--warm", "--report", report], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
             yield Members(process=process, report=report)

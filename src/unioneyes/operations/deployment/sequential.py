@@ -65,6 +65,14 @@ def _log_likelihood_ratio(failures: int, answers: int, allowed: float, alternati
     return gained + lost
 
 
+def above(*, failures: int, answers: int, allowed: float) -> bool:
+    """Whether the share of failures since a fixed beginning is above what is allowed, as surely as a detector is: it may be asked after every look.
+
+    The same mixture without forgetting: a martingale as long as the share is allowed, which by Ville's inequality hardly ever passes the threshold.
+    """
+    return Detector().seeing(failures=failures, answers=answers, allowed=allowed).sure
+
+
 def spared(*, failures: int, answers: int, fine: float, failing: float) -> bool:
     """Whether the old version is spared what the new one suffers: Wald's sequential test of a share of `fine` (0-1) against one of `failing`.
 

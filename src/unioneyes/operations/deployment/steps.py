@@ -268,7 +268,7 @@ def watch_release(
             figures = lookout.figures(new)
             verdict = watch.rolls_back()
             left = switched_at + bake - now()
-            if verdict is None and (lookout.blind or (left <= timedelta(0) and (figures.answers >= FEWEST_ANSWERS or left <= -MORE_DATA_WITHIN))):
+            if verdict is None and (lookout.blind or (left <= timedelta(0) and (watch.can_tell or left <= -MORE_DATA_WITHIN))):
                 verdict = watch.concludes(blind=lookout.blind)
             if old is not None and (rollback_takes is None or len(watch.looks) % 10 == 0):
                 rollback_takes = lookout.rollback_takes() or rollback_takes
@@ -344,7 +344,7 @@ def _watching(figures: Figures, left: timedelta) -> str:
     seen = f"{figures.answers} answers, {share(figures.errors, figures.answers)} failed"
     if left > timedelta(0):
         return f"{seen}; {round(left.total_seconds())} s left"
-    return f"{seen}; going on until there are {FEWEST_ANSWERS}"
+    return f"{seen}; going on until " + (f"there are {FEWEST_ANSWERS}" if figures.answers < FEWEST_ANSWERS else "its health report is good again")
 
 
 def _named(migrations: Migrations, version: str, tags: tuple[str, ...]) -> tuple[Migration, ...]:

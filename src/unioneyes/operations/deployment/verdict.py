@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from unioneyes.operations.deployment.beside import Excess
 from unioneyes.operations.deployment.model import Keep, NotEnoughData, RollBack, Verdict
-from unioneyes.operations.deployment.sequential import Detector, lower_bound, spared
+from unioneyes.operations.deployment.sequential import Detector, above, lower_bound, spared
 
 ERROR_RATE_LIMIT = 0.05
 """Share of failed requests, 0-1, over 5 minutes. Source: Rollback Procedures, "Error rate > 5% within 5 minutes"."""
@@ -109,29 +110,45 @@ class Watch:
     slow: Comparison = field(default_factory=lambda: Comparison(limit=SLOW_SHARE_LIMIT))
     looks: deque[Look] = field(default_factory=deque)
     """The looks of the last five minutes."""
+    window: Tally = field(default_factory=Tally)
+    """What they add up to for the new version, kept as they come and go: a look costs the same however long the watch is."""
+    window_old: Tally = field(default_factory=Tally)
+    window_excess: Excess = field(default_factory=Excess)
+    """Of errors, in the window's looks."""
     whole: Tally = field(default_factory=Tally)
     """The new version since the switch."""
     whole_old: Tally = field(default_factory=Tally)
+    whole_excess: Excess = field(default_factory=Excess)
+    """Of errors."""
+    slow_excess: Excess = field(default_factory=Excess)
     new_unhealthy: int = 0
     """Bad health reports in a row."""
     old_healthy: int = 0
     """Good ones of the old version in a row, since the new version's first bad one."""
     log_errors: int = 0
     old_log_errors: int = 0
+    log_excess: Excess = field(default_factory=Excess)
+    unread: Tally = field(default_factory=Tally)
+    """The new version's answers since its logs were read last."""
+    unread_old: Tally = field(default_factory=Tally)
 
     def see(self, look: Look) -> None:
         """Take one more look into account."""
+        new, old = _tallies(look)
         self.looks.append(look)
+        self.window, self.window_old = total((self.window, new)), total((self.window_old, old))
         while look.at - self.looks[0].at > ERROR_RATE_WINDOW:
-            self.looks.popleft()
-        new, old = look.new.tally, look.old.tally if look.old else Tally()
+            gone, gone_old = _tallies(self.looks.popleft())
+            self.window, self.window_old = _less(self.window, gone), _less(self.window_old, gone_old)
+            self.window_excess = self.window_excess.minus(_errors_excess(gone, gone_old))
+        self.window_excess = self.window_excess.plus(_errors_excess(new, old))
+        self.whole_excess = self.whole_excess.plus(_errors_excess(new, old))
+        self.slow_excess = self.slow_excess.plus(Excess.of(new=(new.slow, new.answers), old=(old.slow, old.answers)))
         self.whole, self.whole_old = total((self.whole, new)), total((self.whole_old, old))
         self.errors.see(new=(new.errors, new.answers), old=(old.errors, old.answers))
         self.slow.see(new=(new.slow, new.answers), old=(old.slow, old.answers))
         self._see_health(look)
-        self.log_errors = self.log_errors if look.new.log_errors is None else look.new.log_errors
-        if look.old and look.old.log_errors is not None:
-            self.old_log_errors = look.old.log_errors
+        self._see_logs(look, new, old)
 
     def rolls_back(self) -> RollBack | None:
         """Return why the members must go back now; None while there is no reason."""
@@ -149,9 +166,14 @@ class Watch:
         failed, slow = share(self.whole.errors, self.whole.answers), share(self.whole.slow, self.whole.answers)
         if not (exceeds_error_rate(self.whole) or exceeds_slow_share(self.whole)):
             return Keep(reason=f"{failed} of {self.whole.answers} answers failed, none of the limits was passed")
-        if _alike(self.whole_old):
+        if self._all_alike():
             return Keep(reason=f"a fault outside hits both versions alike: {failed} and {share(self.whole_old.errors, self.whole_old.answers)} failed")
         return RollBack(reason=f"over the whole watch {failed} of the new version's answers failed, and {slow} took more than {SLOW_LIMIT_MS:.0f} ms")
+
+    @property
+    def can_tell(self) -> bool:
+        """Whether there is enough to say something when the time is up. One bad health report at the very end is looked at again, and is not the verdict."""
+        return self._unknown(blind=False) is None
 
     def _harms(self, last: Look) -> Iterator[str]:
         """Yield what speaks against the new version, and not against the old one too."""
@@ -160,9 +182,8 @@ class Watch:
             yield f"errors: {_beside(self.errors)} failed"
         if self.slow.convicts(beside_old=beside_old):
             yield f"slow: {_beside(self.slow)} took more than {SLOW_LIMIT_MS:.0f} ms"
-        window, old = total(look.new.tally for look in self.looks), total(look.old.tally for look in self.looks if look.old)
-        if self._window_is_full() and exceeds_error_rate(window) and not _alike(old):
-            yield f"errors: {share(window.errors, window.answers)} over 5 minutes, above the limit of {ERROR_RATE_LIMIT:.0%}"
+        if self._window_is_full() and exceeds_error_rate(self.window) and not _alike(self.window_old, self.window_old.errors, self.window_excess):
+            yield f"errors: {share(self.window.errors, self.window.answers)} over 5 minutes, above the limit of {ERROR_RATE_LIMIT:.0%}"
         if self.new_unhealthy >= UNHEALTHY_IN_A_ROW and (not beside_old or self.old_healthy >= HEALTHY_BESIDE):
             yield f"health: the new version reported itself unhealthy {self.new_unhealthy} times in a row"
         if last.new.restarts >= RESTARTS_LIMIT and last.new.restarts > (last.old.restarts if last.old else 0):
@@ -191,9 +212,32 @@ class Watch:
     def _window_is_full(self) -> bool:
         return self.looks[-1].at - self.looks[0].at >= ERROR_RATE_WINDOW - timedelta(seconds=5)
 
+    def _see_logs(self, look: Look, new: Tally, old: Tally) -> None:
+        self.unread, self.unread_old = total((self.unread, new)), total((self.unread_old, old))
+        if look.new.log_errors is None:
+            return
+        old_logged = look.old.log_errors if look.old and look.old.log_errors is not None else self.old_log_errors
+        self.log_excess = self.log_excess.plus(
+            Excess.of(
+                new=(_at_most(look.new.log_errors - self.log_errors, self.unread), self.unread.answers),
+                old=(_at_most(old_logged - self.old_log_errors, self.unread_old), self.unread_old.answers),
+            )
+        )
+        self.log_errors, self.old_log_errors, self.unread, self.unread_old = look.new.log_errors, old_logged, Tally(), Tally()
+
     def _logs_errors(self) -> bool:
-        logged, old = Tally(answers=self.whole.answers, errors=self.log_errors), Tally(answers=self.whole_old.answers, errors=self.old_log_errors)
-        return self.whole.answers >= FEWEST_ANSWERS and exceeds_error_rate(logged) and not _alike(old)
+        """Whether the logs convict: as surely as answers would, for they are read again and again too."""
+        logged = _at_most(self.log_errors, self.whole)
+        sure = self.whole.answers >= FEWEST_ANSWERS and above(failures=logged, answers=self.whole.answers, allowed=ERROR_RATE_LIMIT)
+        old = Tally(answers=self.whole_old.answers, errors=self.old_log_errors)
+        return sure and not _alike(old, old.errors, self.log_excess)
+
+    def _all_alike(self) -> bool:
+        """Whether the old version suffers, over the whole watch, whatever the new one does."""
+        return not (
+            (exceeds_error_rate(self.whole) and not _alike(self.whole_old, self.whole_old.errors, self.whole_excess))
+            or (exceeds_slow_share(self.whole) and not _alike(self.whole_old, self.whole_old.slow, self.slow_excess))
+        )
 
 
 def exceeds_slow_share(seen: Tally) -> bool:
@@ -206,13 +250,31 @@ def exceeds_error_rate(seen: Tally) -> bool:
     return seen.errors >= FEWEST_FAILURES and seen.errors > ERROR_RATE_LIMIT * seen.answers
 
 
-def _alike(old: Tally) -> bool:
-    """Whether the old version passes a limit too, over the same time."""
-    return old.errors > ERROR_RATE_LIMIT * old.answers or old.slow > SLOW_SHARE_LIMIT * old.answers
+def _alike(old: Tally, failures: int, excess: Excess) -> bool:
+    """Whether the old version passes a limit too, over the same time, or fails as often as the new one does but for luck; `failures` are the old one's."""
+    passes = old.errors > ERROR_RATE_LIMIT * old.answers or old.slow > SLOW_SHARE_LIMIT * old.answers
+    return passes or (failures >= FEWEST_FAILURES and not excess.beyond_luck)
+
+
+def _errors_excess(new: Tally, old: Tally) -> Excess:
+    return Excess.of(new=(new.errors, new.answers), old=(old.errors, old.answers))
+
+
+def _at_most(lines: int, of: Tally) -> int:
+    """Return how many answers can stand behind that many lines: a log that fell because it was rotated says nothing."""
+    return max(0, min(lines, of.answers))
 
 
 def _beside(seen: Comparison) -> str:
     return f"{share(*seen.new)} of the new version's answers, {share(*seen.old)} of the old one's,"
+
+
+def _tallies(look: Look) -> tuple[Tally, Tally]:
+    return look.new.tally, look.old.tally if look.old else Tally()
+
+
+def _less(whole: Tally, part: Tally) -> Tally:
+    return Tally(answers=whole.answers - part.answers, errors=whole.errors - part.errors, slow=whole.slow - part.slow)
 
 
 def total(tallies: Iterable[Tally]) -> Tally:
