@@ -6,7 +6,9 @@ import json
 import sys
 import time
 from datetime import timedelta
+from typing import Annotated
 
+from cyclopts import Parameter
 from pydantic import JsonValue, TypeAdapter
 
 from unioneyes.cli.client import Answer, Api
@@ -16,6 +18,7 @@ from unioneyes.cli.options import HERE, PRINTED, Format, Output, Where
 from unioneyes.cli.output import Cell, Ink, result, say, table
 from unioneyes.cli.plans import gates_table
 from unioneyes.cli.request import asks_for
+from unioneyes.cli.run import told
 from unioneyes.cli.spoken import require_address, require_limit
 from unioneyes.cli.status import deployments_table, status_text
 from unioneyes.kernel.problems import ExitCode, Refused
@@ -24,6 +27,7 @@ from unioneyes.kernel.units import format_duration
 from unioneyes.operations.deployment.model import DeployRequest, Receipt, Verified, VerifyRequest
 from unioneyes.operations.deployment.status import DeploymentStatus, DeploymentView
 from unioneyes.ports.service import SmokeReport
+from unioneyes.runbook.views import Decision, RunView
 
 MOST_DEPLOYMENTS = 200
 """What the API gives in one page."""
@@ -39,6 +43,26 @@ def start(request: DeployRequest, *, how: Launch = LAUNCH, where: Where = HERE, 
     5 when it failed and everything is as before, 6 when a person is needed.
     """
     return launch("deployment.start", request, how, where, output)
+
+
+def promote(
+    run: str,
+    /,
+    *,
+    to_end: Flag = False,
+    reason: Annotated[str, Parameter(help="Why; it stands in the journal.")] = "promoted by hand",
+    where: Where = HERE,
+    output: Output = PRINTED,
+) -> ExitCode:
+    """Let a held deployment go on: the new release gets its next share of the requests.
+
+    Args:
+        run: The deployment.
+        to_end: Go on through the other shares too, each watched, without waiting again.
+    """
+    api = Api(where)
+    decision = Decision.SKIP if to_end else Decision.GO
+    return told(api, api.post(f"runs/{run}/decision", {"decision": decision.value, "reason": reason}, RunView), where, output)
 
 
 def status(*, watch: Flag = False, where: Where = HERE, output: Output = PRINTED) -> ExitCode:

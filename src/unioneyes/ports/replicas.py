@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -9,7 +10,7 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from unioneyes.kernel.problems import Problem
-from unioneyes.ports.traffic import Colour
+from unioneyes.ports.traffic import Colour, Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +28,26 @@ class Replica:
     """How often it was started again after it ended by itself."""
     since: datetime
     served: bool
-    """True once members were sent to this version on this colour: it is known to work, and can be gone back to."""
+    """True once all members were sent to this version on this colour: it is known to work, and can be gone back to."""
+    placed: datetime | None = None
+    """When this version was put on this colour, kept across restarts; None where nobody knows."""
+
+
+def incumbent(weights: Weights, replicas: Iterable[Replica]) -> Colour | None:
+    """Return the colour whose release the members are used to; None when nothing is deployed.
+
+    Where requests are split, the weights say nothing about that: the newcomer is the one that never served all members, or that was put there later.
+    """
+    if not weights.split:
+        return weights.live
+    known = tuple(replicas)
+
+    def seniority(colour: Colour) -> tuple[bool, float, int]:
+        own = [replica for replica in known if replica.colour is colour]
+        placed = min((replica.placed.timestamp() for replica in own if replica.placed), default=0.0)
+        return any(replica.served for replica in own), -placed, weights.of(colour)
+
+    return max(Colour, key=seniority)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +88,7 @@ class Replicas(Protocol):
         """Return the commands that a person would type for the same."""
 
     def mark_served(self, colour: Colour) -> None:
-        """What stands on `colour` has served members from now on, until another version takes its place; kept across restarts."""
+        """What stands on `colour` has served all members from now on, until another version takes its place; kept across restarts."""
 
     def stop(self, colour: Colour) -> None:
         """`colour` runs nothing: each replica was told to drain, finished what it had, and ended."""

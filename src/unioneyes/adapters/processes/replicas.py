@@ -18,6 +18,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 from unioneyes.adapters.processes.client import ProcessNotReady, Supervisor
 from unioneyes.adapters.processes.logs import LEVELS, read_log
 from unioneyes.adapters.processes.spec import LONGEST_SOCKET_PATH, ProcessSpec, ProcessStatus
+from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.replicas import LogLine, NoReadyReplica, Replica, ReplicasReady
@@ -48,6 +49,7 @@ class _Wanted(BaseModel):
     version: str
     count: int
     served: bool = False
+    placed: datetime | None = None
 
 
 _State = TypeAdapter(dict[Colour, _Wanted])
@@ -83,6 +85,7 @@ class LocalReplicas:
                 restarts=status.restarts,
                 since=status.since,
                 served=_served(wanted.get(Colour(status.labels[_COLOUR])), status.labels[_VERSION]),
+                placed=_placed(wanted.get(Colour(status.labels[_COLOUR])), status.labels[_VERSION]),
             )
             for status in self._present()
         )
@@ -93,7 +96,8 @@ class LocalReplicas:
         Raises: NoReadyReplica (with the reason: exit code, last log lines) when they are not ready in time, or keep ending; SupervisorUnavailable.
         """
         started = time.monotonic()
-        self._want(colour, _Wanted(version=version, count=count, served=_served(self._wanted().get(colour), version)))
+        before = self._wanted().get(colour)
+        self._want(colour, _Wanted(version=version, count=count, served=_served(before, version), placed=_placed(before, version) or now()))
         slots = self._slots(colour, version, count)
         self._start_missing(slots)
         self._await(colour, slots, within)
@@ -104,7 +108,7 @@ class LocalReplicas:
         return tuple(_typed(self.command(slot)) for slot in self._slots(colour, version, count))
 
     def mark_served(self, colour: Colour) -> None:
-        """What stands on `colour` has served members from now on, until another version takes its place; kept across restarts."""
+        """What stands on `colour` has served all members from now on, until another version takes its place; kept across restarts."""
         wanted = self._wanted().get(colour)
         if wanted is not None and not wanted.served:
             self._want(colour, wanted.model_copy(update={"served": True}))
@@ -225,7 +229,7 @@ class LocalReplicas:
     def _want(self, colour: Colour, wanted: _Wanted | None) -> None:
         """The state file says what `colour` should run."""
         state = {**self._wanted(), colour: wanted}
-        document = {each.value: entry.model_dump() for each, entry in state.items() if entry is not None}
+        document = {each.value: entry.model_dump(mode="json") for each, entry in state.items() if entry is not None}
         temporary = self.state_file.with_name(f".{self.state_file.name}.{os.getpid()}")
         temporary.write_text(json.dumps(document, indent=1))
         temporary.replace(self.state_file)
@@ -233,6 +237,10 @@ class LocalReplicas:
 
 def _served(wanted: _Wanted | None, version: str) -> bool:
     return wanted is not None and wanted.version == version and wanted.served
+
+
+def _placed(wanted: _Wanted | None, version: str) -> datetime | None:
+    return wanted.placed if wanted is not None and wanted.version == version else None
 
 
 def _typed(spec: ProcessSpec) -> str:

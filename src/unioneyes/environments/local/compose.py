@@ -53,6 +53,7 @@ def build_environment(stack: Stack) -> Environment:
             replicas=stack.settings.service.replicas,
             incidents_channel=stack.settings.incidents.channel,
             bake=stack.settings.bake,
+            no_data=stack.settings.no_data,
         ),
         releases=catalogue,
         checklist=ReleaseChecklist(

@@ -59,6 +59,10 @@ class Seen:
     """Whether its health report was fine; None when none came."""
     restarts: int = 0
     """Restarts of its replicas since the watch began."""
+    ready: int | None = None
+    """Replicas that are ready; None when nobody can say."""
+    answered: bool | None = None
+    """Whether a probe was answered well; None when no answer was due."""
     log_errors: int | None = None
     """ERROR lines that it logged since the switch; None when its logs were not read this time."""
 
