@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from pydantic import SecretStr
@@ -72,6 +73,26 @@ class LogLine:
     request_id: str | None
 
 
+class SliceKind(StrEnum):
+    """By what the service's requests are told apart."""
+
+    ROUTE = "route"
+    TENANT = "tenant"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one replica answered the requests of one route, or of one tenant, since it was started. A count that fell means that it was started again."""
+
+    replica: str
+    kind: SliceKind
+    name: str
+    """`POST /api/claims`, or the tenant's opaque identifier; never anything about its members."""
+    answers: int
+    errors: int
+    """Of them, those with a 5xx."""
+
+
 class Replicas(Protocol):
     """The service's replicas. Changes are observed first and safe to repeat."""
 
@@ -107,6 +128,9 @@ class Replicas(Protocol):
 
     def logs(self, colour: Colour, *, since: datetime, level: str = "DEBUG") -> tuple[LogLine, ...]:
         """Return what the replicas of `colour` logged since then at `level` or above, oldest first, ended replicas included."""
+
+    def outcomes(self, colour: Colour) -> tuple[Outcome, ...]:
+        """Return what the replicas of `colour` counted by route and by tenant; of a replica that does not answer within a second, nothing."""
 
     def describe_logs(self, colour: Colour) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""

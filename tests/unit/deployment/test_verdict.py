@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unioneyes.operations.deployment.comparison import share
 from unioneyes.operations.deployment.model import Keep, NotEnoughData, RollBack
-from unioneyes.operations.deployment.verdict import Look, Seen, Tally, Watch, exceeds_error_rate, exceeds_slow_share, share
+from unioneyes.operations.deployment.verdict import Look, Seen, Tally, Watch, exceeds_error_rate, exceeds_slow_share
 
 START = datetime(2026, 2, 9, 14, 30, tzinfo=UTC)
 HALF_A_SECOND = timedelta(milliseconds=500)

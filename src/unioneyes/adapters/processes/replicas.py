@@ -11,22 +11,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from http.client import HTTPException
 from pathlib import Path
 
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
 from unioneyes.adapters.processes.client import ProcessNotReady, Supervisor
 from unioneyes.adapters.processes.logs import LEVELS, read_log
+from unioneyes.adapters.processes.metrics import ask
 from unioneyes.adapters.processes.spec import LONGEST_SOCKET_PATH, ProcessSpec, ProcessStatus
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.redaction import Redactor
-from unioneyes.ports.replicas import LogLine, NoReadyReplica, Replica, ReplicasReady
+from unioneyes.ports.replicas import LogLine, NoReadyReplica, Outcome, Replica, ReplicasReady
 from unioneyes.ports.traffic import Colour, NoHealthyReplica
 
 _COLOUR, _VERSION = "colour", "version"
 """Labels that make a process a replica."""
 _REHEARSAL = "rehearsal"
+_METRICS = "/metrics"
+_METRICS_WITHIN = timedelta(seconds=1)
 _RESTORE_WITHIN = timedelta(seconds=60)
 _LOOPBACK = "127.0.0.1"
 
@@ -71,6 +75,8 @@ class LocalReplicas:
     logs_folder: Path
     state_file: Path
     """What each colour should run, so that it comes back after a restart of the machine."""
+    read_outcomes: Callable[[str, str], tuple[Outcome, ...]] = lambda _text, _replica: ()
+    """Reads what a replica's /metrics say, by the text and the replica's name; nothing where the service counts nothing."""
 
     def all(self) -> tuple[Replica, ...]:
         """Return every replica of both colours, ordered by name. Raises: SupervisorUnavailable."""
@@ -176,6 +182,18 @@ class LocalReplicas:
             if entry.level in shown
         ]
         return tuple(sorted(lines, key=lambda line: line.at))
+
+    def outcomes(self, colour: Colour) -> tuple[Outcome, ...]:
+        """Return what the replicas of `colour` counted by route and by tenant; of a replica that does not answer within a second, nothing.
+
+        Raises: SupervisorUnavailable.
+        """
+        found: list[Outcome] = []
+        for status in self._present():
+            if status.labels[_COLOUR] == colour and status.ready:
+                with contextlib.suppress(OSError, HTTPException):  # a slow or an ended one is read the next time
+                    found += self.read_outcomes(ask(self.folder / f"{status.name}.sock", _METRICS, within=_METRICS_WITHIN), status.name)
+        return tuple(found)
 
     def describe_logs(self, colour: Colour) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""

@@ -291,10 +291,10 @@ def _watched(env: Environment, plan: DeployPlan, switched: Switched, *, holds: b
                 return _verified(env, plan, switched, watched)
             case Keep(reason=reason):
                 question = f"{plan.version} is kept at {switched.share} %: {reason}"
-                held = _ask(env, plan, question, (Decision.GO, Decision.RETRY, Decision.SKIP, Decision.UNDO))
+                held = _ask(env, plan, question, (Decision.GO, Decision.RETRY, Decision.SKIP, Decision.UNDO), share=switched.share)
             case NotEnoughData(reason=reason) if plan.no_data is NoData.HOLD:
                 question = f"too little is known of {plan.version} at {switched.share} %: {reason}"
-                held = _ask(env, plan, question, (Decision.GO, Decision.RETRY, Decision.UNDO))
+                held = _ask(env, plan, question, (Decision.GO, Decision.RETRY, Decision.UNDO), share=switched.share)
             case verdict:
                 return _Stood(harm=verdict.reason, not_ready=watched.not_ready_since is not None)
         if held.harm is not None:
@@ -321,7 +321,7 @@ def _verified(env: Environment, plan: DeployPlan, switched: Switched, watched: W
     return _Stood() if verified.passed else _Stood(harm=f"verification: {verified.failures}")
 
 
-def _ask(env: Environment, plan: DeployPlan, question: str, choices: tuple[Decision, ...], *, until_ready: bool = False) -> Held:
+def _ask(env: Environment, plan: DeployPlan, question: str, choices: tuple[Decision, ...], *, share: int = ALL, until_ready: bool = False) -> Held:
     """Return how the hold ended. Raises: TakenBack."""
     held = hold(
         env.traffic,
@@ -330,6 +330,7 @@ def _ask(env: Environment, plan: DeployPlan, question: str, choices: tuple[Decis
         env.notifier,
         channel=env.facts.incidents_channel,
         new=plan.colour,
+        share=share,
         old=plan.standby,
         question=question,
         choices=choices,

@@ -11,6 +11,7 @@ from unioneyes.kernel.problems import Problem, Refused, Unavailable
 from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_duration
 from unioneyes.operations.deployment.checklist import refuse_if_blocked
+from unioneyes.operations.deployment.comparison import share as share_of
 from unioneyes.operations.deployment.model import (
     ALL,
     DeployPlan,
@@ -29,7 +30,6 @@ from unioneyes.operations.deployment.model import (
 from unioneyes.operations.deployment.readiness import SILENT_FOR
 from unioneyes.operations.deployment.receipt import receipt
 from unioneyes.operations.deployment.verdict import FEWEST_ANSWERS, Watch
-from unioneyes.operations.deployment.verdict import share as share_of
 from unioneyes.operations.deployment.verification import health_check, log_check, schema_check, smoke_check, version_check
 from unioneyes.operations.deployment.vigil import Vigil
 from unioneyes.ports.checklist import Gate
@@ -280,6 +280,7 @@ def watch_release(
         new=new,
         old=old,
         since=counted,
+        split=share < ALL,
         told_before=story(run_id),
     ) as vigil:
         lookout = vigil.lookout
@@ -317,6 +318,7 @@ def hold(
     *,
     channel: str,
     new: Colour,
+    share: int,
     old: Standby | None,
     question: str,
     choices: tuple[Decision, ...],
@@ -337,6 +339,7 @@ def hold(
         new=new,
         old=old,
         since=counted,
+        split=share < ALL,
         told_before=story(run_id),
     ) as vigil:
         while (decision := ask(question, choices)) is None:

@@ -6,12 +6,13 @@ Green is compared with blue on the same seconds: blue is probed while it is warm
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from unioneyes.operations.deployment.comparison import FEWEST_FAILURES, Comparison, Counts, share
 from unioneyes.operations.deployment.model import Keep, NotEnoughData, RollBack, Verdict
-from unioneyes.operations.deployment.sequential import Detector, lower_bound, spared
+from unioneyes.operations.deployment.slices import Slice, Slices
 
 ERROR_RATE_LIMIT = 0.05
 """Share of failed requests, 0-1, over 5 minutes. Source: Rollback Procedures, "Error rate > 5% within 5 minutes"."""
@@ -27,9 +28,6 @@ SLOW_SHARE_LIMIT = 0.01
 
 FEWEST_ANSWERS = 40
 """Answers below which nothing is said. Chosen so that a fault of half the requests can't hide behind luck (2^-40)."""
-
-FEWEST_FAILURES = 5
-"""Failures below which no share counts as too high: three unlucky requests of a quiet night are no fault."""
 
 UNHEALTHY_IN_A_ROW = 3
 """Health reports in a row that must be bad; a second apart."""
@@ -65,6 +63,10 @@ class Seen:
     """Whether a probe was answered well; None when no answer was due."""
     log_errors: int | None = None
     """ERROR lines that it logged since the switch; None when its logs were not read this time."""
+    slices: Mapping[Slice, Counts] = field(default_factory=dict)
+    """Its answers by route and by tenant, members' and probes'; those without any are left out."""
+    before: Mapping[Slice, Counts] = field(default_factory=dict)
+    """The same, all that its replicas had counted when the watch began; told once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,34 +77,8 @@ class Look:
     new: Seen
     old: Seen | None
     """None where there is no old version."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Comparison:
-    """One kind of failure: how sure it is that the new version fails too often, and what the old one did since that was first suspected."""
-
-    limit: float
-    """Share of failures, 0-1, that is allowed."""
-    detector: Detector = field(default_factory=Detector)
-    new: tuple[int, int] = (0, 0)
-    """(failures, answers) since the suspicion."""
-    old: tuple[int, int] = (0, 0)
-
-    def see(self, *, new: tuple[int, int], old: tuple[int, int]) -> None:
-        """Take one more look into account; each is (failures, answers)."""
-        suspected = self.detector.suspicious
-        self.detector = self.detector.seeing(failures=new[0], answers=new[1], allowed=self.limit)
-        if not (suspected and self.detector.suspicious):  # the look that raises the suspicion is a chosen one: it says too much
-            self.new = self.old = (0, 0)
-            return
-        self.new = (self.new[0] + new[0], self.new[1] + new[1])
-        self.old = (self.old[0] + old[0], self.old[1] + old[1])
-
-    def convicts(self, *, beside_old: bool) -> bool:
-        """Whether the new version fails too often and, where there is an old one, that one is spared."""
-        if not self.detector.sure or self.new[0] < FEWEST_FAILURES:
-            return False
-        return not beside_old or spared(failures=self.old[0], answers=self.old[1], fine=self.limit, failing=lower_bound(*self.new))
+    split: bool = False
+    """True while both versions get members."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,6 +87,7 @@ class Watch:
 
     errors: Comparison = field(default_factory=lambda: Comparison(limit=ERROR_RATE_LIMIT))
     slow: Comparison = field(default_factory=lambda: Comparison(limit=SLOW_SHARE_LIMIT))
+    slices: Slices = field(default_factory=lambda: Slices(limit=ERROR_RATE_LIMIT))
     looks: deque[Look] = field(default_factory=deque)
     """The looks of the last five minutes."""
     whole: Tally = field(default_factory=Tally)
@@ -132,6 +109,13 @@ class Watch:
         self.whole, self.whole_old = total((self.whole, new)), total((self.whole_old, old))
         self.errors.see(new=(new.errors, new.answers), old=(old.errors, old.answers))
         self.slow.see(new=(new.slow, new.answers), old=(old.slow, old.answers))
+        self.slices.see(
+            new=look.new.slices,
+            beside=look.old.slices if look.old else {},
+            before=look.old.before if look.old else {},
+            whole=(old.errors, old.answers) if look.old else None,
+            split=look.split,
+        )
         self._see_health(look)
         self.log_errors = self.log_errors if look.new.log_errors is None else look.new.log_errors
         if look.old and look.old.log_errors is not None:
@@ -164,6 +148,7 @@ class Watch:
             yield f"errors: {_beside(self.errors)} failed"
         if self.slow.convicts(beside_old=beside_old):
             yield f"slow: {_beside(self.slow)} took more than {SLOW_LIMIT_MS:.0f} ms"
+        yield from self.slices.convicted()
         window, old = total(look.new.tally for look in self.looks), total(look.old.tally for look in self.looks if look.old)
         if self._window_is_full() and exceeds_error_rate(window) and not _alike(old):
             yield f"errors: {share(window.errors, window.answers)} over 5 minutes, above the limit of {ERROR_RATE_LIMIT:.0%}"
@@ -223,8 +208,3 @@ def total(tallies: Iterable[Tally]) -> Tally:
     """Return the sum."""
     kept = tuple(tallies)
     return Tally(answers=sum(t.answers for t in kept), errors=sum(t.errors for t in kept), slow=sum(t.slow for t in kept))
-
-
-def share(part: int, whole: int) -> str:
-    """Return `part` of `whole` as people read it: `4.2 %`, or `none seen` without a whole."""
-    return f"{part / whole:.1%}".replace("%", " %") if whole else "none seen"

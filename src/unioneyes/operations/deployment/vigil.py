@@ -53,9 +53,10 @@ class Vigil:
         new: Colour,
         old: Standby | None,
         since: Counters,
+        split: bool,
         told_before: Sequence[JournalEntry],
     ) -> None:
-        """Look at `new`, and at `old` where there is one, from the reading `since` on; `told_before` is the run's journal so far."""
+        """Look at `new`, and at `old` where there is one, from the reading `since` on; `split`: both get members; `told_before`: the run's journal."""
         self._replicas, self._notifier = replicas, notifier
         self._run_id, self._channel, self._old = run_id, channel, old
         self._mending = Aside()
@@ -63,7 +64,7 @@ class Vigil:
         self._mend_after = 0.0
         self._took: timedelta | None = None
         self.readiness = readiness_so_far(told_before)
-        self.lookout = Lookout(traffic=traffic, replicas=replicas, service=service, new=new, old=old.colour if old else None, since=since)
+        self.lookout = Lookout(traffic=traffic, replicas=replicas, service=service, new=new, old=old.colour if old else None, since=since, split=split)
 
     def __enter__(self) -> Self:
         """Keep watch."""
