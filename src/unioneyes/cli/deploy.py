@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from pydantic import JsonValue, TypeAdapter
 
 from unioneyes.cli.client import Answer, Api
+from unioneyes.cli.explaining import explanation_text
 from unioneyes.cli.follow import exit_code_of
 from unioneyes.cli.launch import LAUNCH, Flag, Launch, launch
 from unioneyes.cli.options import HERE, PRINTED, Format, Output, Where
@@ -24,6 +25,7 @@ from unioneyes.cli.status import deployments_table, status_text
 from unioneyes.kernel.problems import ExitCode, Refused
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
+from unioneyes.operations.deployment.explanation import Explanation
 from unioneyes.operations.deployment.model import DeployRequest, Receipt, Verified, VerifyRequest
 from unioneyes.operations.deployment.status import DeploymentStatus, DeploymentView
 from unioneyes.ports.service import SmokeReport
@@ -76,6 +78,19 @@ def status(*, watch: Flag = False, where: Where = HERE, output: Output = PRINTED
         return _watch(api, output)
     shown = _status(api)
     result(output, shown.document, lambda ink: status_text(ink, shown.value))
+    return ExitCode.DONE
+
+
+def explain(run: str, /, *, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Show the numbers behind a deployment's verdict, rule by rule.
+
+    For a deployment under way: as they stand now.
+
+    Args:
+        run: The deployment.
+    """
+    found = Api(where).get(f"deployments/{run}/explanation", Explanation)
+    result(output, found.document, lambda ink: explanation_text(ink, found.value))
     return ExitCode.DONE
 
 

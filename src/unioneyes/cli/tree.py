@@ -46,6 +46,7 @@ VERBS = (
     Verb("deploy start", "VERSION", "deploy:start", "Deploy a release: checked, backed up, smoke-tested, switched, watched, verified."),
     Verb("deploy promote", "RUN", "deploy:promote", "Let a held deployment go on: the new release gets its next share of the requests."),
     Verb("deploy status", "", "deploy:status", "Show the current deployment, both colours' traffic and errors, and how long a rollback would take."),
+    Verb("deploy explain", "RUN", "deploy:explain", "Show the numbers behind a deployment's verdict, rule by rule."),
     Verb("deploy list", "", "deploy:list_deployments", "List the deployments, newest first."),
     Verb("deploy verify", "[RUN]", "deploy:verify", "Verify what serves now, or show how an earlier deployment was verified."),
     Verb("deploy smoke", "URL", "deploy:smoke", "Run the service's end-to-end flows against an address."),

@@ -24,6 +24,7 @@ from unioneyes.console.guard import SESSION_COOKIE, SESSION_LASTS, Admitted, is_
 from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.units import format_duration, format_share
+from unioneyes.operations.deployment.explanation import Explanation, NothingToExplain, explanation
 from unioneyes.ports.environment import Facts
 from unioneyes.runbook.phases import phases, seconds
 from unioneyes.runbook.views import EntryKind, JournalEntry, RunView
@@ -178,9 +179,18 @@ def _run(control: Parts, run_id: str) -> Shown:
         "run": found,
         "plan": plan,
         "phases": phases(plan.steps, run_id, journal, ended=found.status.ended),
+        "explained": _explained(journal, found),
         "entries": shortened(journal)[::-1],
         "seen": _digest((found, len(journal), _took(found))),
     }
+
+
+def _explained(journal: Sequence[JournalEntry], found: RunView) -> Explanation | None:
+    """Return the numbers behind a deployment's verdicts; None for what watched nothing."""
+    try:
+        return explanation(journal, found.id)
+    except NothingToExplain:
+        return None
 
 
 def shortened(journal: Sequence[JournalEntry]) -> tuple[JournalEntry, ...]:

@@ -178,6 +178,29 @@ Verdict = Keep | RollBack | NotEnoughData
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSeen:
+    """One rule of a watch, and the numbers on which it decided."""
+
+    rule: str
+    """`errors`, `slow`, `health`, ..., or a route or tenant that was suspected: `tenant org_a`."""
+    counts: bool
+    """True when the figures are counts; else they are shares, 0-1."""
+    new: float | None
+    """Of the new version; None when nothing was seen."""
+    old: float | None
+    """Of the old one on the same window; None when there is none, or nothing was seen."""
+    limit: float
+    """What is allowed at most."""
+    evidence: float | None
+    """Against the new version, as the power of ten; None for a rule that gathers none."""
+    threshold: float | None
+    """At which the evidence would be enough."""
+    convicts: bool
+    note: str
+    """What else a reader must know, such as why it does not convict; empty where nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
     """The watch's end."""
 
@@ -189,6 +212,8 @@ class Watched:
     """When the verdict to roll back was reached."""
     share: int = ALL
     """Percent of the requests that the new version got meanwhile."""
+    evidence: tuple[RuleSeen, ...] = ()
+    """The numbers behind the verdict."""
     not_ready_since: datetime | None = None
     """Since when the old version could not be gone back to, at the end of the watch; None when it could."""
 

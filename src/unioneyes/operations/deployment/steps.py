@@ -12,6 +12,7 @@ from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_duration
 from unioneyes.operations.deployment.checklist import refuse_if_blocked
 from unioneyes.operations.deployment.comparison import share as share_of
+from unioneyes.operations.deployment.evidence import evidence
 from unioneyes.operations.deployment.model import (
     ALL,
     DeployPlan,
@@ -20,6 +21,7 @@ from unioneyes.operations.deployment.model import (
     Receipt,
     Rehearsed,
     RollBack,
+    RuleSeen,
     Standby,
     Started,
     Switched,
@@ -38,6 +40,7 @@ from unioneyes.ports.notifier import Notifier
 from unioneyes.ports.replicas import Replicas, ReplicasReady
 from unioneyes.ports.service import Service, SmokeReport
 from unioneyes.ports.traffic import Colour, Counters, Drained, Traffic, Weights
+from unioneyes.runbook.codec import encode
 from unioneyes.runbook.plan import Effect
 from unioneyes.runbook.steps import ask, current_run, pause, progress, step, story
 from unioneyes.runbook.views import Decision
@@ -49,6 +52,8 @@ LOOK_EVERY = timedelta(milliseconds=500)
 LONGEST_BAKE = timedelta(days=2)
 FOR_EVER = timedelta(days=3650)
 """Who is waited for may sleep, or be on holiday."""
+EVIDENCE_EVERY = 10
+"""Looks after which a line of progress tells the numbers behind the verdict too."""
 TOLD_EVERY = timedelta(seconds=30)
 """How often a hold says how it stands: often enough to be believed, and seldom enough for a night."""
 MORE_DATA_WITHIN = timedelta(seconds=30)
@@ -292,8 +297,11 @@ def watch_release(
             left = since + bake - now()
             if verdict is None and (lookout.blind or (left <= timedelta(0) and (figures.answers >= FEWEST_ANSWERS or left <= -MORE_DATA_WITHIN))):
                 verdict = watch.concludes(blind=lookout.blind)
+            numbers = encode(evidence(watch), tuple[RuleSeen, ...]) if verdict is not None or len(watch.looks) % EVIDENCE_EVERY == 1 else None
             progress(
                 _watching(figures, left),
+                share=share,
+                evidence=numbers,
                 **_figures(figures, lookout.figures(old.colour) if old else None),
                 **vigil.figures(),
                 left_s=max(0.0, left.total_seconds()),
@@ -305,6 +313,7 @@ def watch_release(
             took=now() - since,
             detected_at=now() if isinstance(verdict, RollBack) else None,
             share=share,
+            evidence=evidence(watch),
             not_ready_since=vigil.readiness.lost_since,
         )
 
@@ -353,7 +362,13 @@ def hold(
                 told_at = now()
                 figures = vigil.lookout.figures(new)
                 seen = f"held for {format_duration(told_at - began)}; {figures.answers} answers, {share_of(figures.errors, figures.answers)} failed meanwhile"
-                progress(seen, **_figures(figures, vigil.lookout.figures(old.colour) if old else None), **vigil.figures())
+                progress(
+                    seen,
+                    share=share,
+                    evidence=encode(evidence(watch), tuple[RuleSeen, ...]),
+                    **_figures(figures, vigil.lookout.figures(old.colour) if old else None),
+                    **vigil.figures(),
+                )
         return Held(decision=decision, harm=None, at=now(), counters=_counters(traffic))
 
 

@@ -141,6 +141,32 @@ class Watch:
             return Keep(reason=f"a fault outside hits both versions alike: {failed} and {share(self.whole_old.errors, self.whole_old.answers)} failed")
         return RollBack(reason=f"over the whole watch {failed} of the new version's answers failed, and {slow} took more than {SLOW_LIMIT_MS:.0f} ms")
 
+    def exceeds_over_window(self) -> bool:
+        """Whether the new version fails too often over the document's five minutes, and the old one does not."""
+        window, old = total(look.new.tally for look in self.looks), total(look.old.tally for look in self.looks if look.old)
+        return self.window_is_full() and exceeds_error_rate(window) and not _alike(old)
+
+    def window_is_full(self) -> bool:
+        """Whether five minutes were seen."""
+        return bool(self.looks) and self.looks[-1].at - self.looks[0].at >= ERROR_RATE_WINDOW - timedelta(seconds=5)
+
+    def is_unhealthy(self) -> bool:
+        """Whether the new version says so of itself, again and again, and the old one says of the same seconds that it is well."""
+        beside_old = bool(self.looks) and self.looks[-1].old is not None
+        return self.new_unhealthy >= UNHEALTHY_IN_A_ROW and (not beside_old or self.old_healthy >= HEALTHY_BESIDE)
+
+    def keeps_ending(self) -> bool:
+        """Whether the new version's replicas end by themselves, and more often than the old one's."""
+        if not self.looks:
+            return False
+        new, old = self.looks[-1].new, self.looks[-1].old
+        return new.restarts >= RESTARTS_LIMIT and new.restarts > (old.restarts if old else 0)
+
+    def logs_errors(self) -> bool:
+        """Whether the new version logs errors for too many of its answers, and the old one does not."""
+        logged, old = Tally(answers=self.whole.answers, errors=self.log_errors), Tally(answers=self.whole_old.answers, errors=self.old_log_errors)
+        return self.whole.answers >= FEWEST_ANSWERS and exceeds_error_rate(logged) and not _alike(old)
+
     def _harms(self, last: Look) -> Iterator[str]:
         """Yield what speaks against the new version, and not against the old one too."""
         beside_old = last.old is not None
@@ -149,14 +175,14 @@ class Watch:
         if self.slow.convicts(beside_old=beside_old):
             yield f"slow: {_beside(self.slow)} took more than {SLOW_LIMIT_MS:.0f} ms"
         yield from self.slices.convicted()
-        window, old = total(look.new.tally for look in self.looks), total(look.old.tally for look in self.looks if look.old)
-        if self._window_is_full() and exceeds_error_rate(window) and not _alike(old):
+        if self.exceeds_over_window():
+            window = total(look.new.tally for look in self.looks)
             yield f"errors: {share(window.errors, window.answers)} over 5 minutes, above the limit of {ERROR_RATE_LIMIT:.0%}"
-        if self.new_unhealthy >= UNHEALTHY_IN_A_ROW and (not beside_old or self.old_healthy >= HEALTHY_BESIDE):
+        if self.is_unhealthy():
             yield f"health: the new version reported itself unhealthy {self.new_unhealthy} times in a row"
-        if last.new.restarts >= RESTARTS_LIMIT and last.new.restarts > (last.old.restarts if last.old else 0):
+        if self.keeps_ending():
             yield f"restarts: the new version's replicas ended by themselves {last.new.restarts} times"
-        if self._logs_errors():
+        if self.logs_errors():
             yield f"log errors: the new version logged {self.log_errors} errors for {self.whole.answers} answers"
 
     def _unknown(self, *, blind: bool) -> str | None:
@@ -176,13 +202,6 @@ class Watch:
             self.new_unhealthy += 1
         if look.old and look.old.healthy is not None and self.new_unhealthy:
             self.old_healthy = self.old_healthy + 1 if look.old.healthy else 0
-
-    def _window_is_full(self) -> bool:
-        return self.looks[-1].at - self.looks[0].at >= ERROR_RATE_WINDOW - timedelta(seconds=5)
-
-    def _logs_errors(self) -> bool:
-        logged, old = Tally(answers=self.whole.answers, errors=self.log_errors), Tally(answers=self.whole_old.answers, errors=self.old_log_errors)
-        return self.whole.answers >= FEWEST_ANSWERS and exceeds_error_rate(logged) and not _alike(old)
 
 
 def exceeds_slow_share(seen: Tally) -> bool:
