@@ -49,7 +49,7 @@ def run_text(ink: Ink, run: RunView, journal: Sequence[JournalEntry] = ()) -> st
 
 def request_text(request: JsonValue) -> str:
     """Return what was asked for, in one line: only what was said."""
-    said = {name: value for name, value in request.items() if value not in (None, False)} if isinstance(request, dict) else {}
+    said = {name: value for name, value in request.items() if value not in (None, False, [])} if isinstance(request, dict) else {}
     return ", ".join(f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in said.items())
 
 

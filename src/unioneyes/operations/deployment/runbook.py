@@ -185,7 +185,7 @@ class Deploy:
             switched = shift_traffic(env.traffic, env.replicas, to=plan.colour, share=share, back_to=old)
             stood = _stand(env, plan, switched, holds=holds)
             if stood.harm is not None:
-                return _go_back(env, plan, started, stood)
+                return _go_back(env, plan, started, stood, share=share)
             holds = holds and stood.decision is not Decision.SKIP
         return _keep(env, plan, started, old)
 
@@ -349,7 +349,7 @@ def _keep(env: Environment, plan: DeployPlan, started: Started, old: Colour | No
     return _receipt(env, plan, started, RunStatus.DONE, f"{plan.version} serves all traffic on {plan.colour}")
 
 
-def _go_back(env: Environment, plan: DeployPlan, started: Started, stood: _Stood) -> Receipt:
+def _go_back(env: Environment, plan: DeployPlan, started: Started, stood: _Stood, *, share: int) -> Receipt:
     """The members are back on the previous release, where there is one that answers and the person did not forbid it."""
     reason = stood.harm or "unknown"
     if plan.previous is None:
@@ -360,7 +360,7 @@ def _go_back(env: Environment, plan: DeployPlan, started: Started, stood: _Stood
     for tried in count():
         if closed is not None:  # a bad release harms some members, and one that does not answer harms all of them
             question = f"{plan.version} must go back ({reason}), and there is no way back: {closed}; start {plan.previous} again"
-            held = _ask(env, plan, question, (Decision.RETRY, Decision.GO, Decision.UNDO), until_ready=tried == 0)
+            held = _ask(env, plan, question, (Decision.RETRY, Decision.GO, Decision.UNDO), share=share, until_ready=tried == 0)
             if held.decision is Decision.GO:
                 return _receipt(env, plan, started, RunStatus.FAILED, f"FAILED, STILL SERVING: {reason}; a person let it stay, for there was no way back")
         try:

@@ -235,7 +235,7 @@ def shift_back(traffic: Traffic, replicas: Replicas, *, to: Colour, share: int, 
 
 @step(effect=Effect.CHANGE, undo=shift_back)
 def shift_traffic(traffic: Traffic, replicas: Replicas, *, to: Colour, share: int, back_to: Colour | None) -> Switched:
-    """The new colour gets its share of the new requests: all of them, unless the plan says less.
+    """New requests reach the new colour: all of them, or the share that the plan says.
 
     Source: Production Deployment Steps, 3, "Switch traffic".
     """
@@ -333,7 +333,10 @@ def hold(
     choices: tuple[Decision, ...],
     until_ready: bool,
 ) -> Held:
-    """A person said how it goes on, or it was seen meanwhile: harm to the members, or with `until_ready` an old version that can take them back again."""
+    """A person said how it goes on; or harm was seen first, or an old version that can take the members back again.
+
+    The new version is watched on meanwhile, and the old one kept ready. `until_ready`: the members must go back already, and the way back is waited for.
+    """
     watch = Watch()
     run_id = current_run.get().run_id
     began, told_at = now(), None
