@@ -150,6 +150,29 @@ def test_a_rollback_from_a_split_is_finished_after_its_worker_was_killed(serving
     assert (after.version, after.idle_version) == ("1.1.0", None)
 
 
+def test_where_too_little_is_known_a_person_decides_if_that_was_asked_for(serving: MainJob) -> None:
+    """The data plane says nothing for longer than a watch may be blind."""
+    run = serving.started("1.0.0", "--bake", "10m", "--no-data", "hold")
+    serving.wait_for_step(run, "watch_release")
+    envoy = serving.stack.pid("envoy")
+    os.kill(envoy, signal.SIGSTOP)
+    try:
+        assert eventually(lambda: any(entry["step"] == "hold" for entry in serving.journal(run)), within=60)
+    finally:
+        os.kill(envoy, signal.SIGCONT)
+    held_at(serving, run)
+    question = next(str(entry["message"]) for entry in serving.journal(run) if entry["kind"] == "held")
+    assert question.startswith("too little is known of 1.0.0 at 100 %")
+    assert question.endswith("decide: go, retry, undo")
+    explained = serving.stack.ue("deploy", "explain", run)
+    assert "not-enough-data" in explained.out
+    decided = serving.stack.ue("run", "resume", run, "--go", "--reason", "seen by eye")
+    assert decided.code == 8, decided.err
+    ended = serving.ended(run)
+    assert ended.code == 0, ended.err
+    assert serving.serving().version == "1.0.0"
+
+
 def _objects(document: object) -> list[JsonObject]:
     assert isinstance(document, list)
     return [one for one in document if isinstance(one, dict)]

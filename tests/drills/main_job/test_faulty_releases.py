@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,8 @@ def test_a_release_in_which_one_part_is_broken_goes_back_although_the_average_hi
     assert said.code == 5, said.err
     receipt = serving.result(said)
     assert str(receipt["outcome"]).startswith(f"FAILED - ROLLED BACK: {told}"), receipt["outcome"]
+    explained = serving.run(serving.stack.ue("deploy", "explain", str(serving.run(said)["id"]), "-o", "json"))
+    assert f'"rule": "{told}"' in json.dumps(explained)
     answered = seen.of(version)
     assert answered is not None
     assert answered.bad < 0.2 * answered.answers

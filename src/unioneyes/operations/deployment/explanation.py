@@ -41,14 +41,12 @@ class Explanation:
 def explanation(journal: Sequence[JournalEntry], run_id: str) -> Explanation:
     """Return the numbers behind what was decided, or will be. Raises: NothingToExplain."""
     watches: list[WatchExplained] = []
-    under_way: WatchExplained | None = None
+    under_way: JournalEntry | None = None
     for entry in journal:
         if entry.run_id != run_id or entry.step not in _WATCHING:
             continue
         if entry.kind is EntryKind.STEP_PROGRESS and entry.data.get("evidence"):
-            share = entry.data.get("share")
-            rules = decode(entry.data["evidence"], tuple[RuleSeen, ...])
-            under_way = WatchExplained(share=share if isinstance(share, int) else ALL, verdict=None, reason=entry.message, rules=rules)
+            under_way = entry
         elif entry.kind is EntryKind.STEP_DONE and entry.step == "watch_release":
             watched = decode(entry.data.get("result"), Watched)
             watches.append(WatchExplained(share=watched.share, verdict=watched.verdict.outcome, reason=watched.verdict.reason, rules=watched.evidence))
@@ -56,7 +54,9 @@ def explanation(journal: Sequence[JournalEntry], run_id: str) -> Explanation:
         elif entry.kind is EntryKind.STEP_DONE:
             under_way = None
     if under_way is not None:
-        watches.append(under_way)
+        share = under_way.data.get("share")
+        rules = decode(under_way.data["evidence"], tuple[RuleSeen, ...])
+        watches.append(WatchExplained(share=share if isinstance(share, int) else ALL, verdict=None, reason=under_way.message, rules=rules))
     if not watches:
         raise NothingToExplain(what=f"{run_id} has not watched anything yet", remedy=f"ue run show {run_id} says how far it came")
     return Explanation(run_id=run_id, watches=tuple(watches))

@@ -206,7 +206,10 @@ class Verify:
     def plan(self, env: Environment, request: VerifyRequest) -> VerifyPlan:
         """Find what serves. Raises: NothingServes."""
         del request
-        live = env.traffic.view().weights.live
+        weights = env.traffic.view().weights
+        if weights.split:
+            raise TrafficSplit(what="members reach two versions, so there is no one version to verify", remedy="ue deploy status; verify when one serves all")
+        live = weights.live
         serving = [replica for replica in env.replicas.all() if replica.colour is live]
         if live is None or not serving:
             raise NothingServes(what="nothing serves, so there is nothing to verify", remedy="ue deploy start VERSION")
