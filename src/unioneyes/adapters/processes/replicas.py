@@ -246,7 +246,10 @@ class LocalReplicas:
 
     def _want(self, colour: Colour, wanted: _Wanted | None) -> None:
         """The state file says what `colour` should run."""
-        state = {**self._wanted(), colour: wanted}
+        before = self._wanted()
+        if before.get(colour) == wanted:  # who only mends must not write back what another is just changing
+            return
+        state = {**before, colour: wanted}
         document = {each.value: entry.model_dump(mode="json") for each, entry in state.items() if entry is not None}
         temporary = self.state_file.with_name(f".{self.state_file.name}.{os.getpid()}")
         temporary.write_text(json.dumps(document, indent=1))
