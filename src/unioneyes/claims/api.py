@@ -21,7 +21,7 @@ from unioneyes.claims.health import HealthChecks
 from unioneyes.claims.idempotency import Answer, Key, answer_once, read_key
 from unioneyes.claims.metrics import Metrics
 from unioneyes.claims.model import Identity
-from unioneyes.claims.observing import UNEXPECTED
+from unioneyes.claims.observing import TENANT, UNEXPECTED
 from unioneyes.claims.problems import BadRequest, NoSuchPage, TokenRefused
 from unioneyes.claims.tokens import TokenVerifier
 from unioneyes.kernel.problems import NotAuthorised, Problem
@@ -48,8 +48,10 @@ Stands = Annotated[Parts, Depends(_parts)]
 Bearer = Annotated[str | None, Header(alias="authorization", include_in_schema=False)]
 
 
-async def _caller(parts: Stands, authorization: Bearer = None) -> Identity:
-    return await parts.verifier.identity(authorization)
+async def _caller(request: Request, parts: Stands, authorization: Bearer = None) -> Identity:
+    identity = await parts.verifier.identity(authorization)
+    request.scope[TENANT] = identity.organization_id
+    return identity
 
 
 Caller = Annotated[Identity, Depends(_caller)]

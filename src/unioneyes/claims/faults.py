@@ -1,7 +1,7 @@
 """Faults that a release can have on purpose: real behaviour, wrapped around an application that knows nothing of them.
 
-The faults of `errors`, `slow` and `sick` show only after a replica's first requests for claims, as faults do that need load: the smoke tests before the switch
-pass, and the watch after it must find them. `wrong` is there from the first request and does not show in any status or duration;
+The faults of `errors`, `slow`, `sick`, `route` and `tenant` show only after a replica's first requests for claims, as faults do that need load: the smoke
+tests before the switch pass, and the watch after it must find them. `wrong` is there from the first request and does not show in any status or duration;
 `crash` and `hang` never answer one.
 """
 
@@ -18,6 +18,7 @@ from types import MappingProxyType
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from unioneyes.claims.logs import log
+from unioneyes.claims.observing import TENANT, UNEXPECTED
 from unioneyes.claims.problems import FaultNotAllowed
 
 WARM_UP = 25
@@ -28,6 +29,9 @@ SLOW_EVERY = 3
 SLOW_BY = timedelta(seconds=3)
 SICK_AFTER = timedelta(seconds=5)
 """From the end of the warm-up to the first bad health report."""
+
+BROKEN_TENANT = "org_members_small"
+_SERVER_ERROR = 500
 
 Wrap = Callable[[ASGIApp], ASGIApp]
 
@@ -109,6 +113,30 @@ def wrong(app: ASGIApp) -> ASGIApp:
     return faulty
 
 
+def route(app: ASGIApp) -> ASGIApp:
+    """Every assignment of a claim ends with an error."""
+    warmth = _Warmth()
+
+    async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
+        broken = warmth.count(scope) and scope["path"].endswith("/assign")
+        await app(scope, receive, _rewriting(send, _failed, status=_SERVER_ERROR) if broken else send)
+
+    return faulty
+
+
+def tenant(app: ASGIApp) -> ASGIApp:
+    """Every request of one small organization ends with an error."""
+    warmth = _Warmth()
+
+    async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
+        if warmth.count(scope):
+            await app(scope, receive, _rewriting(send, _failed, status=_SERVER_ERROR, only=lambda: scope.get(TENANT) == BROKEN_TENANT))
+        else:
+            await app(scope, receive, send)
+
+    return faulty
+
+
 def crash(_app: ASGIApp) -> ASGIApp:
     """Never returns: the release can't start."""
     message = "the deadline calendar is missing"
@@ -126,7 +154,9 @@ def hang(_app: ASGIApp) -> ASGIApp:
     return faulty
 
 
-_FAULTS: Mapping[str, Wrap] = MappingProxyType({"errors": errors, "slow": slow, "crash": crash, "hang": hang, "sick": sick, "wrong": wrong})
+_FAULTS: Mapping[str, Wrap] = MappingProxyType(
+    {"errors": errors, "slow": slow, "crash": crash, "hang": hang, "sick": sick, "wrong": wrong, "route": route, "tenant": tenant}
+)
 
 
 def with_fault(app: ASGIApp, fault: str | None, *, allowed: bool) -> ASGIApp:
@@ -155,8 +185,12 @@ def _without_newest(body: bytes) -> bytes:
     return json.dumps({**page, "claims": page["claims"][1:]}).encode() if "claims" in page else body
 
 
-def _rewriting(send: Send, rewrite: Callable[[bytes], bytes], *, status: int | None = None) -> Send:
-    """Return a `send` that passes on the whole answer once it is complete, with its body rewritten."""
+def _failed(_body: bytes) -> bytes:
+    return json.dumps(UNEXPECTED.document()).encode()
+
+
+def _rewriting(send: Send, rewrite: Callable[[bytes], bytes], *, status: int | None = None, only: Callable[[], bool] = lambda: True) -> Send:
+    """Return a `send` that passes on the whole answer once it is complete, with its body rewritten; where `only` says no, as it is."""
     start: Message = {}
     parts: list[bytes] = []
 
@@ -167,7 +201,12 @@ def _rewriting(send: Send, rewrite: Callable[[bytes], bytes], *, status: int | N
         parts.append(message.get("body", b""))
         if message.get("more_body", False):
             return
-        body = rewrite(b"".join(parts))
+        body = b"".join(parts)
+        if not only():
+            await send(start)
+            await send({"type": "http.response.body", "body": body})
+            return
+        body = rewrite(body)
         headers = [(name, value) for name, value in start["headers"] if name != b"content-length"]
         await send({**start, "status": status or start["status"], "headers": [*headers, (b"content-length", str(len(body)).encode())]})
         await send({"type": "http.response.body", "body": body})

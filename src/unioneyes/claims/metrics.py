@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections import Counter as Counted
 
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from unioneyes.claims.rules import is_synthetic
 from unioneyes.claims.storage import Storage
+from unioneyes.ports.replicas import Outcome, SliceKind
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds; 2 s is the document's limit for P99."""
+MOST_TENANTS = 500
+"""Organizations that are counted by themselves; what comes later is counted together, so that no scrape grows without a bound."""
+OTHERS = "others"
+_ANSWERED, _FAILED = "answered", "failed"
+_SERVER_ERROR = 500
+_ASKED_BY_MACHINES = frozenset({"/healthz", "/api/health", "/metrics"})
 
 
 class Metrics:
@@ -16,13 +27,25 @@ class Metrics:
     def __init__(self, *, version: str, replica: str) -> None:
         """Start at zero."""
         self.registry = CollectorRegistry(auto_describe=True)
+        self._tenants: set[str] = set()
         self.requests = Counter("claims_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry)
         self.seconds = Histogram("claims_request_seconds", "Time to answer.", ("method", "route"), buckets=_BUCKETS, registry=self.registry)
+        self.tenants = Counter("claims_tenant_requests", "Requests of an organization answered.", ("tenant", "outcome"), registry=self.registry)
         self.submitted = Counter("claims_submitted", "Claims submitted; synthetic ones are of smoke tests and probes.", ("synthetic",), registry=self.registry)
         self.failed_logins = Counter("claims_failed_logins", "Sign-ins refused.", ("reason",), registry=self.registry)
         self._pool = Gauge("claims_pool_connections", "Database connections of the pool.", ("state",), registry=self.registry)
         self._waiting = Gauge("claims_pool_requests_waiting", "Requests that wait for a connection.", registry=self.registry)
         Gauge("claims_build_info", "Always 1.", ("version", "replica"), registry=self.registry).labels(version, replica).set(1)
+
+    def count(self, *, method: str, route: str, status: int, tenant: str | None) -> None:
+        """One more request was answered: of `route`, and of `tenant` where it is a known one's and no synthetic one's."""
+        self.requests.labels(method, route, str(status)).inc()
+        if tenant is None or is_synthetic(tenant):
+            return
+        if tenant not in self._tenants and len(self._tenants) >= MOST_TENANTS:
+            tenant = OTHERS
+        self._tenants.add(tenant)
+        self.tenants.labels(tenant, _FAILED if status >= _SERVER_ERROR else _ANSWERED).inc()
 
     def watch(self, storage: Storage) -> None:
         """The pool's use is read at each scrape."""
@@ -35,6 +58,26 @@ class Metrics:
     def text(self) -> bytes:
         """Return everything in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+def read_outcomes(text: str, replica: str) -> tuple[Outcome, ...]:
+    """Return what `replica` counted by route and by tenant, from its own text. What only machines ask for is left out: it has rules of its own."""
+    answers: Counted[tuple[SliceKind, str]] = Counted()
+    errors: Counted[tuple[SliceKind, str]] = Counted()
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            match sample.name:
+                case "claims_requests_total" if sample.labels["route"] not in _ASKED_BY_MACHINES:
+                    key = (SliceKind.ROUTE, f"{sample.labels['method']} {sample.labels['route']}")
+                    failed = sample.labels["status"].startswith("5")
+                case "claims_tenant_requests_total":
+                    key = (SliceKind.TENANT, sample.labels["tenant"])
+                    failed = sample.labels["outcome"] == _FAILED
+                case _:
+                    continue
+            answers[key] += int(sample.value)
+            errors[key] += int(sample.value) if failed else 0
+    return tuple(Outcome(replica=replica, kind=kind, name=name, answers=count, errors=errors[kind, name]) for (kind, name), count in sorted(answers.items()))
 
 
 def _used(stats: dict[str, int]) -> int:

@@ -21,6 +21,8 @@ _REQUEST_ID = re.compile(r"[\w.-]{1,64}")
 _QUIET = frozenset({"/healthz", "/metrics"})
 """Asked twice a second by machines; their successes are not logged."""
 _SERVER_ERROR = 500
+TENANT = "tenant"
+"""Under which the API leaves the caller's organization in a request's scope, once it is known."""
 
 UNEXPECTED = Unexpected(what="the service failed unexpectedly", remedy="try again; tell the platform team the x-request-id when it happens again")
 
@@ -70,7 +72,7 @@ class Observed:
         method, path = scope["method"], scope["path"]
         route = scope.get("route")
         template = route.path if isinstance(route, APIRoute) else "unmatched"
-        self._metrics.requests.labels(method, template, str(status)).inc()
+        self._metrics.count(method=method, route=template, status=status, tenant=scope.get(TENANT))
         self._metrics.seconds.labels(method, template).observe(seconds)
         if path in _QUIET and status < _SERVER_ERROR:
             return

@@ -43,6 +43,8 @@ _CATALOGUE = (
     _on_1_1_0("hang", "listens, and never answers"),
     _on_1_1_0("sick", "its health turns bad a few seconds after a replica has warmed up"),
     _on_1_1_0("wrong", "the list of claims leaves out the newest one"),
+    _on_1_1_0("route", "every assignment of a claim answers 500, once a replica has warmed up; nothing else does"),
+    _on_1_1_0("tenant", "every request of one small organization answers 500, once a replica has warmed up; all others are fine"),
     _on_1_1_0("broken-migration", "its migration fails half-way, on every database", migration="0002_claim_references"),
     _on_1_1_0(
         "incompatible-migration",

@@ -6,24 +6,30 @@ import json
 import sys
 import time
 from datetime import timedelta
+from typing import Annotated
 
+from cyclopts import Parameter
 from pydantic import JsonValue, TypeAdapter
 
 from unioneyes.cli.client import Answer, Api
+from unioneyes.cli.explaining import explanation_text
 from unioneyes.cli.follow import exit_code_of
 from unioneyes.cli.launch import LAUNCH, Flag, Launch, launch
 from unioneyes.cli.options import HERE, PRINTED, Format, Output, Where
 from unioneyes.cli.output import Cell, Ink, result, say, table
 from unioneyes.cli.plans import gates_table
 from unioneyes.cli.request import asks_for
+from unioneyes.cli.run import told
 from unioneyes.cli.spoken import require_address, require_limit
 from unioneyes.cli.status import deployments_table, status_text
 from unioneyes.kernel.problems import ExitCode, Refused
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
+from unioneyes.operations.deployment.explanation import Explanation
 from unioneyes.operations.deployment.model import DeployRequest, Receipt, Verified, VerifyRequest
 from unioneyes.operations.deployment.status import DeploymentStatus, DeploymentView
 from unioneyes.ports.service import SmokeReport
+from unioneyes.runbook.views import Decision, RunView
 
 MOST_DEPLOYMENTS = 200
 """What the API gives in one page."""
@@ -41,6 +47,26 @@ def start(request: DeployRequest, *, how: Launch = LAUNCH, where: Where = HERE, 
     return launch("deployment.start", request, how, where, output)
 
 
+def promote(
+    run: str,
+    /,
+    *,
+    to_end: Flag = False,
+    reason: Annotated[str, Parameter(help="Why; it stands in the journal.")] = "promoted by hand",
+    where: Where = HERE,
+    output: Output = PRINTED,
+) -> ExitCode:
+    """Let a held deployment go on: the new release gets its next share of the requests.
+
+    Args:
+        run: The deployment.
+        to_end: Go on through the other shares too, each watched, without waiting again.
+    """
+    api = Api(where)
+    decision = Decision.SKIP if to_end else Decision.GO
+    return told(api, api.post(f"runs/{run}/decision", {"decision": decision.value, "reason": reason}, RunView), where, output)
+
+
 def status(*, watch: Flag = False, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
     """Show the current deployment, both colours' traffic and errors, and how long a rollback would take.
 
@@ -52,6 +78,19 @@ def status(*, watch: Flag = False, where: Where = HERE, output: Output = PRINTED
         return _watch(api, output)
     shown = _status(api)
     result(output, shown.document, lambda ink: status_text(ink, shown.value))
+    return ExitCode.DONE
+
+
+def explain(run: str, /, *, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Show the numbers behind a deployment's verdict, rule by rule.
+
+    For a deployment under way: as they stand now.
+
+    Args:
+        run: The deployment.
+    """
+    found = Api(where).get(f"deployments/{run}/explanation", Explanation)
+    result(output, found.document, lambda ink: explanation_text(ink, found.value))
     return ExitCode.DONE
 
 

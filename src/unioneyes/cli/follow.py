@@ -35,6 +35,7 @@ _CODES = {
     RunStatus.PENDING: ExitCode.PENDING,
     RunStatus.RUNNING: ExitCode.PENDING,
     RunStatus.PARKED: ExitCode.PENDING,
+    RunStatus.HELD: ExitCode.PENDING,
     RunStatus.UNDOING: ExitCode.PENDING,
 }
 
@@ -66,7 +67,7 @@ def follow(api: Api, run_id: str, screen: Screen) -> Answer[RunView]:
         entries, run = patiently(partial(_news, api, run_id, after), screen.note, run_id)
         screen.show(entries)
         after = entries[-1].seq if entries else after
-        if run and (run.value.status.ended or run.value.status is RunStatus.PARKED):
+        if run and (run.value.status.ended or run.value.status in {RunStatus.PARKED, RunStatus.HELD}):
             return run
 
 
@@ -102,7 +103,7 @@ def _news(api: Api, run_id: str, after: int) -> tuple[Sequence[JournalEntry], An
 
 def _may_be_over(entries: Sequence[JournalEntry], run_id: str) -> bool:
     """Return whether the journal says that the run ended, or waits for a person."""
-    return any(entry.kind in {EntryKind.RUN_ENDED, EntryKind.PARKED} for entry in entries if entry.run_id == run_id)
+    return any(entry.kind in {EntryKind.RUN_ENDED, EntryKind.PARKED, EntryKind.HELD} for entry in entries if entry.run_id == run_id)
 
 
 def detached(run_id: str, where: Where) -> ExitCode:

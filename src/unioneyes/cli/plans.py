@@ -63,7 +63,8 @@ def _blocking(ink: Ink, gates: tuple[Gate, ...]) -> Iterator[str]:
 def _step(ink: Ink, number: int, step: PlannedStep) -> Iterator[str]:
     effect = ink.tone(_EFFECT_TONES[step.effect], step.effect.value)
     condition = f"  {ink.quiet('when')} {step.when}" if step.when else ""
-    yield f"{number:>3}. {ink.bold(step.step)}  {effect}{condition}"
+    named = f"{step.step}  {step.detail}" if step.detail else step.step
+    yield f"{number:>3}. {ink.bold(named)}  {effect}{condition}"
     yield f"     {step.does}"
     for command in step.commands:
         yield _command(ink, "$", command)

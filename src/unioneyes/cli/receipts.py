@@ -84,6 +84,7 @@ def _receipt(ink: Ink, receipt: Receipt, bake: timedelta | None) -> Iterator[str
             ("slowest", f"<= {receipt.slowest_ms:g} ms" if receipt.slowest_ms is not None else ""),
             *((f"by {one.version}", f"{one.answers:,} answers on {one.colour}, {one.errors:,} of them failed") for one in receipt.served_by),
             ("switch", f"{format_duration(receipt.switch_took)}, confirmed by the data plane" if receipt.switch_took is not None else ""),
+            *((f"watch at {one.share} %", _watched(one)) for one in receipt.canary),
             ("watch", _watched(receipt.watched) if receipt.watched else ""),
             ("backup", receipt.backup or ""),
             ("migrations", ", ".join(receipt.migrations)),
@@ -96,7 +97,8 @@ def _receipt(ink: Ink, receipt: Receipt, bake: timedelta | None) -> Iterator[str
         yield f"\n{ink.bold('Rollback')}\n{rolled_back_text(ink, receipt.rolled_back)}"
     if receipt.phases:
         total = sum((phase.took for phase in receipt.phases), timedelta())
-        promised = {"watch_release": bake or WATCH_PROMISE, "rollback.traffic": ROLLBACK_PROMISE}
+        watched = {} if receipt.canary else {"watch_release": bake or WATCH_PROMISE}  # the shares of a canary are watched for less
+        promised = {**watched, "rollback.traffic": ROLLBACK_PROMISE}
         rows = [
             *((phase.step, format_duration(phase.took), _promise(promised.get(phase.step))) for phase in receipt.phases),
             ("all of them", format_duration(total), format_duration(DEPLOYMENT_PROMISE)),

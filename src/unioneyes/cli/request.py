@@ -12,6 +12,7 @@ from typing import Annotated, Concatenate, ParamSpec, TypeVar, get_args, get_typ
 
 from cyclopts import Parameter, Token
 
+from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.units import parse_duration
 
 P = ParamSpec("P")
@@ -40,6 +41,8 @@ class _Asked:
         """Its type, and how cyclopts reads it."""
         if timedelta in (self.hint, *get_args(self.hint)):
             return Annotated[self.hint, Parameter(help=self.help, converter=_duration, metavar="DURATION")]
+        if self.hint == tuple[int, ...]:
+            return Annotated[self.hint, Parameter(help=self.help, converter=_numbers, metavar="N,N", n_tokens=1, show_default=False, negative=())]
         if self.hint is bool and self.field.default is False:
             return Annotated[bool, Parameter(help=self.help, negative=(), show_default=False)]
         return Annotated[self.hint, Parameter(help=self.help)]
@@ -91,6 +94,15 @@ def field_docs(kind: type) -> dict[str, str]:
                 case _:
                     pass
     return docs
+
+
+def _numbers(hint: object, tokens: tuple[Token, ...]) -> tuple[int, ...]:
+    """Return what `10,50` names. Raises: BadInput."""
+    del hint
+    try:
+        return tuple(int(number) for token in tokens for number in token.value.replace("%", "").split(","))
+    except ValueError:
+        raise BadInput(what=f"{tokens[0].value!r} is no list of numbers", remedy="write it as 10,50") from None
 
 
 def _duration(hint: object, tokens: tuple[Token, ...]) -> timedelta:

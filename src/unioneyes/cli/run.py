@@ -104,13 +104,14 @@ def cancel(run: str, /, *, reason: Reason, where: Where = HERE, output: Output =
         run: The run.
     """
     api = Api(where)
-    return _told(api, api.post(f"runs/{run}/cancel", {"reason": reason}, RunView), where, output)
+    return told(api, api.post(f"runs/{run}/cancel", {"reason": reason}, RunView), where, output)
 
 
 def resume(
     run: str,
     /,
     *,
+    go: Flag = False,
     retry: Flag = False,
     skip: Flag = False,
     undo: Flag = False,
@@ -118,22 +119,23 @@ def resume(
     where: Where = HERE,
     output: Output = PRINTED,
 ) -> ExitCode:
-    """Decide for a parked run: retry the failed step, skip it, or undo.
+    """Decide for a parked run: retry the failed step, skip it, or undo; or for a held one.
 
     Args:
         run: The run.
-        retry: Try the failed step again.
-        skip: Go on without the failed step.
+        go: Held: go on.
+        retry: Try the failed step again; held: the step before the hold.
+        skip: Go on without the failed step; held: without further holds.
         undo: Take back what the run did.
     """
-    chosen = [decision for decision, wanted in ((Decision.RETRY, retry), (Decision.SKIP, skip), (Decision.UNDO, undo)) if wanted]
+    chosen = [decision for decision, wanted in ((Decision.GO, go), (Decision.RETRY, retry), (Decision.SKIP, skip), (Decision.UNDO, undo)) if wanted]
     if len(chosen) != 1:
-        raise OneChoice(what=f"{len(chosen)} of --retry, --skip and --undo were given", remedy="give one of them")
+        raise OneChoice(what=f"{len(chosen)} of --go, --retry, --skip and --undo were given", remedy="give one of them")
     api = Api(where)
-    return _told(api, api.post(f"runs/{run}/decision", {"decision": chosen[0].value, "reason": reason}, RunView), where, output)
+    return told(api, api.post(f"runs/{run}/decision", {"decision": chosen[0].value, "reason": reason}, RunView), where, output)
 
 
-def _told(api: Api, answer: Answer[RunView], where: Where, output: Output) -> ExitCode:
+def told(api: Api, answer: Answer[RunView], where: Where, output: Output) -> ExitCode:
     """Show how the run stands after a person's word; it goes on by itself."""
     if answer.value.status.ended:
         return show_end(api, answer, where, output)
@@ -148,7 +150,7 @@ def _asked(ink: Ink, run: RunView) -> str:
 
 def _phases_table(ink: Ink, steps: tuple[PhaseView, ...]) -> str:
     rows = [
-        (Cell(step.state.look.icon, step.state.look.tone), step.step, format_duration(step.took) if step.took else "", step.message or step.state.look.word)
+        (Cell(step.state.look.icon, step.state.look.tone), step.name, format_duration(step.took) if step.took else "", step.message or step.state.look.word)
         for step in steps
     ]
     return table(ink, ("", "step", "took", ""), rows, empty="the plan has no steps")

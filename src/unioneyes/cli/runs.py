@@ -49,7 +49,7 @@ def run_text(ink: Ink, run: RunView, journal: Sequence[JournalEntry] = ()) -> st
 
 def request_text(request: JsonValue) -> str:
     """Return what was asked for, in one line: only what was said."""
-    said = {name: value for name, value in request.items() if value not in (None, False)} if isinstance(request, dict) else {}
+    said = {name: value for name, value in request.items() if value not in (None, False, [])} if isinstance(request, dict) else {}
     return ", ".join(f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in said.items())
 
 
@@ -68,7 +68,9 @@ def next_command(run: RunView, where: Where, journal: Sequence[JournalEntry] = (
     match run.status:
         case RunStatus.DONE:
             return f"ue deploy status{where.flags}" if run.runbook in {"deployment.start", "rollback.traffic"} else ""
-        case RunStatus.PARKED:
+        case RunStatus.HELD if Decision.SKIP in _choices(journal):
+            return f'ue deploy promote {run.id}{where.flags}, or back: ue rollback traffic --reason "..."{where.flags}'
+        case RunStatus.PARKED | RunStatus.HELD:
             choices = "|".join(f"--{choice}" for choice in _choices(journal))
             return f'ue run resume {run.id} {choices} --reason "..."{where.flags}'
         case RunStatus.PENDING | RunStatus.RUNNING | RunStatus.UNDOING:
@@ -79,5 +81,5 @@ def next_command(run: RunView, where: Where, journal: Sequence[JournalEntry] = (
 
 def _choices(journal: Sequence[JournalEntry]) -> tuple[str, ...]:
     """Return what may be decided for a parked run, as it said itself; all decisions where that isn't known."""
-    offered = next((entry.data.get("choices") for entry in reversed(journal) if entry.kind is EntryKind.PARKED), None)
+    offered = next((entry.data.get("choices") for entry in reversed(journal) if entry.kind in {EntryKind.PARKED, EntryKind.HELD}), None)
     return tuple(str(choice) for choice in offered) if isinstance(offered, list) else tuple(Decision)

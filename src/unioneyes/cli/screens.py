@@ -95,7 +95,7 @@ class LivePhases:
         look, took = phase.state.look, phase.took or self._so_far(phase)
         told = phase.message or (phase.does if phase.state is PhaseState.RUNNING else "")
         line = Text(no_wrap=True, overflow="ellipsis")
-        line.append(f"  {look.icon} {phase.step:<24} {format_duration(took) if took else '':>9}  ", style=_RICH[look.tone])
+        line.append(f"  {look.icon} {phase.name:<24} {format_duration(took) if took else '':>9}  ", style=_RICH[look.tone])
         return line.append(told)
 
     def _so_far(self, phase: PhaseView) -> timedelta | None:

@@ -51,10 +51,18 @@ def _deployment(ink: Ink, deployment: DeploymentView) -> Iterator[str]:
             ("version", f"{deployment.version}{f' after {deployment.previous}' if deployment.previous else ''}"),
             ("outcome", deployment.outcome),
             ("watch", f"{format_duration(deployment.watch_left)} left" if deployment.watch_left else ""),
-            ("rollback", f"now takes about {format_duration(deployment.rollback_takes)}" if deployment.rollback_takes else ""),
+            ("rollback", _rollback(ink, deployment)),
+            ("waits for", deployment.question or ""),
+            ("decide", f"ue deploy promote {deployment.run_id}, or ue run resume {deployment.run_id}" if deployment.question else ""),
         ),
     )
     yield "\n" + table(ink, ("", "step", "took", ""), map(_phase, deployment.phases), empty="")
+
+
+def _rollback(ink: Ink, deployment: DeploymentView) -> str:
+    if deployment.rollback_not_ready_since is not None:
+        return ink.tone(Tone.BAD, f"NOT READY since {rfc3339(deployment.rollback_not_ready_since)}")
+    return f"now takes about {format_duration(deployment.rollback_takes)}" if deployment.rollback_takes else ""
 
 
 def _colour(colour: ColourStatus) -> tuple[str | Cell, ...]:
@@ -72,7 +80,7 @@ def _colour(colour: ColourStatus) -> tuple[str | Cell, ...]:
 
 def _phase(phase: PhaseView) -> tuple[str | Cell, ...]:
     look = phase.state.look
-    return (Cell(look.icon, look.tone), phase.step, format_duration(phase.took) if phase.took else "", phase.message or (look.word if not phase.took else ""))
+    return (Cell(look.icon, look.tone), phase.name, format_duration(phase.took) if phase.took else "", phase.message or (look.word if not phase.took else ""))
 
 
 def _took(deployment: DeploymentView) -> str:

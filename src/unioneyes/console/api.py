@@ -19,6 +19,7 @@ from unioneyes.console.guard import Admitted
 from unioneyes.console.sampler import KEPT, TrafficSeries
 from unioneyes.kernel.problems import BadInput, Problem
 from unioneyes.kernel.status import RunStatus
+from unioneyes.operations.deployment.explanation import Explanation, explanation
 from unioneyes.operations.deployment.status import DeploymentStatus, DeploymentView
 from unioneyes.operations.rollback.model import RollbackOption
 from unioneyes.operations.rollback.options import rollback_options
@@ -235,6 +236,13 @@ def show_deployment(run_id: str, control: Parts, by: Admitted) -> DeploymentView
     """Return one deployment."""
     del by
     return control.deployment(control.engine.run(run_id))
+
+
+@router.get("/deployments/{run_id}/explanation")
+def explain_deployment(run_id: str, control: Parts, by: Admitted) -> Explanation:
+    """Return the numbers behind the deployment's verdicts; of one under way, as they stand now."""
+    del by
+    return explanation(control.journals.of(control.engine.run(run_id).id), run_id)
 
 
 @router.post("/smoke")

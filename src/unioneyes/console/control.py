@@ -18,7 +18,7 @@ from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem
 from unioneyes.operations.deployment.status import ColourStatus, DeploymentStatus, DeploymentView
 from unioneyes.ports.environment import Environment
-from unioneyes.ports.replicas import Replica
+from unioneyes.ports.replicas import Replica, incumbent
 from unioneyes.ports.traffic import Colour, TrafficView
 from unioneyes.runbook.engine import Engine
 from unioneyes.runbook.views import RunView
@@ -69,13 +69,13 @@ class Control:
             except Problem as problem:
                 unavailable.append(problem.what)
         colours = tuple(self._colour(colour, view, replicas) for colour in Colour)
-        live = view.weights.live if view else None
+        serving = incumbent(view.weights, replicas or ()) if view else None
         last = next(iter(self.engine.runs(runbook=DEPLOYMENT, limit=1)), None)
         return DeploymentStatus(
             environment=self.environment.facts.name,
             service=self.environment.facts.service,
             at=now(),
-            serving=next((each.version for each in colours if each.colour is live), None),
+            serving=next((each.version for each in colours if each.colour is serving), None),
             maintenance=view.maintenance if view else None,
             colours=colours,
             current=self.deployment(last) if last else None,

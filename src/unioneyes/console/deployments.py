@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from pydantic import JsonValue
 
@@ -16,11 +17,13 @@ from unioneyes.runbook.views import EntryKind, JournalEntry, PlanView, RunView
 DEPLOYMENT = "deployment.start"
 ROLLBACK = "rollback.traffic"
 WATCH = "watch_release"
+HOLD = "hold"
 
 _WORDS = {
     RunStatus.PENDING: "WAITING",
     RunStatus.RUNNING: "DEPLOYING",
     RunStatus.PARKED: "WAITING FOR A PERSON",
+    RunStatus.HELD: "HELD",
     RunStatus.UNDOING: "FAILED - UNDOING",
     RunStatus.DONE: "DEPLOYED",
     RunStatus.FAILED: "FAILED",
@@ -41,8 +44,9 @@ def deployment_view(run: RunView, plan: PlanView, journal: Sequence[JournalEntry
     rollback = _rollback_of(run, rollbacks)
     words = status_words(run, rollback)
     outcome = _rolled_back_outcome(run, rollback) or (run.problem["detail"] if run.problem else _text(run.result, "outcome") or "")
-    watched = [entry for entry in journal if entry.kind is EntryKind.STEP_PROGRESS and entry.step == WATCH]
-    figures = watched[-1].data if watched else {}
+    figures = _last_data(journal, EntryKind.STEP_PROGRESS, {WATCH, HOLD})
+    asked = [entry for entry in journal if entry.kind is EntryKind.HELD]
+    lost = _text(figures, "rollback_not_ready_since")
     return DeploymentView(
         run_id=run.id,
         version=_text(plan.details, "version") or _text(run.request, "version") or "unknown",
@@ -57,6 +61,8 @@ def deployment_view(run: RunView, plan: PlanView, journal: Sequence[JournalEntry
         ended_at=run.ended_at,
         phases=phases(plan.steps, run.id, journal, ended=run.status.ended),
         rollback_takes=seconds(figures.get("rollback_takes_s")) if not run.status.ended else None,
+        rollback_not_ready_since=datetime.fromisoformat(lost) if lost and not run.status.ended else None,
+        question=asked[-1].message if asked and run.status is RunStatus.HELD else None,
         watch_left=seconds(figures.get("left_s")) if run.step == WATCH and not run.status.ended else None,
         problem=run.problem,
     )
@@ -92,6 +98,11 @@ def _rollback_of(run: RunView, rollbacks: Sequence[RunView]) -> RunView | None:
         if named or took_over:
             return rollback
     return None
+
+
+def _last_data(journal: Sequence[JournalEntry], kind: EntryKind, steps: set[str]) -> dict[str, JsonValue]:
+    """Return the figures of the last line of this kind; none when there is no such line."""
+    return next((entry.data for entry in reversed(journal) if entry.kind is kind and entry.step in steps), {})
 
 
 def _text(document: JsonValue, name: str) -> str | None:

@@ -24,6 +24,7 @@ from unioneyes.console.guard import SESSION_COOKIE, SESSION_LASTS, Admitted, is_
 from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.units import format_duration, format_share
+from unioneyes.operations.deployment.explanation import Explanation, NothingToExplain, explanation
 from unioneyes.ports.environment import Facts
 from unioneyes.runbook.phases import phases, seconds
 from unioneyes.runbook.views import EntryKind, JournalEntry, RunView
@@ -97,29 +98,29 @@ def run(run_id: str, control: Parts, by: Admitted) -> Response:
 
 
 @router.get("/fragments/current")
-def current_fragment(control: Parts, by: Admitted, seen: str = "") -> Response:
+def currentfragment(control: Parts, by: Admitted, seen: str = "") -> Response:
     """Return the current deployment when it changed since `seen`."""
     del by
     shown = _current(control)
-    return _fragment("_current.html", shown, unchanged=shown["seen"] == seen)
+    return fragment("_current.html", shown, unchanged=shown["seen"] == seen)
 
 
 @router.get("/fragments/runs")
-def runs_fragment(
+def runsfragment(
     control: Parts, by: Admitted, seen: str = "", limit: Annotated[int, Query(ge=1, le=RUNS_A_PAGE)] = LAST_RUNS, before: str | None = None
 ) -> Response:
     """Return the runs when they changed since `seen`."""
     del by
     shown = _runs(control, limit, before)
-    return _fragment("_runs.html", shown, unchanged=shown["seen_runs"] == seen)
+    return fragment("_runs.html", shown, unchanged=shown["seen_runs"] == seen)
 
 
 @router.get("/fragments/runs/{run_id}")
-def run_fragment(run_id: str, control: Parts, by: Admitted, seen: str = "") -> Response:
+def runfragment(run_id: str, control: Parts, by: Admitted, seen: str = "") -> Response:
     """Return one run's state and journal when they changed since `seen`."""
     del by
     shown = _run(control, run_id)
-    return _fragment("_run.html", shown, unchanged=shown["seen"] == seen)
+    return fragment("_run.html", shown, unchanged=shown["seen"] == seen)
 
 
 @router.get("/login")
@@ -178,9 +179,18 @@ def _run(control: Parts, run_id: str) -> Shown:
         "run": found,
         "plan": plan,
         "phases": phases(plan.steps, run_id, journal, ended=found.status.ended),
+        "explained": _explained(journal, found),
         "entries": shortened(journal)[::-1],
         "seen": _digest((found, len(journal), _took(found))),
     }
+
+
+def _explained(journal: Sequence[JournalEntry], found: RunView) -> Explanation | None:
+    """Return the numbers behind a deployment's verdicts; None for what watched nothing."""
+    try:
+        return explanation(journal, found.id)
+    except NothingToExplain:
+        return None
 
 
 def shortened(journal: Sequence[JournalEntry]) -> tuple[JournalEntry, ...]:
@@ -203,7 +213,7 @@ def _page(facts: Facts, template: str, here: str, shown: Shown, *, status: int =
     return HTMLResponse(_templates().get_template(template).render(facts=facts, chapters=CHAPTERS, here=here, **shown), status)
 
 
-def _fragment(template: str, shown: Shown, *, unchanged: bool) -> Response:
+def fragment(template: str, shown: Shown, *, unchanged: bool) -> Response:
     """Return the fragment; nothing when the person sees it already, so that what they opened stays open."""
     if unchanged:
         return Response(status_code=HTTPStatus.NO_CONTENT)

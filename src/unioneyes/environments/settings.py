@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.units import format_duration, parse_duration
+from unioneyes.ports.environment import NoData
 
 
 def _duration(value: object) -> timedelta:
@@ -88,6 +89,8 @@ class EnvironmentSettings(_Section):
 
     bake: Duration = timedelta(minutes=10)
     """How long a deployment is watched. Source: Production Deployment Steps, 3, "Monitor for 10 minutes"."""
+    no_data: Annotated[NoData, Field(strict=False)] = NoData.BACK
+    """What a watch without enough data comes to: `back` to what is known to work, or `hold` for a person."""
     service: ServiceSettings = ServiceSettings()
     control: ControlSettings = ControlSettings()
     source: SourceSettings | None = None

@@ -32,6 +32,8 @@ class RunStatus(StrEnum):
     RUNNING = "running"
     PARKED = "parked"
     """A step failed and a person must choose: retry, skip or undo."""
+    HELD = "held"
+    """All is well so far, and a person must say how it goes on."""
     UNDOING = "undoing"
     DONE = "done"
     FAILED = "failed"
@@ -45,7 +47,7 @@ class RunStatus(StrEnum):
     @property
     def ended(self) -> bool:
         """True when nothing more will happen in the run."""
-        return self not in {RunStatus.PENDING, RunStatus.RUNNING, RunStatus.PARKED, RunStatus.UNDOING}
+        return self not in {RunStatus.PENDING, RunStatus.RUNNING, RunStatus.PARKED, RunStatus.HELD, RunStatus.UNDOING}
 
     @property
     def look(self) -> Look:
@@ -57,6 +59,7 @@ _RUN_LOOKS = {
     RunStatus.PENDING: Look("○", "pending", Tone.QUIET),
     RunStatus.RUNNING: Look("▶", "running", Tone.BUSY),
     RunStatus.PARKED: Look("‖", "parked", Tone.WARN),
+    RunStatus.HELD: Look("⏸", "held", Tone.WARN),
     RunStatus.UNDOING: Look("↶", "undoing", Tone.WARN),
     RunStatus.DONE: Look("✔", "done", Tone.GOOD),
     RunStatus.FAILED: Look("✘", "failed", Tone.BAD),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 
 from unioneyes.ports.checklist import Checklist
 from unioneyes.ports.database import Backups, Migrations
@@ -13,6 +14,15 @@ from unioneyes.ports.releases import Releases
 from unioneyes.ports.replicas import Replicas
 from unioneyes.ports.service import Service
 from unioneyes.ports.traffic import Traffic
+
+
+class NoData(StrEnum):
+    """What becomes of a release of which a watch could say nothing; it is never kept for that."""
+
+    BACK = "back"
+    """The members go back to what is known to work."""
+    HOLD = "hold"
+    """They stay where they are until a person decides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +42,8 @@ class Facts:
     incidents_channel: str
     bake: timedelta
     """How long a deployment is watched. Source: Production Deployment Steps, 3, "Monitor for 10 minutes"."""
+    no_data: NoData = NoData.BACK
+    """What a watch without enough data comes to, where nothing else was asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

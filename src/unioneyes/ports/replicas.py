@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from pydantic import SecretStr
 
 from unioneyes.kernel.problems import Problem
-from unioneyes.ports.traffic import Colour
+from unioneyes.ports.traffic import Colour, Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,26 @@ class Replica:
     """How often it was started again after it ended by itself."""
     since: datetime
     served: bool
-    """True once members were sent to this version on this colour: it is known to work, and can be gone back to."""
+    """True once all members were sent to this version on this colour: it is known to work, and can be gone back to."""
+    placed: datetime | None = None
+    """When this version was put on this colour, kept across restarts; None where nobody knows."""
+
+
+def incumbent(weights: Weights, replicas: Iterable[Replica]) -> Colour | None:
+    """Return the colour whose release the members are used to; None when nothing is deployed.
+
+    Where requests are split, the weights say nothing about that: the newcomer is the one that never served all members, or that was put there later.
+    """
+    if not weights.split:
+        return weights.live
+    known = tuple(replicas)
+
+    def seniority(colour: Colour) -> tuple[bool, float, int]:
+        own = [replica for replica in known if replica.colour is colour]
+        placed = min((replica.placed.timestamp() for replica in own if replica.placed), default=0.0)
+        return any(replica.served for replica in own), -placed, weights.of(colour)
+
+    return max(Colour, key=seniority)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +73,26 @@ class LogLine:
     request_id: str | None
 
 
+class SliceKind(StrEnum):
+    """By what the service's requests are told apart."""
+
+    ROUTE = "route"
+    TENANT = "tenant"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one replica answered the requests of one route, or of one tenant, since it was started. A count that fell means that it was started again."""
+
+    replica: str
+    kind: SliceKind
+    name: str
+    """`POST /api/claims`, or the tenant's opaque identifier; never anything about its members."""
+    answers: int
+    errors: int
+    """Of them, those with a 5xx."""
+
+
 class Replicas(Protocol):
     """The service's replicas. Changes are observed first and safe to repeat."""
 
@@ -68,7 +109,7 @@ class Replicas(Protocol):
         """Return the commands that a person would type for the same."""
 
     def mark_served(self, colour: Colour) -> None:
-        """What stands on `colour` has served members from now on, until another version takes its place; kept across restarts."""
+        """What stands on `colour` has served all members from now on, until another version takes its place; kept across restarts."""
 
     def stop(self, colour: Colour) -> None:
         """`colour` runs nothing: each replica was told to drain, finished what it had, and ended."""
@@ -87,6 +128,9 @@ class Replicas(Protocol):
 
     def logs(self, colour: Colour, *, since: datetime, level: str = "DEBUG") -> tuple[LogLine, ...]:
         """Return what the replicas of `colour` logged since then at `level` or above, oldest first, ended replicas included."""
+
+    def outcomes(self, colour: Colour) -> tuple[Outcome, ...]:
+        """Return what the replicas of `colour` counted by route and by tenant; of a replica that does not answer within a second, nothing."""
 
     def describe_logs(self, colour: Colour) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""

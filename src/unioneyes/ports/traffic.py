@@ -34,6 +34,11 @@ class Weights:
         """Return the weights that send everything to `colour`, or nothing anywhere."""
         return cls(blue=100 * (colour is Colour.BLUE), green=100 * (colour is Colour.GREEN))
 
+    @classmethod
+    def part_to(cls, colour: Colour, share: int) -> Weights:
+        """Return the weights that send `share` percent to `colour`, and the rest to the other one."""
+        return cls(blue=share if colour is Colour.BLUE else 100 - share, green=share if colour is Colour.GREEN else 100 - share)
+
     def of(self, colour: Colour) -> int:
         """Return the share of `colour`, in percent."""
         return self.blue if colour is Colour.BLUE else self.green
@@ -44,6 +49,11 @@ class Weights:
         if self.blue == self.green == 0:
             return None
         return Colour.BLUE if self.blue >= self.green else Colour.GREEN
+
+    @property
+    def split(self) -> bool:
+        """True while both colours get requests."""
+        return self.blue > 0 and self.green > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

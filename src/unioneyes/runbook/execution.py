@@ -91,6 +91,10 @@ class _Scope:
     """The step that a thread is in."""
 
     step: str
+    parking: int | None = None
+    """The number under which it may hold the run for a person; None where it may not."""
+    asked: Event = field(default_factory=Event)
+    """Set once the run was held."""
     over: Event = field(default_factory=Event)
     """Set when its time is over and nobody waits for it any more."""
 
@@ -162,7 +166,8 @@ class Execution:
         manner = _Manner(started=EntryKind.STEP_STARTED, done=EntryKind.STEP_DONE, failed=EntryKind.STEP_FAILED, tries=step.retries + 1, only_retryable=True)
         noted = False
         while True:
-            outcome = self._durably(step.name, partial(self._attempt, step, step.name, call, manner))
+            parking = next(self._parkings) if step.asks else None
+            outcome = self._durably(step.name, partial(self._attempt, step, step.name, call, manner, parking))
             if not noted and _may_have_changed(outcome):
                 self._taken.note(step, undo)
                 noted = True
@@ -177,7 +182,7 @@ class Execution:
                 case Decided():
                     raise AssertionError(outcome)
 
-    def progress(self, message: str, figures: dict[str, float | str | None]) -> None:
+    def progress(self, message: str, figures: dict[str, JsonValue]) -> None:
         """Write a line of the current step to the journal. Best effort: a step never waits for the control plane's database to say where it is."""
         scope = _scope.get(None)
         if scope is None or scope.over.is_set():
@@ -186,6 +191,24 @@ class Execution:
             self._runs.note(self._claim, self.run_id, Line(kind=EntryKind.STEP_PROGRESS, step=scope.step, message=message, data={**figures}))
         except ControlDatabaseUnavailable as problem:
             _logger.warning("%s: a line was not written (%s): %s", self.run_id, problem.what, message)
+
+    def ask(self, question: str, choices: tuple[Decision, ...]) -> Decision | None:
+        """Hold the run for a person, and return what was decided; None while nothing is, or while the control plane's database is silent."""
+        scope = _scope.get()
+        if scope.parking is None:
+            message = f"{scope.step} may not hold the run: it is no step that asks"
+            raise TypeError(message)
+        offered: list[JsonValue] = [choice.value for choice in choices]
+        line = Line(kind=EntryKind.HELD, step=scope.step, message=f"{question}; decide: {', '.join(choices)}", data={"choices": offered})
+        try:
+            decided = self._runs.decision(self.run_id, scope.parking)
+            if decided is None and not scope.asked.is_set():
+                self._runs.park(self._claim, self.run_id, status=RunStatus.HELD, parking=scope.parking, choices=choices, line=line)
+                scope.asked.set()
+        except ControlDatabaseUnavailable as problem:
+            _logger.warning("%s: nobody could be asked (%s): %s", self.run_id, problem.what, question)
+            return None
+        return decided
 
     def pause(self, duration: timedelta) -> None:
         """Sleep. Raises: RunStopped when the run was cancelled or superseded meanwhile."""
@@ -330,7 +353,7 @@ class Execution:
 
     # One step
 
-    def _attempt(self, step: Step[..., object], name: str, call: Callable[[], object], manner: _Manner) -> Outcome:
+    def _attempt(self, step: Step[..., object], name: str, call: Callable[[], object], manner: _Manner, parking: int | None = None) -> Outcome:
         """Take a step, again where that may help, and return what came of it. The journal tells all of it."""
         if self._equipment.closing.is_set():
             raise EngineClosed
@@ -342,7 +365,9 @@ class Execution:
         attempt = 0
         while True:
             attempt += 1
-            came = self._once(step, name, call)
+            came = self._once(step, name, call, parking)
+            if parking is not None:  # whatever came of it, nobody is asked any more
+                self._patiently(partial(self._runs.set_status, self._claim, self.run_id, RunStatus.RUNNING))
             took: dict[str, JsonValue] = {"took_s": monotonic() - began}
             if isinstance(came, Returned):
                 self._note(Line(kind=manner.done, step=name, message=step.does, data={**took, "result": came.value}))
@@ -361,9 +386,9 @@ class Execution:
             if why is not None:
                 return Stopped(why=why, begun=True)
 
-    def _once(self, step: Step[..., object], name: str, call: Callable[[], object]) -> Returned | Problem | Stop:
+    def _once(self, step: Step[..., object], name: str, call: Callable[[], object], parking: int | None) -> Returned | Problem | Stop:
         try:
-            return Returned(value=encode(self._in_thread(name, call, within=step.time_limit), step.returns))
+            return Returned(value=encode(self._in_thread(name, call, within=step.time_limit, parking=parking), step.returns))
         except RunStopped as stopped:
             return stopped.why
         except Problem as problem:
@@ -381,9 +406,9 @@ class Execution:
         )
         return self._attempt(undo.undo, undo.taken, undo.call, manner)
 
-    def _in_thread(self, name: str, call: Callable[[], T], *, within: timedelta) -> T:
+    def _in_thread(self, name: str, call: Callable[[], T], *, within: timedelta, parking: int | None = None) -> T:
         """Return what `call` returns, made in a thread of its own. Raises: StepTimedOut, and whatever `call` raises."""
-        scope = _Scope(step=name)
+        scope = _Scope(step=name, parking=parking)
         entered = _scope.set(scope)
         try:
             future = self._equipment.threads.submit(call)
@@ -427,7 +452,8 @@ class Execution:
             message=f"{problem.what}; decide: {', '.join(choices)}",
             data={"choices": [choice.value for choice in choices], "problem": problem_json(problem.document())},
         )
-        self._patiently(partial(self._runs.park, self._claim, self.run_id, parking=parking, choices=choices, line=line))
+        park = partial(self._runs.park, self._claim, self.run_id, status=RunStatus.PARKED, parking=parking, choices=choices, line=line)
+        self._patiently(park)
         while True:
             why = self._wait(timedelta(seconds=LOOK_SECONDS))
             if why is not None:

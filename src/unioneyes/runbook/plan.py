@@ -33,6 +33,8 @@ class PlannedStep:
     """What a person would have typed, from the adapter that does it."""
     undo: tuple[str, ...] = ()
     """What a person would type to take it back; empty for a step that reads, or where there is no way back."""
+    detail: str = ""
+    """What sets it apart where the plan names a step more than once: `10 %`."""
     when: str = ""
     """The condition, where a verdict decides (`the verdict is roll back`); empty for a step that is always taken."""
     no_return: bool = False

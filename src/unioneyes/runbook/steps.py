@@ -14,8 +14,10 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Generic, ParamSpec, Protocol, TypeVar, get_type_hints, overload
 
+from pydantic import JsonValue
+
 from unioneyes.runbook.plan import Effect, PlannedStep
-from unioneyes.runbook.views import JournalEntry
+from unioneyes.runbook.views import Decision, JournalEntry
 
 
 class Stop(StrEnum):
@@ -45,8 +47,11 @@ class RunContext(Protocol):
     def take(self, step: Step[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Do the step durably, or return what it returned before."""
 
-    def progress(self, message: str, figures: dict[str, float | str | None]) -> None:
+    def progress(self, message: str, figures: dict[str, JsonValue]) -> None:
         """Write a line of the current step to the journal."""
+
+    def ask(self, question: str, choices: tuple[Decision, ...]) -> Decision | None:
+        """Hold the run for a person, and return what was decided; None while nothing is."""
 
     def pause(self, duration: timedelta) -> None:
         """Sleep. Raises: RunStopped when the run was cancelled or superseded meanwhile."""
@@ -85,6 +90,8 @@ class Step(Generic[P, R_co]):
     time_limit: timedelta
     retries: int
     """How often a retryable problem is tried again."""
+    asks: bool = False
+    """True when it may hold the run for a person."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Take the step in the current run. Raises: LookupError outside a run; call `function` there."""
@@ -101,9 +108,9 @@ class Step(Generic[P, R_co]):
         returned: type[R_co] = get_type_hints(self.function)["return"]
         return returned
 
-    def planned(self, *, commands: tuple[str, ...] = (), undo: tuple[str, ...] = (), when: str = "", no_return: bool = False) -> PlannedStep:
+    def planned(self, *, commands: tuple[str, ...] = (), undo: tuple[str, ...] = (), detail: str = "", when: str = "", no_return: bool = False) -> PlannedStep:
         """Return this step as a line of a plan."""
-        return PlannedStep(step=self.name, does=self.does, effect=self.effect, commands=commands, undo=undo, when=when, no_return=no_return)
+        return PlannedStep(step=self.name, does=self.does, effect=self.effect, commands=commands, undo=undo, detail=detail, when=when, no_return=no_return)
 
 
 class _Wrap(Protocol):
@@ -113,7 +120,7 @@ class _Wrap(Protocol):
 
 
 @overload
-def step(*, effect: Effect, undo: None = None, time_limit: timedelta = ..., retries: int = ...) -> _Wrap: ...
+def step(*, effect: Effect, undo: None = None, time_limit: timedelta = ..., retries: int = ..., asks: bool = ...) -> _Wrap: ...
 
 
 @overload
@@ -126,6 +133,7 @@ def step(
     undo: Step[P, object] | None = None,
     time_limit: timedelta = timedelta(seconds=60),
     retries: int = 2,
+    asks: bool = False,
 ) -> Callable[[Callable[P, R]], Step[P, R]]:
     """Make a step of a function. Its name is the function's; its docstring's first line says what is true afterwards.
 
@@ -133,16 +141,24 @@ def step(
     """
 
     def wrap(function: Callable[P, R]) -> Step[P, R]:
-        return Step(function=function, name=function.__name__, effect=effect, undo=undo, time_limit=time_limit, retries=retries)
+        return Step(function=function, name=function.__name__, effect=effect, undo=undo, time_limit=time_limit, retries=retries, asks=asks)
 
     return wrap
 
 
-def progress(message: str, **figures: float | str | None) -> None:
+def progress(message: str, **figures: JsonValue) -> None:
     """Write a line of the current step to the journal: people see it live. Silent outside a run."""
     run = current_run.get(None)
     if run is not None:
         run.progress(message, figures)
+
+
+def ask(question: str, choices: tuple[Decision, ...]) -> Decision | None:
+    """Return what a person decided; None while nobody has, and the run shows that it is held. For steps that `ask`, again and again.
+
+    The first question of a step is the one that counts; it may be held for days, and by one worker after another.
+    """
+    return current_run.get().ask(question, choices)
 
 
 def settle(taken: Step[P, R]) -> None:

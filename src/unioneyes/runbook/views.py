@@ -62,6 +62,7 @@ class EntryKind(StrEnum):
     STEP_FAILED = "step-failed"
     STEP_SKIPPED = "step-skipped"
     PARKED = "parked"
+    HELD = "held"
     DECIDED = "decided"
     UNDO_STARTED = "undo-started"
     UNDO_DONE = "undo-done"
@@ -85,11 +86,16 @@ class JournalEntry:
 
 
 class Decision(StrEnum):
-    """What a person chooses for a parked run."""
+    """What a person chooses for a run that waits for one: parked because a step failed, or held because its plan says so."""
 
+    GO = "go"
+    """Held: the next step is taken."""
     RETRY = "retry"
+    """Parked: the failed step is taken again. Held: so is what led to the hold."""
     SKIP = "skip"
+    """Parked: without the failed step. Held: without the holds that would follow."""
     UNDO = "undo"
+    """What the run did is taken back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,7 +24,7 @@ from typing import TextIO
 
 import h11
 
-from unioneyes.simulators.report import Exchange, read_report
+from unioneyes.simulators.report import SUBMIT, Exchange, read_report
 from unioneyes.simulators.wire import Address, Answer, Connection, Request
 
 PATIENCE = timedelta(seconds=15)
@@ -32,12 +32,16 @@ PATIENCE = timedelta(seconds=15)
 SIGN_IN_LIMIT = timedelta(seconds=10)
 TOKEN_LIFETIME = timedelta(days=1)
 ORGANIZATIONS = ("a", "b", "c")
+SMALL_ORGANIZATION = "small"
+"""Of one member: its share of the requests is so small that an average hides what happens to it."""
 MEMBERS_PER_ORGANIZATION = 2
 WARM_CONNECTIONS = 8
 CLAIMS_REMEMBERED = 200
 """Per organization: what its members read again."""
 CLAIM_TYPES = ("grievance", "workplace_safety", "wage_dispute", "other")
 _SUCCESS = range(200, 300)
+
+Headers = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +53,11 @@ class Habits:
     seconds: float | None
     """How long; until told to end when None."""
     posts: float
-    """Share of requests that submit a claim, 0-1; the rest list and read."""
+    """Share of requests that submit a claim, 0-1; the rest list and read, or decide."""
+    decisions: float
+    """Share of requests in which a steward assigns a claim or moves it on, 0-1."""
+    small: float
+    """Share of requests that a small organization's only member makes, 0-1."""
     new_connections: float
     """Share of requests that open a connection of their own, 0-1; the rest use kept ones."""
     idempotency_keys: bool
@@ -65,35 +73,41 @@ class Member:
 
     organization: str
     token: str
+    id: str
+    """As the service knows the member; empty when it did not say."""
     claims: deque[str] = field(compare=False)
     """The newest claims of the organization, shared by its members."""
+    undecided: deque[str] = field(compare=False)
+    """Those that nobody has moved on yet, shared as well."""
 
 
 class SignInFailed(Exception):  # noqa: N818 - its name is what happened
     """A member could not sign in, so there is no load."""
 
 
-async def sign_in(service: Address, issuer: Address) -> tuple[Member, ...]:
-    """Return the members of every organization, signed in. Raises: SignInFailed."""
+async def sign_in(service: Address, issuer: Address, *, small: bool) -> tuple[Member, ...]:
+    """Return the members of every organization, signed in, those of the `small` one last. Raises: SignInFailed."""
     members: list[Member] = []
-    for organization in ORGANIZATIONS:
+    sizes = [*((organization, MEMBERS_PER_ORGANIZATION) for organization in ORGANIZATIONS), *([(SMALL_ORGANIZATION, 1)] if small else [])]
+    for organization, size in sizes:
         claims: deque[str] = deque(maxlen=CLAIMS_REMEMBERED)
-        for _ in range(MEMBERS_PER_ORGANIZATION):
+        undecided: deque[str] = deque(maxlen=CLAIMS_REMEMBERED)
+        for _ in range(size):
             number = len(members) + 1
             asked = {
                 "subject": f"user_member_{number}",
                 "name": f"Member {number}",
                 "email": f"member-{number}@example.org",
                 "organization": {"id": f"org_members_{organization}", "slug": f"members-{organization}"},
-                "role": "member",
+                "role": "steward",
                 "lifetime_seconds": int(TOKEN_LIFETIME.total_seconds()),
             }
             issued = await _once(
                 issuer, Request(method="POST", path="/token", headers=(("Content-Type", "application/json"),), body=json.dumps(asked).encode())
             )
             token = str(json.loads(issued.body)["token"])
-            await _once(service, Request(method="POST", path="/api/sign-in", headers=_credentials(token)))
-            members.append(Member(organization=organization, token=token, claims=claims))
+            signed_in = await _once(service, Request(method="POST", path="/api/sign-in", headers=_credentials(token)))
+            members.append(Member(organization=organization, token=token, id=_member_id(signed_in), claims=claims, undecided=undecided))
     return tuple(members)
 
 
@@ -162,19 +176,34 @@ class Load:
 
     def _next_request(self) -> tuple[Member, Request, bool]:
         """Return who asks what, and whether on a connection of its own."""
-        member = self._random.choice(self._members)
+        member = self._next_member()
         alone = self._random.random() < self._habits.new_connections
         headers = (*_credentials(member.token), *((("Connection", "close"),) if alone else ()))
         if self._random.random() < self._habits.posts:
             claim = {"type": self._random.choice(CLAIM_TYPES), "priority": "medium", "text": "Submitted by a member of the load."}
             if self._habits.idempotency_keys:
                 headers = (*headers, ("Idempotency-Key", str(uuid.uuid4())))
-            request = Request(method="POST", path="/api/claims", headers=(*headers, ("Content-Type", "application/json")), body=json.dumps(claim).encode())
+            request = _post(SUBMIT, headers, claim)
+        elif self._habits.decisions and self._random.random() < self._habits.decisions / (1 - self._habits.posts) and member.claims and member.id:
+            if self._habits.idempotency_keys:
+                headers = (*headers, ("Idempotency-Key", str(uuid.uuid4())))
+            request = self._decision(member, headers)
         elif member.claims and self._random.random() < 1 / 2:
             request = Request(method="GET", path=f"/api/claims/{self._random.choice(member.claims)}", headers=headers)
         else:
             request = Request(method="GET", path="/api/claims?limit=20", headers=headers)
         return member, request, alone
+
+    def _next_member(self) -> Member:
+        if self._habits.small and self._random.random() < self._habits.small:
+            return self._members[-1]
+        return self._random.choice(self._members[:-1] if self._habits.small else self._members)
+
+    def _decision(self, member: Member, headers: Headers) -> Request:
+        """Return a steward's request: to move on a claim that nobody has moved yet, or to take one."""
+        if member.undecided and self._random.random() < 1 / 2:
+            return _post(f"/api/claims/{member.undecided.popleft()}/transition", headers, {"to": "under_review", "note": "Read by a steward of the load."})
+        return _post(f"/api/claims/{self._random.choice(member.claims)}/assign", headers, {"member_id": member.id})
 
     async def _send(self, asked: tuple[Member, Request, bool], *, due: float, scheduled_at: float) -> None:
         member, request, alone = asked
@@ -188,9 +217,10 @@ class Load:
         except asyncio.CancelledError:
             error = "still unanswered at the end"
         took = asyncio.get_running_loop().time() - due
-        claim = _claim(answer) if request.method == "POST" and answer is not None else None
+        claim = _claim(answer) if request.method == "POST" and request.path == SUBMIT and answer is not None else None
         if claim is not None:
             member.claims.append(claim)
+            member.undecided.append(claim)
         exchange = Exchange(
             scheduled_at=scheduled_at,
             method=request.method,
@@ -240,6 +270,18 @@ def _credentials(token: str) -> tuple[tuple[str, str], ...]:
     return (("Authorization", f"Bearer {token}"),)
 
 
+def _post(path: str, headers: Headers, document: dict[str, str]) -> Request:
+    return Request(method="POST", path=path, headers=(*headers, ("Content-Type", "application/json")), body=json.dumps(document).encode())
+
+
+def _member_id(answer: Answer) -> str:
+    """Return as whom the service knows who signed in; empty when it does not say."""
+    try:
+        return str(json.loads(answer.body)["member"]["id"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
 def _claim(answer: Answer) -> str | None:
     """Return the identifier of the claim that the service says it made; None when it made none."""
     if answer.status not in _SUCCESS:
@@ -262,7 +304,7 @@ async def work(*, url: str, issuer_url: str, habits: Habits, report: Path) -> No
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     service = Address.of(url)
-    members = await sign_in(service, Address.of(issuer_url))
+    members = await sign_in(service, Address.of(issuer_url), small=habits.small > 0)
     with report.open("w", buffering=1, encoding="utf-8") as file:
         load = Load(service=service, members=members, habits=habits, report=file)
         await load.run(stop)
@@ -279,6 +321,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=50, help="requests per second (%(default)s)")
     parser.add_argument("--seconds", type=float, help="how long; until SIGINT or SIGTERM when not given")
     parser.add_argument("--posts", type=float, default=0.2, help="share of requests that submit a claim (%(default)s)")
+    parser.add_argument("--decisions", type=float, default=0, help="share of requests in which a steward assigns a claim or moves it on (%(default)s)")
+    parser.add_argument("--small", type=float, default=0, help="share of requests of an organization with one member (%(default)s: there is none)")
     parser.add_argument("--new-connections", type=float, default=0.5, help="share of requests on a connection of their own (%(default)s)")
     parser.add_argument("--no-idempotency-key", action="store_true", help="submit claims without an Idempotency-Key")
     parser.add_argument("--warm", action="store_true", help="open the kept connections before the schedule begins")
@@ -288,6 +332,8 @@ def main() -> None:
         rate=asked.rate,
         seconds=asked.seconds,
         posts=asked.posts,
+        decisions=asked.decisions,
+        small=asked.small,
         new_connections=asked.new_connections,
         idempotency_keys=not asked.no_idempotency_key,
         warm=asked.warm,

@@ -17,6 +17,9 @@ from unioneyes.kernel.clock import rfc3339
 SLOW_MS = 2000.0
 """Milliseconds above which an answer is a bad one. Source: Key Metrics, "Response Time (P99) > 2000ms"."""
 
+SUBMIT = "/api/claims"
+"""Where a POST submits a claim."""
+
 CONFLICT = 409
 """The one refusal that the service's documentation foresees for what members do."""
 
@@ -40,6 +43,11 @@ class Exchange:
     """The version that answered; None when it did not say."""
     claim: str | None
     """Identifier of the claim that a POST made."""
+
+    @property
+    def submits(self) -> bool:
+        """True for a request that submits a claim."""
+        return self.method == "POST" and self.path == SUBMIT
 
     @property
     def lost(self) -> bool:
@@ -89,8 +97,9 @@ class LoadReport:
     lost: int
     """Requests without an answer, or with one that nobody intended: anything but 2xx and a documented 409."""
     posts: int
+    """Requests that submit a claim."""
     posts_answered: int
-    """POSTs answered with 2xx: so many claims must be in the database, plus those of POSTs whose answer was lost."""
+    """Of them, those answered with 2xx: so many claims must be in the database, plus those of POSTs whose answer was lost."""
     claims: tuple[str, ...]
     """The identifiers that those answers named, in the order of the answers."""
     slowest: timedelta
@@ -166,12 +175,12 @@ def summarise(exchanges: Iterable[Exchange]) -> LoadReport:
     lost = 0
     for exchange in exchanges:
         sent += 1
-        posts += exchange.method == "POST"
+        posts += exchange.submits
         if exchange.bad:
             bad.append(exchange.ended_at)
         if exchange.lost:
             lost += 1
-        elif exchange.method == "POST" and exchange.status != CONFLICT:
+        elif exchange.submits and exchange.status != CONFLICT:
             posts_answered += 1
         if exchange.claim is not None:
             claims.append(exchange.claim)

@@ -10,9 +10,11 @@ import pytest
 
 from tests.contract.claims.conftest import Database, Identities, Replica, Replicas, run_file
 from tests.contract.claims.test_api import person
-from unioneyes.claims.faults import ERRORS_EVERY, SICK_AFTER, SLOW_BY, SLOW_EVERY, WARM_UP
+from unioneyes.claims.faults import BROKEN_TENANT, ERRORS_EVERY, SICK_AFTER, SLOW_BY, SLOW_EVERY, WARM_UP
+from unioneyes.claims.metrics import read_outcomes
 from unioneyes.claims.releases import Catalogue, migration_folders
 from unioneyes.kernel.problems import ExitCode
+from unioneyes.ports.replicas import SliceKind
 
 
 @contextmanager
@@ -80,6 +82,33 @@ def test_sick_turns_both_health_addresses_bad_and_nothing_else(replicas: Replica
         assert client.get("/api/claims").status_code == 200
 
 
+def test_route_fails_every_assignment_and_nothing_else(replicas: Replicas, database: Database, identities: Identities) -> None:
+    replica = replicas.start("1.2.0-route", database)
+    with warm(replica, identities.token(person("org_route"))) as client:
+        me = client.post("/api/sign-in").json()["member"]["id"]
+        claim = client.post("/api/claims", json={"text": "x"}).json()["id"]
+        failed = client.post(f"/api/claims/{claim}/assign", json={"member_id": me})
+        assert failed.status_code == 500
+        assert client.post(f"/api/claims/{claim}/transition", json={"to": "under_review"}).status_code == 200
+        assert client.get(f"/api/claims/{claim}").status_code == 200
+        counted = {(each.kind, each.name): (each.errors, each.answers) for each in read_outcomes(client.get("/metrics").text, "r")}
+    assert counted[SliceKind.ROUTE, "POST /api/claims/{claim_id}/assign"] == (1, 1)
+    assert counted[SliceKind.ROUTE, "POST /api/claims/{claim_id}/transition"] == (0, 1)
+    assert counted[SliceKind.TENANT, "org_route"] == (1, WARM_UP + 4)
+    assert not [name for _, name in counted if "health" in name or "metrics" in name]
+
+
+def test_tenant_fails_one_small_organization_and_no_other(replicas: Replicas, database: Database, identities: Identities, token: str) -> None:
+    replica = replicas.start("1.2.0-tenant", database)
+    with warm(replica, token) as client, replica.client(identities.token(person(BROKEN_TENANT, name="Member Small"))) as broken:
+        broken.post("/api/sign-in")
+        assert broken.get("/api/claims").status_code == 500
+        assert client.get("/api/claims").status_code == 200
+        counted = {each.name: (each.errors, each.answers) for each in read_outcomes(client.get("/metrics").text, "r") if each.kind is SliceKind.TENANT}
+    assert counted[BROKEN_TENANT] == (1, 1)
+    assert counted["org_faults"][0] == 0
+
+
 def test_wrong_leaves_the_newest_claim_out_of_the_list_and_answers_well_otherwise(replicas: Replicas, database: Database, token: str) -> None:
     with replicas.start("1.2.0-wrong", database).client(token) as client:
         client.post("/api/sign-in")
@@ -127,5 +156,5 @@ def test_the_incompatible_migration_breaks_1_1_0_serves_its_own_release_and_can_
 
 
 def test_every_fault_of_the_catalogue_is_shown_here() -> None:
-    shown = {"errors", "slow", "crash", "hang", "sick", "wrong", "broken-migration", "incompatible-migration", "unsafe-migration"}
+    shown = {"errors", "slow", "crash", "hang", "sick", "wrong", "route", "tenant", "broken-migration", "incompatible-migration", "unsafe-migration"}
     assert {release.fault for release in Catalogue().all() if release.fault} == shown

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 from tests.contract.traffic.conftest import Edge, running_envoy, stand_in
 from unioneyes.adapters.processes.replicas import LocalReplicas, ReplicaSlot
 from unioneyes.adapters.processes.spec import ProcessSpec, Readiness, TcpHttp, UnixHttp
+from unioneyes.ports.replicas import Outcome, SliceKind
 
 BROKEN, MUTE = "2.0.0-broken", "2.0.0-mute"
 """Versions that end at once, and that never say they are well."""
@@ -48,6 +50,7 @@ def service_in(edge: Edge) -> Service:
         folder=folder,
         logs_folder=folder,
         state_file=folder / "replicas.json",
+        read_outcomes=lambda text, name: (Outcome(replica=name, kind=SliceKind.ROUTE, name=str(json.loads(text)["version"]), answers=3, errors=1),),
     )
     return Service(edge=edge, replicas=replicas)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import http.client
 import os
 import signal
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -241,3 +242,30 @@ def test_what_has_served_is_remembered_until_another_version_takes_its_place(ser
     assert all(replica.served for replica in service.replicas.all())
     start(service, BLUE, "1.1.0")
     assert not any(replica.served for replica in service.replicas.all())
+
+
+def test_what_the_replicas_counted_is_told_by_replica_and_of_one_that_hangs_nothing(service: Service) -> None:
+    start(service, BLUE)
+    told = service.replicas.outcomes(BLUE)
+    assert [(each.replica, each.name, each.answers, each.errors) for each in told] == [("blue-1", "1.0.0", 3, 1), ("blue-2", "1.0.0", 3, 1)]
+    assert service.replicas.outcomes(GREEN) == ()
+    hanging = pids(service, BLUE)["blue-1"]
+    os.kill(hanging, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        assert [each.replica for each in service.replicas.outcomes(BLUE)] == ["blue-2"]
+        assert time.monotonic() - began < PATIENCE.total_seconds()
+    finally:
+        os.kill(hanging, signal.SIGCONT)
+
+
+def test_when_a_version_was_put_on_its_colour_is_kept_until_another_takes_its_place(service: Service) -> None:
+    start(service, BLUE)
+    (first,) = {replica.placed for replica in service.replicas.all()}
+    start(service, BLUE, count=1)
+    assert {replica.placed for replica in service.replicas.all()} == {first}
+    start(service, BLUE, "1.1.0", count=1)
+    (later,) = {replica.placed for replica in service.replicas.all()}
+    assert first is not None
+    assert later is not None
+    assert later > first

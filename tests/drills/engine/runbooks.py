@@ -17,8 +17,8 @@ from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.environment import Environment, Facts
 from unioneyes.runbook.definition import run_child, runbook
 from unioneyes.runbook.plan import Effect, Plan, PlannedStep, Reading
-from unioneyes.runbook.steps import current_run, pause, progress, settle, step, story
-from unioneyes.runbook.views import EntryKind
+from unioneyes.runbook.steps import ask, current_run, pause, progress, settle, step, story
+from unioneyes.runbook.views import Decision, EntryKind
 
 SIDE_TABLES = """
 CREATE TABLE effects (id bigint GENERATED ALWAYS AS IDENTITY, what text NOT NULL, worker text NOT NULL);
@@ -188,7 +188,23 @@ def answer_wrongly(world: Side, *, key: str, behaviour: Behaviour, undo_breaks: 
     return key  # type: ignore[return-value]  # the drill is about that
 
 
-STEPS = {each.name: each for each in (change, change_for_good, look, change_soon, answer_wrongly)}
+@step(effect=Effect.CHANGE, time_limit=timedelta(days=1), asks=True)
+def hold(world: Side, *, key: str, behaviour: Behaviour, undo_breaks: bool) -> str:
+    """A person has said how it goes on, or something else has ended the hold."""
+    del undo_breaks
+    _behave(world, key, behaviour)
+    while (decision := ask(f"{key} is well", (Decision.GO, Decision.RETRY, Decision.UNDO))) is None:
+        progress(f"{key} is held", looks=1)
+        pause(timedelta(milliseconds=50))
+        if world.marked(f"go {key}"):
+            return "by itself"
+    world.tell(f"{decision} {key}")
+    if decision is Decision.UNDO:
+        raise Broken(what=f"{key} is taken back", remedy="none")
+    return decision
+
+
+STEPS = {each.name: each for each in (hold, change, change_for_good, look, change_soon, answer_wrongly)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

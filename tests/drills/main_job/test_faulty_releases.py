@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,24 @@ def test_without_automatic_rollback_the_bad_release_stays_and_a_person_goes_back
     assert back.code == 0, back.err
     assert serving.serving().version == "1.1.0"
     assert seen.lost_outside("1.2.0-errors") == 0
+
+
+@pytest.mark.parametrize(("version", "told"), [("1.2.0-route", "route POST /api/claims/{claim_id}/assign"), ("1.2.0-tenant", "tenant org_members_small")])
+@pytest.mark.parametrize("flags", [(), ("--canary", "40", "--canary-bake", "90s")], ids=["all-at-once", "canary"])
+def test_a_release_in_which_one_part_is_broken_goes_back_although_the_average_hides_it(
+    serving: MainJob, version: str, told: str, flags: tuple[str, ...]
+) -> None:
+    with run_members(serving.stack.home, rate=RATE) as members:
+        said = serving.deploy(version, "--bake", "90s", *flags, within=180)
+        seen = members.finish()
+    assert said.code == 5, said.err
+    receipt = serving.result(said)
+    assert str(receipt["outcome"]).startswith(f"FAILED - ROLLED BACK: {told}"), receipt["outcome"]
+    explained = serving.run(serving.stack.ue("deploy", "explain", str(serving.run(said)["id"]), "-o", "json"))
+    assert f'"rule": "{told}"' in json.dumps(explained)
+    answered = seen.of(version)
+    assert answered is not None
+    assert answered.bad < 0.2 * answered.answers
+    assert seen.lost_outside(version) == 0
+    after = serving.serving()
+    assert (after.version, after.idle_version) == ("1.1.0", None)

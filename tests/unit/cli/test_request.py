@@ -14,6 +14,7 @@ from unioneyes.cli.options import HERE, Where
 from unioneyes.cli.request import asks_for, field_docs
 from unioneyes.kernel.problems import BadInput
 from unioneyes.operations.deployment.model import DeployRequest, Strategy
+from unioneyes.ports.environment import NoData
 from unioneyes.ports.runs import RollBackTrafficRequest
 
 
@@ -41,6 +42,9 @@ def words_of(request: DeployRequest) -> list[str]:
     """Return what a person would type for `request`."""
     words = [request.version, "--strategy", request.strategy.value]
     words += ["--migrate"] * request.migrate + ["--maintenance"] * request.maintenance + ["--no-auto-rollback"] * (not request.auto_rollback)
+    words += ["--hold"] * request.hold + ["--canary", ",".join(map(str, request.canary))] * bool(request.canary)
+    words += ["--no-data", request.no_data.value] if request.no_data else []
+    words += ["--canary-bake", f"{request.canary_bake.total_seconds():g}s"] if request.canary_bake is not None else []
     return words if request.bake is None else [*words, "--bake", f"{request.bake.total_seconds():g}s"]
 
 
@@ -50,6 +54,10 @@ def words_of(request: DeployRequest) -> list[str]:
         version=st.from_regex(r"[0-9]+\.[0-9]+\.[0-9]+(-[a-z]+)?", fullmatch=True),
         strategy=st.sampled_from(Strategy),
         bake=st.none() | st.integers(0, 86400).map(lambda seconds: timedelta(seconds=seconds)),
+        canary=st.lists(st.integers(0, 200), max_size=4).map(tuple),
+        canary_bake=st.none() | st.integers(0, 86400).map(lambda seconds: timedelta(seconds=seconds)),
+        hold=st.booleans(),
+        no_data=st.none() | st.sampled_from(NoData),
     )
 )
 def test_every_request_can_be_typed(request_: DeployRequest) -> None:
@@ -113,3 +121,9 @@ def test_a_hidden_field_keeps_its_default() -> None:
     assert app(["--reason", "because"], exit_on_error=False) == Sheltered(reason="because")
     with pytest.raises(CycloptsError):
         app(["--reason", "because", "--origin", "x"], exit_on_error=False, print_error=False)
+
+
+def test_shares_are_typed_with_commas_and_may_have_their_sign() -> None:
+    assert parse("1.1.0", "--canary", "10%,50%")[0].canary == (10, 50)
+    with pytest.raises(BadInput, match="is no list of numbers"):
+        parse("1.1.0", "--canary", "ten")

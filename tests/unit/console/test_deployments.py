@@ -156,3 +156,18 @@ def test_a_superseded_deployment_tells_why_and_when_it_was_rolled_back() -> None
 def test_a_rollback_that_is_a_part_of_the_deployment_leaves_it_its_own_outcome() -> None:
     view = deployment_view(run(RunStatus.UNDONE, result={"outcome": "FAILED - ROLLED BACK: errors"}), PLAN, (), (rollback(RunStatus.DONE, parent=RUN),))
     assert view.outcome == "errors"
+
+
+def test_a_held_deployment_says_what_it_waits_for_and_a_lost_way_back_since_when() -> None:
+    figures: dict[str, JsonValue] = {"rollback_not_ready_since": "2026-02-09T14:30:00.000Z", "rollback_takes_s": None}
+    journal = (
+        JournalEntry(seq=1, run_id=RUN, at=AT, kind=EntryKind.HELD, step="hold", message="1.1.0 is kept at 10 %; decide: go, undo", data={}),
+        JournalEntry(seq=2, run_id=RUN, at=AT, kind=EntryKind.STEP_PROGRESS, step="hold", message="held", data=figures),
+    )
+    held = deployment_view(run(RunStatus.HELD, step="hold"), PLAN, journal)
+    assert (held.words, held.question) == ("HELD", "1.1.0 is kept at 10 %; decide: go, undo")
+    assert held.rollback_not_ready_since == AT
+    going_on = deployment_view(run(RunStatus.RUNNING, step="hold"), PLAN, journal)
+    assert going_on.question is None
+    ended = deployment_view(run(RunStatus.DONE), PLAN, journal)
+    assert (ended.question, ended.rollback_not_ready_since) == (None, None)

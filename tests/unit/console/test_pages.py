@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from unioneyes.console import pages
-from unioneyes.console.pages import shortened, static_url
-from unioneyes.runbook.views import EntryKind, JournalEntry
+from unioneyes.console.pages import fragment, shortened, static_url
+from unioneyes.kernel.status import RunStatus
+from unioneyes.operations.deployment.explanation import Explanation, WatchExplained
+from unioneyes.operations.deployment.model import RuleSeen
+from unioneyes.runbook.views import EntryKind, JournalEntry, RunView
 
 CONSOLE = Path(pages.__file__).parent
 VENDOR = CONSOLE / "static" / "vendor"
@@ -49,3 +52,32 @@ def test_of_a_stretch_of_progress_the_last_line_is_shown() -> None:
     )
     assert [entry.seq for entry in shortened(journal)] == [1, 3, 4, 5]
     assert shortened(()) == ()
+
+
+def test_a_run_s_page_shows_the_numbers_behind_its_verdict_and_what_a_held_one_waits_for() -> None:
+    rule = RuleSeen(rule="tenant org_a", counts=False, new=1.0, old=None, limit=0.05, evidence=9.3, threshold=8.1, convicts=True, note="never asked <before>")
+    explained = Explanation(run_id="r", watches=(WatchExplained(share=10, verdict="roll-back", reason="tenant org_a: 100.0 %", rules=(rule,)),))
+    at = datetime(2026, 2, 9, tzinfo=UTC)
+    run = RunView(
+        id="r",
+        runbook="deployment.start",
+        summary="deploy",
+        status=RunStatus.HELD,
+        requested_by="engineer",
+        created_at=at,
+        started_at=at,
+        ended_at=None,
+        step="hold",
+        worker=None,
+        parent=None,
+        request={},
+        plan_hash="",
+        result=None,
+        problem=None,
+    )
+    text = fragment("_run.html", {"run": run, "explained": explained, "phases": (), "entries": (), "seen": ""}, unchanged=False).body
+    assert isinstance(text, bytes)
+    shown = " ".join(re.sub(r"<[^>]+>", " ", text.decode()).split())
+    assert "At 10 % of the requests: roll-back , tenant org_a: 100.0 %" in shown
+    assert "tenant org_a 100.0 % none seen 5.0 % 10^9.3 of 10^8.1 ✘ rolls back never asked &lt;before&gt;" in shown
+    assert "It waits for a person: ue deploy promote r" in shown

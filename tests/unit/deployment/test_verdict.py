@@ -4,11 +4,13 @@ import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unioneyes.operations.deployment.model import Keep, NotEnoughData, RollBack
-from unioneyes.operations.deployment.verdict import Look, Seen, Tally, Watch, exceeds_error_rate, exceeds_slow_share, share
+from unioneyes.operations.deployment.comparison import share
+from unioneyes.operations.deployment.evidence import evidence
+from unioneyes.operations.deployment.model import Keep, NotEnoughData, RollBack, Verdict
+from unioneyes.operations.deployment.verdict import Look, Seen, Tally, Watch, exceeds_error_rate, exceeds_slow_share
 
 START = datetime(2026, 2, 9, 14, 30, tzinfo=UTC)
 HALF_A_SECOND = timedelta(milliseconds=500)
@@ -194,3 +196,51 @@ def test_a_share_of_nothing_is_none_seen() -> None:
 
 def test_a_window_forgets_what_is_older_than_five_minutes() -> None:
     assert len(watched(400, new=seen(10), every=timedelta(seconds=1)).looks) == 301
+
+
+TALLIES = st.lists(
+    st.integers(1, 40).flatmap(lambda answers: st.tuples(st.just(answers), st.integers(0, answers), st.integers(0, answers))), min_size=3, max_size=60
+)
+
+
+def verdict_of(looks: list[tuple[int, int]], *, old: list[tuple[int, int]] | None = None) -> Verdict:
+    """Return how a watch ends that sees (answers, errors) of the new version look by look, and of the old one."""
+    watch = Watch()
+    beside = old or [(PROBES_A_LOOK, 0)] * len(looks)
+    for number, ((answers, errors), (old_answers, old_errors)) in enumerate(zip(looks, beside, strict=True)):
+        watch.see(Look(at=START + number * HALF_A_SECOND, new=seen(answers, errors=errors), old=seen(old_answers, errors=old_errors)))
+        if (verdict := watch.rolls_back()) is not None:
+            return verdict
+    return watch.concludes(blind=False)
+
+
+@given(TALLIES)
+@settings(max_examples=200)
+def test_more_failures_never_turn_a_rollback_into_keep(tallies: list[tuple[int, int, int]]) -> None:
+    fewer = [(answers, min(one, other)) for answers, one, other in tallies]
+    more = [(answers, max(one, other)) for answers, one, other in tallies]
+    if isinstance(verdict_of(fewer), RollBack):
+        assert not isinstance(verdict_of(more), Keep)
+
+
+@given(TALLIES)
+@settings(max_examples=200)
+def test_a_version_that_does_as_the_old_one_does_is_never_rolled_back(tallies: list[tuple[int, int, int]]) -> None:
+    looks = [(answers, errors) for answers, errors, _ in tallies]
+    assert not isinstance(verdict_of(looks, old=looks), RollBack)
+
+
+@given(TALLIES)
+@settings(max_examples=100)
+def test_the_numbers_behind_a_verdict_name_a_rule_that_convicts_exactly_where_one_does(tallies: list[tuple[int, int, int]]) -> None:
+    watch = Watch()
+    for number, (answers, errors, slow) in enumerate(tallies):
+        watch.see(Look(at=START + number * HALF_A_SECOND, new=seen(answers, errors=errors, slow=slow), old=FINE))
+        assert any(rule.convicts for rule in evidence(watch)) == (watch.rolls_back() is not None)
+
+
+def test_too_little_to_decide_is_said_so_in_the_numbers_too() -> None:
+    rules = {rule.rule: rule for rule in evidence(watched(2, new=seen(3)))}
+    assert rules["errors"].note == "not enough data: 6 of 40 answers"
+    assert rules["errors over 5 minutes"].note.startswith("not enough data")
+    assert evidence(Watch())[0].new is None

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from unioneyes.environments.settings import SettingsRefused, read_settings
+from unioneyes.ports.environment import NoData
 
 
 def test_no_file_means_the_defaults(tmp_path: Path) -> None:
@@ -25,6 +26,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         """
         bake = "90s"
         enforced = ["current-version"]
+        no_data = "hold"
         [service]
         replicas = 3
         ready_within = "2m"
@@ -46,6 +48,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     settings = read_settings(file)
 
     assert settings.bake == timedelta(seconds=90)
+    assert settings.no_data is NoData.HOLD
     assert (settings.service.replicas, settings.service.port, settings.service.preview_port, settings.control.port) == (3, 9080, 9081, 9180)
     assert settings.service.ready_within == timedelta(minutes=2)
     assert settings.staging is not None
@@ -67,6 +70,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ('[service]\nport = "8080"\n', "service.port: Input should be a valid integer"),
         ('bake = "soon"\n', "bake: Value error, 'soon' is no duration"),
         ("bake = 600\n", "bake: Value error, a duration is written as text"),
+        ('no_data = "keep"\n', "no_data: Input should be 'back' or 'hold'"),
         ('bake = "0s"\n', "bake: Value error, a duration is longer than nothing"),
         ('[source]\nfolder = "src"\n', "source.folder: String should match pattern"),
         ('[staging]\nurl = "staging"\n', "staging.url: String should match pattern"),

@@ -76,3 +76,34 @@ def test_every_journal_shows_every_planned_step_once_and_nothing_runs_after_the_
     shown = phases(STEPS, "r", journal, ended=ended)
     assert [phase.step for phase in shown] == [step.step for step in STEPS]
     assert not (ended and any(phase.state in {PhaseState.RUNNING, PhaseState.WAITING} for phase in shown))
+
+
+TWICE = tuple(PlannedStep(step="shift_traffic", does="It shifts.", effect=Effect.CHANGE, detail=f"{share} %") for share in (10, 100))
+
+
+def states(*kinds: EntryKind, ended: bool = False) -> list[PhaseState]:
+    return [phase.state for phase in phases(TWICE, "r", [entry(kind, "shift_traffic") for kind in kinds], ended=ended)]
+
+
+def test_a_step_that_is_planned_twice_shows_each_taking_by_itself() -> None:
+    begun, done = EntryKind.STEP_STARTED, EntryKind.STEP_DONE
+    assert states(begun) == [PhaseState.RUNNING, PhaseState.WAITING]
+    assert states(begun, done) == [PhaseState.DONE, PhaseState.WAITING]
+    assert states(begun, done, begun) == [PhaseState.DONE, PhaseState.RUNNING]
+    assert states(begun, begun, done) == [PhaseState.DONE, PhaseState.WAITING], "a takeover begins the same taking again"
+    assert states(begun, done, begun, done, begun, done) == [PhaseState.DONE, PhaseState.DONE]
+    assert [phase.name for phase in phases(TWICE, "r", (), ended=False)] == ["shift_traffic 10 %", "shift_traffic 100 %"]
+
+
+def test_takings_are_undone_the_last_first() -> None:
+    twice = [EntryKind.STEP_STARTED, EntryKind.STEP_DONE] * 2
+    undone = [EntryKind.UNDO_STARTED, EntryKind.UNDO_DONE]
+    assert states(*twice, *undone) == [PhaseState.DONE, PhaseState.UNDONE]
+    assert states(*twice, *undone, *undone) == [PhaseState.UNDONE, PhaseState.UNDONE]
+
+
+def test_a_held_step_stays_held_while_it_looks_on_and_with_the_next_worker() -> None:
+    held = (EntryKind.STEP_STARTED, EntryKind.HELD, EntryKind.STEP_PROGRESS, EntryKind.STEP_STARTED)
+    assert first(*(entry(kind) for kind in held)).state is PhaseState.HELD
+    assert first(*(entry(kind) for kind in (*held, EntryKind.STEP_DONE))).state is PhaseState.DONE
+    assert first(*(entry(kind) for kind in held), ended=True).state is PhaseState.FAILED

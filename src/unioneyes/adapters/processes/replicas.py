@@ -11,21 +11,26 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from http.client import HTTPException
 from pathlib import Path
 
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
 from unioneyes.adapters.processes.client import ProcessNotReady, Supervisor
 from unioneyes.adapters.processes.logs import LEVELS, read_log
+from unioneyes.adapters.processes.metrics import ask
 from unioneyes.adapters.processes.spec import LONGEST_SOCKET_PATH, ProcessSpec, ProcessStatus
+from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.redaction import Redactor
-from unioneyes.ports.replicas import LogLine, NoReadyReplica, Replica, ReplicasReady
+from unioneyes.ports.replicas import LogLine, NoReadyReplica, Outcome, Replica, ReplicasReady
 from unioneyes.ports.traffic import Colour, NoHealthyReplica
 
 _COLOUR, _VERSION = "colour", "version"
 """Labels that make a process a replica."""
 _REHEARSAL = "rehearsal"
+_METRICS = "/metrics"
+_METRICS_WITHIN = timedelta(seconds=1)
 _RESTORE_WITHIN = timedelta(seconds=60)
 _LOOPBACK = "127.0.0.1"
 
@@ -48,6 +53,7 @@ class _Wanted(BaseModel):
     version: str
     count: int
     served: bool = False
+    placed: datetime | None = None
 
 
 _State = TypeAdapter(dict[Colour, _Wanted])
@@ -69,6 +75,8 @@ class LocalReplicas:
     logs_folder: Path
     state_file: Path
     """What each colour should run, so that it comes back after a restart of the machine."""
+    read_outcomes: Callable[[str, str], tuple[Outcome, ...]] = lambda _text, _replica: ()
+    """Reads what a replica's /metrics say, by the text and the replica's name; nothing where the service counts nothing."""
 
     def all(self) -> tuple[Replica, ...]:
         """Return every replica of both colours, ordered by name. Raises: SupervisorUnavailable."""
@@ -83,6 +91,7 @@ class LocalReplicas:
                 restarts=status.restarts,
                 since=status.since,
                 served=_served(wanted.get(Colour(status.labels[_COLOUR])), status.labels[_VERSION]),
+                placed=_placed(wanted.get(Colour(status.labels[_COLOUR])), status.labels[_VERSION]),
             )
             for status in self._present()
         )
@@ -93,7 +102,8 @@ class LocalReplicas:
         Raises: NoReadyReplica (with the reason: exit code, last log lines) when they are not ready in time, or keep ending; SupervisorUnavailable.
         """
         started = time.monotonic()
-        self._want(colour, _Wanted(version=version, count=count, served=_served(self._wanted().get(colour), version)))
+        before = self._wanted().get(colour)
+        self._want(colour, _Wanted(version=version, count=count, served=_served(before, version), placed=_placed(before, version) or now()))
         slots = self._slots(colour, version, count)
         self._start_missing(slots)
         self._await(colour, slots, within)
@@ -104,7 +114,7 @@ class LocalReplicas:
         return tuple(_typed(self.command(slot)) for slot in self._slots(colour, version, count))
 
     def mark_served(self, colour: Colour) -> None:
-        """What stands on `colour` has served members from now on, until another version takes its place; kept across restarts."""
+        """What stands on `colour` has served all members from now on, until another version takes its place; kept across restarts."""
         wanted = self._wanted().get(colour)
         if wanted is not None and not wanted.served:
             self._want(colour, wanted.model_copy(update={"served": True}))
@@ -173,6 +183,18 @@ class LocalReplicas:
         ]
         return tuple(sorted(lines, key=lambda line: line.at))
 
+    def outcomes(self, colour: Colour) -> tuple[Outcome, ...]:
+        """Return what the replicas of `colour` counted by route and by tenant; of a replica that does not answer within a second, nothing.
+
+        Raises: SupervisorUnavailable.
+        """
+        found: list[Outcome] = []
+        for status in self._present():
+            if status.labels[_COLOUR] == colour and status.ready:
+                with contextlib.suppress(OSError, HTTPException):  # a slow or an ended one is read the next time
+                    found += self.read_outcomes(ask(self.folder / f"{status.name}.sock", _METRICS, within=_METRICS_WITHIN), status.name)
+        return tuple(found)
+
     def describe_logs(self, colour: Colour) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
         return (f"tail --lines=100 {shlex.quote(str(self.logs_folder))}/{colour}-*.log | grep ERROR",)
@@ -224,8 +246,11 @@ class LocalReplicas:
 
     def _want(self, colour: Colour, wanted: _Wanted | None) -> None:
         """The state file says what `colour` should run."""
-        state = {**self._wanted(), colour: wanted}
-        document = {each.value: entry.model_dump() for each, entry in state.items() if entry is not None}
+        before = self._wanted()
+        if before.get(colour) == wanted:  # who only mends must not write back what another is just changing
+            return
+        state = {**before, colour: wanted}
+        document = {each.value: entry.model_dump(mode="json") for each, entry in state.items() if entry is not None}
         temporary = self.state_file.with_name(f".{self.state_file.name}.{os.getpid()}")
         temporary.write_text(json.dumps(document, indent=1))
         temporary.replace(self.state_file)
@@ -233,6 +258,10 @@ class LocalReplicas:
 
 def _served(wanted: _Wanted | None, version: str) -> bool:
     return wanted is not None and wanted.version == version and wanted.served
+
+
+def _placed(wanted: _Wanted | None, version: str) -> datetime | None:
+    return wanted.placed if wanted is not None and wanted.version == version else None
 
 
 def _typed(spec: ProcessSpec) -> str:

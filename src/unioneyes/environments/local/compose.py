@@ -54,6 +54,7 @@ def build_environment(stack: Stack) -> Environment:
             ready_within=stack.settings.service.ready_within,
             incidents_channel=stack.settings.incidents.channel,
             bake=stack.settings.bake,
+            no_data=stack.settings.no_data,
         ),
         releases=catalogue,
         checklist=ReleaseChecklist(

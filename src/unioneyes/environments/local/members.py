@@ -21,6 +21,10 @@ ENDS_WITHIN = timedelta(seconds=30)
 """Fifteen seconds for the answers under way, and some for the sum."""
 
 
+DECISIONS, SMALL = 0.04, 0.03
+"""Shares of the requests that stewards decide by, and that a small organization makes: fewer than an average would show."""
+
+
 class LoadFailed(Problem):
     """The members' load could not be put on the service, so nothing was measured."""
 
@@ -54,7 +58,11 @@ def run_members(home: Path, *, rate: float, url: str | None = None) -> Iterator[
     with TemporaryDirectory(prefix="ue-members-") as folder:
         report = Path(folder) / "members.jsonl"
         argv = (sys.executable, "-m", "unioneyes.simulators.members", "--url", url or stack.service_url, "--issuer-url", stack.issuer_url)
-        process = subprocess.Popen([*argv, "--rate", str(rate), "--warm", "--report", report], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        process = subprocess.Popen(
+            [*argv, "--rate", str(rate), "--decisions", str(DECISIONS), "--small", str(SMALL), "--warm", "--report", report],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
         try:
             yield Members(process=process, report=report)
         finally:

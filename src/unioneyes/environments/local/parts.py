@@ -8,6 +8,7 @@ from unioneyes.adapters.envoy.traffic import EnvoyTraffic
 from unioneyes.adapters.processes.client import Supervisor
 from unioneyes.adapters.processes.replicas import LocalReplicas
 from unioneyes.adapters.processes.spec import ProcessSpec
+from unioneyes.claims.metrics import read_outcomes
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.stack import Stack, rehearsal_process, rehearsal_url_file, replica_process
 from unioneyes.kernel.files import replace_file
@@ -43,4 +44,5 @@ def build_replicas(stack: Stack, traffic: EnvoyTraffic) -> LocalReplicas:
         state_file=stack.layout.replicas,
         endpoints=traffic.publish,
         rehearsal_command=rehearsal,
+        read_outcomes=read_outcomes,
     )

@@ -111,13 +111,13 @@ def stack_status(home: Path) -> StackStatus:
 
 
 def judge(processes: tuple[ProcessStatus, ...], traffic: TrafficView | None, replicas: tuple[Replica, ...]) -> StackState:
-    """Return whether the stack can be used: every part is ready, and the colour that serves has a ready replica."""
+    """Return whether the stack can be used: every part is ready, and each colour that gets requests has a ready replica."""
     if not processes:
         return StackState.DOWN
     ready = {process.name for process in processes if process.state is ProcessState.READY}
-    live = traffic.weights.live if traffic else None
-    serves = live is None or any(replica.ready for replica in replicas if replica.colour is live)
-    return StackState.UP if ready >= PARTS and traffic is not None and serves else StackState.PARTLY
+    answering = {replica.colour for replica in replicas if replica.ready}
+    serves = traffic is not None and all(colour in answering for colour in Colour if traffic.weights.of(colour))
+    return StackState.UP if ready >= PARTS and serves else StackState.PARTLY
 
 
 def _supervisor(pid: int) -> ProcessView:

@@ -9,10 +9,15 @@ from typing import Literal
 
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.checklist import Gate
+from unioneyes.ports.environment import NoData
 from unioneyes.ports.runs import RolledBack
 from unioneyes.ports.service import SmokeReport
 from unioneyes.ports.traffic import Colour, Counters
 from unioneyes.runbook.plan import Plan
+from unioneyes.runbook.views import Decision
+
+ALL = 100
+"""The share of all requests, in percent."""
 
 
 class Strategy(StrEnum):
@@ -36,8 +41,25 @@ class DeployRequest:
     """Answer 503 with Retry-After while the migrations run."""
     bake: timedelta | None = None
     """How long to watch after the switch; the environment's own (10m) when not given."""
+    canary: tuple[int, ...] = ()
+    """Shares of the requests, in percent, that the new release gets before it gets all: rising, such as 10,50. Each is watched."""
+    canary_bake: timedelta | None = None
+    """How long to watch at each share; a quarter of the whole watch when not given."""
+    hold: bool = False
+    """After each share that was kept, wait for a person: ue deploy promote."""
+    no_data: NoData | None = None
+    """What a watch without enough data comes to: hold for a person, or back; the environment's own (back) when not given."""
     auto_rollback: bool = True
     """Go back by itself when the watch or the verification says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standby:
+    """The previous version, kept warm so that the members can go back to it."""
+
+    colour: Colour
+    version: str
+    replicas: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +82,24 @@ class DeployPlan(Plan):
     auto_rollback: bool
     gates: tuple[Gate, ...]
     """The pre-deployment checklist, answered."""
+    canary: tuple[int, ...] = ()
+    """Shares of the requests, in percent, that the new version gets before it gets all."""
+    canary_bake: timedelta = timedelta(0)
+    """How long each of them is watched."""
+    hold: bool = False
+    no_data: NoData = NoData.BACK
+    warm: int = 0
+    """Replicas that the previous version serves with, and is kept warm with."""
+
+    @property
+    def shares(self) -> tuple[int, ...]:
+        """Every share that the new version gets, in order; the last one is all."""
+        return (*self.canary, ALL)
+
+    @property
+    def standby(self) -> Standby | None:
+        """The previous version; None for the first deployment."""
+        return Standby(colour=self.colour.other, version=self.previous, replicas=self.warm) if self.previous else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +112,14 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Switched:
-    """All new requests reach the new colour."""
+    """The new colour gets its share of the new requests."""
 
     at: datetime
     took: timedelta
     before: Counters
     """The data plane's counters just before."""
+    share: int = ALL
+    """Percent of the new requests that reach it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +179,29 @@ Verdict = Keep | RollBack | NotEnoughData
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSeen:
+    """One rule of a watch, and the numbers on which it decided."""
+
+    rule: str
+    """`errors`, `slow`, `health`, ..., or a route or tenant that was suspected: `tenant org_a`."""
+    counts: bool
+    """True when the figures are counts; else they are shares, 0-1."""
+    new: float | None
+    """Of the new version; None when nothing was seen."""
+    old: float | None
+    """Of the old one on the same window; None when there is none, or nothing was seen."""
+    limit: float
+    """What is allowed at most."""
+    evidence: float | None
+    """Against the new version, as the power of ten; None for a rule that gathers none."""
+    threshold: float | None
+    """At which the evidence would be enough."""
+    convicts: bool
+    note: str
+    """What else a reader must know, such as why it does not convict; empty where nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
     """The watch's end."""
 
@@ -146,6 +211,25 @@ class Watched:
     took: timedelta
     detected_at: datetime | None
     """When the verdict to roll back was reached."""
+    share: int = ALL
+    """Percent of the requests that the new version got meanwhile."""
+    evidence: tuple[RuleSeen, ...] = ()
+    """The numbers behind the verdict."""
+    not_ready_since: datetime | None = None
+    """Since when the old version could not be gone back to, at the end of the watch; None when it could."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A person was waited for, and the new version was watched meanwhile."""
+
+    decision: Decision | None
+    """What the person decided; None when something else ended the hold."""
+    harm: str | None
+    """Why the members must go back, where that was seen meanwhile."""
+    at: datetime
+    counters: Counters | None
+    """The data plane's counters then, from which a further watch begins; None when it did not answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +286,7 @@ class Receipt:
     served_by: tuple[ServedBy, ...]
     switch_took: timedelta | None
     watched: Watched | None
+    """The last watch, which decided."""
     verified: Verified | None
     rolled_back: RolledBack | None
     backup: str | None
@@ -210,6 +295,8 @@ class Receipt:
     waived: tuple[str, ...]
     """Names of the gates that the policy waived, with its reasons."""
     phases: tuple[Phase, ...]
+    canary: tuple[Watched, ...] = ()
+    """The watches before the last one: at smaller shares, or before a person had it watched again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,6 +29,7 @@ def receipt(
     """Return the receipt. `counters` is the data plane's last reading; without one, what it served is not known and not claimed."""
     served = served_by(started.counters, counters, new=plan.colour, version=plan.version, previous=plan.previous) if counters else ()
     switched = _returned(story, run_id, "shift_traffic", Switched)
+    watches = _all_returned(story, run_id, "watch_release", Watched)
     backup = _returned(story, run_id, "back_up_database", Backup)
     return Receipt(
         version=plan.version,
@@ -41,7 +42,8 @@ def receipt(
         slowest_ms=slowest_ms(started.counters, counters) if counters else None,
         served_by=served,
         switch_took=switched.took if switched else None,
-        watched=_returned(story, run_id, "watch_release", Watched),
+        watched=watches[-1] if watches else None,
+        canary=watches[:-1],
         verified=_returned(story, run_id, "verify_deployment", Verified),
         rolled_back=_returned(story, run_id, "rollback.traffic", RolledBack),
         backup=backup.name if backup else None,
@@ -64,8 +66,14 @@ def _applied(story: Sequence[JournalEntry], run_id: str) -> tuple[str, ...]:
 
 def _returned(story: Sequence[JournalEntry], run_id: str, step: str, kind: type[T]) -> T | None:
     """Return what the run's `step` came to, the last time that it was done; None when it was not."""
-    results = [entry.data.get("result") for entry in story if entry.kind is EntryKind.STEP_DONE and entry.step == step and entry.run_id == run_id]
-    return decode(results[-1], kind) if results else None
+    results = _all_returned(story, run_id, step, kind)
+    return results[-1] if results else None
+
+
+def _all_returned(story: Sequence[JournalEntry], run_id: str, step: str, kind: type[T]) -> tuple[T, ...]:
+    """Return what the run's `step` came to, each time that it was done."""
+    results = (entry.data.get("result") for entry in story if entry.kind is EntryKind.STEP_DONE and entry.step == step and entry.run_id == run_id)
+    return tuple(decode(result, kind) for result in results)
 
 
 def served_by(before: Counters, after: Counters, *, new: Colour, version: str, previous: str | None) -> tuple[ServedBy, ...]:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import count, pairwise
 
 from unioneyes.kernel.problems import BadInput, Problem, Refused
 from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_duration
 from unioneyes.operations.deployment.checklist import migration_reviewed, rollback_plan, sign_offs, waive
 from unioneyes.operations.deployment.model import (
+    ALL,
     DeployPlan,
     DeployRequest,
+    Held,
     Keep,
+    NotEnoughData,
     Receipt,
     Started,
     Switched,
     VerifyPlan,
     VerifyRequest,
     VerifyResult,
+    Watched,
 )
 from unioneyes.operations.deployment.receipt import began
 from unioneyes.operations.deployment.steps import (
@@ -30,6 +35,7 @@ from unioneyes.operations.deployment.steps import (
     discard_scratch,
     drain_old_colour,
     enter_maintenance,
+    hold,
     leave_maintenance,
     rehearse_migrations,
     retire_old_colour,
@@ -43,13 +49,17 @@ from unioneyes.operations.deployment.steps import (
     write_receipt,
 )
 from unioneyes.ports.database import Migration
-from unioneyes.ports.environment import Environment
+from unioneyes.ports.environment import Environment, NoData
 from unioneyes.ports.runs import RollBackTrafficRequest, RolledBack
 from unioneyes.ports.traffic import Colour, Weights
 from unioneyes.runbook.definition import run_child, runbook
 from unioneyes.runbook.plan import Effect, PlannedStep, Reading
 from unioneyes.runbook.steps import current_run, settle, story
+from unioneyes.runbook.views import Decision
 
+CANARY_PART = 4
+"""The part of the whole watch for which each share of a canary is watched, where nothing else is asked for: a quarter."""
+LEAST_SHARE = 1
 MAINTENANCE_RETRY_AFTER = timedelta(seconds=30)
 """What members are told while migrations run; most take less."""
 
@@ -78,8 +88,16 @@ class MaintenanceNotNeeded(Refused):
     """Nothing in the deployment needs the members to be kept out."""
 
 
+class TrafficSplit(Refused):
+    """Requests are split between two releases already."""
+
+
 class NothingServes(Refused):
     """No release is deployed."""
+
+
+class TakenBack(Problem):
+    """A person who was asked how to go on had everything taken back."""
 
 
 class ReleaseFailed(Problem):
@@ -93,14 +111,20 @@ class Deploy:
     def plan(self, env: Environment, request: DeployRequest) -> DeployPlan:
         """Look at the world and return everything that will be done."""
         release = env.releases.get(request.version)
-        live = env.traffic.view().weights.live
-        serving = [replica for replica in env.replicas.all() if replica.colour is live]
+        weights, replicas = env.traffic.view().weights, env.replicas.all()
+        if weights.split:
+            raise TrafficSplit(
+                what=f"requests are split already: blue gets {weights.blue} %, green {weights.green} %",
+                remedy="ue deploy status says by which deployment; ue rollback traffic sends all to where they came from",
+            )
+        live = weights.live
+        serving = [replica for replica in replicas if replica.colour is live]
         previous = serving[0].version if serving else None
         if previous == release.version:
             raise AlreadyServes(what=f"{release.version} serves already, on {live}", remedy="ue deploy status; ue release list shows the others")
         bake = request.bake if request.bake is not None else env.facts.bake
-        if not timedelta(0) <= bake <= LONGEST_BAKE:
-            raise BadInput(what=f"nobody watches for {format_duration(bake)}", remedy=f"--bake from 0s to {format_duration(LONGEST_BAKE)}")
+        _require_bake("--bake", bake)
+        canary_bake = _canary_bake(request, bake, previous)
         pending = env.migrations.pending(release.version)
         if request.maintenance and not pending:
             raise MaintenanceNotNeeded(
@@ -124,8 +148,7 @@ class Deploy:
         where = live.other if live else Colour.BLUE
         maintenance = request.maintenance or any(migration.needs_maintenance for migration in pending)
         plan = DeployPlan(
-            summary=f"deploy {release.version} to {where}, {request.strategy.value}, "
-            + (f"beside {previous} on {live}" if previous else "as the first release"),
+            summary=f"deploy {release.version} to {where}, {_manner(request)}, " + (f"beside {previous} on {live}" if previous else "as the first release"),
             steps=(),
             readings=tuple(Reading(name=replica.name, value=f"{replica.version}, {'ready' if replica.ready else 'not ready'}") for replica in serving),
             version=release.version,
@@ -139,12 +162,17 @@ class Deploy:
             bake=bake,
             auto_rollback=request.auto_rollback,
             gates=gates,
+            canary=request.canary,
+            canary_bake=canary_bake,
+            hold=request.hold,
+            no_data=request.no_data or env.facts.no_data,
+            warm=len(serving),
         )
         return _with_steps(env, plan, pending)
 
     def run(self, env: Environment, plan: DeployPlan) -> Receipt:
         """Do what the plan says."""
-        old = plan.colour.other if plan.previous else None
+        old = plan.standby.colour if plan.standby else None
         check_gates(gates=plan.gates)
         started = check_world(env.traffic, env.replicas, live=old, previous=plan.previous)
         backup = f"backup_{started.at:%Y%m%d_%H%M%S}" if plan.backup else None
@@ -153,12 +181,14 @@ class Deploy:
         start_replicas(env.replicas, colour=plan.colour, version=plan.version, count=plan.replicas, within=plan.ready_within)
         smoke_test(env.service, colour=plan.colour, version=plan.version)
         settle(apply_migrations)  # from the first member on the new version, taking the schema back could destroy what members wrote
-        switched = shift_traffic(env.traffic, env.replicas, to=plan.colour, back_to=old)
-        try:
-            harm = _watch(env, plan, switched, old)
-        except Problem as problem:  # with members on the new version, nothing known is no reason to stay
-            harm = problem.what
-        return _keep(env, plan, started, old) if harm is None else _go_back(env, plan, started, harm)
+        holds = plan.hold
+        for share in plan.shares:
+            switched = shift_traffic(env.traffic, env.replicas, to=plan.colour, share=share, back_to=old)
+            stood = _stand(env, plan, switched, holds=holds)
+            if stood.harm is not None:
+                return _go_back(env, plan, started, stood, share=share)
+            holds = holds and stood.decision is not Decision.SKIP
+        return _keep(env, plan, started, old)
 
     def account(self, env: Environment, plan: DeployPlan, *, ends_as: RunStatus) -> Receipt | None:
         """Return the receipt of a deployment that did not reach its end; None when it was refused before it looked at the world."""
@@ -177,7 +207,10 @@ class Verify:
     def plan(self, env: Environment, request: VerifyRequest) -> VerifyPlan:
         """Find what serves. Raises: NothingServes."""
         del request
-        live = env.traffic.view().weights.live
+        weights = env.traffic.view().weights
+        if weights.split:
+            raise TrafficSplit(what="members reach two versions, so there is no one version to verify", remedy="ue deploy status; verify when one serves all")
+        live = weights.live
         serving = [replica for replica in env.replicas.all() if replica.colour is live]
         if live is None or not serving:
             raise NothingServes(what="nothing serves, so there is nothing to verify", remedy="ue deploy start VERSION")
@@ -225,13 +258,68 @@ def _migrate(env: Environment, plan: DeployPlan, backup: str, *, serving: Colour
         leave_maintenance(env.traffic, retry_after=MAINTENANCE_RETRY_AFTER)
 
 
-def _watch(env: Environment, plan: DeployPlan, switched: Switched, old: Colour | None) -> str | None:
-    """Return why the members must go back; None when the new version was watched and verified, and they are well served."""
-    if old:
-        drain_old_colour(env.traffic, colour=old)
-    watched = watch_release(env.traffic, env.replicas, env.service, new=plan.colour, old=old, switched_at=switched.at, since=switched.before, bake=plan.bake)
-    if not isinstance(watched.verdict, Keep):
-        return watched.verdict.reason
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stood:
+    """How the new version stood with one share of the requests."""
+
+    harm: str | None = None
+    """Why the members must go back; None when it may go on."""
+    not_ready: bool = False
+    """True when they could not go back just then."""
+    decision: Decision | None = None
+    """What a person said, where one was asked."""
+
+
+def _stand(env: Environment, plan: DeployPlan, switched: Switched, *, holds: bool) -> _Stood:
+    """Return how the new version stood with its share, watched and, with all of them, verified; a person is asked where the plan says so."""
+    try:
+        if switched.share == ALL and plan.standby:
+            drain_old_colour(env.traffic, colour=plan.standby.colour)
+        return _watched(env, plan, switched, holds=holds and switched.share < ALL)
+    except TakenBack:
+        raise
+    except Problem as problem:  # with members on the new version, nothing known is no reason to stay
+        return _Stood(harm=problem.what)
+
+
+def _watched(env: Environment, plan: DeployPlan, switched: Switched, *, holds: bool) -> _Stood:
+    since, counted = switched.at, switched.before
+    while True:
+        watched = watch_release(
+            env.traffic,
+            env.replicas,
+            env.service,
+            env.notifier,
+            channel=env.facts.incidents_channel,
+            new=plan.colour,
+            share=switched.share,
+            old=plan.standby,
+            since=since,
+            counted=counted,
+            bake=plan.bake if switched.share == ALL else plan.canary_bake,
+        )
+        match watched.verdict:
+            case Keep() if not holds:
+                return _verified(env, plan, switched, watched)
+            case Keep(reason=reason):
+                question = f"{plan.version} is kept at {switched.share} %: {reason}"
+                held = _ask(env, plan, question, (Decision.GO, Decision.RETRY, Decision.SKIP, Decision.UNDO), share=switched.share)
+            case NotEnoughData(reason=reason) if plan.no_data is NoData.HOLD:
+                question = f"too little is known of {plan.version} at {switched.share} %: {reason}"
+                held = _ask(env, plan, question, (Decision.GO, Decision.RETRY, Decision.UNDO), share=switched.share)
+            case verdict:
+                return _Stood(harm=verdict.reason, not_ready=watched.not_ready_since is not None)
+        if held.harm is not None:
+            return _Stood(harm=held.harm)
+        if held.decision is not Decision.RETRY:
+            return replace(_verified(env, plan, switched, watched), decision=held.decision)
+        since, counted = held.at, held.counters or counted
+
+
+def _verified(env: Environment, plan: DeployPlan, switched: Switched, watched: Watched) -> _Stood:
+    """Return whether what members reach is what was planned; while they reach two versions, that can't be asked."""
+    if switched.share < ALL:
+        return _Stood()
     verified = verify_deployment(
         env.service,
         env.replicas,
@@ -242,7 +330,27 @@ def _watch(env: Environment, plan: DeployPlan, switched: Switched, old: Colour |
         answers=watched.new.answers,
         old_answers=watched.old.answers if watched.old else 0,
     )
-    return None if verified.passed else f"verification: {verified.failures}"
+    return _Stood() if verified.passed else _Stood(harm=f"verification: {verified.failures}")
+
+
+def _ask(env: Environment, plan: DeployPlan, question: str, choices: tuple[Decision, ...], *, share: int = ALL, until_ready: bool = False) -> Held:
+    """Return how the hold ended. Raises: TakenBack."""
+    held = hold(
+        env.traffic,
+        env.replicas,
+        env.service,
+        env.notifier,
+        channel=env.facts.incidents_channel,
+        new=plan.colour,
+        share=share,
+        old=plan.standby,
+        question=question,
+        choices=choices,
+        until_ready=until_ready,
+    )
+    if held.decision is Decision.UNDO:
+        raise TakenBack(what=f"a person had it taken back: {question}", remedy="start it anew when the reason is gone")
+    return held
 
 
 def _keep(env: Environment, plan: DeployPlan, started: Started, old: Colour | None) -> Receipt:
@@ -253,13 +361,26 @@ def _keep(env: Environment, plan: DeployPlan, started: Started, old: Colour | No
     return _receipt(env, plan, started, RunStatus.DONE, f"{plan.version} serves all traffic on {plan.colour}")
 
 
-def _go_back(env: Environment, plan: DeployPlan, started: Started, reason: str) -> Receipt:
-    """The members are back on the previous release, where there is one and the person did not forbid it."""
+def _go_back(env: Environment, plan: DeployPlan, started: Started, stood: _Stood, *, share: int) -> Receipt:
+    """The members are back on the previous release, where there is one that answers and the person did not forbid it."""
+    reason = stood.harm or "unknown"
     if plan.previous is None:
         raise ReleaseFailed(what=f"{plan.version} is bad ({reason}), and no release served before it", remedy="ue deploy start with a good version")
     if not plan.auto_rollback:
         return _receipt(env, plan, started, RunStatus.FAILED, f"FAILED, STILL SERVING: {reason}; go back with: ue rollback traffic")
-    run_child("rollback.traffic", RollBackTrafficRequest(reason=reason, deployment=current_run.get().run_id), RolledBack)
+    closed = f"{plan.previous} gives no good answer" if stood.not_ready else None
+    for tried in count():
+        if closed is not None:  # a bad release harms some members, and one that does not answer harms all of them
+            question = f"{plan.version} must go back ({reason}), and there is no way back: {closed}; start {plan.previous} again"
+            held = _ask(env, plan, question, (Decision.RETRY, Decision.GO, Decision.UNDO), share=share, until_ready=tried == 0)
+            if held.decision is Decision.GO:
+                return _receipt(env, plan, started, RunStatus.FAILED, f"FAILED, STILL SERVING: {reason}; a person let it stay, for there was no way back")
+        try:
+            run_child("rollback.traffic", RollBackTrafficRequest(reason=reason, deployment=current_run.get().run_id), RolledBack)
+        except Refused as refused:
+            closed = refused.what
+        else:
+            break
     return _receipt(env, plan, started, RunStatus.UNDONE, f"FAILED - ROLLED BACK: {reason}")
 
 
@@ -269,7 +390,7 @@ def _receipt(env: Environment, plan: DeployPlan, started: Started, ends_as: RunS
 
 def _with_steps(env: Environment, plan: DeployPlan, pending: tuple[Migration, ...]) -> DeployPlan:
     """Return the plan with its steps: in the order of the run, each with the command that a person would type, both arms where a verdict decides."""
-    new, old = Weights.all_to(plan.colour), Weights.all_to(plan.colour.other if plan.previous else None)
+    old = Weights.all_to(plan.standby.colour if plan.standby else None)
     steps: list[PlannedStep] = [check_gates.planned(), check_world.planned()]
     if plan.backup:
         steps += [
@@ -290,11 +411,16 @@ def _with_steps(env: Environment, plan: DeployPlan, pending: tuple[Migration, ..
             commands=env.replicas.describe_start(plan.colour, version=plan.version, count=plan.replicas), undo=env.replicas.describe_stop(plan.colour)
         ),
         smoke_test.planned(commands=env.service.describe_smoke(plan.colour)),
-        shift_traffic.planned(commands=env.traffic.describe_shift(new), undo=env.traffic.describe_shift(old)),
     ]
-    if plan.previous:
-        steps.append(drain_old_colour.planned())
-    steps.append(watch_release.planned())
+    for share in plan.shares:
+        detail = f"{share} %" if plan.canary else ""
+        shift = env.traffic.describe_shift(Weights.part_to(plan.colour, share))
+        steps.append(shift_traffic.planned(commands=shift, undo=env.traffic.describe_shift(old), detail=detail))
+        if share == ALL and plan.previous:
+            steps.append(drain_old_colour.planned())
+        steps.append(watch_release.planned(detail=detail))
+        if share < ALL and plan.hold:
+            steps.append(hold.planned(detail=detail, when="the verdict is keep"))
     steps.append(verify_deployment.planned(commands=env.service.describe_smoke(), when="the verdict is keep"))
     return replace(plan, steps=(*steps, *_arms(env, plan), write_receipt.planned()))
 
@@ -302,18 +428,54 @@ def _with_steps(env: Environment, plan: DeployPlan, pending: tuple[Migration, ..
 def _arms(env: Environment, plan: DeployPlan) -> tuple[PlannedStep, ...]:
     """Return what follows each verdict."""
     if plan.previous is None:
-        return ()
+        return (hold.planned(when="the verdict is not enough data"),) if plan.no_data is NoData.HOLD else ()
     keep = retire_old_colour.planned(commands=env.replicas.describe_stop(plan.colour.other), when="the verdict is keep, and the verification passed")
     if not plan.auto_rollback:
-        return (keep,)
+        return (keep, hold.planned(when="the verdict is not enough data")) if plan.no_data is NoData.HOLD else (keep,)
+    unknown = "" if plan.no_data is NoData.HOLD else " or not enough data"
+    wait = hold.planned(
+        when=f"{'the verdict is not enough data, or ' if plan.no_data is NoData.HOLD else ''}{plan.previous} does not answer when the members must go back"
+    )
     back = PlannedStep(
         step="rollback.traffic",
         does=f"The members are served by {plan.previous} again, stakeholders are told, and the incident report is written.",
         effect=Effect.CHANGE,
         commands=(*env.traffic.describe_shift(Weights.all_to(plan.colour.other)), *env.replicas.describe_stop(plan.colour)),
-        when="the verdict is roll back or not enough data, or the verification failed",
+        when=f"the verdict is roll back{unknown}, or the verification failed",
     )
-    return (keep, back)
+    return (keep, wait, back)
+
+
+def _require_bake(flag: str, bake: timedelta) -> None:
+    """Return when somebody watches for so long. Raises: BadInput."""
+    if not timedelta(0) <= bake <= LONGEST_BAKE:
+        raise BadInput(what=f"nobody watches for {format_duration(bake)}", remedy=f"{flag} from 0s to {format_duration(LONGEST_BAKE)}")
+
+
+def _canary_bake(request: DeployRequest, bake: timedelta, previous: str | None) -> timedelta:
+    """Return how long each share of the canary is watched; nothing without one. Raises: BadInput where the canary makes no sense."""
+    shares = request.canary
+    if not shares:
+        for flag, given in (("--hold", request.hold), ("--canary-bake", request.canary_bake is not None)):
+            if given:
+                raise BadInput(what=f"{flag} is about the shares of a canary, and none is asked for", remedy=f"add --canary 10,50, or leave out {flag}")
+        return timedelta(0)
+    if previous is None:
+        raise BadInput(what="the first release has nothing beside which it could get a share", remedy="leave out --canary")
+    if not all(LEAST_SHARE <= share < ALL for share in shares) or any(later <= earlier for earlier, later in pairwise(shares)):
+        raise BadInput(
+            what=f"{', '.join(map(str, shares))} are no shares of a canary", remedy="name rising shares from 1 to 99, such as --canary 10,50; all follows"
+        )
+    canary_bake = request.canary_bake if request.canary_bake is not None else bake / CANARY_PART
+    _require_bake("--canary-bake", canary_bake)
+    return canary_bake
+
+
+def _manner(request: DeployRequest) -> str:
+    """Return how the new release takes the place of the old one, in the words of a summary."""
+    if not request.canary:
+        return request.strategy.value
+    return f"canary {', '.join(f'{share} %' for share in request.canary)}{', held after each' if request.hold else ''}"
 
 
 def _tags(pending: tuple[Migration, ...]) -> str:

@@ -22,7 +22,12 @@ SUSPICION = 3.0
 SPARED = 100.0
 """How much likelier it must be that the old version is fine than that it fails as the new one does."""
 
-_SURE = math.log(THRESHOLD * len(ALTERNATIVES))
+_LOG_10 = math.log(10)
+
+
+def threshold(tests: int = 1) -> float:
+    """Return the evidence at which one of so many `tests` is sure, as the power of ten. E-values need no more than that (Vovk and Wang, 2021)."""
+    return math.log10(THRESHOLD * max(tests, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +45,17 @@ class Detector:
     @property
     def sure(self) -> bool:
         """True when the share of failures is above what is allowed, beyond reasonable doubt."""
+        return self.sure_among(1)
+
+    def sure_among(self, tests: int) -> bool:
+        """Return the same where this is one of so many `tests`: by luck alone one of them goes wrong no more often than a single one would."""
+        return self.magnitude >= threshold(tests)
+
+    @property
+    def magnitude(self) -> float:
+        """The evidence, all alternatives together, as the power of ten: 7 is ten million to one."""
         peak = max(self.evidence)
-        return peak + math.log(sum(math.exp(value - peak) for value in self.evidence)) >= _SURE
+        return (peak + math.log(sum(math.exp(value - peak) for value in self.evidence) / len(self.evidence))) / _LOG_10
 
     def seeing(self, *, failures: int, answers: int, allowed: float) -> Detector:
         """Return the detector after `failures` of `answers` more requests, where a share of `allowed` (0-1) would be fine."""

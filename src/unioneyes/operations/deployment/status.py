@@ -36,6 +36,10 @@ class DeploymentView:
     watch_left: timedelta | None
     """How long the watch still goes on; None outside it."""
     problem: ProblemDocument | None
+    rollback_not_ready_since: datetime | None = None
+    """Since when nobody could go back; None while the way back is open, or when that isn't known."""
+    question: str | None = None
+    """What a person is asked, while the deployment is held; None when nobody is."""
 
     @property
     def look(self) -> Look:

@@ -2,41 +2,59 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime, timedelta
+
+from pydantic import JsonValue
 
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem, Refused, Unavailable
 from unioneyes.kernel.status import RunStatus
+from unioneyes.kernel.units import format_duration
 from unioneyes.operations.deployment.checklist import refuse_if_blocked
+from unioneyes.operations.deployment.comparison import share as share_of
+from unioneyes.operations.deployment.evidence import evidence
 from unioneyes.operations.deployment.model import (
+    ALL,
     DeployPlan,
     Figures,
+    Held,
     Receipt,
     Rehearsed,
     RollBack,
+    RuleSeen,
+    Standby,
     Started,
     Switched,
     Verdict,
     Verified,
     Watched,
 )
+from unioneyes.operations.deployment.readiness import SILENT_FOR
 from unioneyes.operations.deployment.receipt import receipt
-from unioneyes.operations.deployment.verdict import FEWEST_ANSWERS, Watch, share
+from unioneyes.operations.deployment.verdict import FEWEST_ANSWERS, Watch
 from unioneyes.operations.deployment.verification import health_check, log_check, schema_check, smoke_check, version_check
-from unioneyes.operations.deployment.watch import Lookout
+from unioneyes.operations.deployment.vigil import Vigil
 from unioneyes.ports.checklist import Gate
 from unioneyes.ports.database import Backup, Backups, BackupVerified, Migration, Migrations, MigrationsApplied
+from unioneyes.ports.notifier import Notifier
 from unioneyes.ports.replicas import Replicas, ReplicasReady
 from unioneyes.ports.service import Service, SmokeReport
 from unioneyes.ports.traffic import Colour, Counters, Drained, Traffic, Weights
+from unioneyes.runbook.codec import encode
 from unioneyes.runbook.plan import Effect
-from unioneyes.runbook.steps import pause, progress, step, story
+from unioneyes.runbook.steps import ask, current_run, pause, progress, step, story
+from unioneyes.runbook.views import Decision
 
 SMOKE_WITHIN = timedelta(seconds=60)
 DRAIN_WITHIN = timedelta(seconds=30)
 LOOK_EVERY = timedelta(milliseconds=500)
 LONGEST_BAKE = timedelta(days=2)
+FOR_EVER = timedelta(days=3650)
+"""Who is waited for may sleep, or be on holiday."""
+EVIDENCE_EVERY = 10
+"""Looks after which a line of progress tells the numbers behind the verdict too."""
+TOLD_EVERY = timedelta(seconds=30)
+"""How often a hold says how it stands: often enough to be believed, and seldom enough for a night."""
 MORE_DATA_WITHIN = timedelta(seconds=30)
 """How much longer than asked a watch may go on while it has too little to say anything."""
 
@@ -70,9 +88,10 @@ def check_world(traffic: Traffic, replicas: Replicas, *, live: Colour | None, pr
     """
     weights = traffic.view().weights
     versions = {replica.version for replica in replicas.all() if replica.colour is weights.live}
-    if weights.live is not live or (previous is not None and versions != {previous}):
+    if weights.split or weights.live is not live or (previous is not None and versions != {previous}):
+        serves = f"blue gets {weights.blue} % and green {weights.green} %" if weights.split else f"{weights.live or 'nothing'} serves"
         raise WorldDrifted(
-            what=f"{weights.live or 'nothing'} serves ({', '.join(sorted(versions)) or 'no replica'}); the plan was made for {live or 'nothing'} ({previous})",
+            what=f"{serves} ({', '.join(sorted(versions)) or 'no replica'}); the plan was made for {live or 'nothing'} ({previous})",
             remedy="ue deploy status, then start the deployment anew",
         )
     return Started(at=now(), counters=traffic.counters())
@@ -225,23 +244,24 @@ def smoke_test(service: Service, *, colour: Colour, version: str) -> SmokeReport
 
 
 @step(effect=Effect.CHANGE)
-def shift_back(traffic: Traffic, replicas: Replicas, *, to: Colour, back_to: Colour | None) -> None:
+def shift_back(traffic: Traffic, replicas: Replicas, *, to: Colour, share: int, back_to: Colour | None) -> None:
     """All new requests reach the colour that served before."""
-    del replicas, to
+    del replicas, to, share
     traffic.shift(Weights.all_to(back_to))
 
 
 @step(effect=Effect.CHANGE, undo=shift_back)
-def shift_traffic(traffic: Traffic, replicas: Replicas, *, to: Colour, back_to: Colour | None) -> Switched:
-    """All new requests reach the new colour.
+def shift_traffic(traffic: Traffic, replicas: Replicas, *, to: Colour, share: int, back_to: Colour | None) -> Switched:
+    """New requests reach the new colour: all of them, or the share that the plan says.
 
     Source: Production Deployment Steps, 3, "Switch traffic".
     """
     del back_to
     before = traffic.counters()
-    shifted = traffic.shift(Weights.all_to(to))
-    replicas.mark_served(to)
-    return Switched(at=now(), took=shifted.took, before=before)
+    shifted = traffic.shift(Weights.part_to(to, share))
+    if share == ALL:
+        replicas.mark_served(to)
+    return Switched(at=now(), took=shifted.took, before=before, share=share)
 
 
 @step(effect=Effect.READ)
@@ -250,46 +270,126 @@ def drain_old_colour(traffic: Traffic, *, colour: Colour) -> Drained:
     return traffic.drained(colour, within=DRAIN_WITHIN)
 
 
-@step(effect=Effect.READ, time_limit=LONGEST_BAKE + timedelta(hours=1))
+@step(effect=Effect.CHANGE, time_limit=LONGEST_BAKE + timedelta(hours=1))
 def watch_release(
-    traffic: Traffic, replicas: Replicas, service: Service, *, new: Colour, old: Colour | None, switched_at: datetime, since: Counters, bake: timedelta
+    traffic: Traffic,
+    replicas: Replicas,
+    service: Service,
+    notifier: Notifier,
+    *,
+    channel: str,
+    new: Colour,
+    share: int,
+    old: Standby | None,
+    since: datetime,
+    counted: Counters,
+    bake: timedelta,
 ) -> Watched:
-    """The new version was watched beside the old one, and there is a verdict.
+    """The new version was watched beside the old one, which was kept ready to take the members back, and there is a verdict.
 
     Source: Production Deployment Steps, 3, "Monitor for 10 minutes".
     """
     watch = Watch()
     verdict: Verdict | None = None
-    rollback_takes: timedelta | None = None
-    with Lookout(traffic=traffic, replicas=replicas, service=service, new=new, old=old, since=since) as lookout:
+    run_id = current_run.get().run_id
+    with Vigil(
+        traffic=traffic,
+        replicas=replicas,
+        service=service,
+        notifier=notifier,
+        run_id=run_id,
+        channel=channel,
+        new=new,
+        old=old,
+        since=counted,
+        split=share < ALL,
+        told_before=story(run_id),
+    ) as vigil:
+        lookout = vigil.lookout
         while verdict is None:
             pause(LOOK_EVERY)
-            watch.see(lookout.look())
+            watch.see(vigil.look())
             figures = lookout.figures(new)
             verdict = watch.rolls_back()
-            left = switched_at + bake - now()
+            left = since + bake - now()
             if verdict is None and (lookout.blind or (left <= timedelta(0) and (watch.can_tell or left <= -MORE_DATA_WITHIN))):
                 verdict = watch.concludes(blind=lookout.blind)
-            if old is not None and (rollback_takes is None or len(watch.looks) % 10 == 0):
-                rollback_takes = lookout.rollback_takes() or rollback_takes
-            beside = lookout.figures(old) if old else None
+            numbers = encode(evidence(watch), tuple[RuleSeen, ...]) if verdict is not None or len(watch.looks) % EVIDENCE_EVERY == 1 else None
             progress(
                 _watching(figures, left),
-                new_answers=figures.answers,
-                new_errors=figures.errors,
-                new_p99_ms=figures.p99_ms,
-                old_answers=beside.answers if beside else None,
-                old_errors=beside.errors if beside else None,
-                rollback_takes_s=rollback_takes.total_seconds() if rollback_takes else None,
+                share=share,
+                evidence=numbers,
+                **_figures(figures, lookout.figures(old.colour) if old else None),
+                **vigil.figures(),
                 left_s=max(0.0, left.total_seconds()),
             )
         return Watched(
             verdict=verdict,
             new=lookout.figures(new),
-            old=lookout.figures(old) if old else None,
-            took=now() - switched_at,
+            old=lookout.figures(old.colour) if old else None,
+            took=now() - since,
             detected_at=now() if isinstance(verdict, RollBack) else None,
+            share=share,
+            evidence=evidence(watch),
+            not_ready_since=vigil.readiness.lost_since,
         )
+
+
+@step(effect=Effect.CHANGE, time_limit=FOR_EVER, retries=10, asks=True)
+def hold(
+    traffic: Traffic,
+    replicas: Replicas,
+    service: Service,
+    notifier: Notifier,
+    *,
+    channel: str,
+    new: Colour,
+    share: int,
+    old: Standby | None,
+    question: str,
+    choices: tuple[Decision, ...],
+    until_ready: bool,
+) -> Held:
+    """A person said how it goes on; or harm was seen first, or an old version that can take the members back again.
+
+    The new version is watched on meanwhile, and the old one kept ready. `until_ready`: the members must go back already, and the way back is waited for.
+    """
+    watch = Watch()
+    run_id = current_run.get().run_id
+    began, told_at = now(), None
+    counted = traffic.counters()
+    with Vigil(
+        traffic=traffic,
+        replicas=replicas,
+        service=service,
+        notifier=notifier,
+        run_id=run_id,
+        channel=channel,
+        new=new,
+        old=old,
+        since=counted,
+        split=share < ALL,
+        told_before=story(run_id),
+    ) as vigil:
+        while (decision := ask(question, choices)) is None:
+            pause(LOOK_EVERY)
+            watch.see(vigil.look())
+            harm = None if until_ready else watch.rolls_back()
+            ready = until_ready and now() - began > SILENT_FOR and vigil.readiness.lost_since is None
+            if harm or ready:
+                return Held(decision=None, harm=harm.reason if harm else None, at=now(), counters=None)
+            if told_at is None or now() - told_at > TOLD_EVERY:
+                told_at = now()
+                figures = vigil.lookout.figures(new)
+                seen = f"held for {format_duration(told_at - began)}; {figures.answers} answers, {share_of(figures.errors, figures.answers)} failed meanwhile"
+                progress(
+                    seen,
+                    share=share,
+                    evidence=encode(evidence(watch), tuple[RuleSeen, ...]),
+                    **_figures(figures, vigil.lookout.figures(old.colour) if old else None),
+                    **vigil.figures(),
+                )
+        return Held(decision=decision, harm=None, at=now(), counters=_counters(traffic))
 
 
 @step(effect=Effect.READ, time_limit=timedelta(minutes=5))
@@ -334,14 +434,31 @@ def retire_old_colour(replicas: Replicas, *, colour: Colour) -> None:
 @step(effect=Effect.READ)
 def write_receipt(traffic: Traffic, *, plan: DeployPlan, run_id: str, started: Started, ends_as: RunStatus, outcome: str) -> Receipt:
     """The deployment shows for itself: what was served, lost, and how long each part took, as measured."""
-    counters: Counters | None = None
-    with suppress(Unavailable):  # without the data plane the receipt still says what is known
-        counters = traffic.counters()
+    counters = _counters(traffic)  # without the data plane the receipt still says what is known
     return receipt(plan, story(run_id), run_id, started=started, counters=counters, ends_as=ends_as, outcome=outcome)
 
 
+def _counters(traffic: Traffic) -> Counters | None:
+    """Return the data plane's counters; None when it does not answer."""
+    try:
+        return traffic.counters()
+    except Unavailable:
+        return None
+
+
+def _figures(new: Figures, old: Figures | None) -> dict[str, JsonValue]:
+    """Return what was seen of both versions, for a line of progress."""
+    return {
+        "new_answers": new.answers,
+        "new_errors": new.errors,
+        "new_p99_ms": new.p99_ms,
+        "old_answers": old.answers if old else None,
+        "old_errors": old.errors if old else None,
+    }
+
+
 def _watching(figures: Figures, left: timedelta) -> str:
-    seen = f"{figures.answers} answers, {share(figures.errors, figures.answers)} failed"
+    seen = f"{figures.answers} answers, {share_of(figures.errors, figures.answers)} failed"
     if left > timedelta(0):
         return f"{seen}; {round(left.total_seconds())} s left"
     return f"{seen}; going on until " + (f"there are {FEWEST_ANSWERS}" if figures.answers < FEWEST_ANSWERS else "its health report is good again")

@@ -6,13 +6,15 @@ Green is compared with blue on the same seconds: blue is probed while it is warm
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from unioneyes.operations.deployment.beside import Excess
+from unioneyes.operations.deployment.comparison import FEWEST_FAILURES, Comparison, Counts, share
 from unioneyes.operations.deployment.model import Keep, NotEnoughData, RollBack, Verdict
-from unioneyes.operations.deployment.sequential import Detector, above, lower_bound, spared
+from unioneyes.operations.deployment.sequential import above
+from unioneyes.operations.deployment.slices import Slice, Slices
 
 ERROR_RATE_LIMIT = 0.05
 """Share of failed requests, 0-1, over 5 minutes. Source: Rollback Procedures, "Error rate > 5% within 5 minutes"."""
@@ -28,9 +30,6 @@ SLOW_SHARE_LIMIT = 0.01
 
 FEWEST_ANSWERS = 40
 """Answers below which nothing is said. Chosen so that a fault of half the requests can't hide behind luck (2^-40)."""
-
-FEWEST_FAILURES = 5
-"""Failures below which no share counts as too high: three unlucky requests of a quiet night are no fault."""
 
 UNHEALTHY_IN_A_ROW = 3
 """Health reports in a row that must be bad; a second apart."""
@@ -60,8 +59,16 @@ class Seen:
     """Whether its health report was fine; None when none came."""
     restarts: int = 0
     """Restarts of its replicas since the watch began."""
+    ready: int | None = None
+    """Replicas that are ready; None when nobody can say."""
+    answered: bool | None = None
+    """Whether a probe was answered well; None when no answer was due."""
     log_errors: int | None = None
     """ERROR lines that it logged since the switch; None when its logs were not read this time."""
+    slices: Mapping[Slice, Counts] = field(default_factory=dict)
+    """Its answers by route and by tenant, members' and probes'; those without any are left out."""
+    before: Mapping[Slice, Counts] = field(default_factory=dict)
+    """The same, all that its replicas had counted when the watch began; told once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,34 +79,8 @@ class Look:
     new: Seen
     old: Seen | None
     """None where there is no old version."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Comparison:
-    """One kind of failure: how sure it is that the new version fails too often, and what the old one did since that was first suspected."""
-
-    limit: float
-    """Share of failures, 0-1, that is allowed."""
-    detector: Detector = field(default_factory=Detector)
-    new: tuple[int, int] = (0, 0)
-    """(failures, answers) since the suspicion."""
-    old: tuple[int, int] = (0, 0)
-
-    def see(self, *, new: tuple[int, int], old: tuple[int, int]) -> None:
-        """Take one more look into account; each is (failures, answers)."""
-        suspected = self.detector.suspicious
-        self.detector = self.detector.seeing(failures=new[0], answers=new[1], allowed=self.limit)
-        if not (suspected and self.detector.suspicious):  # the look that raises the suspicion is a chosen one: it says too much
-            self.new = self.old = (0, 0)
-            return
-        self.new = (self.new[0] + new[0], self.new[1] + new[1])
-        self.old = (self.old[0] + old[0], self.old[1] + old[1])
-
-    def convicts(self, *, beside_old: bool) -> bool:
-        """Whether the new version fails too often and, where there is an old one, that one is spared."""
-        if not self.detector.sure or self.new[0] < FEWEST_FAILURES:
-            return False
-        return not beside_old or spared(failures=self.old[0], answers=self.old[1], fine=self.limit, failing=lower_bound(*self.new))
+    split: bool = False
+    """True while both versions get members."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,6 +89,7 @@ class Watch:
 
     errors: Comparison = field(default_factory=lambda: Comparison(limit=ERROR_RATE_LIMIT))
     slow: Comparison = field(default_factory=lambda: Comparison(limit=SLOW_SHARE_LIMIT))
+    slices: Slices = field(default_factory=lambda: Slices(limit=ERROR_RATE_LIMIT))
     looks: deque[Look] = field(default_factory=deque)
     """The looks of the last five minutes."""
     window: Tally = field(default_factory=Tally)
@@ -147,6 +129,13 @@ class Watch:
         self.whole, self.whole_old = total((self.whole, new)), total((self.whole_old, old))
         self.errors.see(new=(new.errors, new.answers), old=(old.errors, old.answers))
         self.slow.see(new=(new.slow, new.answers), old=(old.slow, old.answers))
+        self.slices.see(
+            new=look.new.slices,
+            beside=look.old.slices if look.old else {},
+            before=look.old.before if look.old else {},
+            whole=(old.errors, old.answers) if look.old else None,
+            split=look.split,
+        )
         self._see_health(look)
         self._see_logs(look, new, old)
 
@@ -175,6 +164,33 @@ class Watch:
         """Whether there is enough to say something when the time is up. One bad health report at the very end is looked at again, and is not the verdict."""
         return self._unknown(blind=False) is None
 
+    def exceeds_over_window(self) -> bool:
+        """Whether the new version fails too often over the document's five minutes, and the old one does not."""
+        return self.window_is_full() and exceeds_error_rate(self.window) and not _alike(self.window_old, self.window_old.errors, self.window_excess)
+
+    def window_is_full(self) -> bool:
+        """Whether five minutes were seen."""
+        return bool(self.looks) and self.looks[-1].at - self.looks[0].at >= ERROR_RATE_WINDOW - timedelta(seconds=5)
+
+    def is_unhealthy(self) -> bool:
+        """Whether the new version says so of itself, again and again, and the old one says of the same seconds that it is well."""
+        beside_old = bool(self.looks) and self.looks[-1].old is not None
+        return self.new_unhealthy >= UNHEALTHY_IN_A_ROW and (not beside_old or self.old_healthy >= HEALTHY_BESIDE)
+
+    def keeps_ending(self) -> bool:
+        """Whether the new version's replicas end by themselves, and more often than the old one's."""
+        if not self.looks:
+            return False
+        new, old = self.looks[-1].new, self.looks[-1].old
+        return new.restarts >= RESTARTS_LIMIT and new.restarts > (old.restarts if old else 0)
+
+    def logs_errors(self) -> bool:
+        """Whether the logs convict: as surely as answers would, for they are read again and again too."""
+        logged = _at_most(self.log_errors, self.whole)
+        sure = self.whole.answers >= FEWEST_ANSWERS and above(failures=logged, answers=self.whole.answers, allowed=ERROR_RATE_LIMIT)
+        old = Tally(answers=self.whole_old.answers, errors=self.old_log_errors)
+        return sure and not _alike(old, old.errors, self.log_excess)
+
     def _harms(self, last: Look) -> Iterator[str]:
         """Yield what speaks against the new version, and not against the old one too."""
         beside_old = last.old is not None
@@ -182,13 +198,14 @@ class Watch:
             yield f"errors: {_beside(self.errors)} failed"
         if self.slow.convicts(beside_old=beside_old):
             yield f"slow: {_beside(self.slow)} took more than {SLOW_LIMIT_MS:.0f} ms"
-        if self._window_is_full() and exceeds_error_rate(self.window) and not _alike(self.window_old, self.window_old.errors, self.window_excess):
+        yield from self.slices.convicted()
+        if self.exceeds_over_window():
             yield f"errors: {share(self.window.errors, self.window.answers)} over 5 minutes, above the limit of {ERROR_RATE_LIMIT:.0%}"
-        if self.new_unhealthy >= UNHEALTHY_IN_A_ROW and (not beside_old or self.old_healthy >= HEALTHY_BESIDE):
+        if self.is_unhealthy():
             yield f"health: the new version reported itself unhealthy {self.new_unhealthy} times in a row"
-        if last.new.restarts >= RESTARTS_LIMIT and last.new.restarts > (last.old.restarts if last.old else 0):
+        if self.keeps_ending():
             yield f"restarts: the new version's replicas ended by themselves {last.new.restarts} times"
-        if self._logs_errors():
+        if self.logs_errors():
             yield f"log errors: the new version logged {self.log_errors} errors for {self.whole.answers} answers"
 
     def _unknown(self, *, blind: bool) -> str | None:
@@ -209,9 +226,6 @@ class Watch:
         if look.old and look.old.healthy is not None and self.new_unhealthy:
             self.old_healthy = self.old_healthy + 1 if look.old.healthy else 0
 
-    def _window_is_full(self) -> bool:
-        return self.looks[-1].at - self.looks[0].at >= ERROR_RATE_WINDOW - timedelta(seconds=5)
-
     def _see_logs(self, look: Look, new: Tally, old: Tally) -> None:
         self.unread, self.unread_old = total((self.unread, new)), total((self.unread_old, old))
         if look.new.log_errors is None:
@@ -224,13 +238,6 @@ class Watch:
             )
         )
         self.log_errors, self.old_log_errors, self.unread, self.unread_old = look.new.log_errors, old_logged, Tally(), Tally()
-
-    def _logs_errors(self) -> bool:
-        """Whether the logs convict: as surely as answers would, for they are read again and again too."""
-        logged = _at_most(self.log_errors, self.whole)
-        sure = self.whole.answers >= FEWEST_ANSWERS and above(failures=logged, answers=self.whole.answers, allowed=ERROR_RATE_LIMIT)
-        old = Tally(answers=self.whole_old.answers, errors=self.old_log_errors)
-        return sure and not _alike(old, old.errors, self.log_excess)
 
     def _all_alike(self) -> bool:
         """Whether the old version suffers, over the whole watch, whatever the new one does."""
@@ -281,8 +288,3 @@ def total(tallies: Iterable[Tally]) -> Tally:
     """Return the sum."""
     kept = tuple(tallies)
     return Tally(answers=sum(t.answers for t in kept), errors=sum(t.errors for t in kept), slow=sum(t.slow for t in kept))
-
-
-def share(part: int, whole: int) -> str:
-    """Return `part` of `whole` as people read it: `4.2 %`, or `none seen` without a whole."""
-    return f"{part / whole:.1%}".replace("%", " %") if whole else "none seen"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from unioneyes.kernel.problems import Problem, Unavailable
-from unioneyes.operations.deployment.verdict import ERROR_RATE_LIMIT, FEWEST_FAILURES
+from unioneyes.operations.deployment.comparison import FEWEST_FAILURES
+from unioneyes.operations.deployment.verdict import ERROR_RATE_LIMIT
 from unioneyes.ports.checklist import Gate, GateState
 from unioneyes.ports.database import Migrations
 from unioneyes.ports.replicas import LogLine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,14 +11,15 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from time import monotonic
-from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem, Unavailable
+from unioneyes.operations.deployment.comparison import Counts
 from unioneyes.operations.deployment.model import Figures
+from unioneyes.operations.deployment.slices import Slice
 from unioneyes.operations.deployment.verdict import SLOW_LIMIT_MS, Look, Seen, Tally
-from unioneyes.ports.replicas import Replicas
+from unioneyes.ports.replicas import Outcome, Replicas
 from unioneyes.ports.service import HealthStatus, Probe, Service
 from unioneyes.ports.traffic import Colour, ColourCounters, Counters, Traffic
 
@@ -29,6 +31,11 @@ PROBES_EVERY = timedelta(milliseconds=100)
 LOGS_EVERY = timedelta(seconds=5)
 
 HEALTH_EVERY = timedelta(seconds=1)
+
+OUTCOMES_EVERY = timedelta(seconds=1)
+
+REHEARSE_EVERY = timedelta(seconds=2)
+"""How often going back is tried, as far as that can be done without going."""
 
 BLIND_FOR = timedelta(seconds=10)
 """How long the data plane may be silent before the watch can't say anything any more."""
@@ -99,42 +106,54 @@ class Gathered:
     """The last reading."""
     probing: Repeated[Probe]
     asking: Repeated[bool]
+    counting: Repeated[tuple[Outcome, ...]]
     members: Tally = field(default_factory=Tally)
     probes: Tally = field(default_factory=Tally)
     latency: Histogram = field(default_factory=Histogram)
     """Members' answers since the switch."""
     healthy: bool | None = None
     """The last health report since the last look; None when none came."""
+    answered: bool | None = None
+    """Whether a probe since the last look was answered well; None when none came back."""
+    outcomes: dict[tuple[str, Slice], Counts] = field(default_factory=dict)
+    """The last reading of each replica, by slice."""
+    slices: dict[Slice, Counts] = field(default_factory=dict)
+    """What was counted since the last look."""
+    before: dict[Slice, Counts] = field(default_factory=dict)
+    """What the replicas' first readings said, in the look that took them in; else nothing."""
 
 
 class Lookout:
     """The watch's eyes: one per watch."""
 
-    def __init__(self, *, traffic: Traffic, replicas: Replicas, service: Service, new: Colour, old: Colour | None, since: Counters) -> None:
-        """Look at `new`, and at `old` where there is one, from the reading `since` on."""
+    def __init__(self, *, traffic: Traffic, replicas: Replicas, service: Service, new: Colour, old: Colour | None, since: Counters, split: bool) -> None:
+        """Look at `new`, and at `old` where there is one, from the reading `since` on; `split`: both get members."""
         self._traffic, self._replicas, self._service = traffic, replicas, service
-        self._new, self._old, self._since = new, old, since.at
+        self._new, self._old, self._since, self._split = new, old, since.at, split
         self._last_counters = now()
-        self._restarts_before = self._restarts()
+        self._restarts_before, _ = self._standing()
+        self._rehearsing = None if old is None else Repeated(partial(self._rehearse, old), every=REHEARSE_EVERY)
+        self.rollback_takes: timedelta | None = None
+        """What going back took when it was last tried: the routes' confirmation and an answer of the old version. None when it could not be done."""
         self._logs_read_at = since.at
         self._seen = {
             colour: Gathered(
                 counters=since.of(colour),
                 probing=Repeated(partial(service.probe, colour), every=PROBES_EVERY),
                 asking=Repeated(partial(self._healthy, colour), every=HEALTH_EVERY),
+                counting=Repeated(partial(self._outcomes, colour), every=OUTCOMES_EVERY),
             )
             for colour in ([new] if old is None else [new, old])
         }
 
-    def __enter__(self) -> Self:
-        """Start looking."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def stop(self) -> None:
         """Look no more."""
         for seen in self._seen.values():
             seen.probing.stop()
             seen.asking.stop()
+            seen.counting.stop()
+        if self._rehearsing is not None:
+            self._rehearsing.stop()
 
     @property
     def blind(self) -> bool:
@@ -145,25 +164,30 @@ class Lookout:
         """Return what was seen since the last look."""
         before = {colour: (seen.members, seen.probes) for colour, seen in self._seen.items()}
         self._read_counters()
-        restarts = self._restarts()
+        restarts, ready = self._standing()
         logs = now() - self._logs_read_at >= LOGS_EVERY
         self._logs_read_at = now() if logs else self._logs_read_at
+        for takes in self._rehearsing.answers() if self._rehearsing else ():
+            self.rollback_takes = takes
         found = {}
         for colour, seen in self._seen.items():
             _take_in(seen)
+            stands = ready.get(colour, 0) if ready is not None else None
             found[colour] = Seen(
-                tally=_since(before[colour], seen),
+                tally=_since(before[colour], seen)
+                if colour is self._new or stands != 0
+                else Tally(),  # of an old version that stands nowhere, nothing is heard
                 healthy=seen.healthy,
+                slices=seen.slices,
+                before=seen.before,
+                ready=stands,
+                answered=seen.answered,
                 restarts=restarts.get(colour, 0) - self._restarts_before.get(colour, 0),
                 log_errors=len(self._replicas.logs(colour, since=self._since, level="ERROR")) if logs else None,
             )
-        return Look(at=now(), new=found[self._new], old=found[self._old] if self._old else None)
+        return Look(at=now(), new=found[self._new], old=found[self._old] if self._old else None, split=self._split)
 
-    def rollback_takes(self) -> timedelta | None:
-        """Return what going back takes now, as just tried: the routes' confirmation and an answer of the old version. None when it can't be done now."""
-        old = self._old
-        if old is None:
-            return None
+    def _rehearse(self, old: Colour) -> timedelta | None:
         try:
             routes = self._traffic.rehearse_shift()
         except Problem:
@@ -192,13 +216,23 @@ class Lookout:
                     seen.latency = seen.latency.plus(seen.counters, reading)
                 seen.counters = reading
 
-    def _restarts(self) -> dict[Colour, int]:
-        """Return how often replicas of each colour were started again; nothing when nobody can say now."""
-        counted: dict[Colour, int] = {}
-        with suppress(Unavailable):
-            for replica in self._replicas.all():
-                counted[replica.colour] = counted.get(replica.colour, 0) + replica.restarts
-        return counted
+    def _standing(self) -> tuple[dict[Colour, int], dict[Colour, int] | None]:
+        """Return how often replicas of each colour were started again, and how many are ready; nothing, and None, when nobody can say now."""
+        try:
+            replicas = self._replicas.all()
+        except Unavailable:
+            return {}, None
+        restarts, ready = Counter[Colour](), Counter[Colour]()
+        for replica in replicas:
+            restarts[replica.colour] += replica.restarts
+            ready[replica.colour] += replica.ready
+        return restarts, ready
+
+    def _outcomes(self, colour: Colour) -> tuple[Outcome, ...]:
+        try:
+            return self._replicas.outcomes(colour)
+        except Problem:
+            return ()
 
     def _healthy(self, colour: Colour) -> bool:
         try:
@@ -209,12 +243,33 @@ class Lookout:
 
 def _take_in(seen: Gathered) -> None:
     """Count the probes and keep the health report that came since the last look."""
+    seen.answered = None
     for probe in seen.probing.answers():
         slow = probe.took > timedelta(milliseconds=SLOW_LIMIT_MS)
         seen.probes = _add(seen.probes, Tally(answers=1, errors=not probe.ok, slow=slow))
+        seen.answered = seen.answered or probe.ok
     seen.healthy = None
     for report in seen.asking.answers():
         seen.healthy = report
+    seen.slices, seen.before = {}, {}
+    for outcomes in seen.counting.answers():
+        _count(seen, outcomes)
+
+
+def _count(seen: Gathered, outcomes: tuple[Outcome, ...]) -> None:
+    """Take one reading by route and tenant into account: a replica's first says what was before, each later one what was added; one that fell began anew."""
+    reading = {(each.replica, Slice(kind=each.kind, name=each.name)): (each.errors, each.answers) for each in outcomes}
+    earlier = seen.outcomes
+    read_before = {replica for replica, _ in earlier}
+    for (replica, part), (errors, answers) in reading.items():
+        had_errors, had_answers = earlier.get((replica, part), (0, 0))
+        began_anew = answers < had_answers or errors < had_errors
+        more = (errors, answers) if began_anew else (errors - had_errors, answers - had_answers)
+        added = seen.slices if replica in read_before else seen.before
+        if more[1]:
+            sum_errors, sum_answers = added.get(part, (0, 0))
+            added[part] = (sum_errors + more[0], sum_answers + more[1])
+    seen.outcomes = {**earlier, **reading}
 
 
 def slower_than(counters: ColourCounters, limit_ms: float) -> int:

@@ -15,7 +15,7 @@ def rollback_options(env: Environment) -> tuple[RollbackOption, ...]:
 
 def _option_a(env: Environment) -> RollbackOption:
     title = "Blue-green: send the traffic back"
-    found = way_back(env.traffic.view().weights.live, env.replicas.all())
+    found = way_back(env.traffic.view().weights, env.replicas.all())
     if isinstance(found, NoWay):
         return RollbackOption(option="A", title=title, possible=False, why=found.why, takes=None, data_lost="none")
     try:

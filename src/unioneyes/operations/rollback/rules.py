@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unioneyes.ports.replicas import Replica
-from unioneyes.ports.traffic import Colour
+from unioneyes.ports.replicas import Replica, incumbent
+from unioneyes.ports.traffic import Colour, Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,16 +26,20 @@ class NoWay:
     remedy: str
 
 
-def way_back(live: Colour | None, replicas: tuple[Replica, ...]) -> WayBack | NoWay:
-    """Return where the members can go back to: the other colour, if it is ready and has served them before. A release that was only tried is no way back."""
-    if live is None:
+def way_back(weights: Weights, replicas: tuple[Replica, ...]) -> WayBack | NoWay:
+    """Return where the members can go back to, if it is ready: while requests are split, where they come from; else the other colour, if it has served them.
+
+    A release that was only tried is no way back.
+    """
+    used_to = incumbent(weights, replicas)
+    if used_to is None:
         return NoWay(why="nothing serves, so there is nothing to go back from", remedy="ue release list, then ue deploy start with the version that was good")
-    there = [replica for replica in replicas if replica.colour is live.other]
-    ready = tuple(replica for replica in there if replica.ready)
+    back_to = used_to if weights.split else used_to.other
+    ready = tuple(replica for replica in replicas if replica.colour is back_to and replica.ready)
     if not ready:
-        why = f"{live.other} has no ready replica; the previous release is kept warm until a deployment's watch ends"
+        why = f"{back_to} has no ready replica; the previous release is kept warm until a deployment's watch ends"
         return NoWay(why=why, remedy="ue release list, then ue deploy start with the version that was good")
-    if not all(replica.served for replica in ready):
-        why = f"{ready[0].version} on {live.other} has never served members: nothing was switched yet, and {live} still serves"
+    if not weights.split and not all(replica.served for replica in ready):
+        why = f"{ready[0].version} on {back_to} has never served members: nothing was switched yet, and {used_to} still serves"
         return NoWay(why=why, remedy="ue deploy status; to stop the deployment: ue run cancel RUN, or ue run resume RUN --undo where it is parked")
-    return WayBack(colour=live.other, version=ready[0].version, replicas=ready)
+    return WayBack(colour=back_to, version=ready[0].version, replicas=ready)

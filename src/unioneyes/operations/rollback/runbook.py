@@ -38,12 +38,11 @@ class RollBackTraffic:
 
     def plan(self, env: Environment, request: RollBackTrafficRequest) -> RollBackPlan:
         """Find the warm colour. Raises: NoWayBack."""
-        live = env.traffic.view().weights.live
         replicas = env.replicas.all()
-        found = way_back(live, replicas)
+        found = way_back(env.traffic.view().weights, replicas)
         if isinstance(found, NoWay):
             raise NoWayBack(what=found.why, remedy=found.remedy)
-        bad = next((replica.version for replica in replicas if replica.colour is live), "unknown")
+        bad = next((replica.version for replica in replicas if replica.colour is found.colour.other), "unknown")
         good = found.version
         message = announcement(
             channel=env.facts.incidents_channel,

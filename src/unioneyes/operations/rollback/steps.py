@@ -195,8 +195,14 @@ def _responders(entries: tuple[JournalEntry, ...]) -> tuple[str, ...]:
 
 
 def _last_figures(entries: tuple[JournalEntry, ...]) -> tuple[int | None, int | None]:
-    """Return answers and errors of the bad version, from the last line of the watch."""
-    figures = [entry.data for entry in entries if entry.kind is EntryKind.STEP_PROGRESS and "new_answers" in entry.data]
-    if not figures:
-        return None, None
-    return int(str(figures[-1]["new_answers"])), int(str(figures[-1]["new_errors"]))
+    """Return answers and errors of the bad version, from the last line of each watch: each counted its own share of the requests."""
+    answers = errors = 0
+    under_way: tuple[int, int] | None = None
+    known = False
+    for entry in entries:
+        if entry.kind is EntryKind.STEP_PROGRESS and "new_answers" in entry.data:
+            known, under_way = True, (int(str(entry.data["new_answers"])), int(str(entry.data["new_errors"])))
+        elif entry.kind is EntryKind.STEP_DONE and under_way:
+            answers, errors, under_way = answers + under_way[0], errors + under_way[1], None
+    last = under_way or (0, 0)
+    return (answers + last[0], errors + last[1]) if known else (None, None)

@@ -23,6 +23,9 @@ from unioneyes.runbook.store.journal import Journal, Line
 from unioneyes.runbook.store.tables import decisions, runs, service_locks
 from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView, RunView
 
+_WAITING = {RunStatus.PARKED.value, RunStatus.HELD.value}
+"""How a run stands that waits for a person."""
+
 
 class ExecutionLost(BaseException):
     """This execution is not in charge of its run any more, and must leave everything as it is. No `except Exception` may swallow it."""
@@ -137,10 +140,13 @@ class Runs:
             return _stored(_row(connection, run_id))
 
     def decide(self, run_id: str, decision: Decision, *, by: str, reason: str) -> StoredRun:
-        """The parked run goes on as decided; the first decision counts. Raises: RunNotParked, ChoiceNotOffered, RunEnded, UnknownRun."""
+        """The run that waits for a person goes on as decided; the first decision counts.
+
+        Raises: RunNotParked, ChoiceNotOffered, RunEnded, UnknownRun.
+        """
         with self._database.transaction() as connection:
             row = _open_row(connection, run_id)
-            if row.status != RunStatus.PARKED.value:
+            if row.status not in _WAITING:
                 raise RunNotParked(what=f"{run_id} is {row.status}, and waits for no decision", remedy=f"ue run watch {run_id}")
             if decision.value not in row.choices:
                 raise ChoiceNotOffered(what=f"{row.step} can't be decided by {decision.value}", remedy=f"one of: {', '.join(row.choices)}")
@@ -152,6 +158,7 @@ class Runs:
             ).one_or_none()
             if made is None:
                 raise RunNotParked(what=f"{run_id} was decided a moment ago", remedy=f"ue run show {run_id}")
+            connection.execute(update(runs).where(runs.c.id == run_id).values(status=RunStatus.RUNNING.value))  # who follows it now must not take it for held
             line = Line(
                 kind=EntryKind.DECIDED,
                 step=row.step,
@@ -210,14 +217,14 @@ class Runs:
         with self._fenced(claim) as connection:
             connection.execute(update(runs).where(runs.c.id == run_id).values(status=status.value))
 
-    def park(self, claim: Claim, run_id: str, *, parking: int, choices: tuple[Decision, ...], line: Line) -> None:
-        """The run is parked for the `parking`-th time. Raises: ExecutionLost."""
+    def park(self, claim: Claim, run_id: str, *, status: RunStatus, parking: int, choices: tuple[Decision, ...], line: Line) -> None:
+        """The run waits for a person for the `parking`-th time, and shows so by `status`. Raises: ExecutionLost."""
         with self._fenced(claim) as connection:
             row = _row(connection, run_id)
             connection.execute(
                 update(runs)
                 .where(runs.c.id == run_id)
-                .values(status=RunStatus.PARKED.value, parking=parking, step=line.step, choices=[choice.value for choice in choices])
+                .values(status=status.value, parking=parking, step=line.step, choices=[choice.value for choice in choices])
             )
             if row.parking < parking:
                 self._journal.write(connection, run_id, line)

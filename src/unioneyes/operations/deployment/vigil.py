@@ -1,0 +1,190 @@
+"""Keeping watch: looking at both colours, keeping the old one warm, and telling people when the way back is lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
+from threading import Thread
+from types import TracebackType
+from typing import Self
+
+from pydantic import JsonValue
+
+from unioneyes.kernel.clock import rfc3339
+from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.units import format_duration
+from unioneyes.operations.deployment.model import Standby
+from unioneyes.operations.deployment.readiness import Readiness, Turn
+from unioneyes.operations.deployment.verdict import Look
+from unioneyes.operations.deployment.watch import Lookout
+from unioneyes.ports.notifier import Announcement, Notifier
+from unioneyes.ports.replicas import Replicas
+from unioneyes.ports.service import Service
+from unioneyes.ports.traffic import Colour, Counters, Traffic
+from unioneyes.runbook.steps import progress
+from unioneyes.runbook.views import EntryKind, JournalEntry
+
+MEND_WITHIN = timedelta(seconds=20)
+"""How long one attempt to bring the old version back may take; what follows the watch waits for it to end."""
+MEND_EVERY = timedelta(seconds=5)
+TELL_TIMES = 6
+TELL_AGAIN_AFTER = timedelta(seconds=5)
+LOSSES = "rollback_losses"
+"""Under which a line of progress counts how often the way back was lost."""
+SINCE = "rollback_not_ready_since"
+"""Under which a line of progress says since when it is lost."""
+
+
+class Vigil:
+    """One watch, from its first look to its last. A chat that is slow or down holds up nothing, and neither does a replica that does not come back."""
+
+    def __init__(
+        self,
+        *,
+        traffic: Traffic,
+        replicas: Replicas,
+        service: Service,
+        notifier: Notifier,
+        run_id: str,
+        channel: str,
+        new: Colour,
+        old: Standby | None,
+        since: Counters,
+        split: bool,
+        told_before: Sequence[JournalEntry],
+    ) -> None:
+        """Look at `new`, and at `old` where there is one, from the reading `since` on; `split`: both get members; `told_before`: the run's journal."""
+        self._replicas, self._notifier = replicas, notifier
+        self._run_id, self._channel, self._old = run_id, channel, old
+        self._mending = Aside()
+        self._telling = Aside()
+        self._mend_after = 0.0
+        self._took: timedelta | None = None
+        self.readiness = readiness_so_far(told_before)
+        self.lookout = Lookout(traffic=traffic, replicas=replicas, service=service, new=new, old=old.colour if old else None, since=since, split=split)
+
+    def __enter__(self) -> Self:
+        """Keep watch."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Keep watch no more; nobody starts replicas of the old version any more, which may be ended next."""
+        self.lookout.stop()
+        self._mending.join(MEND_WITHIN)
+
+    def look(self) -> Look:
+        """Return what was seen since the last look; the old version is mended, and people are told, where that is needed."""
+        look = self.lookout.look()
+        turned = self.readiness.see(look)
+        if self._old is not None and turned is not None:
+            self._tell(self._old, turned)
+        if self._old is not None and look.old is not None and look.old.ready is not None and look.old.ready < self._old.replicas:
+            self._mend(self._old)
+        self._took = self.lookout.rollback_takes or self._took
+        for line in (*self._mending.said(), *self._telling.said()):
+            progress(line, **self.figures())
+        return look
+
+    def figures(self) -> dict[str, JsonValue]:
+        """Return how it stands with the way back, for a line of progress."""
+        takes = self._took if self.readiness.lost_since is None else None
+        return {
+            "rollback_takes_s": takes.total_seconds() if takes else None,
+            SINCE: rfc3339(self.readiness.lost_since) if self.readiness.lost_since else None,
+            LOSSES: self.readiness.losses,
+        }
+
+    def _tell(self, old: Standby, turned: Turn) -> None:
+        """The journal says it at once, and the incidents channel is told, once for each loss."""
+        ready = turned is Turn.REGAINED
+        title = f"Rollback ready again: {old.version}" if ready else f"Rollback NOT READY: {old.version}"
+        issue = f"{old.version} on {old.colour} answers again" if ready else f"{old.version} on {old.colour} can't take the members back: {self.readiness.why}"
+        progress(f"{title}: {issue}", **self.figures())
+        announcement = Announcement(
+            channel=self._channel,
+            title=title,
+            facts=(
+                ("Issue", issue),
+                ("Impact", "none; a rollback is possible again" if ready else "none yet; until it answers again, the deployment can't be rolled back"),
+                ("Status", "resolved" if ready else "its replicas are being started again"),
+                ("Updates", f"ue run show {self._run_id}"),
+            ),
+            key=f"{self._run_id}/rollback-{turned}/{self.readiness.losses}",
+        )
+        self._telling.begin(lambda: _told(self._notifier, announcement))
+
+    def _mend(self, old: Standby) -> None:
+        """The old version's replicas are started where they are missing; where the supervisor is at it already, that changes nothing."""
+        if time.monotonic() < self._mend_after or not self._mending.idle:
+            return
+        self._mend_after = time.monotonic() + MEND_EVERY.total_seconds()
+        self._mending.begin(lambda: _mended(self._replicas, old))
+
+
+class Aside:
+    """What is done beside the watch, each piece of work in a thread of its own."""
+
+    def __init__(self) -> None:
+        """Do nothing yet."""
+        self._threads: list[Thread] = []
+        self._said: SimpleQueue[str] = SimpleQueue()
+
+    @property
+    def idle(self) -> bool:
+        """True when nothing is under way."""
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def begin(self, work: Callable[[], str]) -> None:
+        """`work` is under way; what it returns is said."""
+        thread = Thread(target=lambda: self._said.put(work()), name="vigil", daemon=True)
+        self._threads = [*(each for each in self._threads if each.is_alive()), thread]
+        thread.start()
+
+    def said(self) -> Iterator[str]:
+        """Yield what was said since the last call."""
+        with suppress(Empty):
+            while True:
+                yield self._said.get_nowait()
+
+    def join(self, within: timedelta) -> None:
+        """Nothing is under way any more, or the time is up."""
+        until = time.monotonic() + within.total_seconds()
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+
+def readiness_so_far(told_before: Sequence[JournalEntry]) -> Readiness:
+    """Return how it stood with the way back when the run's last line of progress was written: a worker that takes over alarms nobody twice."""
+    told = [entry.data for entry in told_before if entry.kind is EntryKind.STEP_PROGRESS and LOSSES in entry.data]
+    if not told:
+        return Readiness()
+    losses, since = told[-1][LOSSES], told[-1].get(SINCE)
+    why = "it was lost before this worker took over"
+    lost = datetime.fromisoformat(since) if isinstance(since, str) else None
+    return Readiness(losses=losses if isinstance(losses, int) else 0, lost_since=lost, why=why if lost else "")
+
+
+def _told(notifier: Notifier, announcement: Announcement) -> str:
+    trouble = ""
+    for attempt in range(TELL_TIMES):
+        time.sleep(TELL_AGAIN_AFTER.total_seconds() if attempt else 0)
+        try:
+            notifier.announce(announcement)
+        except Problem as problem:
+            trouble = problem.what
+            if not problem.retryable:
+                break
+        else:
+            return f"{announcement.channel} was told: {announcement.title}"
+    return f"{announcement.channel} could not be told ({trouble}): {announcement.title}"
+
+
+def _mended(replicas: Replicas, old: Standby) -> str:
+    try:
+        ready = replicas.start(old.colour, version=old.version, count=old.replicas, within=MEND_WITHIN)
+    except Problem as problem:
+        return f"{old.version} on {old.colour} is not back yet: {problem.what}"
+    return f"{ready.count} replicas of {old.version} on {old.colour} are ready again, after {format_duration(ready.took)}"
