@@ -75,9 +75,9 @@ def _within(version: str, found: Sequence[FaultSeen]) -> tuple[Promise, ...]:
 
 
 def measured_times(found: Sequence[FaultSeen]) -> tuple[list[float], str]:
-    """Return the seconds from first to last bad answer, ascending; of a fault whose answers stay good, those that members were on it. And which of both."""
+    """Return the seconds from first to last bad answer, ascending; of a fault whose answers mostly stay good, those that members were on it. And which."""
     bad = sorted(one.fault_to_good.total_seconds() for one in found if one.fault_to_good is not None)
-    if bad:
+    if 2 * len(bad) >= len(found):
         return bad, "first to last bad answer"
     return exposures(found), "first to last answer of it"
 
