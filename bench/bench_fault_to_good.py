@@ -5,8 +5,8 @@ POSTs, half on new connections, none tried again. Bad is an answer that nobody i
 
     .venv/bin/python bench/bench_fault_to_good.py [--runs 30] [--within MINUTES]
 
-A run takes about twenty seconds. `--within` begins no round after so many minutes: what was measured until then is kept, with its count. It ends non-zero when
-a promise is broken, as with fewer than thirty runs of each fault.
+A run takes about twenty seconds. `--within` begins no round after so many minutes, and Ctrl-C ends it: what was measured until then is kept, with its
+count. It ends non-zero when a promise is broken, as with fewer than thirty runs of each fault.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,16 +38,22 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=FEWEST_RUNS, help="of each fault (%(default)s)")
     parser.add_argument("--within", type=float, help="minutes after which no round begins any more")
     arguments = parser.parse_args()
-    began = time.monotonic()
     seen: dict[str, list[FaultSeen]] = {version: [] for version in REACH_MEMBERS}
+    with suppress(KeyboardInterrupt):  # what was measured until then is kept
+        measure(seen, runs=arguments.runs, within=timedelta.max if arguments.within is None else timedelta(minutes=arguments.within))
+    return conclude("fault-to-good", title="From fault to good, again and again", text=page(seen), promises=promises(seen))
+
+
+def measure(seen: Mapping[str, list[FaultSeen]], *, runs: int, within: timedelta) -> None:
+    """Each fault has been rolled out `runs` times, in turns, or as often as there was time for; `seen` says what each did, as soon as it is known."""
+    give_up = time.monotonic() + within.total_seconds()
     with TemporaryDirectory(prefix="ue-bench-", dir="/tmp") as folder, stage_with_good_release("faults", Path(folder) / "home", keep=False) as stage:
-        for number in range(1, arguments.runs + 1):
-            if arguments.within is not None and time.monotonic() - began > arguments.within * 60:
-                break
+        for number in range(1, runs + 1):
+            if time.monotonic() > give_up:
+                return
             for version, found in seen.items():
                 found.append(roll_out_fault(stage, version))
-                print(f"round {number} of {arguments.runs}, {version}: {told(found[-1])}", flush=True)
-    return conclude("fault-to-good", title="From fault to good, again and again", text=page(seen), promises=promises(seen))
+                print(f"round {number} of {runs}, {version}: {told(found[-1])}", flush=True)
 
 
 def promises(seen: Mapping[str, Sequence[FaultSeen]]) -> tuple[Promise, ...]:
