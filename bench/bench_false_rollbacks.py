@@ -4,7 +4,7 @@ A replay is a watch of ten minutes at two looks a second: members' requests as a
 second and colour, errors and slow answers below the document's limits that come in clumps, a health report that is lost now and then, a replica that once
 ends by itself. Nothing of the verdict is simulated: each look is given to `Watch` as `watch_release` gives it.
 
-    .venv/bin/python bench/bench_false_rollbacks.py [--healthy 1600] [--outside 400] [--faulty 60] [--seed 1]
+    .venv/bin/python bench/bench_false_rollbacks.py [--healthy 2000] [--outside 600] [--faulty 60] [--seed 1]
 
 Replay N of a kind draws from `random.Random("SEED:KIND:N")` alone, so each can be played again by itself. It ends non-zero when more than one healthy
 deployment in a thousand goes back.
@@ -135,8 +135,8 @@ class Background:
 def main() -> int:
     """Replay all, print what became of them, and say whether the promise holds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--healthy", type=int, default=1_600, help="healthy deployments (%(default)s)")
-    parser.add_argument("--outside", type=int, default=400, help="healthy ones during which something outside fails (%(default)s)")
+    parser.add_argument("--healthy", type=int, default=2_000, help="healthy deployments (%(default)s)")
+    parser.add_argument("--outside", type=int, default=600, help="healthy ones during which something outside fails (%(default)s)")
     parser.add_argument("--faulty", type=int, default=60, help="of each fault at each level of traffic (%(default)s)")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)

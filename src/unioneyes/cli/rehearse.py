@@ -75,19 +75,31 @@ def faults(
     Exit code 0 when each was kept from the members or taken back, 1 otherwise.
     """
     seen: list[FaultSeen] = []
-    with _stage("faults", home, keep=keep) as stage:
-        stage.chapter(f"{FIRST}, then {GOOD}")
-        for version in (FIRST, GOOD):
-            stage.must_deploy(version, bake=timedelta(seconds=1))
+    with stage_with_good_release("faults", home, keep=keep) as stage:
         for faulty in stage.faulty_releases(only=release):
             stage.chapter(f"{faulty.version}: {faulty.note}")
-            with stage.members(RATE) as members:
-                ended = stage.deploy(faulty.version, bake=FAULT_BAKE)
-                time.sleep(AFTERGLOW.total_seconds())
-                seen.append(fault_seen(faulty.version, members.finish(), step=ended.step, ends_as=ended.status))
+            seen.append(roll_out_fault(stage, faulty.version))
         say("")
         result(output, TypeAdapter(list[FaultSeen]).dump_python(seen, mode="json"), lambda ink: _faults_page(ink, seen))
     return ExitCode.DONE if all(one.score is Score.KEPT for one in seen) else ExitCode.FAILED
+
+
+@contextmanager
+def stage_with_good_release(name: str, home: Path | None, *, keep: bool) -> Iterator[Stage]:
+    """A stack of its own on which a good release serves, and the one before it is known to work; gone afterwards unless it is kept."""
+    with _stage(name, home, keep=keep) as stage:
+        stage.chapter(f"{FIRST}, then {GOOD}")
+        for version in (FIRST, GOOD):
+            stage.must_deploy(version, bake=timedelta(seconds=1))
+        yield stage
+
+
+def roll_out_fault(stage: Stage, version: str) -> FaultSeen:
+    """A faulty release has been rolled out under the members' load; return what it did to them, and where it was stopped."""
+    with stage.members(RATE) as members:
+        ended = stage.deploy(version, bake=FAULT_BAKE)
+        time.sleep(AFTERGLOW.total_seconds())
+        return fault_seen(version, members.finish(), step=ended.step, ends_as=ended.status)
 
 
 @contextmanager

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 
 from tests.drills.engine.conftest import Drill, url
 from tests.drills.engine.runbooks import Move
 from unioneyes.runbook.store.database import ControlDatabase
-from unioneyes.runbook.store.schema import migrate
+from unioneyes.runbook.store.schema import migrate, newest_revision
 from unioneyes.runbook.store.tables import SCHEMA, metadata
 
 
@@ -26,6 +28,12 @@ def test_the_migrations_make_the_tables_that_the_code_knows(fresh: Drill) -> Non
         options = {"version_table_schema": SCHEMA, "include_schemas": True, "include_object": ours, "include_name": in_schema}
         assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
     database.close()
+
+
+def test_the_newest_migration_is_the_one_that_alembic_ends_at() -> None:
+    config = Config()
+    config.set_main_option("script_location", "unioneyes.runbook.store:migrations")
+    assert ScriptDirectory.from_config(config).get_heads() == [newest_revision()]
 
 
 def in_schema(name: str | None, kind: str, _parents: object) -> bool:

@@ -6,9 +6,11 @@ import hashlib
 import shlex
 import signal
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import SecretStr
 
@@ -27,6 +29,8 @@ from unioneyes.environments.settings import EnvironmentSettings, read_settings
 CONTROL_DATABASE = "control"
 CONTROL_ROLE = "ue_control"
 REPLICATION_SLOT = "replica"
+_CONTROL_SETTINGS: Mapping[str, str] = MappingProxyType({"io_method": "sync", "shared_buffers": "16MB"})
+"""The control plane's database is small, and idle most of the time: it takes no memory that the operated one could use."""
 REHEARSAL = "rehearsal"
 PARTS = frozenset({"postgres-control", "postgres-primary", "postgres-replica", "envoy", "vendors", "control"})
 """Names of the processes that are always there; the service's replicas come and go."""
@@ -86,7 +90,7 @@ class Stack:
     @property
     def control_server(self) -> PostgresServer:
         """The control plane's own database server, which no runbook kills."""
-        return self._server("control", self.ports.control_database)
+        return self._server("control", self.ports.control_database, settings=_CONTROL_SETTINGS)
 
     @property
     def servers(self) -> tuple[PostgresServer, ...]:
@@ -121,8 +125,8 @@ class Stack:
             BACKUP: self.secrets.ue_backup,
         }
 
-    def _server(self, name: str, port: int) -> PostgresServer:
-        return PostgresServer(name=name, folder=self.layout.postgres / name, port=port, sockets=self.layout.sockets)
+    def _server(self, name: str, port: int, *, settings: Mapping[str, str] = MappingProxyType({})) -> PostgresServer:
+        return PostgresServer(name=name, folder=self.layout.postgres / name, port=port, sockets=self.layout.sockets, settings=settings)
 
 
 def open_stack(home: Path) -> Stack:

@@ -22,6 +22,8 @@ R = TypeVar("R")
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10
+_AT_MOST = 15
+"""Connections per pool in a rush."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 
 
@@ -32,8 +34,8 @@ class ControlDatabase:
         """Connect when first needed; `name` is shown in `pg_stat_activity`."""
         self.url: URL = make_url(database_url.get_secret_value()).set(drivername="postgresql+psycopg")
         self._name = name
-        self._strict = self._pool("on", checked=True)  # a pooled connection that a restart cut is replaced before it is used
-        self._relaxed = self._pool("off", checked=False)  # its users try again anyway
+        self._strict = self._pool("on", kept=2, checked=True)  # a pooled connection that a restart cut is replaced before it is used
+        self._relaxed = self._pool("off", kept=1, checked=False)  # its users try again anyway
 
     @contextmanager
     def transaction(self, *, relaxed: bool = False) -> Iterator[Connection]:
@@ -67,7 +69,7 @@ class ControlDatabase:
         self._strict.dispose()
         self._relaxed.dispose()
 
-    def _pool(self, synchronous_commit: str, *, checked: bool) -> Engine:
+    def _pool(self, synchronous_commit: str, *, kept: int, checked: bool) -> Engine:
         options = f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC -c synchronous_commit={synchronous_commit}"
         return create_engine(
             self.url,
@@ -77,8 +79,8 @@ class ControlDatabase:
                 "application_name": self._name,
                 "options": options,
             },
-            pool_size=5,
-            max_overflow=10,
+            pool_size=kept,  # those that stay open while idle, at some 3 MiB of the server's memory each
+            max_overflow=_AT_MOST - kept,
             pool_timeout=CONNECT_SECONDS,
             pool_pre_ping=checked,
             hide_parameters=True,  # an error's text shows no one's data
