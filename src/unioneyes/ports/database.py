@@ -67,6 +67,45 @@ class MigrationsApplied:
     waited_for_locks: timedelta
     ledger: tuple[LedgerRow, ...]
     """The last five rows, newest first."""
+    dropped: tuple[str, ...] = ()
+    """Columns that stood before and don't any more, as the catalogue says: `claims.deadline`."""
+
+
+class LossKind(StrEnum):
+    """What becomes of members' data when a migration is taken back."""
+
+    TABLE = "table"
+    """The table goes, with all its rows."""
+    COLUMN = "column"
+    """The column goes, with all its values."""
+    VALUES = "values"
+    """Values are changed or rows deleted; which ones, its text does not tell."""
+    UNKNOWN = "unknown"
+    """It runs code whose effect its text does not tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """One thing that taking a migration back destroys."""
+
+    migration: str
+    """Tag of the migration."""
+    kind: LossKind
+    what: str
+    """`claims.deadline`, `claims`; for what is unknown, the statement's first words."""
+    rows: int | None
+    """Rows that hold a value there now; None where nobody counted, or nobody can."""
+
+    def __str__(self) -> str:
+        """Return it as a person would say it."""
+        held = "" if self.rows is None else f" ({self.rows:,} rows hold a value now)"
+        match self.kind:
+            case LossKind.TABLE | LossKind.COLUMN:
+                return f"taking {self.migration} back drops {self.what}: what members write there is lost{held}"
+            case LossKind.VALUES:
+                return f"taking {self.migration} back changes what members wrote in {self.what}{held}"
+            case LossKind.UNKNOWN:
+                return f"taking {self.migration} back runs {self.what}, and nobody can tell beforehand what that destroys"
 
 
 class Migrations(Protocol):
@@ -83,6 +122,15 @@ class Migrations(Protocol):
 
     def ledger(self, *, last: int = 5) -> tuple[LedgerRow, ...]:
         """Return the newest rows of the ledger, newest first."""
+
+    def applied(self) -> tuple[Migration, ...]:
+        """Return every migration of the ledger, oldest first. Raises: MigrationDrift (no release's folder explains a row), DatabaseUnavailable."""
+
+    def losses(self, migrations: tuple[Migration, ...], *, counted: bool) -> tuple[Loss, ...]:
+        """Return what taking `migrations` back destroys, by the text of their rollback files, newest migration first.
+
+        With `counted`, the rows that hold a value now are counted in the database; without, it is not asked at all. Raises: DatabaseUnavailable.
+        """
 
     def lint(self, migrations: tuple[Migration, ...]) -> tuple[LintFinding, ...]:
         """Return what is dangerous in `migrations`."""

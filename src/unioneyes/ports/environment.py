@@ -27,6 +27,8 @@ class Facts:
     """`unioneyes-web`: the name of the lock and of the Deployments."""
     replicas: int
     """Replicas per colour."""
+    database: str
+    """Name of the operated database: what a person types before something in it is destroyed."""
     incidents_channel: str
     bake: timedelta
     """How long a deployment is watched. Source: Production Deployment Steps, 3, "Monitor for 10 minutes"."""

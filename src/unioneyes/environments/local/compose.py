@@ -7,7 +7,7 @@ from pathlib import Path
 from unioneyes.adapters.files import MarkdownFolder
 from unioneyes.adapters.git import ReleaseChecklist
 from unioneyes.adapters.postgres.backups import VerifiedBackups
-from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER
+from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OWNER
 from unioneyes.adapters.postgres.migrations import DrizzleMigrations
 from unioneyes.adapters.service import HttpService, SyntheticMember
 from unioneyes.adapters.slack import SlackNotifier
@@ -43,6 +43,7 @@ def build_environment(stack: Stack) -> Environment:
         versions=lambda: tuple(release.version for release in catalogue.all()),
         folders=migration_folders,
         upto=newest_migration,
+        reading_url=stack.database_url(BACKUP),
     )
     traffic = build_traffic(stack)
     return Environment(
@@ -51,6 +52,7 @@ def build_environment(stack: Stack) -> Environment:
             production=False,
             service="unioneyes-web",
             replicas=stack.settings.service.replicas,
+            database=DATABASE,
             incidents_channel=stack.settings.incidents.channel,
             bake=stack.settings.bake,
         ),
