@@ -61,6 +61,8 @@ class StartRun(BaseModel):
     """Only look, and return the plan."""
     park: bool = False
     """When a step fails, wait for a person's decision, where the run would undo by itself."""
+    confirm: str | None = None
+    """The name that the plan asks for, where it can't be undone."""
 
 
 class Reason(BaseModel):
@@ -110,7 +112,7 @@ def start_run(body: StartRun, control: Parts, by: Admitted) -> Response:
     request: JsonValue = dict(body.request)
     if body.dry_run:
         return VersionedJson(jsonable_encoder(control.engine.plan(body.runbook, request)), status.HTTP_200_OK)
-    run = control.engine.start(body.runbook, request, by=by, park=body.park)
+    run = control.engine.start(body.runbook, request, by=by, park=body.park, confirm=body.confirm)
     return VersionedJson(jsonable_encoder(run), status.HTTP_201_CREATED, headers={"Location": f"{PREFIX}/runs/{run.id}"})
 
 
