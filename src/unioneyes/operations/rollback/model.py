@@ -23,6 +23,37 @@ class RollBackPlan(Plan):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What people are told of a rollback, whichever option it took."""
+
+    run_id: str
+    deployment: str | None
+    """Run of the deployment that is taken back; None when none is known."""
+    bad: str
+    """What is gone: `1.2.0`, `0001_claim_deadlines`."""
+    good: str
+    """What stands instead."""
+    reason: str
+    impact: str
+    """One line: what members noticed, and how they are served now."""
+    lost: tuple[str, ...] = ()
+    """What members wrote and have no more, a line each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Afterwards:
+    """The post-rollback actions, done."""
+
+    incident: str
+    """Where the incident report stands."""
+    post_mortem_due: datetime
+    announced: str | None
+    """The vendor's identifier of the announcement; None when it could not be sent."""
+    not_announced: str | None
+    """Why it could not be sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ordered:
     """The moment from which a rollback's time counts."""
 
