@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from unioneyes.cli.client import Api
-from unioneyes.cli.launch import LAUNCH, Launch, launch
+from unioneyes.cli.launch import LAUNCH, SURE, Launch, Sure, launch
 from unioneyes.cli.options import HERE, PRINTED, Output, Where
 from unioneyes.cli.output import Cell, Ink, result, table
 from unioneyes.cli.request import asks_for
 from unioneyes.kernel.problems import ExitCode
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
-from unioneyes.operations.rollback.model import RollbackOption
+from unioneyes.operations.rollback.model import RollBackMigrationRequest, RollbackOption
 from unioneyes.ports.runs import RollBackTrafficRequest
 
 
@@ -21,6 +21,15 @@ def traffic(request: RollBackTrafficRequest, *, how: Launch = LAUNCH, where: Whe
     Takes the service over from a deployment that is under way; that run stops where it is.
     """
     return launch("rollback.traffic", request, how, where, output)
+
+
+@asks_for(RollBackMigrationRequest)
+def migration(request: RollBackMigrationRequest, *, how: Launch = LAUNCH, sure: Sure = SURE, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Take the newest migration back by its rollback file, after a verified backup.
+
+    Refused while a release that gets members' requests needs it. What it destroys is shown first, and its database's name asked for.
+    """
+    return launch("rollback.migration", request, how, where, output, sure=sure)
 
 
 def plan(*, where: Where = HERE, output: Output = PRINTED) -> ExitCode:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from unioneyes.ports.database import LedgerRow, Loss
 from unioneyes.ports.traffic import Colour
 from unioneyes.runbook.plan import Plan
 
@@ -20,6 +21,59 @@ class RollBackPlan(Plan):
     """The version that they leave."""
     reason: str
     deployment: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollBackMigrationRequest:
+    """Take the newest migrations back by their rollback files (`rollback.migration`)."""
+
+    reason: str
+    """Why, for the incident report and the announcement: data-corruption, vulnerability, feature-broken, data-integrity, or your own words."""
+    to: str | None = None
+    """Tag of the newest migration that stays; one step back when not given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """A release that gets members' requests."""
+
+    colour: Colour
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollBackMigrationPlan(Plan):
+    """Everything that taking migrations back will do."""
+
+    tags: tuple[str, ...]
+    """Of the migrations that go, oldest first."""
+    stays: str | None
+    """Tag of the newest migration that stays; None when none does."""
+    carrier: str
+    """A release that carries all of them: they are applied again from its folder, should it come to that."""
+    serving: tuple[Serving, ...]
+    """Who gets members' requests, and must live without these migrations."""
+    losses: tuple[Loss, ...]
+    """What is destroyed; not counted, because members go on writing."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MigrationsTakenBack:
+    """The schema is what it was before the migrations."""
+
+    tags: tuple[str, ...]
+    """Taken back, newest first."""
+    stays: str | None
+    losses: tuple[Loss, ...]
+    """What was destroyed, counted just before."""
+    backup: str
+    """Name of the verified backup that was taken just before: it holds what was destroyed."""
+    ledger: tuple[LedgerRow, ...]
+    """The last five rows, newest first. Source: Option C, "Verify rollback"."""
+    healthy_in: timedelta
+    """From the order to the serving release's passed smoke tests on the older schema."""
+    afterwards: Afterwards
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

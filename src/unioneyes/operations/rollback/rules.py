@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from unioneyes.operations.rollback.model import Serving
+from unioneyes.ports.database import Loss, LossKind, Migration
 from unioneyes.ports.replicas import Replica
-from unioneyes.ports.traffic import Colour
+from unioneyes.ports.service import SmokeReport
+from unioneyes.ports.traffic import Colour, Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +43,42 @@ def way_back(live: Colour | None, replicas: tuple[Replica, ...]) -> WayBack | No
         why = f"{ready[0].version} on {live.other} has never served members: nothing was switched yet, and {live} still serves"
         return NoWay(why=why, remedy="ue deploy status; to stop the deployment: ue run cancel RUN, or ue run resume RUN --undo where it is parked")
     return WayBack(colour=live.other, version=ready[0].version, replicas=ready)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """A release that can't live without a migration."""
+
+    version: str
+    tag: str
+
+
+def serving(weights: Weights, replicas: tuple[Replica, ...]) -> tuple[Serving, ...]:
+    """Return every release that gets members' requests, blue first."""
+    there = {(replica.colour, replica.version) for replica in replicas if weights.of(replica.colour)}
+    return tuple(Serving(colour=colour, version=version) for colour, version in sorted(there))
+
+
+def needing(tags: tuple[str, ...], carried: Mapping[str, frozenset[str]]) -> Needs | None:
+    """Return a release of `carried` (its migrations by its version) that needs one of `tags`, the newest first; None when each lives without them."""
+    return next((Needs(version=version, tag=tag) for version, own in carried.items() for tag in reversed(tags) if tag in own), None)
+
+
+def newest_after(applied: tuple[Migration, ...], to: str | None) -> tuple[Migration, ...]:
+    """Return what was applied after `to`, oldest first; the newest alone when `to` is not given."""
+    if to is None:
+        return applied[-1:]
+    return applied[[migration.tag for migration in applied].index(to) + 1 :]
+
+
+def unannounced(dropped: tuple[str, ...], losses: tuple[Loss, ...]) -> tuple[str, ...]:
+    """Return what the catalogue lost (`table.column`) and nobody announced. Where an announced loss is unknown, it may be anything."""
+    if any(loss.kind is LossKind.UNKNOWN for loss in losses):
+        return ()
+    announced = {loss.what.removeprefix("public.") for loss in losses}
+    return tuple(column for column in dropped if column not in announced and column.rpartition(".")[0] not in announced)
+
+
+def failures(report: SmokeReport) -> str:
+    """Return what failed, in one line."""
+    return "; ".join(f"{check.name}: {check.detail}" for check in report.failures) or "no test ran"
