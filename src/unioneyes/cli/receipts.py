@@ -14,7 +14,7 @@ from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration, format_share
 from unioneyes.operations.deployment.model import Figures, Receipt, VerifyResult, Watched
-from unioneyes.operations.rollback.model import Afterwards, MigrationsTakenBack
+from unioneyes.operations.rollback.model import Afterwards, MigrationsTakenBack, Restored
 from unioneyes.ports.database import Loss
 from unioneyes.ports.runs import RolledBack
 from unioneyes.runbook.views import EntryKind, JournalEntry
@@ -60,6 +60,24 @@ def taken_back_text(ink: Ink, done: MigrationsTakenBack) -> str:
     rows = [(str(row.id), row.tag or "unknown", row.sha256[:_DIGEST_SHOWN], rfc3339(row.created_at)) for row in done.ledger]
     ledger = table(ink, ("id", "migration", "sha256", "created"), rows, empty="the ledger is empty")
     return f"{told}\n\n{ink.bold('Migration ledger, its last rows')}\n{ledger}"
+
+
+def restored_text(ink: Ink, done: Restored) -> str:
+    """Return what a restore shows for itself: what is in use no more, and where it is."""
+    told = facts(
+        ink,
+        (
+            ("live now", f"{done.database} as of {rfc3339(done.taken_at)}, from {done.backup}"),
+            ("kept", f"{done.kept}: all that was live before; when it is needed no more: {done.drop}"),
+            *(("columns", f"{column} is in {done.kept} only") for column in done.difference.columns),
+            ("members out for", format_duration(done.closed_for)),
+            ("healthy in", f"{format_duration(done.healthy_in)} (promised: 5 min)"),
+            *_afterwards(done.afterwards),
+        ),
+    )
+    rows = [(each.table, f"{each.only_live:,}", f"{each.only_backup:,}") for each in done.difference.tables]
+    shown = table(ink, ("table", "rows kept aside", "rows that came back"), rows, empty="nothing was written since the backup")
+    return f"{told}\n\n{ink.bold('Written since the backup')}\n{shown}"
 
 
 def ledger_text(ink: Ink, journal: Sequence[JournalEntry]) -> str:
@@ -164,5 +182,6 @@ _SHOWN: Mapping[str, Callable[[Ink, JsonValue, JsonValue], str]] = {
     "deployment.start": lambda ink, result, request: receipt_text(ink, TypeAdapter(Receipt).validate_python(result), bake=_bake(request)),
     "deployment.verify": lambda ink, result, _: verify_text(ink, TypeAdapter(VerifyResult).validate_python(result)),
     "rollback.migration": lambda ink, result, _: taken_back_text(ink, TypeAdapter(MigrationsTakenBack).validate_python(result)),
+    "rollback.restore": lambda ink, result, _: restored_text(ink, TypeAdapter(Restored).validate_python(result)),
     "rollback.traffic": lambda ink, result, _: rolled_back_text(ink, TypeAdapter(RolledBack).validate_python(result)),
 }

@@ -10,7 +10,7 @@ from unioneyes.cli.request import asks_for
 from unioneyes.kernel.problems import ExitCode
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
-from unioneyes.operations.rollback.model import RollBackMigrationRequest, RollbackOption
+from unioneyes.operations.rollback.model import RestoreRequest, RollBackMigrationRequest, RollbackOption
 from unioneyes.ports.runs import RollBackTrafficRequest
 
 
@@ -30,6 +30,15 @@ def migration(request: RollBackMigrationRequest, *, how: Launch = LAUNCH, sure: 
     Refused while a release that gets members' requests needs it. What it destroys is shown first, and its database's name asked for.
     """
     return launch("rollback.migration", request, how, where, output, sure=sure)
+
+
+@asks_for(RestoreRequest)
+def restore(request: RestoreRequest, *, how: Launch = LAUNCH, sure: Sure = SURE, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Put a verified backup in the live database's place; the database that was live is kept.
+
+    Restored beside it and compared first; what was written since the backup is counted. The database's name is asked for.
+    """
+    return launch("rollback.restore", request, how, where, output, sure=sure)
 
 
 def plan(*, where: Where = HERE, output: Output = PRINTED) -> ExitCode:

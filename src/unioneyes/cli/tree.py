@@ -50,6 +50,7 @@ VERBS = (
     Verb("deploy smoke", "URL", "deploy:smoke", "Run the service's end-to-end flows against an address."),
     Verb("rollback traffic", "", "rollback:traffic", "Send the members back to the colour that served before."),
     Verb("rollback migration", "", "rollback:migration", "Take the newest migration back by its rollback file, after a verified backup."),
+    Verb("rollback restore", "", "rollback:restore", "Put a verified backup in the live database's place; the database that was live is kept."),
     Verb("rollback plan", "", "rollback:plan", "Show which ways back are open now, and how long each takes."),
     Verb("run list", "", "run:list_runs", "List the runs, newest first."),
     Verb("run show", "RUN", "run:show", "Show a run: its plan, where it is, and its result."),

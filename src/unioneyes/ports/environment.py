@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from unioneyes.ports.checklist import Checklist
-from unioneyes.ports.database import Backups, Migrations
+from unioneyes.ports.database import Backups, Migrations, Restores
 from unioneyes.ports.documents import Documents
 from unioneyes.ports.notifier import Notifier
 from unioneyes.ports.releases import Releases
@@ -46,5 +46,6 @@ class Environment:
     service: Service
     migrations: Migrations
     backups: Backups
+    restores: Restores
     notifier: Notifier
     documents: Documents

@@ -9,6 +9,8 @@ from unioneyes.adapters.git import ReleaseChecklist
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OWNER
 from unioneyes.adapters.postgres.migrations import DrizzleMigrations
+from unioneyes.adapters.postgres.restores import RestoresBeside
+from unioneyes.adapters.postgres.server import SUPERUSER
 from unioneyes.adapters.service import HttpService, SyntheticMember
 from unioneyes.adapters.slack import SlackNotifier
 from unioneyes.claims.releases import Catalogue, migration_folders, newest_migration
@@ -77,6 +79,12 @@ def build_environment(stack: Stack) -> Environment:
             database_url=stack.database_url(BACKUP),
             scratch_folder=stack.layout.scratch,
             migration_names=migrations.tags,
+        ),
+        restores=RestoresBeside(
+            admin=lambda database: stack.primary.url(role=SUPERUSER, password=stack.secrets.superuser, database=database),
+            database=DATABASE,
+            folder=stack.layout.backups,
+            data_folder=stack.primary.data,
         ),
         notifier=SlackNotifier(token=stack.secrets.slack_token, base_url=stack.slack_url),
         documents=MarkdownFolder(stack.layout.documents),

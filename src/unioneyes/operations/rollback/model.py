@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from unioneyes.ports.database import LedgerRow, Loss
+from unioneyes.ports.database import Difference, LedgerRow, Loss
 from unioneyes.ports.traffic import Colour
 from unioneyes.runbook.plan import Plan
 
@@ -74,6 +74,57 @@ class MigrationsTakenBack:
     healthy_in: timedelta
     """From the order to the serving release's passed smoke tests on the older schema."""
     afterwards: Afterwards
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreRequest:
+    """Put a backup in the live database's place (`rollback.restore`)."""
+
+    reason: str
+    """Why, for the incident report and the announcement: data-corruption, vulnerability, feature-broken, data-integrity, or your own words."""
+    backup: str | None = None
+    """Name of the backup; the newest verified one when not given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestorePlan(Plan):
+    """Everything that a restore will do."""
+
+    backup: str
+    taken_at: datetime
+    schema: str | None
+    """Tag of the newest migration in the backup."""
+    database: str
+    serving: tuple[Serving, ...]
+    """Who gets members' requests, and must live with the backup's schema."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """The backup is the live database."""
+
+    backup: str
+    taken_at: datetime
+    database: str
+    kept: str
+    """Name of the database that was live before, with everything that was written since."""
+    difference: Difference
+    """What it holds and the restored one does not, counted while nobody wrote."""
+    drop: str
+    """What a person types when it is needed no more."""
+    closed_for: timedelta
+    """How long members were answered with 503."""
+    healthy_in: timedelta
+    """From the order to a healthy answer, as members reach it."""
+    afterwards: Afterwards
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maintenance:
+    """From when on members are answered with 503."""
+
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,16 @@ def needing(tags: tuple[str, ...], carried: Mapping[str, frozenset[str]]) -> Nee
     return next((Needs(version=version, tag=tag) for version, own in carried.items() for tag in reversed(tags) if tag in own), None)
 
 
+def beyond(carried: tuple[str, ...], head: str | None) -> str | None:
+    """Return the first of a release's migrations (oldest first) that a schema ending at `head` lacks; None when it has them all.
+
+    A head that the release does not carry is a newer one: schemas only grow.
+    """
+    if head is None:
+        return carried[0] if carried else None
+    return next(iter(carried[carried.index(head) + 1 :]), None) if head in carried else None
+
+
 def newest_after(applied: tuple[Migration, ...], to: str | None) -> tuple[Migration, ...]:
     """Return what was applied after `to`, oldest first; the newest alone when `to` is not given."""
     if to is None:

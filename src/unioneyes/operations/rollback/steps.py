@@ -51,7 +51,7 @@ def end_maintenance(traffic: Traffic) -> None:
 
 @step(effect=Effect.READ, time_limit=timedelta(minutes=2))
 def verify_serving(service: Service, *, version: str) -> ServesAgain:
-    """The previous release answers, as members reach it, and is healthy.
+    """The release answers, as members reach it, and is healthy.
 
     Source: option A, "Verify rollback".
     """
