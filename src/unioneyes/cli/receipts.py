@@ -14,7 +14,7 @@ from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration, format_share
 from unioneyes.operations.deployment.model import Figures, Receipt, VerifyResult, Watched
-from unioneyes.operations.rollback.model import Afterwards, MigrationsTakenBack, Restored
+from unioneyes.operations.rollback.model import Afterwards, MigrationsTakenBack, ReleaseRolledBack, Restored
 from unioneyes.ports.database import Loss
 from unioneyes.ports.runs import RolledBack
 from unioneyes.runbook.views import EntryKind, JournalEntry
@@ -42,6 +42,22 @@ def result_text(ink: Ink, runbook: str, result: JsonValue, *, request: JsonValue
 def receipt_text(ink: Ink, receipt: Receipt, *, bake: timedelta | None = None) -> str:
     """Return a deployment's receipt. `bake` is how long a watch was asked for."""
     return "\n".join(_receipt(ink, receipt, bake))
+
+
+def release_rolled_back_text(ink: Ink, done: ReleaseRolledBack) -> str:
+    """Return what going back to an earlier revision shows for itself."""
+    settings = ", ".join(f"{name}={value}" for name, value in sorted(done.configuration.items()))
+    return facts(
+        ink,
+        (
+            ("serving", f"{done.version} on {done.colour}, revision {done.revision}"),
+            ("with", settings),
+            ("instead of", done.away_from),
+            ("switch", f"{format_duration(done.shifted_in)}, confirmed by the data plane"),
+            ("healthy in", f"{format_duration(done.healthy_in)} (promised: 5 min)"),
+            *_afterwards(done.afterwards),
+        ),
+    )
 
 
 def taken_back_text(ink: Ink, done: MigrationsTakenBack) -> str:
@@ -182,6 +198,7 @@ _SHOWN: Mapping[str, Callable[[Ink, JsonValue, JsonValue], str]] = {
     "deployment.start": lambda ink, result, request: receipt_text(ink, TypeAdapter(Receipt).validate_python(result), bake=_bake(request)),
     "deployment.verify": lambda ink, result, _: verify_text(ink, TypeAdapter(VerifyResult).validate_python(result)),
     "rollback.migration": lambda ink, result, _: taken_back_text(ink, TypeAdapter(MigrationsTakenBack).validate_python(result)),
+    "rollback.release": lambda ink, result, _: release_rolled_back_text(ink, TypeAdapter(ReleaseRolledBack).validate_python(result)),
     "rollback.restore": lambda ink, result, _: restored_text(ink, TypeAdapter(Restored).validate_python(result)),
     "rollback.traffic": lambda ink, result, _: rolled_back_text(ink, TypeAdapter(RolledBack).validate_python(result)),
 }

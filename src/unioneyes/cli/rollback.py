@@ -10,7 +10,7 @@ from unioneyes.cli.request import asks_for
 from unioneyes.kernel.problems import ExitCode
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
-from unioneyes.operations.rollback.model import RestoreRequest, RollBackMigrationRequest, RollbackOption
+from unioneyes.operations.rollback.model import RestoreRequest, RollBackMigrationRequest, RollbackOption, RollBackReleaseRequest
 from unioneyes.ports.runs import RollBackTrafficRequest
 
 
@@ -21,6 +21,15 @@ def traffic(request: RollBackTrafficRequest, *, how: Launch = LAUNCH, where: Whe
     Takes the service over from a deployment that is under way; that run stops where it is.
     """
     return launch("rollback.traffic", request, how, where, output)
+
+
+@asks_for(RollBackReleaseRequest)
+def release(request: RollBackReleaseRequest, *, how: Launch = LAUNCH, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Start the previous release again, with its own configuration, and send the members there.
+
+    For when it is not warm any more; `ue rollback traffic` is faster while it is.
+    """
+    return launch("rollback.release", request, how, where, output)
 
 
 @asks_for(RollBackMigrationRequest)

@@ -49,6 +49,7 @@ VERBS = (
     Verb("deploy verify", "[RUN]", "deploy:verify", "Verify what serves now, or show how an earlier deployment was verified."),
     Verb("deploy smoke", "URL", "deploy:smoke", "Run the service's end-to-end flows against an address."),
     Verb("rollback traffic", "", "rollback:traffic", "Send the members back to the colour that served before."),
+    Verb("rollback release", "", "rollback:release", "Start the previous release again, with its own configuration, and send the members there."),
     Verb("rollback migration", "", "rollback:migration", "Take the newest migration back by its rollback file, after a verified backup."),
     Verb("rollback restore", "", "rollback:restore", "Put a verified backup in the live database's place; the database that was live is kept."),
     Verb("rollback plan", "", "rollback:plan", "Show which ways back are open now, and how long each takes."),

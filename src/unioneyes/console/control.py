@@ -11,7 +11,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from pydantic import SecretStr
 
-from unioneyes.console.deployments import DEPLOYMENT, ROLLBACK, deployment_view
+from unioneyes.console.deployments import DEPLOYMENT, ROLLBACKS, deployment_view
 from unioneyes.console.journals import Journals
 from unioneyes.console.sampler import Sampler
 from unioneyes.kernel.clock import now
@@ -44,12 +44,12 @@ class Control:
 
     def deployment(self, run: RunView) -> DeploymentView:
         """Return the deployment that `run` is."""
-        rollbacks = self.engine.runs(runbook=ROLLBACK, limit=_ROLLBACKS)
+        rollbacks = self._rollbacks(_ROLLBACKS)
         return deployment_view(run, self.engine.planned(run.id), self.journals.of(run.id), rollbacks)
 
     def deployments(self, *, limit: int, before: str | None) -> tuple[DeploymentView, ...]:
         """Return deployments, newest first, without their phases."""
-        rollbacks = self.engine.runs(runbook=ROLLBACK, limit=limit)
+        rollbacks = self._rollbacks(limit)
         return tuple(
             deployment_view(run, self.engine.planned(run.id), (), rollbacks) for run in self.engine.runs(runbook=DEPLOYMENT, limit=limit, before=before)
         )
@@ -82,6 +82,9 @@ class Control:
             lock=self.engine.lock(),
             unavailable=tuple(unavailable),
         )
+
+    def _rollbacks(self, limit: int) -> tuple[RunView, ...]:
+        return tuple(run for runbook in ROLLBACKS for run in self.engine.runs(runbook=runbook, limit=limit))
 
     def _colour(self, colour: Colour, view: TrafficView | None, replicas: Sequence[Replica] | None) -> ColourStatus:
         own = None if replicas is None else [replica for replica in replicas if replica.colour is colour]

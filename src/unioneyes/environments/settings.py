@@ -41,6 +41,8 @@ class ServiceSettings(_Section):
 
     replicas: Annotated[int, Field(ge=1, le=8)] = 2
     """Replicas per colour."""
+    pool_size: Annotated[int, Field(ge=1, le=100)] = 8
+    """Connections of one replica to the database, at most. Holds from the next deployment on: what serves keeps what it was started with."""
     port: Port | None = None
     """Where members reach it; 8080 when not given."""
     preview_port: Port | None = None

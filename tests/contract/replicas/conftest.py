@@ -48,6 +48,8 @@ def service_in(edge: Edge) -> Service:
         folder=folder,
         logs_folder=folder,
         state_file=folder / "replicas.json",
+        revisions_file=folder / "revisions.json",
+        configuration=dict,
     )
     return Service(edge=edge, replicas=replicas)
 

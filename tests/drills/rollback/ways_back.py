@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import LiteralString
 
 import psycopg
+from psycopg.sql import SQL, Identifier
 
 from tests.drills.main_job.main_job import MainJob
 from unioneyes.adapters.postgres.bootstrap import DATABASE
@@ -27,6 +28,34 @@ def one(job: MainJob, query: LiteralString, *, database: str = DATABASE) -> obje
         row = connection.execute(query).fetchone()
     assert row is not None
     return row[0]
+
+
+def databases(job: MainJob) -> set[str]:
+    """Return the names of the operated server's databases that belong to the service."""
+    with admin(job, "postgres") as connection:
+        return {str(row[0]) for row in connection.execute("select datname from pg_database where datname like 'unioneyes%'").fetchall()}
+
+
+def claims(job: MainJob, database: str = DATABASE) -> set[str]:
+    """Return the claims of every tenant."""
+    with admin(job, database) as connection:
+        return {str(row[0]) for row in connection.execute("select id from claims").fetchall()}
+
+
+def backed_up(job: MainJob, name: str) -> str:
+    """A verified backup of what stands now exists."""
+    backups = job.stack.environment.backups
+    backups.create(name)
+    backups.verify(name)
+    backups.discard_scratch(name)
+    return name
+
+
+def drop_kept(job: MainJob) -> None:
+    """No database of an earlier restore is left."""
+    with admin(job, "postgres") as connection:
+        for name in databases(job) - {DATABASE}:
+            connection.execute(SQL("drop database {} with (force)").format(Identifier(name)))
 
 
 def deadlines(job: MainJob) -> int:

@@ -77,6 +77,53 @@ class MigrationsTakenBack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RollBackReleaseRequest:
+    """Start the previous release again, with its own configuration, and send the members there (`rollback.release`)."""
+
+    reason: str
+    """Why, for the incident report and the announcement: data-corruption, vulnerability, feature-broken, data-integrity, or your own words."""
+    to: int | None = None
+    """Number of the revision to go back to; the one before that was not bad, when not given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollBackReleasePlan(Plan):
+    """Everything that going back to a revision will do."""
+
+    revision: int
+    version: str
+    """The version that the members get back."""
+    replicas: int
+    configuration: dict[str, str]
+    """What it served with then; the environment may say something else now."""
+    colour: Colour
+    """Where it will stand."""
+    away_from: str
+    """The version that they leave."""
+    bad_since: datetime | None
+    """When members first reached that one; None when unknown."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRolledBack:
+    """The members are served by an earlier revision again."""
+
+    revision: int
+    version: str
+    configuration: dict[str, str]
+    colour: Colour
+    away_from: str
+    bad_since: datetime | None
+    deployment: str | None
+    shifted_in: timedelta
+    """How long the data plane took to confirm the switch."""
+    healthy_in: timedelta
+    """From the order to a healthy answer of the earlier revision, as members reach it."""
+    afterwards: Afterwards
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreRequest:
     """Put a backup in the live database's place (`rollback.restore`)."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from unioneyes.operations.rollback.model import Serving
 from unioneyes.ports.database import Loss, LossKind, Migration
-from unioneyes.ports.replicas import Replica
+from unioneyes.ports.replicas import Replica, Revision
 from unioneyes.ports.service import SmokeReport
 from unioneyes.ports.traffic import Colour, Weights
 
@@ -62,6 +62,15 @@ def serving(weights: Weights, replicas: tuple[Replica, ...]) -> tuple[Serving, .
 def needing(tags: tuple[str, ...], carried: Mapping[str, frozenset[str]]) -> Needs | None:
     """Return a release of `carried` (its migrations by its version) that needs one of `tags`, the newest first; None when each lives without them."""
     return next((Needs(version=version, tag=tag) for version, own in carried.items() for tag in reversed(tags) if tag in own), None)
+
+
+def earlier(revisions: tuple[Revision, ...], serving: str) -> Revision | None:
+    """Return the newest revision (`revisions` are newest first) before the one that serves, which was not bad; None when there is none.
+
+    Where a release was given the members only for a moment, and they were sent back, the newest revision is not the one that serves.
+    """
+    current = next((at for at, revision in enumerate(revisions) if revision.version == serving), -1)
+    return next((revision for revision in revisions[current + 1 :] if not revision.bad and revision.version != serving), None)
 
 
 def beyond(carried: tuple[str, ...], head: str | None) -> str | None:

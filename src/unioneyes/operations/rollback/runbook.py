@@ -59,7 +59,7 @@ class RollBackTraffic:
         run = current_run.get()
         deployment = plan.deployment or run.took_over_from
         ordered = note_order()
-        shifted = shift_traffic_back(env.traffic, to=plan.back_to)
+        shifted = shift_traffic_back(env.traffic, env.replicas, to=plan.back_to)
         end_maintenance(env.traffic)
         try:
             healthy: ServesAgain | Problem = verify_serving(env.service, version=plan.version)

@@ -34,12 +34,14 @@ def note_order() -> Ordered:
 
 
 @step(effect=Effect.CHANGE)
-def shift_traffic_back(traffic: Traffic, *, to: Colour) -> TrafficShifted:
-    """All new requests reach the colour that served before.
+def shift_traffic_back(traffic: Traffic, replicas: Replicas, *, to: Colour) -> TrafficShifted:
+    """All new requests reach the good release again.
 
     Source: Rollback Steps, option A.
     """
-    return traffic.shift(Weights.all_to(to))
+    shifted = traffic.shift(Weights.all_to(to))
+    replicas.mark_served(to, after_rollback=True)
+    return shifted
 
 
 @step(effect=Effect.CHANGE)
