@@ -52,7 +52,7 @@ VERBS = (
     Verb("rollback release", "", "rollback:release", "Start the previous release again, with its own configuration, and send the members there."),
     Verb("rollback migration", "", "rollback:migration", "Take the newest migration back by its rollback file, after a verified backup."),
     Verb("rollback restore", "", "rollback:restore", "Put a verified backup in the live database's place; the database that was live is kept."),
-    Verb("rollback plan", "", "rollback:plan", "Show which ways back are open now, and how long each takes."),
+    Verb("rollback plan", "", "rollback:plan", "Show which ways back are open now, how long each takes and what it loses, best first."),
     Verb("run list", "", "run:list_runs", "List the runs, newest first."),
     Verb("run show", "RUN", "run:show", "Show a run: its plan, where it is, and its result."),
     Verb("run watch", "RUN", "run:watch", "Follow a run live until it ends."),

@@ -212,10 +212,12 @@ def show_traffic(control: Parts, by: Admitted, last: Annotated[int, Query(ge=1, 
 
 
 @router.get("/rollback/options")
-def show_rollback_options(control: Parts, by: Admitted) -> tuple[RollbackOption, ...]:
-    """Return which ways back are open now, as probed."""
+def show_rollback_options(
+    control: Parts, by: Admitted, reason: Annotated[str | None, Query(min_length=1, max_length=1000)] = None
+) -> tuple[RollbackOption, ...]:
+    """Return which ways back are open now, as probed, best first; one proposed, where `reason` is one of the document's triggers."""
     del by
-    return rollback_options(control.environment)
+    return rollback_options(control.environment, control.measured(), reason)
 
 
 @router.get("/deployments")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
@@ -62,6 +62,12 @@ def deployment_view(run: RunView, plan: PlanView, journal: Sequence[JournalEntry
         watch_left=seconds(figures.get("left_s")) if run.step == WATCH and not run.status.ended else None,
         problem=run.problem,
     )
+
+
+def step_times(journal: Sequence[JournalEntry]) -> dict[str, timedelta]:
+    """Return how long each step of a run took that was done."""
+    done = ((entry.step, seconds(entry.data.get("took_s"))) for entry in journal if entry.kind is EntryKind.STEP_DONE)
+    return {step: took for step, took in done if step is not None and took is not None}
 
 
 def status_words(run: RunView, rollback: RunView | None) -> str:

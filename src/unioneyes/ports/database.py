@@ -182,6 +182,8 @@ class Backup:
     schema: str | None
     """Tag of the newest migration in it."""
     state: BackupState
+    verified_in: timedelta | None = None
+    """How long its restore and the comparison took; None while it is unproven."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -235,11 +235,37 @@ class RollbackOption:
 
     option: str
     """`A`, `B` or `C`, as the document names them."""
+    runbook: str
+    """`rollback.traffic`: what carries it out."""
     title: str
     possible: bool
     why: str
     """Why it is possible, or why not."""
     takes: timedelta | None
-    """As probed just now; None when it was not, or can't be."""
+    """As probed just now, or as measured the last time; None when it was not, or can't be."""
     data_lost: str
-    """What members would lose."""
+    """What members would lose; `none` where they lose nothing."""
+    command: str
+    """What a person types for it."""
+    proposed: str | None = None
+    """Why it is the one for the reason that was given; None for every other."""
+
+    @property
+    def loses(self) -> bool:
+        """True when members lose something that they wrote."""
+        return self.data_lost != NOTHING_LOST
+
+
+NOTHING_LOST = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What earlier runs took, from their journals; None where no run shows it."""
+
+    start: timedelta | None = None
+    """Starting and smoke-testing the release that serves, in the deployment that brought it."""
+    rehearsal: timedelta | None = None
+    """Trying a migration and its way back on a restored copy, the last time."""
+    migrated: bool = False
+    """True when the deployment that brought the release that serves also changed the schema."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
-from unioneyes.operations.rollback.model import Serving
+from unioneyes.operations.rollback.model import RollbackOption, Serving
+from unioneyes.operations.rollback.reasons import Trigger
 from unioneyes.ports.database import Loss, LossKind, Migration
 from unioneyes.ports.replicas import Replica, Revision
 from unioneyes.ports.service import SmokeReport
@@ -101,3 +103,43 @@ def unannounced(dropped: tuple[str, ...], losses: tuple[Loss, ...]) -> tuple[str
 def failures(report: SmokeReport) -> str:
     """Return what failed, in one line."""
     return "; ".join(f"{check.name}: {check.detail}" for check in report.failures) or "no test ran"
+
+
+def ranked(options: tuple[RollbackOption, ...]) -> tuple[RollbackOption, ...]:
+    """Return the options, best first: those that are open, then those that lose nothing, then the fastest; what was never measured comes last."""
+    return tuple(sorted(options, key=lambda option: (not option.possible, option.loses, option.takes is None, option.takes or timedelta(0))))
+
+
+def propose(options: tuple[RollbackOption, ...], trigger: Trigger, *, migrated: bool) -> tuple[RollbackOption, ...]:
+    """Return the options, one of them proposed for `trigger`: what mends it, or, while that is closed, what opens it. `options` are ranked.
+
+    `migrated` says that the release that serves came with a migration, which may be what harmed the data.
+    """
+    mends, because = _mends(trigger, migrated=migrated)
+    chosen = next((option for option in options if option.runbook in mends and option.possible), None)
+    if chosen is not None:
+        return tuple(replace(option, proposed=f"{trigger.spelled}: {because}") if option is chosen else option for option in options)
+    closed = next((option for option in options if option.runbook in mends), None)
+    opens = next((option for option in options if option.runbook in _RELEASES and option.possible), None)
+    if closed is None or opens is None:
+        return options
+    first = f"{trigger.spelled}: {because}; that is closed ({closed.why}), and this opens it"
+    return tuple(replace(option, proposed=first) if option is opens else option for option in options)
+
+
+_RELEASES = ("rollback.traffic", "rollback.release")
+
+
+def _mends(trigger: Trigger, *, migrated: bool) -> tuple[tuple[str, ...], str]:
+    """Return the runbooks that mend `trigger`, and why."""
+    match trigger:
+        case Trigger.DATA_CORRUPTION:
+            return ("rollback.restore",), "only a backup from before holds sound data"
+        case Trigger.DATA_INTEGRITY if migrated:
+            return ("rollback.migration",), "the release that serves changed the schema, so its migration is taken back"
+        case Trigger.DATA_INTEGRITY:
+            return ("rollback.restore",), "no migration came with the release that serves, so only a backup from before is whole"
+        case Trigger.VULNERABILITY:
+            return _RELEASES, "the fastest way to another release"
+        case Trigger.FEATURE_BROKEN:
+            return _RELEASES, "the release before it had the feature, and no data is lost"
