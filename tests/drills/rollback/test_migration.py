@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 from pydantic import TypeAdapter
 
 from tests.drills.main_job.main_job import MainJob
 from tests.drills.rollback.ways_back import COLUMNS, REASON, deadlines, filled_deadlines, one
+from unioneyes.cli.client import Api
+from unioneyes.cli.options import Where
 from unioneyes.environments.local.members import run_members
+from unioneyes.kernel.problems import ReportedProblem
 from unioneyes.operations.rollback.model import MigrationsTakenBack
 
 
@@ -68,6 +73,15 @@ def test_nothing_is_destroyed_before_its_name_was_typed(migrated: MainJob, confi
     said = migrated.stack.ue("rollback", "migration", *REASON, *confirm)
     assert said.code == 3, said.err
     assert "--confirm unioneyes" in said.err
+    assert migrated.ledger() == before
+
+
+def test_the_api_asks_for_the_name_too(migrated: MainJob) -> None:
+    before = migrated.ledger()
+    with closing(Api(Where(home=migrated.stack.home))) as api:
+        for typed in (None, "", "claims"):
+            with pytest.raises(ReportedProblem, match="can't be brought back"):
+                api.start("rollback.migration", {"reason": "a drill"}, confirm=typed)
     assert migrated.ledger() == before
 
 
