@@ -38,6 +38,8 @@ from unioneyes.ports.database import (
 _ADMIN_LIMIT = timedelta(seconds=30)
 _CREATE_LIMIT = timedelta(minutes=5)
 _RESTORE_LIMIT = timedelta(hours=1)
+_COUNT_LIMIT = timedelta(minutes=1)
+"""Of one table, for a plan: somebody waits for it."""
 _READ_LIMIT = timedelta(minutes=30)
 """Of one table."""
 _LOCK_WAIT = timedelta(seconds=10)
@@ -75,7 +77,7 @@ class RestoresBeside:
     def written_since(self, backup: str) -> tuple[TableRows, ...]:
         """Return the rows now and in the backup, per table that has another number of them. Raises: NoSuchBackup, DatabaseUnavailable."""
         before = {table.table: table.rows for table in self._manifest(backup).fingerprint.tables}
-        with self._session(self.database) as session:
+        with self._session(self.database, within=_COUNT_LIMIT) as session:
             now = {name: count_rows(session, table) for table in columns_of(session) if (name := Identifier(*table).as_string(session))}
         tables = sorted({*before, *now})
         counted = (TableRows(table=_plain(table), now=now.get(table, 0), backup=before.get(table, 0)) for table in tables)

@@ -28,8 +28,12 @@ _UNSAID = '"..."'
 def rollback_options(env: Environment, measured: Measured, reason: str | None = None) -> tuple[RollbackOption, ...]:
     """Return the options of the document, best first, with what speaks for and against each; one proposed, where `reason` is one of the triggers."""
     said = _UNSAID if reason is None else reason if reason in set(Trigger) else f'"{reason}"'
-    found = ranked((_traffic(env, said), _release(env, measured, said), _migration(env, measured, said), _restore(env, said)))
-    return propose(found, Trigger(reason), migrated=measured.migrated) if reason in set(Trigger) else found
+    migration = _migration(env, measured, said)
+    found = ranked((_traffic(env, said), _release(env, measured, said), migration, _restore(env, said)))
+    if reason not in set(Trigger):
+        return found
+    # One that nobody who is served needs came with a release that is gone already.
+    return propose(found, Trigger(reason), migrated=measured.migrated or migration.possible)
 
 
 def _traffic(env: Environment, said: str) -> RollbackOption:

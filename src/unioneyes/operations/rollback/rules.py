@@ -113,7 +113,7 @@ def ranked(options: tuple[RollbackOption, ...]) -> tuple[RollbackOption, ...]:
 def propose(options: tuple[RollbackOption, ...], trigger: Trigger, *, migrated: bool) -> tuple[RollbackOption, ...]:
     """Return the options, one of them proposed for `trigger`: what mends it, or, while that is closed, what opens it. `options` are ranked.
 
-    `migrated` says that the release that serves came with a migration, which may be what harmed the data.
+    `migrated` says that the last release came with a migration, which may be what harmed the data.
     """
     mends, because = _mends(trigger, migrated=migrated)
     chosen = next((option for option in options if option.runbook in mends and option.possible), None)
@@ -136,9 +136,9 @@ def _mends(trigger: Trigger, *, migrated: bool) -> tuple[tuple[str, ...], str]:
         case Trigger.DATA_CORRUPTION:
             return ("rollback.restore",), "only a backup from before holds sound data"
         case Trigger.DATA_INTEGRITY if migrated:
-            return ("rollback.migration",), "the release that serves changed the schema, so its migration is taken back"
+            return ("rollback.migration",), "the last migration came with what harmed it, so it is taken back"
         case Trigger.DATA_INTEGRITY:
-            return ("rollback.restore",), "no migration came with the release that serves, so only a backup from before is whole"
+            return ("rollback.restore",), "no migration came with the last release, so only a backup from before is whole"
         case Trigger.VULNERABILITY:
             return _RELEASES, "the fastest way to another release"
         case Trigger.FEATURE_BROKEN:
