@@ -1,4 +1,7 @@
-"""The worker is killed in the steps of each way back: another takes over, and everything ends as it does for a twin that nobody disturbs."""
+"""The worker is killed in the steps of each way back: another takes over, and everything ends as it does for a twin that nobody disturbs.
+
+`make campaign` keeps the table that this file writes as `docs/measured/rollback-kills.md`.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -16,8 +20,13 @@ from tests.drills.rollback.ways_back import COLUMNS, admin, backed_up, databases
 from unioneyes.adapters.postgres.bootstrap import DATABASE
 from unioneyes.cli.client import Api
 from unioneyes.cli.options import Where
+from unioneyes.cli.output import Ink, table
 from unioneyes.runbook.views import EntryKind
 
+pytestmark = pytest.mark.timeout(600)
+
+KEPT = Path(__file__).parents[3] / ".cache" / "rollback-kills.txt"
+COLUMNS_KEPT = ("way back", "killed in", "the kill fell", "taken over in", "ended as its twin")
 SMOKE_WITHIN = timedelta(seconds=60)
 TWIN = "twin"
 """The backup that each restore brings back."""
@@ -104,8 +113,10 @@ def test_a_restore_survives_the_kill_of_its_worker(job: MainJob, twins: dict[str
 def test_every_step_that_the_journal_names_survives_the_kill_of_its_worker(job: MainJob, twins: dict[str, tuple[EndState, tuple[str, ...]]], way: Way) -> None:
     _, steps = twin(job, twins, way)
     assert len(steps) > 5
-    for step in steps:
-        killed_as_its_twin(job, twins, way, step)
+    rows = [killed_as_its_twin(job, twins, way, step) for step in steps]
+    KEPT.parent.mkdir(exist_ok=True)
+    with KEPT.open("a", encoding="utf-8") as kept:
+        kept.write(table(Ink(colour=False), COLUMNS_KEPT, rows, empty="no kill came to its end") + "\n\n")
 
 
 def twin(job: MainJob, twins: dict[str, tuple[EndState, tuple[str, ...]]], way: Way) -> tuple[EndState, tuple[str, ...]]:
@@ -122,20 +133,23 @@ def twin(job: MainJob, twins: dict[str, tuple[EndState, tuple[str, ...]]], way: 
     return twins[way.runbook]
 
 
-def killed_as_its_twin(job: MainJob, twins: dict[str, tuple[EndState, tuple[str, ...]]], way: Way, step: str) -> None:
-    """The worker was killed in `step`, another one took over, and the end is that of the twin."""
+def killed_as_its_twin(job: MainJob, twins: dict[str, tuple[EndState, tuple[str, ...]]], way: Way, step: str) -> tuple[str, ...]:
+    """The worker was killed in `step`, another one took over, and the end is that of the twin; return a line about it."""
     undisturbed, steps = twin(job, twins, way)
     assert step in steps
     way.prepare(job)
     told, reports = len(job.announced()), incidents(job)
     with job.chat(mode="slow", seconds=2, method="chat.postMessage"):  # so that the last step is under way when the kill comes
-        run, _ = job.kill_worker_in(step, way.request, runbook=way.runbook, confirm=way.confirm)
+        run, at = job.kill_worker_in(step, way.request, runbook=way.runbook, confirm=way.confirm)
         ended = job.ended(run, within=180)
     assert ended.code == 0, ended.err
     journal = job.journal(run)
     assert Counter(entry["kind"] for entry in journal)[EntryKind.RUN_ENDED] == 1
-    assert any(entry["kind"] == EntryKind.TAKEN_OVER for entry in journal), f"the kill in {step} hit nobody"
+    takeovers = [datetime.fromisoformat(str(entry["at"])) for entry in journal if entry["kind"] == EntryKind.TAKEN_OVER]
+    assert takeovers, f"the kill in {step} hit nobody"
     assert end_state(job, run, told=told, reports=reports) == undisturbed, f"killed in {step}"
+    before = any(entry["step"] == step and entry["kind"] == EntryKind.STEP_DONE and datetime.fromisoformat(str(entry["at"])) < at for entry in journal)
+    return (way.runbook, step, "just after it" if before else "within it", f"{(min(takeovers) - at).total_seconds():.1f} s", "yes")
 
 
 def end_state(job: MainJob, run: str, *, told: int, reports: int) -> EndState:
