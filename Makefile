@@ -71,7 +71,9 @@ browser: setup ## Test the console in Chromium
 	$(call pytest,browser)
 
 campaign: setup ## Run the drills that take longer than `make test` may
-	@mkdir -p .cache; rm -f .cache/kills.txt; $(BIN)/pytest tests/drills --quiet -m campaign --numprocesses $(WORKERS) --dist loadfile; ended=$$?; cat .cache/kills.txt; \
+	@mkdir -p .cache; rm -f .cache/kills.txt .cache/rollback-kills.txt; \
+	$(BIN)/pytest tests/drills --quiet -m campaign --numprocesses $(WORKERS) --dist loadfile; ended=$$?; cat .cache/kills.txt .cache/rollback-kills.txt; \
+	$(BIN)/python bench/measured.py rollback-kills --title 'The worker is killed in each step of each way back' --command 'make campaign' <.cache/rollback-kills.txt; \
 	$(BIN)/python bench/measured.py kills --title 'The worker is killed in each step, under load' --command 'make campaign' <.cache/kills.txt; exit $$ended
 
 bench: setup ## Measure what was promised; results stand in docs/measured/

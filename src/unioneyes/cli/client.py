@@ -66,9 +66,9 @@ class Api:
         """Return what a run would do. Raises: the plan's own problems."""
         return self.post("runs", {"runbook": runbook, "request": request, "dry_run": True}, PlanView)
 
-    def start(self, runbook: str, request: JsonValue, *, park: bool = False) -> Answer[RunView]:
-        """A run is under way. Raises: the plan's own problems, ServiceLocked."""
-        return self.post("runs", {"runbook": runbook, "request": request, "park": park}, RunView)
+    def start(self, runbook: str, request: JsonValue, *, park: bool = False, confirm: str | None = None) -> Answer[RunView]:
+        """A run is under way. Raises: the plan's own problems, NotConfirmed, ServiceLocked."""
+        return self.post("runs", {"runbook": runbook, "request": request, "park": park, "confirm": confirm}, RunView)
 
     def lock(self) -> LockView | None:
         """Return who holds the service; None when nobody does."""

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from pydantic import JsonValue, TypeAdapter
 
 from unioneyes.cli.client import Answer, Api
-from unioneyes.cli.confirm import confirm_reversible
+from unioneyes.cli.confirm import confirm_irreversible, confirm_reversible
 from unioneyes.cli.follow import detached, exit_code, follow, patiently
 from unioneyes.cli.options import Format, Output, Where
 from unioneyes.cli.output import report, result, say
@@ -40,25 +40,44 @@ class Launch:
     """When a step fails, wait for a person's decision, where the run would undo by itself."""
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sure:
+    """What a person types before something is done that can't be brought back; --yes never suffices."""
+
+    confirm: str | None = None
+    """Name of the database, where the plan can't be undone; asked for when not given."""
+
+
 LAUNCH = Launch()
+SURE = Sure()
 
 
-def launch(runbook: str, request: object, how: Launch, where: Where, output: Output) -> ExitCode:
-    """The run has ended, or was left alone; the exit code says how it stands."""
+def launch(runbook: str, request: object, how: Launch, where: Where, output: Output, *, sure: Sure | None = None) -> ExitCode:
+    """The run has ended, or was left alone; the exit code says how it stands. Give `sure` for a runbook whose plan may be irreversible."""
     api = Api(where)
     asked: JsonValue = TypeAdapter(type(request)).dump_python(request, mode="json")
     if how.dry_run:
         return _plan(api, runbook, asked, output)
-    facts = api.get("environment", Facts).value
-    if facts.production and not how.yes:
-        confirm_reversible(facts, api.plan(runbook, asked).value.summary, yes=False)
-    started = api.start(runbook, asked, park=how.park)
+    started = api.start(runbook, asked, park=how.park, confirm=_confirmed(api, runbook, asked, how, sure))
     if how.detach:
         result(output, started.document, lambda ink: run_text(ink, started.value))
         say(f"next: ue run watch {started.value.id}{where.flags}")
         return ExitCode.PENDING
     say(f"{started.value.id}: {started.value.summary}")
     return watch(api, started.value.id, where, output)
+
+
+def _confirmed(api: Api, runbook: str, asked: JsonValue, how: Launch, sure: Sure | None) -> str | None:
+    """Return what the person typed, where the plan asks for a name; the person wants the change. Raises: NotConfirmed."""
+    facts = api.get("environment", Facts).value
+    if sure is None and (how.yes or not facts.production):
+        return None
+    plan = api.plan(runbook, asked).value
+    if plan.confirm is not None:
+        return confirm_irreversible(facts, plan, plan.confirm, typed=sure.confirm if sure else None)
+    confirm_reversible(facts, plan.summary, yes=how.yes)
+    return None
 
 
 def _plan(api: Api, runbook: str, asked: JsonValue, output: Output) -> ExitCode:

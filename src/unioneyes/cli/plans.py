@@ -39,7 +39,8 @@ def blockers(plan: PlanView) -> tuple[Gate, ...]:
 
 def _lines(ink: Ink, plan: PlanView) -> Iterator[str]:
     yield ink.bold(plan.summary)
-    yield facts(ink, (("runbook", plan.runbook), ("plan", plan.hash)))
+    asks = f"{plan.confirm} (this can't be brought back: --confirm {plan.confirm})" if plan.confirm else ""
+    yield facts(ink, (("runbook", plan.runbook), ("plan", plan.hash), ("type", asks)))
     gates = _gates(plan.details)
     if gates:
         yield f"\n{ink.bold('Checklist')}\n{gates_table(ink, gates)}"

@@ -10,9 +10,12 @@ from pydantic import JsonValue, TypeAdapter
 
 from unioneyes.cli.output import Ink, facts, table
 from unioneyes.cli.plans import gates_table
+from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration, format_share
 from unioneyes.operations.deployment.model import Figures, Receipt, VerifyResult, Watched
+from unioneyes.operations.rollback.model import Afterwards, MigrationsTakenBack, ReleaseRolledBack, Restored
+from unioneyes.ports.database import Loss
 from unioneyes.ports.runs import RolledBack
 from unioneyes.runbook.views import EntryKind, JournalEntry
 
@@ -39,6 +42,58 @@ def result_text(ink: Ink, runbook: str, result: JsonValue, *, request: JsonValue
 def receipt_text(ink: Ink, receipt: Receipt, *, bake: timedelta | None = None) -> str:
     """Return a deployment's receipt. `bake` is how long a watch was asked for."""
     return "\n".join(_receipt(ink, receipt, bake))
+
+
+def release_rolled_back_text(ink: Ink, done: ReleaseRolledBack) -> str:
+    """Return what going back to an earlier revision shows for itself."""
+    settings = ", ".join(f"{name}={value}" for name, value in sorted(done.configuration.items()))
+    return facts(
+        ink,
+        (
+            ("serving", f"{done.version} on {done.colour}, revision {done.revision}"),
+            ("with", settings),
+            ("instead of", done.away_from),
+            ("switch", f"{format_duration(done.shifted_in)}, confirmed by the data plane"),
+            ("healthy in", f"{format_duration(done.healthy_in)} (promised: 5 min)"),
+            *_afterwards(done.afterwards),
+        ),
+    )
+
+
+def taken_back_text(ink: Ink, done: MigrationsTakenBack) -> str:
+    """Return what taking migrations back shows for itself, with the ledger's last rows."""
+    told = facts(
+        ink,
+        (
+            ("taken back", ", ".join(done.tags)),
+            ("schema ends at", done.stays or "nothing"),
+            *(("lost", _loss(loss)) for loss in done.losses),
+            ("kept in", f"{done.backup}, a verified backup"),
+            ("verified in", f"{format_duration(done.healthy_in)} (promised: 5 min)"),
+            *_afterwards(done.afterwards),
+        ),
+    )
+    rows = [(str(row.id), row.tag or "unknown", row.sha256[:_DIGEST_SHOWN], rfc3339(row.created_at)) for row in done.ledger]
+    ledger = table(ink, ("id", "migration", "sha256", "created"), rows, empty="the ledger is empty")
+    return f"{told}\n\n{ink.bold('Migration ledger, its last rows')}\n{ledger}"
+
+
+def restored_text(ink: Ink, done: Restored) -> str:
+    """Return what a restore shows for itself: what is in use no more, and where it is."""
+    told = facts(
+        ink,
+        (
+            ("live now", f"{done.database} as of {rfc3339(done.taken_at)}, from {done.backup}"),
+            ("kept", f"{done.kept}: all that was live before; when it is needed no more: {done.drop}"),
+            *(("columns", f"{column} is in {done.kept} only") for column in done.difference.columns),
+            ("members out for", format_duration(done.closed_for)),
+            ("healthy in", f"{format_duration(done.healthy_in)} (promised: 5 min)"),
+            *_afterwards(done.afterwards),
+        ),
+    )
+    rows = [(each.table, f"{each.only_live:,}", f"{each.only_backup:,}") for each in done.difference.tables]
+    shown = table(ink, ("table", "rows kept aside", "rows that came back"), rows, empty="nothing was written since the backup")
+    return f"{told}\n\n{ink.bold('Written since the backup')}\n{shown}"
 
 
 def ledger_text(ink: Ink, journal: Sequence[JournalEntry]) -> str:
@@ -73,6 +128,16 @@ def rolled_back_text(ink: Ink, done: RolledBack) -> str:
 def verify_text(ink: Ink, verified: VerifyResult) -> str:
     """Return a verification, line by line."""
     return f"{verified.version} on {verified.colour}\n{gates_table(ink, verified.checks)}"
+
+
+def _afterwards(done: Afterwards) -> Iterator[tuple[str, str]]:
+    yield "incident", done.incident
+    yield "post-mortem", f"due {done.post_mortem_due:%Y-%m-%d %H:%M} UTC"
+    yield "stakeholders", f"announced ({done.announced})" if done.announced else f"not announced: {done.not_announced}"
+
+
+def _loss(loss: Loss) -> str:
+    return f"{loss.what}: {loss.rows:,} rows held a value" if loss.rows is not None else f"{loss.what}: nobody can count it"
 
 
 def _receipt(ink: Ink, receipt: Receipt, bake: timedelta | None) -> Iterator[str]:
@@ -136,5 +201,8 @@ def _requests(ink: Ink, receipt: Receipt) -> str:
 _SHOWN: Mapping[str, Callable[[Ink, JsonValue, JsonValue], str]] = {
     "deployment.start": lambda ink, result, request: receipt_text(ink, TypeAdapter(Receipt).validate_python(result), bake=_bake(request)),
     "deployment.verify": lambda ink, result, _: verify_text(ink, TypeAdapter(VerifyResult).validate_python(result)),
+    "rollback.migration": lambda ink, result, _: taken_back_text(ink, TypeAdapter(MigrationsTakenBack).validate_python(result)),
+    "rollback.release": lambda ink, result, _: release_rolled_back_text(ink, TypeAdapter(ReleaseRolledBack).validate_python(result)),
+    "rollback.restore": lambda ink, result, _: restored_text(ink, TypeAdapter(Restored).validate_python(result)),
     "rollback.traffic": lambda ink, result, _: rolled_back_text(ink, TypeAdapter(RolledBack).validate_python(result)),
 }

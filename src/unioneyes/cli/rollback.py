@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Annotated
+
+from cyclopts import Parameter
+
 from unioneyes.cli.client import Api
-from unioneyes.cli.launch import LAUNCH, Launch, launch
-from unioneyes.cli.options import HERE, PRINTED, Output, Where
-from unioneyes.cli.output import Cell, Ink, result, table
+from unioneyes.cli.launch import LAUNCH, SURE, Launch, Sure, launch
+from unioneyes.cli.options import HERE, PRINTED, Format, Output, Where
+from unioneyes.cli.output import Cell, Ink, facts, result, say, table
 from unioneyes.cli.request import asks_for
 from unioneyes.kernel.problems import ExitCode
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
-from unioneyes.operations.rollback.model import RollbackOption
+from unioneyes.operations.rollback.model import RestoreRequest, RollBackMigrationRequest, RollbackOption, RollBackReleaseRequest
 from unioneyes.ports.runs import RollBackTrafficRequest
+
+REASONS = "What was found: data-corruption, vulnerability, feature-broken or data-integrity; one way back is then proposed."
 
 
 @asks_for(RollBackTrafficRequest, hidden=frozenset({"deployment"}))
@@ -23,14 +30,59 @@ def traffic(request: RollBackTrafficRequest, *, how: Launch = LAUNCH, where: Whe
     return launch("rollback.traffic", request, how, where, output)
 
 
-def plan(*, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
-    """Show which ways back are open now, and how long each takes.
+@asks_for(RollBackReleaseRequest)
+def release(request: RollBackReleaseRequest, *, how: Launch = LAUNCH, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Start the previous release again, with its own configuration, and send the members there.
+
+    For when it is not warm any more; `ue rollback traffic` is faster while it is.
+    """
+    return launch("rollback.release", request, how, where, output)
+
+
+@asks_for(RollBackMigrationRequest)
+def migration(request: RollBackMigrationRequest, *, how: Launch = LAUNCH, sure: Sure = SURE, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Take the newest migration back by its rollback file, after a verified backup.
+
+    Refused while a release that gets members' requests needs it. What it destroys is shown first, and its database's name asked for.
+    """
+    return launch("rollback.migration", request, how, where, output, sure=sure)
+
+
+@asks_for(RestoreRequest)
+def restore(request: RestoreRequest, *, how: Launch = LAUNCH, sure: Sure = SURE, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Put a verified backup in the live database's place; the database that was live is kept.
+
+    Restored beside it and compared first; what was written since the backup is counted. The database's name is asked for.
+    """
+    return launch("rollback.restore", request, how, where, output, sure=sure)
+
+
+def plan(*, reason: Annotated[str | None, Parameter(help=REASONS)] = None, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Show which ways back are open now, how long each takes and what it loses, best first.
 
     Ends with 0 when at least one is open, with 3 when none is.
     """
-    found = Api(where).get("rollback/options", tuple[RollbackOption, ...])
-    result(output, found.document, lambda ink: _options_table(ink, found.value))
+    found = Api(where).get("rollback/options", tuple[RollbackOption, ...], {"reason": reason})
+    result(output, found.document, lambda ink: "\n".join(_options_text(ink, found.value)))
+    proposed = next((option for option in found.value if option.proposed), None)
+    if proposed is not None and output.output is Format.TABLE:
+        say(f"next: {proposed.command}{where.flags}")
     return ExitCode.DONE if any(option.possible for option in found.value) else ExitCode.REFUSED
+
+
+def _options_text(ink: Ink, options: tuple[RollbackOption, ...]) -> Iterator[str]:
+    yield _options_table(ink, options)
+    for option in options:
+        yield f"\n{ink.bold(f'{option.option}: {option.title}')}\n{facts(ink, _told(option), indent='  ')}"
+
+
+def _told(option: RollbackOption) -> tuple[tuple[str, str], ...]:
+    return (
+        ("proposed", option.proposed or ""),
+        ("why" if option.possible else "why not", option.why),
+        ("data lost", option.data_lost if option.possible else ""),
+        ("type", option.command if option.possible else ""),
+    )
 
 
 def _options_table(ink: Ink, options: tuple[RollbackOption, ...]) -> str:
@@ -39,10 +91,10 @@ def _options_table(ink: Ink, options: tuple[RollbackOption, ...]) -> str:
             option.option,
             option.title,
             Cell("✔ open", Tone.GOOD) if option.possible else Cell("⊘ closed", Tone.WARN),
-            format_duration(option.takes) if option.takes is not None else "-",
-            option.data_lost,
-            option.why,
+            format_duration(option.takes) if option.possible and option.takes is not None else "-",
+            ("some" if option.loses else "none") if option.possible else "-",
+            "✔" if option.proposed else "",
         )
         for option in options
     ]
-    return table(ink, ("option", "way", "state", "takes", "data lost", "why"), rows, empty="no way back is known")
+    return table(ink, ("option", "way", "state", "takes", "data lost", "proposed"), rows, empty="no way back is known")

@@ -67,7 +67,7 @@ def next_command(run: RunView, where: Where, journal: Sequence[JournalEntry] = (
     """Return what a person would type next; empty when nothing suggests itself. A parked run's journal says what may be decided."""
     match run.status:
         case RunStatus.DONE:
-            return f"ue deploy status{where.flags}" if run.runbook in {"deployment.start", "rollback.traffic"} else ""
+            return f"ue deploy status{where.flags}" if run.runbook == "deployment.start" or run.runbook.startswith("rollback.") else ""
         case RunStatus.HELD if Decision.SKIP in _choices(journal):
             return f'ue deploy promote {run.id}{where.flags}, or back: ue rollback traffic --reason "..."{where.flags}'
         case RunStatus.PARKED | RunStatus.HELD:

@@ -62,6 +62,8 @@ class StartRun(BaseModel):
     """Only look, and return the plan."""
     park: bool = False
     """When a step fails, wait for a person's decision, where the run would undo by itself."""
+    confirm: str | None = None
+    """The name that the plan asks for, where it can't be undone."""
 
 
 class Reason(BaseModel):
@@ -111,7 +113,7 @@ def start_run(body: StartRun, control: Parts, by: Admitted) -> Response:
     request: JsonValue = dict(body.request)
     if body.dry_run:
         return VersionedJson(jsonable_encoder(control.engine.plan(body.runbook, request)), status.HTTP_200_OK)
-    run = control.engine.start(body.runbook, request, by=by, park=body.park)
+    run = control.engine.start(body.runbook, request, by=by, park=body.park, confirm=body.confirm)
     return VersionedJson(jsonable_encoder(run), status.HTTP_201_CREATED, headers={"Location": f"{PREFIX}/runs/{run.id}"})
 
 
@@ -211,10 +213,12 @@ def show_traffic(control: Parts, by: Admitted, last: Annotated[int, Query(ge=1, 
 
 
 @router.get("/rollback/options")
-def show_rollback_options(control: Parts, by: Admitted) -> tuple[RollbackOption, ...]:
-    """Return which ways back are open now, as probed."""
+def show_rollback_options(
+    control: Parts, by: Admitted, reason: Annotated[str | None, Query(min_length=1, max_length=1000)] = None
+) -> tuple[RollbackOption, ...]:
+    """Return which ways back are open now, as probed, best first; one proposed, where `reason` is one of the document's triggers."""
     del by
-    return rollback_options(control.environment)
+    return rollback_options(control.environment, control.measured(), reason)
 
 
 @router.get("/deployments")

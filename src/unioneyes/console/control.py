@@ -11,18 +11,22 @@ from typing import Annotated
 from fastapi import Depends, Request
 from pydantic import SecretStr
 
-from unioneyes.console.deployments import DEPLOYMENT, ROLLBACK, deployment_view
+from unioneyes.console.deployments import DEPLOYMENT, ROLLBACKS, deployment_view, step_times
 from unioneyes.console.journals import Journals
 from unioneyes.console.sampler import Sampler
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.status import RunStatus
 from unioneyes.operations.deployment.status import ColourStatus, DeploymentStatus, DeploymentView
+from unioneyes.operations.rollback.model import Measured
 from unioneyes.ports.environment import Environment
 from unioneyes.ports.replicas import Replica, incumbent
 from unioneyes.ports.traffic import Colour, TrafficView
 from unioneyes.runbook.engine import Engine
 from unioneyes.runbook.views import RunView
 
+_DEPLOYMENTS = 20
+"""How many of the last deployments are looked through for what they took."""
 _ROLLBACKS = 20
 """How many of the last rollbacks are looked through for the one that ended a deployment."""
 
@@ -44,12 +48,12 @@ class Control:
 
     def deployment(self, run: RunView) -> DeploymentView:
         """Return the deployment that `run` is."""
-        rollbacks = self.engine.runs(runbook=ROLLBACK, limit=_ROLLBACKS)
+        rollbacks = self._rollbacks(_ROLLBACKS)
         return deployment_view(run, self.engine.planned(run.id), self.journals.of(run.id), rollbacks)
 
     def deployments(self, *, limit: int, before: str | None) -> tuple[DeploymentView, ...]:
         """Return deployments, newest first, without their phases."""
-        rollbacks = self.engine.runs(runbook=ROLLBACK, limit=limit)
+        rollbacks = self._rollbacks(limit)
         return tuple(
             deployment_view(run, self.engine.planned(run.id), (), rollbacks) for run in self.engine.runs(runbook=DEPLOYMENT, limit=limit, before=before)
         )
@@ -82,6 +86,24 @@ class Control:
             lock=self.engine.lock(),
             unavailable=tuple(unavailable),
         )
+
+    def measured(self) -> Measured:
+        """Return what earlier runs took, for the ways back: from the deployment that brought what serves, and from the last rehearsal of a migration."""
+        live = self.environment.traffic.view().weights.live
+        serving = next((replica.version for replica in self.environment.replicas.all() if replica.colour is live), None)
+        done = self.engine.runs(runbook=DEPLOYMENT, limit=_DEPLOYMENTS, status=RunStatus.DONE)
+        brought = next((run for run in done if isinstance(run.request, dict) and run.request.get("version") == serving), None)
+        took = step_times(self.journals.of(brought.id)) if brought else {}
+        rehearsals = (step_times(self.journals.of(run.id)).get("rehearse_migrations") for run in done)
+        start, smoke = took.get("start_replicas"), took.get("smoke_test")
+        return Measured(
+            start=start + smoke if start is not None and smoke is not None else None,
+            rehearsal=next((rehearsal for rehearsal in rehearsals if rehearsal is not None), None),
+            migrated="apply_migrations" in took,
+        )
+
+    def _rollbacks(self, limit: int) -> tuple[RunView, ...]:
+        return tuple(run for runbook in ROLLBACKS for run in self.engine.runs(runbook=runbook, limit=limit))
 
     def _colour(self, colour: Colour, view: TrafficView | None, replicas: Sequence[Replica] | None) -> ColourStatus:
         own = None if replicas is None else [replica for replica in replicas if replica.colour is colour]

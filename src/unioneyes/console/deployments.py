@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
@@ -15,7 +15,8 @@ from unioneyes.runbook.phases import phases, seconds
 from unioneyes.runbook.views import EntryKind, JournalEntry, PlanView, RunView
 
 DEPLOYMENT = "deployment.start"
-ROLLBACK = "rollback.traffic"
+ROLLBACKS = ("rollback.traffic", "rollback.release")
+"""Runbooks that take a deployment back."""
 WATCH = "watch_release"
 HOLD = "hold"
 
@@ -68,6 +69,12 @@ def deployment_view(run: RunView, plan: PlanView, journal: Sequence[JournalEntry
     )
 
 
+def step_times(journal: Sequence[JournalEntry]) -> dict[str, timedelta]:
+    """Return how long each step of a run took that was done."""
+    done = ((entry.step, seconds(entry.data.get("took_s"))) for entry in journal if entry.kind is EntryKind.STEP_DONE)
+    return {step: took for step, took in done if step is not None and took is not None}
+
+
 def status_words(run: RunView, rollback: RunView | None) -> str:
     """Return the document's words for how the deployment stands."""
     if rollback is not None and rollback.status is RunStatus.DONE:
@@ -91,11 +98,13 @@ def _rolled_back_outcome(run: RunView, rollback: RunView | None) -> str:
 
 
 def _rollback_of(run: RunView, rollbacks: Sequence[RunView]) -> RunView | None:
-    """Return the rollback that was about `run`: a part of it, or one that names it in its request or result."""
+    """Return the rollback that was about `run`: a part of it, one that names it in its request or result, or one that took back what it had brought."""
     for rollback in rollbacks:
         named = run.id in {rollback.parent, _text(rollback.request, "deployment"), _text(rollback.result, "deployment")}
         took_over = run.status is RunStatus.SUPERSEDED and run.ended_at is not None and run.created_at <= rollback.created_at <= run.ended_at
-        if named or took_over:
+        bad_since = _text(rollback.result, "bad_since")
+        brought = bad_since is not None and run.ended_at is not None and run.created_at <= datetime.fromisoformat(bad_since) <= run.ended_at
+        if named or took_over or brought:
             return rollback
     return None
 

@@ -15,6 +15,9 @@ import uvicorn
 from fastapi import FastAPI
 
 import unioneyes.operations.deployment.runbook
+import unioneyes.operations.rollback.migration
+import unioneyes.operations.rollback.release
+import unioneyes.operations.rollback.restore
 import unioneyes.operations.rollback.runbook  # noqa: F401 - importing a chapter's flow registers its runbooks
 from unioneyes.console.app import build_app
 from unioneyes.console.control import Control

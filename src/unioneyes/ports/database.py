@@ -67,6 +67,45 @@ class MigrationsApplied:
     waited_for_locks: timedelta
     ledger: tuple[LedgerRow, ...]
     """The last five rows, newest first."""
+    dropped: tuple[str, ...] = ()
+    """Columns that stood before and don't any more, as the catalogue says: `claims.deadline`."""
+
+
+class LossKind(StrEnum):
+    """What becomes of members' data when a migration is taken back."""
+
+    TABLE = "table"
+    """The table goes, with all its rows."""
+    COLUMN = "column"
+    """The column goes, with all its values."""
+    VALUES = "values"
+    """Values are changed or rows deleted; which ones, its text does not tell."""
+    UNKNOWN = "unknown"
+    """It runs code whose effect its text does not tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """One thing that taking a migration back destroys."""
+
+    migration: str
+    """Tag of the migration."""
+    kind: LossKind
+    what: str
+    """`claims.deadline`, `claims`; for what is unknown, the statement's first words."""
+    rows: int | None
+    """Rows that hold a value there now; None where nobody counted, or nobody can."""
+
+    def __str__(self) -> str:
+        """Return it as a person would say it."""
+        held = "" if self.rows is None else f" ({self.rows:,} rows hold a value now)"
+        match self.kind:
+            case LossKind.TABLE | LossKind.COLUMN:
+                return f"taking {self.migration} back drops {self.what}: what members write there is lost{held}"
+            case LossKind.VALUES:
+                return f"taking {self.migration} back changes what members wrote in {self.what}{held}"
+            case LossKind.UNKNOWN:
+                return f"taking {self.migration} back runs {self.what}, and nobody can tell beforehand what that destroys"
 
 
 class Migrations(Protocol):
@@ -83,6 +122,15 @@ class Migrations(Protocol):
 
     def ledger(self, *, last: int = 5) -> tuple[LedgerRow, ...]:
         """Return the newest rows of the ledger, newest first."""
+
+    def applied(self) -> tuple[Migration, ...]:
+        """Return every migration of the ledger, oldest first. Raises: MigrationDrift (no release's folder explains a row), DatabaseUnavailable."""
+
+    def losses(self, migrations: tuple[Migration, ...], *, counted: bool) -> tuple[Loss, ...]:
+        """Return what taking `migrations` back destroys, by the text of their rollback files, newest migration first.
+
+        With `counted`, the rows that hold a value now are counted in the database; without, it is not asked at all. Raises: DatabaseUnavailable.
+        """
 
     def lint(self, migrations: tuple[Migration, ...]) -> tuple[LintFinding, ...]:
         """Return what is dangerous in `migrations`."""
@@ -134,6 +182,8 @@ class Backup:
     schema: str | None
     """Tag of the newest migration in it."""
     state: BackupState
+    verified_in: timedelta | None = None
+    """How long its restore and the comparison took; None while it is unproven."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,6 +230,112 @@ class Backups(Protocol):
         """Return every backup, newest first."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableRows:
+    """How many rows a table has, and had."""
+
+    table: str
+    now: int
+    backup: int
+    """In the backup."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableDifference:
+    """Rows of a table that stand on one side only. A row that was changed stands on both sides, differently."""
+
+    table: str
+    only_live: int
+    """Written since the backup: in use no more once the restored database is live."""
+    only_backup: int
+    """Changed or deleted since the backup: they come back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """What the live database holds and the restored one does not, exactly."""
+
+    tables: tuple[TableDifference, ...]
+    """Those that differ, by name."""
+    columns: tuple[str, ...]
+    """Columns that the live database alone has; rows were compared without them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Whether a second copy of the database fits on the server's disk."""
+
+    needed: int
+    """Bytes of the live database."""
+    free: int | None
+    """Bytes; None where nobody can know."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoredBeside:
+    """The backup stands in a database of its own on the live server, and equals its manifest."""
+
+    database: str
+    tables: int
+    rows: int
+    took: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swapped:
+    """The restored database has the live one's name."""
+
+    kept: str
+    """Name of the database that was live before, with everything in it."""
+    took: timedelta
+
+
+class Restores(Protocol):
+    """A backup takes the live database's place. Every change is observed first, and safe to repeat; `beside` and `kept` are names of databases."""
+
+    def room(self) -> Room:
+        """Return whether a restored copy fits. Raises: DatabaseUnavailable."""
+
+    def written_since(self, backup: str) -> tuple[TableRows, ...]:
+        """Return the rows now and in the backup, per table that has another number of them. Raises: NoSuchBackup, DatabaseUnavailable."""
+
+    def restore_beside(self, backup: str, *, beside: str) -> RestoredBeside:
+        """`beside` holds the backup, equals its manifest, and has the live database's owner, grants and settings.
+
+        Raises: BackupUnproven (never verified, or what was restored differs; `beside` is gone), NoSuchBackup, RestoreFailed, DatabaseUnavailable.
+        """
+
+    def discard_beside(self, *, beside: str) -> None:
+        """`beside` is gone."""
+
+    def close(self, *, beside: str) -> None:
+        """Nobody but the administrator is in the live database, and nobody else comes in. Raises: SessionsRemain, DatabaseUnavailable."""
+
+    def reopen(self, *, beside: str) -> None:
+        """The live database lets everybody in as before."""
+
+    def difference(self, *, beside: str) -> Difference:
+        """Return the rows that stand on one side only. Exact while the live database is closed; memory stays flat. Raises: DatabaseUnavailable."""
+
+    def swap(self, *, beside: str, kept: str) -> Swapped:
+        """`beside` has the live database's name and lets everybody in; what was live is called `kept`. Raises: SessionsRemain, RestoreFailed."""
+
+    def swap_back(self, *, beside: str, kept: str) -> None:
+        """What was live is live again, and the restored one is called `beside`. Raises: SessionsRemain."""
+
+    def describe_restore_beside(self, backup: str, *, beside: str) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+
+    def describe_close(self) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+
+    def describe_swap(self, *, beside: str, kept: str) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+
+    def describe_drop(self, database: str) -> str:
+        """Return what a person types when a kept database is needed no more."""
+
+
 class DatabaseUnavailable(Unavailable):
     """PostgreSQL does not answer, or ended the connection."""
 
@@ -210,6 +366,14 @@ class BackupFailed(Problem):
 
 class BackupUnproven(Problem):
     """The backup could not be restored, or what was restored differs."""
+
+
+class RestoreFailed(Problem):
+    """The backup could not be restored beside the live database, which is as it was."""
+
+
+class SessionsRemain(Problem):
+    """Sessions in the database could not be ended, so it can't change its name."""
 
 
 class NoSuchBackup(Refused):

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from unioneyes.ports.checklist import Checklist
-from unioneyes.ports.database import Backups, Migrations
+from unioneyes.ports.database import Backups, Migrations, Restores
 from unioneyes.ports.documents import Documents
 from unioneyes.ports.notifier import Notifier
 from unioneyes.ports.releases import Releases
@@ -39,6 +39,8 @@ class Facts:
     """Replicas per colour."""
     ready_within: timedelta
     """How long replicas have to get ready after their start."""
+    database: str
+    """Name of the operated database: what a person types before something in it is destroyed."""
     incidents_channel: str
     bake: timedelta
     """How long a deployment is watched. Source: Production Deployment Steps, 3, "Monitor for 10 minutes"."""
@@ -58,5 +60,6 @@ class Environment:
     service: Service
     migrations: Migrations
     backups: Backups
+    restores: Restores
     notifier: Notifier
     documents: Documents

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -93,23 +93,48 @@ class Outcome:
     """Of them, those with a 5xx."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One release that served members, with the configuration it ran with. Source: `kubectl rollout history`."""
+
+    number: int
+    """Ascending; never given twice."""
+    version: str
+    replicas: int
+    configuration: dict[str, str]
+    """Its settings, as the replicas were started with them; no secrets and no addresses."""
+    since: datetime
+    """When members first reached it."""
+    until: datetime | None
+    """When another one took its place; None while it serves."""
+    bad: bool
+    """True when it was left by a rollback: no way back leads to it by itself."""
+
+
 class Replicas(Protocol):
     """The service's replicas. Changes are observed first and safe to repeat."""
 
     def all(self) -> tuple[Replica, ...]:
         """Return every replica of both colours, ordered by name."""
 
-    def start(self, colour: Colour, *, version: str, count: int, within: timedelta) -> ReplicasReady:
+    def start(self, colour: Colour, *, version: str, count: int, within: timedelta, configuration: Mapping[str, str] | None = None) -> ReplicasReady:
         """`colour` runs exactly `count` replicas of `version`, each ready; replicas of another version there are ended first.
 
+        They run with `configuration`, or with what the environment says now; and keep it, whatever the environment says later.
         Raises: NoReadyReplica (with the reason: exit code, last log lines) when they are not ready in time.
         """
 
-    def describe_start(self, colour: Colour, *, version: str, count: int) -> tuple[str, ...]:
+    def describe_start(self, colour: Colour, *, version: str, count: int, configuration: Mapping[str, str] | None = None) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
 
-    def mark_served(self, colour: Colour) -> None:
-        """What stands on `colour` has served all members from now on, until another version takes its place; kept across restarts."""
+    def mark_served(self, colour: Colour, *, after_rollback: bool = False) -> None:
+        """What stands on `colour` has served all members from now on, until another version takes its place; kept across restarts.
+
+        It is the newest revision; with `after_rollback`, the one before it was bad.
+        """
+
+    def revisions(self) -> tuple[Revision, ...]:
+        """Return what served members so far, newest first."""
 
     def stop(self, colour: Colour) -> None:
         """`colour` runs nothing: each replica was told to drain, finished what it had, and ended."""

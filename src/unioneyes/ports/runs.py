@@ -13,7 +13,7 @@ class RollBackTrafficRequest:
     """Send the members back to the colour that served before (`rollback.traffic`)."""
 
     reason: str
-    """Why, for the incident report and the announcement."""
+    """Why, for the incident report and the announcement: data-corruption, vulnerability, feature-broken, data-integrity, or your own words."""
     deployment: str | None = None
     """Run of the deployment that is rolled back; found by itself when not given."""
 

@@ -26,6 +26,7 @@ from unioneyes.runbook.execution import EngineClosed, Equipment, Execution, may_
 from unioneyes.runbook.liveness import Liveness
 from unioneyes.runbook.plan import Plan, PlannedStep, Reading
 from unioneyes.runbook.problems import ControlDatabaseUnavailable, RequestMalformed
+from unioneyes.runbook.rules import refuse_unconfirmed
 from unioneyes.runbook.store.database import ControlDatabase, patiently
 from unioneyes.runbook.store.runs import NewRun, Runs
 from unioneyes.runbook.store.schema import migrate
@@ -93,13 +94,15 @@ class Engine:
         _, plan = self._plan(definition(runbook), request)
         return self._shown(runbook, encode(plan, type(plan)), plan.hash())
 
-    def start(self, runbook: str, request: JsonValue, *, by: str, park: bool = False) -> RunView:
+    def start(self, runbook: str, request: JsonValue, *, by: str, park: bool = False, confirm: str | None = None) -> RunView:
         """A run is planned, holds its service, and waits for a worker. With `park`, a failed step waits for a person instead of being undone at once.
 
-        Raises: UnknownRunbook, RequestMalformed, ServiceLocked with holder and reason, and the plan's own problems.
+        `confirm` is what a person typed; a plan that can't be undone asks for the name of what it destroys.
+        Raises: UnknownRunbook, RequestMalformed, NotConfirmed, ServiceLocked with holder and reason, and the plan's own problems.
         """
         chosen = definition(runbook)
         asked, plan = self._plan(chosen, request)
+        refuse_unconfirmed(plan, confirm)
         new = NewRun(
             id=new_id(runbook.partition(".")[0]),
             runbook=runbook,
@@ -184,12 +187,14 @@ class Engine:
     def _shown(self, runbook: str, plan: JsonValue, plan_hash: str) -> PlanView:
         shown = redacted(plan, self._redactor)
         details = shown if isinstance(shown, dict) else {}
+        confirm = details.pop("confirm", None)
         return PlanView(
             runbook=runbook,
             summary=str(details.pop("summary")),
             hash=plan_hash,
             steps=decode(details.pop("steps"), tuple[PlannedStep, ...]),
             readings=decode(details.pop("readings"), tuple[Reading, ...]),
+            confirm=confirm if isinstance(confirm, str) else None,
             details=details,
         )
 

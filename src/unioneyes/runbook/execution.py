@@ -37,7 +37,7 @@ from unioneyes.runbook.problems import (
     UnexpectedFailure,
     UnplannedStep,
 )
-from unioneyes.runbook.rules import UNDO_TRIES, Taken, Undo, Undoing, ends_as, pause_before
+from unioneyes.runbook.rules import UNDO_TRIES, Taken, Undo, Undoing, ends_as, pause_before, refuse_unconfirmed
 from unioneyes.runbook.steps import P, R, RunStopped, Step, Stop, current_run
 from unioneyes.runbook.store.database import patiently
 from unioneyes.runbook.store.journal import Line
@@ -474,6 +474,7 @@ class Execution:
             return Stopped(why=why, begun=False)
         try:
             plan = self._in_thread(theirs.name, partial(theirs.plan, self._equipment.environment, request), within=PLAN_WITHIN)
+            refuse_unconfirmed(plan, None)  # what can't be brought back is never a part of something else: a person starts it
             new = NewRun(
                 id=child_id,
                 runbook=theirs.name,

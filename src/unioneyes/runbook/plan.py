@@ -57,6 +57,8 @@ class Plan:
     """One line: `deploy 1.1.0 to green, blue-green`."""
     steps: tuple[PlannedStep, ...]
     readings: tuple[Reading, ...] = ()
+    confirm: str | None = None
+    """What a person must type before the run starts: the name of what can't be brought back. None where everything can."""
 
     def hash(self) -> str:
         """Return the SHA-256 that an approval signs: over everything but the readings, in canonical JSON."""

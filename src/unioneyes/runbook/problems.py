@@ -20,6 +20,10 @@ class UnknownRun(NotFound):
     """No run has this identifier."""
 
 
+class NotConfirmed(Refused):
+    """What can't be brought back was not named by whoever wants it."""
+
+
 class ServiceLocked(Refused):
     """Another run holds the service."""
 

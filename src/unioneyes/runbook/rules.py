@@ -10,6 +10,7 @@ from enum import Enum, auto
 from unioneyes.kernel.problems import Problem, Refused
 from unioneyes.kernel.status import RunStatus
 from unioneyes.runbook.plan import Effect, Plan
+from unioneyes.runbook.problems import NotConfirmed
 from unioneyes.runbook.steps import Step, Stop
 
 FIRST_PAUSE = timedelta(milliseconds=200)
@@ -21,6 +22,14 @@ UNDO_TRIES = 3
 def pause_before(retry: int) -> timedelta:
     """Return how long to wait before the `retry`-th try (1-based): doubling, to a limit."""
     return min(FIRST_PAUSE * (1 << min(retry - 1, 10)), LONGEST_PAUSE)
+
+
+def refuse_unconfirmed(plan: Plan, typed: str | None) -> None:
+    """Return when nothing irreversible is planned, or its name was typed. Raises: NotConfirmed."""
+    if plan.confirm is None or typed == plan.confirm:
+        return
+    said = "nobody confirmed it" if typed is None else f"{typed!r} is not its name"
+    raise NotConfirmed(what=f"{plan.summary}: this can't be brought back, and {said}; nothing was changed", remedy=f"add --confirm {plan.confirm}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,8 @@ class PlanView:
     hash: str
     steps: tuple[PlannedStep, ...]
     readings: tuple[Reading, ...]
+    confirm: str | None = None
+    """What a person must type before the run starts; None where nothing irreversible is done."""
     details: JsonValue = None
     """What the runbook's own plan adds, by name: gates, migrations, the colour, ..."""
 

@@ -115,7 +115,7 @@ def test_a_verified_backup_holds_every_row_also_those_behind_row_level_security(
     backups.create(NAME)
     verified = backups.verify(NAME)
     assert (verified.tables, verified.rows) == (2, 501)
-    assert [backup.state for backup in backups.all()] == [BackupState.VERIFIED]
+    assert [(backup.state, backup.verified_in) for backup in backups.all()] == [(BackupState.VERIFIED, verified.took)]
     service = backups.scratch_service_url(NAME).get_secret_value()
     assert count(service) == 0
     with psycopg.connect(service) as member:

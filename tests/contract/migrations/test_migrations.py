@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from tests.contract.postgres.conftest import PASSWORD, Database
-from unioneyes.adapters.postgres.bootstrap import OWNER
+from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER
 from unioneyes.adapters.postgres.locks import TURN
 from unioneyes.adapters.postgres.migrations import DrizzleMigrations
 from unioneyes.adapters.postgres.programs import clean_environment, password_in_file, programs_folder
@@ -27,6 +27,7 @@ from unioneyes.ports.database import (
     DatabaseUnavailable,
     FolderUnreadable,
     LockNotObtained,
+    LossKind,
     Migration,
     MigrationDrift,
     MigrationFailed,
@@ -75,6 +76,7 @@ class Folder:
             versions=lambda: tuple(self.versions),
             folders=lambda _version: (self.path,),
             upto=self.versions.__getitem__,
+            reading_url=database.url(BACKUP),
             patience=patience,
         )
 
@@ -297,12 +299,48 @@ def test_what_can_not_stand_in_one_transaction_is_refused_before_anything_change
     assert any(finding.blocks for finding in migrations.lint(migrations.pending("1.1.0")))
 
 
+def test_the_ledger_s_migrations_are_given_oldest_first(migrations: DrizzleMigrations) -> None:
+    assert migrations.applied() == ()
+    migrations.apply("1.2.0")
+    assert tags(migrations.applied()) == [FIRST, SECOND, THIRD]
+
+
+def test_a_row_that_no_migration_explains_is_drift(written: Folder, migrations: DrizzleMigrations) -> None:
+    migrations.apply("1.1.0")
+    written.write({SECOND: SQL[SECOND] + "-- a word more\n"})
+    with pytest.raises(MigrationDrift, match="row 2 of the ledger"):
+        migrations.applied()
+
+
+def test_what_taking_a_migration_back_destroys_is_told_before_and_counted_past_row_level_security(migrations: DrizzleMigrations, database: Database) -> None:
+    newest = migrations.folder("1.2.0")[1:]
+    told = migrations.losses(newest, counted=False)
+    assert [(loss.migration, loss.kind, loss.what, loss.rows) for loss in told] == [
+        (THIRD, LossKind.COLUMN, "claims.channel", None),
+        (SECOND, LossKind.COLUMN, "claims.due", None),
+    ]
+    migrations.apply("1.2.0")
+    with database.connect() as admin:
+        admin.execute("UPDATE claims SET channel = 'post'")
+        admin.execute("ALTER TABLE claims ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+    assert [loss.rows for loss in migrations.losses(newest, counted=True)] == [1, 0]
+
+
+def test_what_went_away_is_read_from_the_catalogue_whatever_the_file_said(written: Folder, migrations: DrizzleMigrations) -> None:
+    migrations.apply("1.2.0")
+    (written.path / "0002_channel_rollback.sql").write_text("DO $$ BEGIN ALTER TABLE claims DROP COLUMN channel; END $$;")
+    taken = migrations.roll_back(migrations.folder("1.2.0")[2:])
+    assert taken.dropped == ("claims.channel",)
+    assert migrations.apply("1.2.0").dropped == ()
+
+
 def test_another_database_can_be_migrated_instead(written: Folder, database: Database) -> None:
     elsewhere = DrizzleMigrations(
         database_url=database.server.url(role=OWNER, password=PASSWORD, database="postgres"),
         versions=lambda: tuple(VERSIONS),
         folders=lambda _version: (written.path,),
         upto=VERSIONS.__getitem__,
+        reading_url=database.url(BACKUP),
     )
     assert elsewhere.apply("1.1.0", database_url=database.url(OWNER)).tags == (FIRST, SECOND)
     assert database.value(COLUMNS) == "id status due"
@@ -327,6 +365,7 @@ def test_a_server_that_is_away_is_reported_without_the_password(written: Folder,
         versions=lambda: (),
         folders=lambda _version: (written.path,),
         upto=VERSIONS.__getitem__,
+        reading_url=database.url(BACKUP),
     )
     with pytest.raises(DatabaseUnavailable) as caught:
         away.pending("1.0.0")

@@ -50,6 +50,8 @@ def service_in(edge: Edge) -> Service:
         folder=folder,
         logs_folder=folder,
         state_file=folder / "replicas.json",
+        revisions_file=folder / "revisions.json",
+        configuration=dict,
         read_outcomes=lambda text, name: (Outcome(replica=name, kind=SliceKind.ROUTE, name=str(json.loads(text)["version"]), answers=3, errors=1),),
     )
     return Service(edge=edge, replicas=replicas)

@@ -14,6 +14,8 @@ from tests.contract.processes.conftest import PATIENCE, alive, eventually
 from tests.contract.replicas.conftest import BROKEN, MUTE, Service
 from tests.contract.traffic.load import load
 from unioneyes.adapters.processes.client import SupervisorUnavailable
+from unioneyes.adapters.processes.replicas import ReplicaSlot
+from unioneyes.adapters.processes.spec import ProcessSpec
 from unioneyes.kernel.problems import BadInput
 from unioneyes.ports.replicas import NoReadyReplica
 from unioneyes.ports.traffic import Colour, Weights
@@ -269,3 +271,46 @@ def test_when_a_version_was_put_on_its_colour_is_kept_until_another_takes_its_pl
     assert first is not None
     assert later is not None
     assert later > first
+
+
+def test_each_release_that_served_is_a_revision_with_the_configuration_it_was_started_with(service: Service) -> None:
+    first = replace(service.replicas, configuration=lambda: {"POOL": "3"})
+    first.start(BLUE, version="1.0.0", count=1, within=PATIENCE)
+    assert first.revisions() == (), "nothing has served yet"
+    first.mark_served(BLUE)
+    first.mark_served(BLUE)
+    later = replace(service.replicas, configuration=lambda: {"POOL": "5"})
+    later.mark_served(BLUE)
+    assert [(one.number, one.configuration, one.until) for one in later.revisions()] == [(1, {"POOL": "3"}, None)], "what runs keeps what it was started with"
+    later.start(GREEN, version="1.1.0", count=2, within=PATIENCE)
+    later.mark_served(GREEN)
+    newest, oldest = later.revisions()
+    assert (newest.number, newest.version, newest.replicas, newest.configuration, newest.until) == (2, "1.1.0", 2, {"POOL": "5"}, None)
+    assert (oldest.number, oldest.until) == (1, newest.since)
+
+
+def test_a_revision_comes_back_with_its_own_configuration_also_after_a_restart(service: Service) -> None:
+    slots: list[ReplicaSlot] = []
+
+    def seen(slot: ReplicaSlot) -> ProcessSpec:
+        slots.append(slot)
+        return service.replicas.command(slot)
+
+    replicas = replace(service.replicas, configuration=lambda: {"POOL": "5"}, command=seen)
+    replicas.start(BLUE, version="1.0.0", count=1, within=PATIENCE, configuration={"POOL": "3"})
+    replicas.mark_served(BLUE)
+    service.edge.supervisor.stop("blue-1")
+    replicas.restore(within=PATIENCE)
+    assert [slot.configuration for slot in slots] == [{"POOL": "3"}] * len(slots)
+    assert replicas.revisions()[0].configuration == {"POOL": "3"}
+
+
+def test_what_was_rolled_back_is_kept_as_bad(service: Service) -> None:
+    replicas = service.replicas
+    start(service, BLUE)
+    replicas.mark_served(BLUE)
+    start(service, GREEN, "1.1.0")
+    replicas.mark_served(GREEN)
+    replicas.mark_served(BLUE, after_rollback=True)
+    replicas.mark_served(BLUE, after_rollback=True)
+    assert [(one.number, one.version, one.bad) for one in replicas.revisions()] == [(3, "1.0.0", False), (2, "1.1.0", True), (1, "1.0.0", False)]

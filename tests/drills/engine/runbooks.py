@@ -75,7 +75,16 @@ def side() -> Side:
 def environment() -> Environment:
     """An environment of which the drills use the facts alone: the engine passes the rest through."""
     bare = object.__new__(Environment)
-    facts = Facts(name="drill", production=False, service="drilled", replicas=1, ready_within=timedelta(0), incidents_channel="#drill", bake=timedelta(0))
+    facts = Facts(
+        name="drill",
+        production=False,
+        service="drilled",
+        replicas=1,
+        ready_within=timedelta(0),
+        database="drilled",
+        incidents_channel="#drill",
+        bake=timedelta(0),
+    )
     object.__setattr__(bare, "facts", facts)
     return bare
 

@@ -149,11 +149,11 @@ class MainJob:
         """Return when the run is in `step`."""
         assert eventually(lambda: self.shown(run_id)["step"] == step, within=60), self.journal(run_id)
 
-    def kill_worker_in(self, step: str, request: JsonObject) -> tuple[str, datetime]:
-        """The worker was killed as soon as its deployment's journal said that it had come to `step`; return the run, and when that was."""
+    def kill_worker_in(self, step: str, request: JsonObject, *, runbook: str = "deployment.start", confirm: str | None = None) -> tuple[str, datetime]:
+        """The worker was killed as soon as its run's journal said that it had come to `step`; return the run, and when that was."""
         worker = self.stack.pid("control")
         with closing(Api(Where(home=self.stack.home))) as api:
-            run = api.start("deployment.start", request).value.id
+            run = api.start(runbook, request, confirm=confirm).value.id
             last, give_up = 0, time.monotonic() + REACHED_WITHIN
             while time.monotonic() < give_up:
                 for entry in api.journal(run, after=last).value:

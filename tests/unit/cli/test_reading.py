@@ -17,7 +17,9 @@ from unioneyes.cli.status import deployments_table, status_text
 from unioneyes.kernel.status import RunStatus
 from unioneyes.operations.deployment.model import Figures, Phase, Receipt, RollBack, ServedBy, Verified, Watched
 from unioneyes.operations.deployment.status import ColourStatus, DeploymentStatus, DeploymentView
+from unioneyes.operations.rollback.model import Afterwards, MigrationsTakenBack, Restored
 from unioneyes.ports.checklist import Gate, GateState
+from unioneyes.ports.database import Difference, LedgerRow, Loss, LossKind, TableDifference
 from unioneyes.ports.runs import RolledBack
 from unioneyes.ports.traffic import Colour
 from unioneyes.runbook.phases import PhaseState, PhaseView
@@ -39,6 +41,10 @@ PLAN = PlanView(
     ),
     readings=(Reading(name="blue-1", value="1.0.0, ready"),),
     details={"gates": [TypeAdapter(Gate).dump_python(GATE, mode="json")], "version": "1.1.0"},
+)
+
+AFTERWARDS = Afterwards(
+    incident="docs/incidents/2026-02-09-incident.md", post_mortem_due=AT + timedelta(days=1), announced=None, not_announced="the chat does not answer"
 )
 
 
@@ -283,3 +289,43 @@ def test_the_status_names_the_time_that_a_rollback_takes_and_no_data_as_no_data(
 def test_deployments_are_one_line_each() -> None:
     assert "▶ DEPLOYING" in deployments_table(PLAIN, [deployment()])
     assert deployments_table(PLAIN, []) == "nothing was deployed yet"
+
+
+def test_a_migration_that_was_taken_back_shows_the_ledger_s_last_rows_and_what_was_lost() -> None:
+    done = MigrationsTakenBack(
+        tags=("0001_claim_deadlines",),
+        stays="0000_initial",
+        losses=(Loss(migration="0001_claim_deadlines", kind=LossKind.COLUMN, what="claims.deadline", rows=1204),),
+        backup="before_rollback_20260209_143000",
+        ledger=(LedgerRow(id=1, tag="0000_initial", sha256="ab" * 32, created_at=AT),),
+        healthy_in=timedelta(seconds=9),
+        afterwards=AFTERWARDS,
+    )
+    text = result_text(PLAIN, "rollback.migration", TypeAdapter(MigrationsTakenBack).dump_python(done, mode="json"))
+    assert "claims.deadline: 1,204 rows held a value" in text
+    assert "1   0000_initial  abababababab" in text
+    assert "promised: 5 min" in text
+
+
+def test_a_restore_shows_what_is_kept_aside_and_how_it_is_dropped() -> None:
+    done = Restored(
+        backup="backup_1",
+        taken_at=AT,
+        database="unioneyes",
+        kept="unioneyes_before_restore_20260209_143000",
+        difference=Difference(tables=(TableDifference(table="claims", only_live=1204, only_backup=3),), columns=("claims.deadline",)),
+        drop="dropdb unioneyes_before_restore_20260209_143000",
+        closed_for=timedelta(seconds=4),
+        healthy_in=timedelta(seconds=20),
+        afterwards=AFTERWARDS,
+    )
+    text = result_text(PLAIN, "rollback.restore", TypeAdapter(Restored).dump_python(done, mode="json"))
+    assert "claims  1,204            3" in text
+    assert "dropdb unioneyes_before_restore_20260209_143000" in text
+    assert "claims.deadline is in unioneyes_before_restore_20260209_143000 only" in text
+    assert "not announced: the chat does not answer" in text
+
+
+def test_a_plan_that_can_not_be_undone_says_which_name_to_type() -> None:
+    assert "--confirm unioneyes" in plan_text(PLAIN, replace(PLAN, confirm="unioneyes"))
+    assert "--confirm" not in plan_text(PLAIN, PLAN)

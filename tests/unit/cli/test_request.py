@@ -14,6 +14,7 @@ from unioneyes.cli.options import HERE, Where
 from unioneyes.cli.request import asks_for, field_docs
 from unioneyes.kernel.problems import BadInput
 from unioneyes.operations.deployment.model import DeployRequest, Strategy
+from unioneyes.operations.rollback.model import RestoreRequest, RollBackMigrationRequest, RollBackReleaseRequest
 from unioneyes.ports.environment import NoData
 from unioneyes.ports.runs import RollBackTrafficRequest
 
@@ -97,7 +98,7 @@ def test_the_docstring_under_a_field_is_the_flag_s_help(capsys: pytest.CaptureFi
 
 
 def test_every_field_of_a_request_has_its_help() -> None:
-    for kind in (DeployRequest, RollBackTrafficRequest):
+    for kind in (DeployRequest, RollBackTrafficRequest, RollBackReleaseRequest, RollBackMigrationRequest, RestoreRequest):
         assert set(field_docs(kind)) == set(kind.__dataclass_fields__)
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import JsonValue
 
-from unioneyes.console.deployments import deployment_view
+from unioneyes.console.deployments import deployment_view, step_times
 from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.traffic import Colour
@@ -171,3 +171,20 @@ def test_a_held_deployment_says_what_it_waits_for_and_a_lost_way_back_since_when
     assert going_on.question is None
     ended = deployment_view(run(RunStatus.DONE), PLAN, journal)
     assert (ended.question, ended.rollback_not_ready_since) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("bad_since", "words"), [(timedelta(seconds=20), "FAILED - ROLLED BACK"), (timedelta(hours=-1), "DEPLOYED"), (timedelta(hours=1), "DEPLOYED")]
+)
+def test_a_deployment_whose_release_was_taken_back_long_afterwards_is_failed_rolled_back(bad_since: timedelta, words: str) -> None:
+    result: JsonValue = {"deployment": None, "bad_since": (AT + bad_since).isoformat()}
+    back = run(RunStatus.DONE, run_id="rollback-2", runbook="rollback.release", request={"reason": "vulnerable"}, result=result, began=timedelta(days=1))
+    assert deployment_view(run(RunStatus.DONE), PLAN, (), (back,)).words == words
+
+
+def test_what_each_step_took_is_read_from_its_journal() -> None:
+    def line(kind: EntryKind, step: str, took: float) -> JournalEntry:
+        return JournalEntry(seq=1, run_id=RUN, at=AT, kind=kind, step=step, message="", data={"took_s": took})
+
+    journal = (line(EntryKind.STEP_DONE, "start_replicas", 0.5), line(EntryKind.STEP_FAILED, "smoke_test", 3), line(EntryKind.STEP_DONE, "smoke_test", 1.5))
+    assert step_times(journal) == {"start_replicas": timedelta(seconds=0.5), "smoke_test": timedelta(seconds=1.5)}

@@ -6,7 +6,7 @@ import pytest
 
 from unioneyes.operations.deployment.checklist import ChecklistBlocks, migration_reviewed, refuse_if_blocked, rollback_plan, sign_offs, waive
 from unioneyes.ports.checklist import Gate, GateState
-from unioneyes.ports.database import LintFinding, Migration
+from unioneyes.ports.database import LintFinding, Loss, LossKind, Migration
 
 
 @dataclass
@@ -72,3 +72,10 @@ def test_a_rollback_plan_needs_a_ready_replica_of_the_previous_release() -> None
     assert rollback_plan(previous="1.0.0", previous_ready=0, pending=()).state is GateState.FAILED
     assert rollback_plan(previous="1.0.0", previous_ready=2, pending=()).state is GateState.PASSED
     assert rollback_plan(previous=None, previous_ready=0, pending=()).state is GateState.PASSED
+
+
+def test_a_release_whose_way_back_loses_data_says_so_before_it_goes_out() -> None:
+    lost = (Loss(migration="0002_more", kind=LossKind.COLUMN, what="claims.deadline", rows=None),)
+    gate = rollback_plan(previous="1.0.0", previous_ready=2, pending=(migration(),), losses=lost)
+    assert gate.state is GateState.PASSED
+    assert "taking 0002_more back drops claims.deadline: what members write there is lost" in gate.detail

@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 from inline_snapshot import snapshot
 
+from unioneyes.operations.rollback.model import Account
 from unioneyes.operations.rollback.report import Incident, incident_report, page_name
+from unioneyes.operations.rollback.steps import announcement
 from unioneyes.runbook.views import EntryKind, JournalEntry
 
 AT = datetime(2026, 2, 9, 14, 30, tzinfo=UTC)
@@ -16,15 +18,18 @@ def entry(seconds: int, kind: EntryKind, step: str | None, message: str) -> Jour
 
 
 INCIDENT = Incident(
-    bad_version="1.2.0",
-    good_version="1.1.0",
-    reason="errors: 20.0 % of the new version's answers failed",
+    account=Account(
+        run_id="rollback-1",
+        deployment="deploy-1",
+        bad="1.2.0",
+        good="1.1.0",
+        reason="errors: 20.0 % of the new version's answers failed",
+        impact="some requests were answered by 1.2.0",
+    ),
     began=AT,
     ordered=AT + timedelta(seconds=4),
     healthy=AT + timedelta(seconds=5),
     responders=(),
-    deployment="deploy-1",
-    rollback="rollback-1",
     story=(
         entry(0, EntryKind.STEP_DONE, "shift_traffic", "green serves"),
         entry(2, EntryKind.STEP_PROGRESS, "watch_release", "100 answers"),
@@ -57,7 +62,7 @@ def test_a_verdict_stands_in_the_timeline_with_its_reason() -> None:
 
 def test_the_report_says_whether_a_person_ordered_the_rollback() -> None:
     assert "rollback-1, ordered by a person" in incident_report(INCIDENT)
-    assert "deploy-1.1, ordered by the deployment's own verdict" in incident_report(replace(INCIDENT, rollback="deploy-1.1"))
+    assert "deploy-1.1, ordered by the deployment's own verdict" in incident_report(replace(INCIDENT, account=replace(INCIDENT.account, run_id="deploy-1.1")))
 
 
 def test_the_post_mortem_is_due_within_24_hours() -> None:
@@ -67,3 +72,14 @@ def test_the_post_mortem_is_due_within_24_hours() -> None:
 def test_a_second_incident_of_a_day_gets_a_page_of_its_own() -> None:
     assert page_name(AT, 1) == "docs/incidents/2026-02-09-incident.md"
     assert page_name(AT, 2) == "docs/incidents/2026-02-09-incident-2.md"
+
+
+def test_the_report_and_the_announcement_say_what_data_is_lost() -> None:
+    lost = replace(INCIDENT.account, lost=("claims.deadline: 12 rows held a value",))
+    assert "- Data lost: claims.deadline: 12 rows held a value" in incident_report(replace(INCIDENT, account=lost))
+    assert "- Data lost: none" in incident_report(INCIDENT)
+    due = AT + timedelta(days=1)
+    told = announcement(channel="#incidents", account=lost, took=timedelta(seconds=2), incident="docs/incidents/1.md", post_mortem_due=due)
+    assert ("Data lost", "claims.deadline: 12 rows held a value") in told.facts
+    silent = announcement(channel="#incidents", account=INCIDENT.account, took=None, incident="docs/incidents/1.md", post_mortem_due=due)
+    assert "Data lost" not in dict(silent.facts)

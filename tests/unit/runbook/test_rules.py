@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from unioneyes.kernel.problems import Problem, Refused
 from unioneyes.kernel.status import RunStatus
 from unioneyes.runbook.plan import Effect, Plan
-from unioneyes.runbook.rules import LONGEST_PAUSE, Taken, Undoing, ends_as, pause_before
+from unioneyes.runbook.problems import NotConfirmed
+from unioneyes.runbook.rules import LONGEST_PAUSE, Taken, Undoing, ends_as, pause_before, refuse_unconfirmed
 from unioneyes.runbook.steps import Step, Stop, step
 
 
@@ -101,3 +102,12 @@ def test_how_a_run_ends_follows_from_why_it_failed_and_what_could_be_undone(
 @given(st.integers(min_value=1, max_value=10_000))
 def test_pauses_between_tries_grow_to_a_limit(retry: int) -> None:
     assert timedelta(0) < pause_before(retry) <= pause_before(retry + 1) <= LONGEST_PAUSE
+
+
+def test_a_plan_that_asks_for_a_name_starts_by_that_name_only() -> None:
+    asking = Plan(summary="restore", steps=(), confirm="unioneyes")
+    refuse_unconfirmed(asking, "unioneyes")
+    refuse_unconfirmed(plan(), None)
+    for typed in (None, "", "claims", "yes"):
+        with pytest.raises(NotConfirmed, match="can't be brought back"):
+            refuse_unconfirmed(asking, typed)

@@ -114,8 +114,8 @@ class VerifiedBackups:
                 self._scratch.discard(name)
                 write_manifest(self._folder, manifest.model_copy(update={"state": BackupState.FAILED}))
                 raise
-            write_manifest(self._folder, manifest.model_copy(update={"state": BackupState.VERIFIED}))
-        took = timedelta(seconds=time.monotonic() - began)
+            took = timedelta(seconds=time.monotonic() - began)
+            write_manifest(self._folder, manifest.model_copy(update={"state": BackupState.VERIFIED, "verified_in": took}))
         return BackupVerified(name=name, tables=len(manifest.fingerprint.tables), rows=manifest.fingerprint.rows, took=took)
 
     def describe_verify(self, name: str) -> tuple[str, ...]:

@@ -33,6 +33,8 @@ class Manifest(BaseModel):
     state: BackupState = BackupState.TAKEN
     taken_at: datetime
     took: timedelta
+    verified_in: timedelta | None = None
+    """How long its restore and the comparison took, when it was last verified."""
     file: str
     """Name of the dump beside it, in `pg_dump`'s custom format."""
     bytes: int
@@ -61,6 +63,7 @@ class Manifest(BaseModel):
             rows=self.fingerprint.rows,
             schema=self.schema_head.tag if self.schema_head else None,
             state=self.state,
+            verified_in=self.verified_in,
         )
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 
 from unioneyes.adapters.postgres import drift
@@ -19,6 +20,7 @@ from unioneyes.adapters.postgres.drizzle import MigrationFile, chunks, read_fold
 from unioneyes.adapters.postgres.ledger import ensure_ledger, read_ledger, record, rows, strike
 from unioneyes.adapters.postgres.lint import lint
 from unioneyes.adapters.postgres.locks import LOCK_TIMEOUT, PATIENCE, in_one_transaction
+from unioneyes.adapters.postgres.losses import Destroyed, destroyed
 from unioneyes.adapters.postgres.statements import first_unfit
 from unioneyes.kernel.problems import Refused
 from unioneyes.kernel.project import project_path
@@ -26,6 +28,8 @@ from unioneyes.ports.database import (
     FolderUnreadable,
     LedgerRow,
     LintFinding,
+    Loss,
+    LossKind,
     Migration,
     MigrationDrift,
     MigrationFailed,
@@ -36,6 +40,8 @@ from unioneyes.ports.database import (
 _READ_LIMIT = timedelta(seconds=10)
 _STATEMENT_LIMIT = timedelta(minutes=15)
 """Of one statement of a migration. One that needs longer belongs in batches."""
+_COUNT_LIMIT = timedelta(minutes=1)
+"""Of counting the rows of one table or column."""
 _SHOWN_ROWS = 5
 """Source: Production Deployment Steps, 2, "LIMIT 5"."""
 _LOOK_AT_LEDGER = "SELECT * FROM drizzle.__drizzle_migrations ORDER BY created_at DESC LIMIT 5;"
@@ -53,6 +59,8 @@ class DrizzleMigrations:
     """The Drizzle folders of a version, oldest first; they form one history."""
     upto: Callable[[str], str]
     """Tag of the newest migration that a version needs; what its folders hold beyond is not its own."""
+    reading_url: SecretStr
+    """As a role that reads past row level security: what would be lost is counted, and the schema's owner sees no tenant's rows."""
     patience: timedelta = PATIENCE
     """How long to try for a lock."""
 
@@ -74,6 +82,31 @@ class DrizzleMigrations:
         """Return the newest rows of the ledger, newest first. Raises: FolderUnreadable, DatabaseUnavailable."""
         with self._session(self.database_url, _READ_LIMIT) as session:
             return rows(read_ledger(session), self.tags(), last=last)
+
+    def applied(self) -> tuple[Migration, ...]:
+        """Return every migration of the ledger, oldest first. Raises: MigrationDrift, FolderUnreadable, DatabaseUnavailable."""
+        with self._session(self.database_url, _READ_LIMIT) as session:
+            entries = read_ledger(session)
+        known = {sha256: file.migration for sha256, file in self._files().items()}
+        strange = [entry for entry in entries if entry.sha256 not in known or known[entry.sha256].when != entry.when]
+        if strange:
+            raise MigrationDrift(
+                what=f"row {strange[0].id} of the ledger ({strange[0].sha256[:12]}) is explained by no release's migrations: its file was edited, or is gone",
+                remedy="restore the migrations as they were applied, or correct the ledger drizzle.__drizzle_migrations by hand; nothing was changed",
+            )
+        return tuple(known[entry.sha256] for entry in reversed(entries))
+
+    def losses(self, migrations: tuple[Migration, ...], *, counted: bool) -> tuple[Loss, ...]:
+        """Return what taking `migrations` back destroys, newest migration first; with `counted`, and how many rows hold a value now.
+
+        Raises: DatabaseUnavailable.
+        """
+        newest_first = sorted(migrations, key=lambda migration: migration.when, reverse=True)
+        found = [(migration.tag, one) for migration in newest_first for one in destroyed(migration.rollback_sql or "")]
+        if not counted or not found:
+            return tuple(Loss(migration=tag, kind=one.kind, what=one.what, rows=None) for tag, one in found)
+        with self._session(self.reading_url, _COUNT_LIMIT) as session:
+            return tuple(Loss(migration=tag, kind=one.kind, what=one.what, rows=_held(session, one)) for tag, one in found)
 
     def lint(self, migrations: tuple[Migration, ...]) -> tuple[LintFinding, ...]:
         """Return what is dangerous in `migrations`. Raises: LintUnavailable."""
@@ -155,10 +188,18 @@ class DrizzleMigrations:
     def _change(self, database_url: SecretStr, work: Callable[[psycopg.Connection], tuple[str, ...]]) -> MigrationsApplied:
         began = time.monotonic()
         names = self.tags()
+
+        def watched(session: psycopg.Connection) -> tuple[tuple[str, ...], tuple[str, ...]]:
+            before = _columns(session)
+            changed = work(session)
+            after = set(_columns(session))
+            return changed, tuple(column for column in before if column not in after)
+
         with self._session(database_url, _STATEMENT_LIMIT) as session:
-            changed, waited = in_one_transaction(session, database_url, lambda: work(session), patience=self.patience)
+            (changed, dropped), waited = in_one_transaction(session, database_url, lambda: watched(session), patience=self.patience)
             ledger = rows(read_ledger(session), names, last=_SHOWN_ROWS)
-        return MigrationsApplied(tags=changed, took=timedelta(seconds=time.monotonic() - began), waited_for_locks=waited, ledger=ledger)
+        took = timedelta(seconds=time.monotonic() - began)
+        return MigrationsApplied(tags=changed, took=took, waited_for_locks=waited, ledger=ledger, dropped=dropped)
 
     def _describe(self, body: list[str]) -> tuple[str, ...]:
         if not body:
@@ -171,6 +212,24 @@ class DrizzleMigrations:
     @staticmethod
     def _session(database_url: SecretStr, statement_limit: timedelta) -> AbstractContextManager[psycopg.Connection]:
         return connection(database_url, name="ue-migrate", statement_limit=statement_limit)
+
+
+def _columns(session: psycopg.Connection) -> tuple[str, ...]:
+    return tuple(str(row[0]) for row in session.execute(sql("migration_columns")))
+
+
+def _held(session: psycopg.Connection, loss: Destroyed) -> int | None:
+    """Return how many rows hold what would be destroyed; None where that can't be counted. What is not there any more holds nothing."""
+    if loss.kind is LossKind.UNKNOWN:
+        return None
+    counted = SQL("count({})").format(Identifier(loss.column)) if loss.column else SQL("count(*)")
+    try:
+        row = session.execute(SQL("SELECT {} FROM {}").format(counted, Identifier(*loss.table))).fetchone()
+    except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.InvalidSchemaName):
+        return 0
+    except psycopg.errors.QueryCanceled:
+        return None
+    return int(row[0]) if row else 0
 
 
 def _execute(session: psycopg.Connection, file: str, script: str) -> None:

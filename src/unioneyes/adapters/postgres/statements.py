@@ -58,7 +58,7 @@ class Statement:
 
 def statements(sql: str) -> tuple[Statement, ...]:
     """Return the statements of `sql`, in order."""
-    return tuple(_split(_blanked(sql)))
+    return tuple(_split(blanked(sql)))
 
 
 def first_unfit(sql: str) -> Statement | None:
@@ -88,13 +88,14 @@ def _split(text: str) -> Iterator[Statement]:
         yield Statement(line=line, words=" ".join(words))
 
 
-def _blanked(sql: str) -> str:
-    """Return `sql` with blanks in place of comments, literals and quoted names; lines and columns stay where they are."""
+def blanked(sql: str, *, names: bool = False) -> str:
+    """Return `sql` with blanks in place of comments, literals and, unless `names` are kept, quoted names; lines and columns stay where they are."""
     parts: list[str] = []
     at = 0
     while (match := _SKIPPED.search(sql, at)) is not None:
         end = _comment_end(sql, match.end()) if match[0] == "/*" else match.end()
-        parts += [sql[at : match.start()], re.sub(r"[^\n]", " ", sql[match.start() : end])]
+        found = sql[match.start() : end]
+        parts += [sql[at : match.start()], found if names and found.startswith('"') else re.sub(r"[^\n]", " ", found)]
         at = end
     return "".join([*parts, sql[at:]])
 

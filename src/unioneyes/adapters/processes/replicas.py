@@ -8,8 +8,8 @@ import os
 import shlex
 import socket
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http.client import HTTPException
 from pathlib import Path
@@ -21,9 +21,10 @@ from unioneyes.adapters.processes.logs import LEVELS, read_log
 from unioneyes.adapters.processes.metrics import ask
 from unioneyes.adapters.processes.spec import LONGEST_SOCKET_PATH, ProcessSpec, ProcessStatus
 from unioneyes.kernel.clock import now
+from unioneyes.kernel.files import replace_file
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.redaction import Redactor
-from unioneyes.ports.replicas import LogLine, NoReadyReplica, Outcome, Replica, ReplicasReady
+from unioneyes.ports.replicas import LogLine, NoReadyReplica, Outcome, Replica, ReplicasReady, Revision
 from unioneyes.ports.traffic import Colour, NoHealthyReplica
 
 _COLOUR, _VERSION = "colour", "version"
@@ -31,6 +32,7 @@ _COLOUR, _VERSION = "colour", "version"
 _REHEARSAL = "rehearsal"
 _METRICS = "/metrics"
 _METRICS_WITHIN = timedelta(seconds=1)
+_KEPT_REVISIONS = 20
 _RESTORE_WITHIN = timedelta(seconds=60)
 _LOOPBACK = "127.0.0.1"
 
@@ -45,6 +47,8 @@ class ReplicaSlot:
     version: str
     socket: Path
     """Where it answers."""
+    configuration: Mapping[str, str] = field(default_factory=dict)
+    """Settings that its release was started with."""
 
 
 class _Wanted(BaseModel):
@@ -54,8 +58,23 @@ class _Wanted(BaseModel):
     count: int
     served: bool = False
     placed: datetime | None = None
+    configuration: dict[str, str] | None = None
+    """None in a file of an earlier version of this program: then what the environment says now."""
 
 
+class _Served(BaseModel):
+    """A revision, as it is kept."""
+
+    number: int
+    version: str
+    count: int
+    configuration: dict[str, str]
+    since: datetime
+    until: datetime | None = None
+    bad: bool = False
+
+
+_History = TypeAdapter(list[_Served])
 _State = TypeAdapter(dict[Colour, _Wanted])
 
 
@@ -75,6 +94,10 @@ class LocalReplicas:
     logs_folder: Path
     state_file: Path
     """What each colour should run, so that it comes back after a restart of the machine."""
+    revisions_file: Path
+    """What served members so far, oldest first."""
+    configuration: Callable[[], Mapping[str, str]]
+    """Settings of the service, as the environment says now."""
     read_outcomes: Callable[[str, str], tuple[Outcome, ...]] = lambda _text, _replica: ()
     """Reads what a replica's /metrics say, by the text and the replica's name; nothing where the service counts nothing."""
 
@@ -96,28 +119,50 @@ class LocalReplicas:
             for status in self._present()
         )
 
-    def start(self, colour: Colour, *, version: str, count: int, within: timedelta) -> ReplicasReady:
+    def start(self, colour: Colour, *, version: str, count: int, within: timedelta, configuration: Mapping[str, str] | None = None) -> ReplicasReady:
         """`colour` runs exactly `count` replicas of `version`, each ready; replicas of another version there are ended first.
 
+        They run with `configuration`, or with what the environment says now; and keep it, whatever the environment says later.
         Raises: NoReadyReplica (with the reason: exit code, last log lines) when they are not ready in time, or keep ending; SupervisorUnavailable.
         """
         started = time.monotonic()
-        before = self._wanted().get(colour)
-        self._want(colour, _Wanted(version=version, count=count, served=_served(before, version), placed=_placed(before, version) or now()))
-        slots = self._slots(colour, version, count)
+        before, wanted = self._wanted().get(colour), self._settle(version, count, configuration)
+        self._want(colour, wanted.model_copy(update={"served": _served(before, version), "placed": _placed(before, version) or now()}))
+        slots = self._slots(colour, wanted)
         self._start_missing(slots)
         self._await(colour, slots, within)
         return ReplicasReady(colour=colour, version=version, count=count, took=timedelta(seconds=time.monotonic() - started))
 
-    def describe_start(self, colour: Colour, *, version: str, count: int) -> tuple[str, ...]:
+    def describe_start(self, colour: Colour, *, version: str, count: int, configuration: Mapping[str, str] | None = None) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
-        return tuple(_typed(self.command(slot)) for slot in self._slots(colour, version, count))
+        return tuple(_typed(self.command(slot)) for slot in self._slots(colour, self._settle(version, count, configuration)))
 
-    def mark_served(self, colour: Colour) -> None:
-        """What stands on `colour` has served all members from now on, until another version takes its place; kept across restarts."""
+    def mark_served(self, colour: Colour, *, after_rollback: bool = False) -> None:
+        """What stands on `colour` has served all members from now on, until another version takes its place; kept across restarts.
+
+        It is the newest revision; with `after_rollback`, the one before it was bad.
+        """
         wanted = self._wanted().get(colour)
-        if wanted is not None and not wanted.served:
+        if wanted is None:
+            return
+        if not wanted.served:
             self._want(colour, wanted.model_copy(update={"served": True}))
+        self._record(wanted, bad_before=after_rollback)
+
+    def revisions(self) -> tuple[Revision, ...]:
+        """Return what served members so far, newest first."""
+        return tuple(
+            Revision(
+                number=kept.number,
+                version=kept.version,
+                replicas=kept.count,
+                configuration=kept.configuration,
+                since=kept.since,
+                until=kept.until,
+                bad=kept.bad,
+            )
+            for kept in reversed(self._history())
+        )
 
     def stop(self, colour: Colour) -> None:
         """`colour` runs nothing: each replica was told to drain, finished what it had, and ended. Raises: SupervisorUnavailable."""
@@ -127,7 +172,7 @@ class LocalReplicas:
     def describe_stop(self, colour: Colour) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
         wanted = self._wanted().get(colour)
-        names = [slot.name for slot in self._slots(colour, wanted.version, wanted.count)] if wanted else []
+        names = [slot.name for slot in self._slots(colour, wanted)] if wanted else []
         return (self.supervisor.describe_stop(names),)
 
     def restore(self, *, within: timedelta = _RESTORE_WITHIN) -> tuple[ReplicasReady, ...]:
@@ -136,7 +181,7 @@ class LocalReplicas:
         Raises: NoReadyReplica when a colour can't, after the other one was brought back; SupervisorUnavailable.
         """
         started = time.monotonic()
-        wanted = [self._slots(colour, entry.version, entry.count) for colour, entry in self._wanted().items()]
+        wanted = [self._slots(colour, entry) for colour, entry in self._wanted().items()]
         for slots in wanted:
             self._start_missing(slots)
         restored, problems = [], []
@@ -202,11 +247,18 @@ class LocalReplicas:
     def _present(self) -> tuple[ProcessStatus, ...]:
         return tuple(sorted((status for status in self.supervisor.status() if _COLOUR in status.labels), key=lambda status: status.name))
 
-    def _slots(self, colour: Colour, version: str, count: int) -> tuple[ReplicaSlot, ...]:
-        if count < 1:
-            raise BadInput(what=f"{count} replicas are none", remedy="start at least one, or stop the colour")
-        names = [f"{colour}-{number}" for number in range(1, count + 1)]
-        slots = tuple(ReplicaSlot(name=name, colour=colour, version=version, socket=self.folder / f"{name}.sock") for name in names)
+    def _settle(self, version: str, count: int, configuration: Mapping[str, str] | None) -> _Wanted:
+        settled = self.configuration() if configuration is None else configuration
+        return _Wanted(version=version, count=count, configuration=dict(settled))
+
+    def _slots(self, colour: Colour, wanted: _Wanted) -> tuple[ReplicaSlot, ...]:
+        if wanted.count < 1:
+            raise BadInput(what=f"{wanted.count} replicas are none", remedy="start at least one, or stop the colour")
+        names = [f"{colour}-{number}" for number in range(1, wanted.count + 1)]
+        configuration = self.configuration() if wanted.configuration is None else wanted.configuration
+        slots = tuple(
+            ReplicaSlot(name=name, colour=colour, version=wanted.version, socket=self.folder / f"{name}.sock", configuration=configuration) for name in names
+        )
         if any(len(os.fsencode(slot.socket)) > LONGEST_SOCKET_PATH for slot in slots):
             raise BadInput(what=f"{self.folder} is too long for Unix sockets ({LONGEST_SOCKET_PATH} bytes)", remedy="choose a shorter folder")
         return slots
@@ -243,6 +295,27 @@ class LocalReplicas:
             return _State.validate_json(self.state_file.read_bytes())
         except FileNotFoundError:
             return {}
+
+    def _history(self) -> list[_Served]:
+        """Return the revisions, oldest first."""
+        try:
+            return _History.validate_json(self.revisions_file.read_bytes())
+        except FileNotFoundError:
+            return []
+
+    def _record(self, wanted: _Wanted, *, bad_before: bool) -> None:
+        """The newest revision is what `wanted` says; safe to repeat."""
+        history = self._history()
+        last = history[-1] if history else None
+        configuration = dict(self.configuration()) if wanted.configuration is None else wanted.configuration
+        if last is not None and (last.version, last.count, last.configuration) == (wanted.version, wanted.count, configuration):
+            return
+        at = now()
+        if last is not None:
+            history[-1] = last.model_copy(update={"until": at, "bad": last.bad or bad_before})
+        number = last.number + 1 if last else 1
+        history.append(_Served(number=number, version=wanted.version, count=wanted.count, configuration=configuration, since=at))
+        replace_file(self.revisions_file, _History.dump_json(history[-_KEPT_REVISIONS:], indent=1).decode())
 
     def _want(self, colour: Colour, wanted: _Wanted | None) -> None:
         """The state file says what `colour` should run."""

@@ -7,8 +7,10 @@ from pathlib import Path
 from unioneyes.adapters.files import MarkdownFolder
 from unioneyes.adapters.git import ReleaseChecklist
 from unioneyes.adapters.postgres.backups import VerifiedBackups
-from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER
+from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OWNER
 from unioneyes.adapters.postgres.migrations import DrizzleMigrations
+from unioneyes.adapters.postgres.restores import RestoresBeside
+from unioneyes.adapters.postgres.server import SUPERUSER
 from unioneyes.adapters.service import HttpService, SyntheticMember
 from unioneyes.adapters.slack import SlackNotifier
 from unioneyes.claims.releases import Catalogue, migration_folders, newest_migration
@@ -43,6 +45,7 @@ def build_environment(stack: Stack) -> Environment:
         versions=lambda: tuple(release.version for release in catalogue.all()),
         folders=migration_folders,
         upto=newest_migration,
+        reading_url=stack.database_url(BACKUP),
     )
     traffic = build_traffic(stack)
     return Environment(
@@ -52,6 +55,7 @@ def build_environment(stack: Stack) -> Environment:
             service="unioneyes-web",
             replicas=stack.settings.service.replicas,
             ready_within=stack.settings.service.ready_within,
+            database=DATABASE,
             incidents_channel=stack.settings.incidents.channel,
             bake=stack.settings.bake,
             no_data=stack.settings.no_data,
@@ -77,6 +81,12 @@ def build_environment(stack: Stack) -> Environment:
             database_url=stack.database_url(BACKUP),
             scratch_folder=stack.layout.scratch,
             migration_names=migrations.tags,
+        ),
+        restores=RestoresBeside(
+            admin=lambda database: stack.primary.url(role=SUPERUSER, password=stack.secrets.superuser, database=database),
+            database=DATABASE,
+            folder=stack.layout.backups,
+            data_folder=stack.primary.data,
         ),
         notifier=SlackNotifier(token=stack.secrets.slack_token, base_url=stack.slack_url),
         documents=MarkdownFolder(stack.layout.documents),

@@ -82,6 +82,11 @@ class Layout:
         return self.home / "replicas.json"
 
     @property
+    def revisions(self) -> Path:
+        """Which releases served members, and with which configuration."""
+        return self.home / "revisions.json"
+
+    @property
     def sockets(self) -> Path:
         """Unix sockets and pid files: a short path of its own per user and home; gone when the stack is down."""
         return _SOCKETS_ROOT / f"ue-{os.getuid()}-{hashlib.sha256(bytes(self.home)).hexdigest()[:8]}"

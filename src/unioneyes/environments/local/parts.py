@@ -10,7 +10,7 @@ from unioneyes.adapters.processes.replicas import LocalReplicas
 from unioneyes.adapters.processes.spec import ProcessSpec
 from unioneyes.claims.metrics import read_outcomes
 from unioneyes.environments.local.layout import Layout
-from unioneyes.environments.local.stack import Stack, rehearsal_process, rehearsal_url_file, replica_process
+from unioneyes.environments.local.stack import Stack, rehearsal_process, rehearsal_url_file, replica_process, service_configuration
 from unioneyes.kernel.files import replace_file
 
 
@@ -44,5 +44,7 @@ def build_replicas(stack: Stack, traffic: EnvoyTraffic) -> LocalReplicas:
         state_file=stack.layout.replicas,
         endpoints=traffic.publish,
         rehearsal_command=rehearsal,
+        revisions_file=stack.layout.revisions,
+        configuration=lambda: service_configuration(stack),
         read_outcomes=read_outcomes,
     )

@@ -185,6 +185,7 @@ def replica_process(stack: Stack, slot: ReplicaSlot) -> ProcessSpec:
         _module("unioneyes.claims.serve"),
         env={
             **_claims_environment(stack, name=slot.name, version=slot.version, database_url_file=service_url_file(stack)),
+            **slot.configuration,
             "CLAIMS_LISTEN": f"unix:{slot.socket}",
             "CLAIMS_PRIVATE_LISTEN": f"unix:{private}",
         },
@@ -215,6 +216,11 @@ def rehearsal_process(stack: Stack, version: str, port: int) -> ProcessSpec:
 def smoke_command(stack: Stack) -> tuple[str, ...]:
     """Return the command that walks through the service's flows."""
     return _module("unioneyes.claims.smoke", "--issuer-url", stack.issuer_url)
+
+
+def service_configuration(stack: Stack) -> dict[str, str]:
+    """Return the service's settings as the environment's file says now: what a revision keeps. Addresses and secrets are none of it: they may move."""
+    return {"CLAIMS_POOL_SIZE": str(stack.settings.service.pool_size)}
 
 
 def service_url_file(stack: Stack) -> Path:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from unioneyes.kernel.problems import Refused
 from unioneyes.ports.checklist import Checklist, Gate, GateState
-from unioneyes.ports.database import LintFinding, Migration
+from unioneyes.ports.database import LintFinding, Loss, Migration
 
 
 class ChecklistBlocks(Refused):
@@ -55,9 +55,10 @@ def migration_reviewed(pending: tuple[Migration, ...], findings: tuple[LintFindi
     return Gate(name=name, title=title, state=GateState.PASSED, detail=f"{len(pending)} linted, each with its rollback{warnings}")
 
 
-def rollback_plan(*, previous: str | None, previous_ready: int, pending: tuple[Migration, ...]) -> Gate:
-    """Return the gate "Rollback plan documented": computed from what stands there, never merely asserted."""
+def rollback_plan(*, previous: str | None, previous_ready: int, pending: tuple[Migration, ...], losses: tuple[Loss, ...] = ()) -> Gate:
+    """Return the gate "Rollback plan documented": computed from what stands there, never merely asserted, with what taking the migrations back would lose."""
     name, title = "rollback-plan", "Rollback plan documented"
+    lost = "".join(f"; {loss}" for loss in losses)
     if previous is None:
         return Gate(name=name, title=title, state=GateState.PASSED, detail="first deployment: the way back is to serve nothing, as now")
     if not previous_ready:
@@ -69,7 +70,7 @@ def rollback_plan(*, previous: str | None, previous_ready: int, pending: tuple[M
             remedy="ue env status; mend the serving colour first",
         )
     schema = f"; {previous} is smoke-tested on the new schema before traffic moves" if pending else ""
-    return Gate(name=name, title=title, state=GateState.PASSED, detail=f"back to {previous}, which stays warm with {previous_ready} replicas{schema}")
+    return Gate(name=name, title=title, state=GateState.PASSED, detail=f"back to {previous}, which stays warm with {previous_ready} replicas{schema}{lost}")
 
 
 def waive(gates: tuple[Gate, ...], checklist: Checklist) -> tuple[Gate, ...]:

@@ -139,7 +139,12 @@ class Deploy:
             (
                 *sign_offs(),
                 migration_reviewed(pending, env.migrations.lint(pending)),
-                rollback_plan(previous=previous, previous_ready=sum(replica.ready for replica in serving), pending=pending),
+                rollback_plan(
+                    previous=previous,
+                    previous_ready=sum(replica.ready for replica in serving),
+                    pending=pending,
+                    losses=env.migrations.losses(pending, counted=False),
+                ),
                 env.checklist.current_version(),
                 env.checklist.staging_health(),
             ),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from unioneyes.kernel.units import format_duration
+from unioneyes.operations.rollback.model import Account
 from unioneyes.runbook.views import EntryKind, JournalEntry
 
 POST_MORTEM_WITHIN = timedelta(hours=24)
@@ -29,9 +30,7 @@ _TOLD = {
 class Incident:
     """What an incident report is written from."""
 
-    bad_version: str
-    good_version: str
-    reason: str
+    account: Account
     began: datetime
     """When the bad version first got traffic, or when the rollback was ordered where that is not known."""
     ordered: datetime
@@ -39,8 +38,6 @@ class Incident:
     """When the good version answered again; None when it did not: then the incident goes on."""
     responders: tuple[str, ...]
     """Who started the runs."""
-    deployment: str | None
-    rollback: str
     story: tuple[JournalEntry, ...]
     answers: int | None
     """Answers that the bad version gave; None when unknown."""
@@ -54,25 +51,26 @@ def page_name(day: datetime, number: int) -> str:
 
 def incident_report(incident: Incident) -> str:
     """Return the page. What the program can't know is left as a question to a person, and said so."""
+    account = incident.account
     timeline = "\n".join(_line(entry) for entry in incident.story if entry.kind in _TOLD) or "- (the journal holds nothing of it)"
-    automatic = incident.deployment is not None and incident.rollback.startswith(f"{incident.deployment}.")
+    automatic = account.deployment is not None and account.run_id.startswith(f"{account.deployment}.")
     ended = incident.healthy or incident.ordered
     took = (
-        f"{format_duration(ended - incident.ordered)} from the order to a healthy answer of {incident.good_version}"
+        f"{format_duration(ended - incident.ordered)} from the order to a healthy answer of {account.good}"
         if incident.healthy
-        else f"and {incident.good_version} has not answered healthily since: THE INCIDENT GOES ON"
+        else f"and {account.good} has not answered healthily since: THE INCIDENT GOES ON"
     )
     ordered_by = "by the deployment's own verdict" if automatic else "by a person"
     due = ended + POST_MORTEM_WITHIN
-    served = "unknown" if incident.answers is None else f"{incident.errors} of {incident.answers} requests that {incident.bad_version} answered failed"
-    return f"""# Incident: {incident.bad_version} rolled back
+    served = "unknown" if incident.answers is None else f"{incident.errors} of {incident.answers} requests that {account.bad} answered failed"
+    return f"""# Incident: {account.bad} rolled back
 
 **Date:** {incident.ordered:%Y-%m-%d}
 **Duration:** {format_duration(ended - incident.began) if incident.healthy else "not over"}
 **Severity:** P1, as every rollback at first; the post-mortem may lower it
 **Responders:** {", ".join(incident.responders) or "to be filled in by the post-mortem"}
-**Deployment:** {incident.deployment or "none under way"}, status `FAILED - ROLLED BACK`
-**Rollback:** {incident.rollback}, ordered {ordered_by}, {took}
+**Deployment:** {account.deployment or "none under way"}, status `FAILED - ROLLED BACK`
+**Rollback:** {account.run_id}, ordered {ordered_by}, {took}
 **Post-mortem due:** {due:%Y-%m-%d %H:%M} UTC
 
 ## Timeline
@@ -83,20 +81,21 @@ Times are UTC.
 
 ## Root Cause
 
-Trigger of the rollback: {incident.reason}
+Trigger of the rollback: {account.reason}
 
 The cause itself is for the post-mortem to find.
 
 ## Impact
 
 - Users affected: {served}
+- Data lost: {"; ".join(account.lost) or "none"}
 - Revenue impact: to be filled in by the post-mortem
 - SLA missed: to be filled in by the post-mortem
 
 ## Action Items
 
 - [ ] Hold the post-mortem (Owner: to be named, Due: {due:%Y-%m-%d %H:%M} UTC)
-- [ ] Find why {incident.bad_version} failed, and why no earlier check saw it (Owner: to be named, Due: to be named)
+- [ ] Find why {account.bad} failed, and why no earlier check saw it (Owner: to be named, Due: to be named)
 """
 
 

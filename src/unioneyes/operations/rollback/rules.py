@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
-from unioneyes.ports.replicas import Replica, incumbent
+from unioneyes.operations.rollback.model import RollbackOption, Serving
+from unioneyes.operations.rollback.reasons import Trigger
+from unioneyes.ports.database import Loss, LossKind, Migration
+from unioneyes.ports.replicas import Replica, Revision, incumbent
+from unioneyes.ports.service import SmokeReport
 from unioneyes.ports.traffic import Colour, Weights
 
 
@@ -43,3 +49,101 @@ def way_back(weights: Weights, replicas: tuple[Replica, ...]) -> WayBack | NoWay
         why = f"{ready[0].version} on {back_to} has never served members: nothing was switched yet, and {used_to} still serves"
         return NoWay(why=why, remedy="ue deploy status; to stop the deployment: ue run cancel RUN, or ue run resume RUN --undo where it is parked")
     return WayBack(colour=back_to, version=ready[0].version, replicas=ready)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """A release that can't live without a migration."""
+
+    version: str
+    tag: str
+
+
+def serving(weights: Weights, replicas: tuple[Replica, ...]) -> tuple[Serving, ...]:
+    """Return every release that gets members' requests, blue first."""
+    there = {(replica.colour, replica.version) for replica in replicas if weights.of(replica.colour)}
+    return tuple(Serving(colour=colour, version=version) for colour, version in sorted(there))
+
+
+def needing(tags: tuple[str, ...], carried: Mapping[str, frozenset[str]]) -> Needs | None:
+    """Return a release of `carried` (its migrations by its version) that needs one of `tags`, the newest first; None when each lives without them."""
+    return next((Needs(version=version, tag=tag) for version, own in carried.items() for tag in reversed(tags) if tag in own), None)
+
+
+def earlier(revisions: tuple[Revision, ...], serving: str) -> Revision | None:
+    """Return the newest revision (`revisions` are newest first) before the one that serves, which was not bad; None when there is none.
+
+    Where a release was given the members only for a moment, and they were sent back, the newest revision is not the one that serves.
+    """
+    current = next((at for at, revision in enumerate(revisions) if revision.version == serving), -1)
+    return next((revision for revision in revisions[current + 1 :] if not revision.bad and revision.version != serving), None)
+
+
+def beyond(carried: tuple[str, ...], head: str | None) -> str | None:
+    """Return the first of a release's migrations (oldest first) that a schema ending at `head` lacks; None when it has them all.
+
+    A head that the release does not carry is a newer one: schemas only grow.
+    """
+    if head is None:
+        return carried[0] if carried else None
+    return next(iter(carried[carried.index(head) + 1 :]), None) if head in carried else None
+
+
+def newest_after(applied: tuple[Migration, ...], to: str | None) -> tuple[Migration, ...]:
+    """Return what was applied after `to`, oldest first; the newest alone when `to` is not given."""
+    if to is None:
+        return applied[-1:]
+    return applied[[migration.tag for migration in applied].index(to) + 1 :]
+
+
+def unannounced(dropped: tuple[str, ...], losses: tuple[Loss, ...]) -> tuple[str, ...]:
+    """Return what the catalogue lost (`table.column`) and nobody announced. Where an announced loss is unknown, it may be anything."""
+    if any(loss.kind is LossKind.UNKNOWN for loss in losses):
+        return ()
+    announced = {loss.what.removeprefix("public.") for loss in losses}
+    return tuple(column for column in dropped if column not in announced and column.rpartition(".")[0] not in announced)
+
+
+def failures(report: SmokeReport) -> str:
+    """Return what failed, in one line."""
+    return "; ".join(f"{check.name}: {check.detail}" for check in report.failures) or "no test ran"
+
+
+def ranked(options: tuple[RollbackOption, ...]) -> tuple[RollbackOption, ...]:
+    """Return the options, best first: those that are open, then those that lose nothing, then the fastest; what was never measured comes last."""
+    return tuple(sorted(options, key=lambda option: (not option.possible, option.loses, option.takes is None, option.takes or timedelta(0))))
+
+
+def propose(options: tuple[RollbackOption, ...], trigger: Trigger, *, migrated: bool) -> tuple[RollbackOption, ...]:
+    """Return the options, one of them proposed for `trigger`: what mends it, or, while that is closed, what opens it. `options` are ranked.
+
+    `migrated` says that the last release came with a migration, which may be what harmed the data.
+    """
+    mends, because = _mends(trigger, migrated=migrated)
+    chosen = next((option for option in options if option.runbook in mends and option.possible), None)
+    if chosen is not None:
+        return tuple(replace(option, proposed=f"{trigger.spelled}: {because}") if option is chosen else option for option in options)
+    closed = next((option for option in options if option.runbook in mends), None)
+    opens = next((option for option in options if option.runbook in _RELEASES and option.possible), None)
+    if closed is None or opens is None:
+        return options
+    first = f"{trigger.spelled}: {because}; that is closed ({closed.why}), and this opens it"
+    return tuple(replace(option, proposed=first) if option is opens else option for option in options)
+
+
+_RELEASES = ("rollback.traffic", "rollback.release")
+
+
+def _mends(trigger: Trigger, *, migrated: bool) -> tuple[tuple[str, ...], str]:
+    """Return the runbooks that mend `trigger`, and why."""
+    match trigger:
+        case Trigger.DATA_CORRUPTION:
+            return ("rollback.restore",), "only a backup from before holds sound data"
+        case Trigger.DATA_INTEGRITY if migrated:
+            return ("rollback.migration",), "the last migration came with what harmed it, so it is taken back"
+        case Trigger.DATA_INTEGRITY:
+            return ("rollback.restore",), "no migration came with the last release, so only a backup from before is whole"
+        case Trigger.VULNERABILITY:
+            return _RELEASES, "the fastest way to another release"
+        case Trigger.FEATURE_BROKEN:
+            return _RELEASES, "the release before it had the feature, and no data is lost"

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem, Refused
-from unioneyes.operations.rollback.model import RollBackPlan, ServesAgain
-from unioneyes.operations.rollback.report import POST_MORTEM_WITHIN
+from unioneyes.operations.rollback.afterwards import after, planned_afterwards
+from unioneyes.operations.rollback.model import Account, RollBackPlan, ServesAgain
+from unioneyes.operations.rollback.reasons import spelled
 from unioneyes.operations.rollback.rules import NoWay, way_back
-from unioneyes.operations.rollback.steps import (
-    StillUnhealthy,
-    announcement,
-    end_maintenance,
-    note_order,
-    shift_traffic_back,
-    stop_bad_replicas,
-    tell_stakeholders,
-    verify_serving,
-    write_incident_report,
-)
+from unioneyes.operations.rollback.steps import StillUnhealthy, end_maintenance, note_order, shift_traffic_back, stop_bad_replicas, verify_serving
 from unioneyes.ports.environment import Environment
 from unioneyes.ports.runs import RollBackTrafficRequest, RolledBack
 from unioneyes.ports.traffic import Weights
@@ -44,16 +34,7 @@ class RollBackTraffic:
             raise NoWayBack(what=found.why, remedy=found.remedy)
         bad = next((replica.version for replica in replicas if replica.colour is found.colour.other), "unknown")
         good = found.version
-        message = announcement(
-            channel=env.facts.incidents_channel,
-            run_id="RUN",
-            bad_version=bad,
-            good_version=good,
-            reason=request.reason,
-            took=timedelta(0),
-            incident="docs/incidents/",
-            post_mortem_due=now() + POST_MORTEM_WITHIN,
-        )
+        reason = spelled(request.reason)
         return RollBackPlan(
             summary=f"roll back from {bad} on {found.colour.other} to {good} on {found.colour}",
             steps=(
@@ -62,14 +43,13 @@ class RollBackTraffic:
                 end_maintenance.planned(commands=env.traffic.describe_maintenance(on=False)),
                 verify_serving.planned(commands=(f"curl {env.service.url()}/api/health",)),
                 stop_bad_replicas.planned(commands=env.replicas.describe_stop(found.colour.other)),
-                write_incident_report.planned(),
-                tell_stakeholders.planned(commands=env.notifier.describe_announce(message)),
+                *planned_afterwards(env, account("RUN", bad=bad, good=good, reason=reason, deployment=request.deployment)),
             ),
             readings=tuple(Reading(name=replica.name, value=f"{replica.version}, ready") for replica in found.replicas),
             back_to=found.colour,
             version=good,
             away_from=bad,
-            reason=request.reason,
+            reason=reason,
             deployment=request.deployment,
         )
 
@@ -78,7 +58,7 @@ class RollBackTraffic:
         run = current_run.get()
         deployment = plan.deployment or run.took_over_from
         ordered = note_order()
-        shifted = shift_traffic_back(env.traffic, to=plan.back_to)
+        shifted = shift_traffic_back(env.traffic, env.replicas, to=plan.back_to)
         end_maintenance(env.traffic)
         try:
             healthy: ServesAgain | Problem = verify_serving(env.service, version=plan.version)
@@ -87,27 +67,11 @@ class RollBackTraffic:
         else:
             stop_bad_replicas(env.replicas, colour=plan.back_to.other)
         at = healthy.at if isinstance(healthy, ServesAgain) else None
-        due = (at or ordered.at) + POST_MORTEM_WITHIN
-        incident = write_incident_report(
-            env.documents,
-            run_id=run.run_id,
-            deployment=deployment,
-            bad_version=plan.away_from,
-            good_version=plan.version,
-            reason=plan.reason,
+        done = after(
+            env,
+            account(run.run_id, bad=plan.away_from, good=plan.version, reason=plan.reason, deployment=deployment),
             ordered=ordered.at,
             healthy=at,
-        )
-        told = tell_stakeholders(
-            env.notifier,
-            channel=env.facts.incidents_channel,
-            run_id=run.run_id,
-            bad_version=plan.away_from,
-            good_version=plan.version,
-            reason=plan.reason,
-            took=at - ordered.at if at else None,
-            incident=incident,
-            post_mortem_due=due,
         )
         if isinstance(healthy, Problem):
             raise healthy
@@ -118,8 +82,14 @@ class RollBackTraffic:
             deployment=deployment,
             shifted_in=shifted.took,
             healthy_in=healthy.at - ordered.at,
-            incident=incident,
-            post_mortem_due=due,
-            announced=told.reference,
-            not_announced=told.trouble,
+            incident=done.incident,
+            post_mortem_due=done.post_mortem_due,
+            announced=done.announced,
+            not_announced=done.not_announced,
         )
+
+
+def account(run_id: str, *, bad: str, good: str, reason: str, deployment: str | None) -> Account:
+    """Return what people are told when the members are sent from one release to another."""
+    impact = f"some requests were answered by {bad}; all are sent to {good} again"
+    return Account(run_id=run_id, deployment=deployment, bad=bad, good=good, reason=reason, impact=impact)

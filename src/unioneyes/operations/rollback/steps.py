@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem, Unavailable
-from unioneyes.operations.rollback.model import Ordered, ServesAgain, Told
+from unioneyes.operations.rollback.model import Account, Ordered, ServesAgain, Told
 from unioneyes.operations.rollback.report import Incident, incident_report, page_name
 from unioneyes.ports.documents import Documents
 from unioneyes.ports.notifier import Announcement, Notifier
@@ -34,12 +34,14 @@ def note_order() -> Ordered:
 
 
 @step(effect=Effect.CHANGE)
-def shift_traffic_back(traffic: Traffic, *, to: Colour) -> TrafficShifted:
-    """All new requests reach the colour that served before.
+def shift_traffic_back(traffic: Traffic, replicas: Replicas, *, to: Colour) -> TrafficShifted:
+    """All new requests reach the good release again.
 
     Source: Rollback Steps, option A.
     """
-    return traffic.shift(Weights.all_to(to))
+    shifted = traffic.shift(Weights.all_to(to))
+    replicas.mark_served(to, after_rollback=True)
+    return shifted
 
 
 @step(effect=Effect.CHANGE)
@@ -51,7 +53,7 @@ def end_maintenance(traffic: Traffic) -> None:
 
 @step(effect=Effect.READ, time_limit=timedelta(minutes=2))
 def verify_serving(service: Service, *, version: str) -> ServesAgain:
-    """The previous release answers, as members reach it, and is healthy.
+    """The release answers, as members reach it, and is healthy.
 
     Source: option A, "Verify rollback".
     """
@@ -79,100 +81,61 @@ def stop_bad_replicas(replicas: Replicas, *, colour: Colour) -> None:
 
 
 @step(effect=Effect.CHANGE)
-def write_incident_report(
-    documents: Documents,
-    *,
-    run_id: str,
-    deployment: str | None,
-    bad_version: str,
-    good_version: str,
-    reason: str,
-    ordered: datetime,
-    healthy: datetime | None,
-) -> str:
+def write_incident_report(documents: Documents, *, account: Account, ordered: datetime, healthy: datetime | None) -> str:
     """The incident report stands, written from the journal.
 
     Source: Post-Rollback Actions, 2.
     """
-    entries = story(deployment or run_id)
-    if all(entry.run_id != run_id for entry in entries):
-        entries = (*entries, *story(run_id))
+    entries = story(account.deployment or account.run_id)
+    if all(entry.run_id != account.run_id for entry in entries):
+        entries = (*entries, *story(account.run_id))
     answers, errors = _last_figures(entries)
     text = incident_report(
         Incident(
-            bad_version=bad_version,
-            good_version=good_version,
-            reason=reason,
+            account=account,
             began=_switched_at(entries) or ordered,
             ordered=ordered,
             healthy=healthy,
             responders=_responders(entries),
-            deployment=deployment,
-            rollback=run_id,
             story=entries,
             answers=answers,
             errors=errors,
         )
     )
-    return documents.write(_free_page(documents, ordered, run_id), text)
+    return documents.write(_free_page(documents, ordered, account.run_id), text)
 
 
 @step(effect=Effect.CHANGE)
-def tell_stakeholders(
-    notifier: Notifier,
-    *,
-    channel: str,
-    run_id: str,
-    bad_version: str,
-    good_version: str,
-    reason: str,
-    took: timedelta | None,
-    incident: str,
-    post_mortem_due: datetime,
-) -> Told:
+def tell_stakeholders(notifier: Notifier, *, channel: str, account: Account, took: timedelta | None, incident: str, post_mortem_due: datetime) -> Told:
     """The incidents channel knows.
 
     Source: Post-Rollback Actions, 1, and the stakeholder notification template.
     """
     try:
-        announced = notifier.announce(
-            announcement(
-                channel=channel,
-                run_id=run_id,
-                bad_version=bad_version,
-                good_version=good_version,
-                reason=reason,
-                took=took,
-                incident=incident,
-                post_mortem_due=post_mortem_due,
-            )
-        )
+        announced = notifier.announce(announcement(channel=channel, account=account, took=took, incident=incident, post_mortem_due=post_mortem_due))
     except Problem as problem:
         return Told(reference=None, trouble=f"{problem.what}; {problem.remedy}")
     return Told(reference=announced.reference, trouble=None)
 
 
-def announcement(
-    *, channel: str, run_id: str, bad_version: str, good_version: str, reason: str, took: timedelta | None, incident: str, post_mortem_due: datetime
-) -> Announcement:
+def announcement(*, channel: str, account: Account, took: timedelta | None, incident: str, post_mortem_due: datetime) -> Announcement:
     """Return the message, in the document's template: issue, impact, status, ETA, team, updates."""
+    went_on = f"rolled back, but {account.good} is not healthy either: the incident goes on"
     return Announcement(
         channel=channel,
-        title=f"FAILED - ROLLED BACK: {bad_version}",
+        title=f"FAILED - ROLLED BACK: {account.bad}",
         facts=(
-            ("Issue", reason),
-            ("Impact", f"some requests were answered by {bad_version}; all are sent to {good_version} again"),
-            (
-                "Status",
-                f"rolled back in {took.total_seconds():.1f} s" if took else f"rolled back, but {good_version} is not healthy either: the incident goes on",
-            ),
+            ("Issue", account.reason),
+            ("Impact", account.impact),
+            *((("Data lost", "; ".join(account.lost)),) if account.lost else ()),
+            ("Status", f"rolled back in {took.total_seconds():.1f} s" if took else went_on),
             ("ETA", "resolved" if took else "unknown"),
             ("Team", TEAM),
             ("Report", incident),
             ("Post-mortem due", f"{post_mortem_due:%Y-%m-%d %H:%M} UTC"),
-            ("Updates", f"ue run show {run_id}"),
+            ("Updates", f"ue run show {account.run_id}"),
         ),
-        key=f"{run_id}/rolled-back",
+        key=f"{account.run_id}/rolled-back",
     )
 
 

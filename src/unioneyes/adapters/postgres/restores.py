@@ -1,0 +1,276 @@
+"""A backup takes the live database's place: restored beside it, compared, and only then do the two change names. Source: decision 13."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL, Identifier, Literal
+from pydantic import SecretStr
+
+from unioneyes.adapters.postgres.connections import connection, shown, sql
+from unioneyes.adapters.postgres.databases import adopt, comment, create_alike, databases, drop, limit, shape_of
+from unioneyes.adapters.postgres.fingerprint import differences, take_fingerprint
+from unioneyes.adapters.postgres.manifest import Manifest, manifest_path, read_manifest, sha256_of
+from unioneyes.adapters.postgres.programs import ProgramFailed, password_in_file, program, run_program
+from unioneyes.adapters.postgres.row_difference import columns_of, compare, count_rows, named
+from unioneyes.kernel.units import format_bytes, format_duration
+from unioneyes.ports.database import (
+    BackupState,
+    BackupUnproven,
+    Difference,
+    NoSuchBackup,
+    RestoredBeside,
+    RestoreFailed,
+    Room,
+    SessionsRemain,
+    Swapped,
+    TableRows,
+)
+
+_ADMIN_LIMIT = timedelta(seconds=30)
+_CREATE_LIMIT = timedelta(minutes=5)
+_RESTORE_LIMIT = timedelta(hours=1)
+_COUNT_LIMIT = timedelta(minutes=1)
+"""Of one table, for a plan: somebody waits for it."""
+_READ_LIMIT = timedelta(minutes=30)
+"""Of one table."""
+_LOCK_WAIT = timedelta(seconds=10)
+_LEAVE_WITHIN = timedelta(seconds=30)
+"""How long sessions that were told to end may take."""
+_LOOK_SECONDS = 0.1
+_ADMINISTRATION = "postgres"
+"""The database from which others are renamed: one can't rename the database that one is in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoresBeside:
+    """Implements the port `Restores` on one server."""
+
+    admin: Callable[[str], SecretStr]
+    """Address of a database of the server, as a superuser: it alone comes into a database that is closed, and restores what belongs to others."""
+    database: str
+    """The live one's name."""
+    folder: Path
+    """Where the backups stand."""
+    data_folder: Path | None
+    """Where the server keeps its files, where that is on this machine."""
+    leave_within: timedelta = _LEAVE_WITHIN
+
+    def room(self) -> Room:
+        """Return whether a restored copy fits. Raises: DatabaseUnavailable."""
+        with self._administration() as session:
+            row = session.execute("SELECT pg_database_size(%s)", (self.database,)).fetchone()
+        try:
+            free = shutil.disk_usage(self.data_folder).free if self.data_folder else None
+        except OSError:
+            free = None
+        return Room(needed=int(row[0]) if row else 0, free=free)
+
+    def written_since(self, backup: str) -> tuple[TableRows, ...]:
+        """Return the rows now and in the backup, per table that has another number of them. Raises: NoSuchBackup, DatabaseUnavailable."""
+        before = {table.table: table.rows for table in self._manifest(backup).fingerprint.tables}
+        with self._session(self.database, within=_COUNT_LIMIT) as session:
+            now = {name: count_rows(session, table) for table in columns_of(session) if (name := Identifier(*table).as_string(session))}
+        tables = sorted({*before, *now})
+        counted = (TableRows(table=_plain(table), now=now.get(table, 0), backup=before.get(table, 0)) for table in tables)
+        return tuple(rows for rows in counted if rows.now != rows.backup)
+
+    def restore_beside(self, backup: str, *, beside: str) -> RestoredBeside:
+        """`beside` holds the backup, equals its manifest, and has the live database's owner, grants and settings.
+
+        What an interrupted attempt left there is restored anew. Raises: BackupUnproven, NoSuchBackup, RestoreFailed, DatabaseUnavailable.
+        """
+        began = time.monotonic()
+        manifest = self._manifest(backup)
+        if manifest.state is not BackupState.VERIFIED:
+            raise BackupUnproven(what=f"{backup} is {manifest.state.value}: it was never restored and compared", remedy="choose a verified one")
+        whole = f"restored from {manifest.sha256}"
+        with self._administration() as session:
+            if comment(session, beside) != whole:
+                self._make(session, manifest, beside)
+                session.execute(SQL("COMMENT ON DATABASE {} IS {}").format(Identifier(beside), Literal(whole)))  # last: it says that the copy is whole
+        took = timedelta(seconds=time.monotonic() - began)
+        return RestoredBeside(database=beside, tables=len(manifest.fingerprint.tables), rows=manifest.fingerprint.rows, took=took)
+
+    def discard_beside(self, *, beside: str) -> None:
+        """`beside` is gone. Raises: DatabaseUnavailable."""
+        with self._administration() as session:
+            drop(session, beside)
+
+    def close(self, *, beside: str) -> None:
+        """Nobody but the administrator is in the live database, and nobody else comes in. Raises: SessionsRemain, DatabaseUnavailable."""
+        with self._administration() as session:
+            if beside in databases(session):  # else the two have changed names already, and the restored one is not to be closed
+                limit(session, self.database, 0)
+                self._empty(session, self.database)
+
+    def reopen(self, *, beside: str) -> None:
+        """The live database lets everybody in as before. Raises: DatabaseUnavailable."""
+        with self._administration() as session:
+            if beside in databases(session):
+                limit(session, self.database, shape_of(session, beside).connections)
+
+    def difference(self, *, beside: str) -> Difference:
+        """Return the rows that stand on one side only. Exact while the live database is closed; memory stays flat. Raises: DatabaseUnavailable."""
+        with self._snapshot(self.database) as live, self._snapshot(beside) as restored:
+            ours, theirs = columns_of(live), columns_of(restored)
+            found = [compare(live, restored, table, ours.get(table, ()), theirs.get(table, ())) for table in sorted({*ours, *theirs})]
+        columns = [f"{named(table)}.{column}" for table, own in ours.items() if table in theirs for column in own if column not in theirs[table]]
+        return Difference(tables=tuple(table for table in found if table.only_live or table.only_backup), columns=tuple(sorted(columns)))
+
+    def swap(self, *, beside: str, kept: str) -> Swapped:
+        """`beside` has the live database's name and lets everybody in; what was live is called `kept`.
+
+        Both names change in one transaction, so nobody ever finds one without the other. Raises: SessionsRemain, RestoreFailed, DatabaseUnavailable.
+        """
+        began = time.monotonic()
+        with self._administration() as session:
+            there = databases(session)
+            if kept not in there:
+                if beside not in there:
+                    raise RestoreFailed(what=f"{beside} is not there any more; {self.database} is as it was", remedy="start the restore anew")
+                connections = shape_of(session, beside).connections
+                self._rename(session, (self.database, kept), (beside, self.database), opened=(kept, connections))
+        return Swapped(kept=kept, took=timedelta(seconds=time.monotonic() - began))
+
+    def swap_back(self, *, beside: str, kept: str) -> None:
+        """What was live is live again, and the restored one is called `beside`. Raises: SessionsRemain, DatabaseUnavailable."""
+        with self._administration() as session:
+            if kept in databases(session):
+                self._rename(session, (self.database, beside), (kept, self.database), opened=None)
+
+    def describe_restore_beside(self, backup: str, *, beside: str) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same. Source: Rollback Steps, option C, "Restore from backup"."""
+        manifest = self._manifest(backup)
+        server = self._server()
+        return (
+            f"createdb {server} -T template0 -O {self._owner()} {beside}",
+            f"pg_restore {server} -d {beside} --exit-on-error --jobs=2 {self.folder / manifest.file}",
+            f"psql {server} -d {beside} -c 'ANALYZE'",
+        )
+
+    def describe_close(self) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+        psql = f"psql {self._server()} -d {_ADMINISTRATION} -c"
+        return (
+            f"{psql} 'ALTER DATABASE {self.database} CONNECTION LIMIT 0'",
+            f"{psql} \"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self.database}'\"",  # noqa: S608 - printed
+        )
+
+    def describe_swap(self, *, beside: str, kept: str) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+        names = f"ALTER DATABASE {self.database} RENAME TO {kept}; ALTER DATABASE {beside} RENAME TO {self.database};"
+        return (f'psql {self._server()} -d {_ADMINISTRATION} -c "BEGIN; {names} COMMIT;"',)
+
+    def describe_drop(self, database: str) -> str:
+        """Return what a person types when a kept database is needed no more."""
+        return f"dropdb {self._server()} {database}"
+
+    def _make(self, session: psycopg.Connection, manifest: Manifest, beside: str) -> None:
+        """`beside` is made anew, is like the live database, and holds the backup; or it is gone."""
+        dump = self.folder / manifest.file
+        if not dump.is_file() or sha256_of(dump) != manifest.sha256:
+            raise BackupUnproven(what=f"{manifest.file} is missing or not the file that was written", remedy="choose another backup")
+        drop(session, beside)
+        session.execute(create_alike(beside, shape_of(session, self.database)))
+        try:
+            self._fill(beside, dump)
+            self._prove(manifest, beside)
+            with self._session(beside, within=_READ_LIMIT) as inside:
+                inside.execute("ANALYZE")  # a dump carries no statistics, and members would wait for bad plans
+            adopt(session, beside, like=self.database)
+        except (BackupUnproven, RestoreFailed):
+            drop(session, beside)
+            raise
+
+    def _fill(self, beside: str, dump: Path) -> None:
+        address = self.admin(beside)
+        argv = (program("pg_restore"), "--exit-on-error", "--jobs=2", "--no-password", "-d", shown(address), str(dump))
+        password = SecretStr(str(conninfo_to_dict(address.get_secret_value()).get("password") or ""))
+        try:
+            with password_in_file(password) as environment:
+                run_program(argv, within=_RESTORE_LIMIT, environment=environment)
+        except ProgramFailed as problem:
+            raise RestoreFailed(what=f"{problem.what}{self._left()}; {self.database} is as it was", remedy="make room, or choose another backup") from None
+
+    def _prove(self, manifest: Manifest, beside: str) -> None:
+        """`beside` holds what the backup's source held. Raises: BackupUnproven."""
+        with self._snapshot(beside) as session:
+            found = differences(manifest.fingerprint, take_fingerprint(session, lock_wait=_LOCK_WAIT))
+        if found:
+            raise BackupUnproven(what=f"{manifest.name} was restored, but {'; '.join(found)}", remedy="choose another backup; do not rely on this one")
+
+    def _rename(self, session: psycopg.Connection, first: tuple[str, str], second: tuple[str, str], *, opened: tuple[str, int] | None) -> None:
+        """Both databases have their new names, together. Sessions in either are ended first, again and again while somebody comes back."""
+        give_up = time.monotonic() + self.leave_within.total_seconds()
+        while True:
+            session.execute(sql("restore_end_sessions"), {"databases": [first[0], second[0]]})
+            try:
+                with session.transaction():
+                    for old, new in (first, second):
+                        session.execute(SQL("ALTER DATABASE {} RENAME TO {}").format(Identifier(old), Identifier(new)))
+                    if opened:
+                        limit(session, *opened)
+            except psycopg.errors.ObjectInUse:
+                if time.monotonic() > give_up:
+                    raise self._remain(session, first[0], second[0]) from None
+                time.sleep(_LOOK_SECONDS)
+            else:
+                return
+
+    def _empty(self, session: psycopg.Connection, database: str) -> None:
+        give_up = time.monotonic() + self.leave_within.total_seconds()
+        while session.execute(sql("restore_end_sessions"), {"databases": [database]}).fetchall():
+            if time.monotonic() > give_up:
+                raise self._remain(session, database)
+            time.sleep(_LOOK_SECONDS)
+
+    def _remain(self, session: psycopg.Connection, *databases: str) -> SessionsRemain:
+        query = "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = ANY (%s) AND pid <> pg_backend_pid()"
+        names = ", ".join(sorted(str(row[0]) for row in session.execute(query, (list(databases),)))) or "nobody that can be seen"
+        return SessionsRemain(what=f"sessions did not end within {format_duration(self.leave_within)}: {names}", remedy="end these programs, and try again")
+
+    @contextmanager
+    def _snapshot(self, database: str) -> Iterator[psycopg.Connection]:
+        with self._session(database, within=_READ_LIMIT) as session, session.transaction():
+            session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            session.execute(sql("fingerprint_settings"))
+            session.execute("SET LOCAL work_mem = '64MB'")
+            yield session
+
+    def _manifest(self, backup: str) -> Manifest:
+        manifest = read_manifest(manifest_path(self.folder, backup))
+        if manifest is None or "/" in backup:
+            raise NoSuchBackup(what=f"there is no backup called {backup!r}", remedy="ue rollback plan names the newest that is verified")
+        return manifest
+
+    def _left(self) -> str:
+        free = self.room().free
+        return "" if free is None else f"; the server's disk has {format_bytes(free)} free"
+
+    def _owner(self) -> str:
+        with self._administration() as session:
+            return shape_of(session, self.database).owner
+
+    def _server(self) -> str:
+        address = conninfo_to_dict(self.admin(_ADMINISTRATION).get_secret_value())
+        return f"-h {address['host']} -p {address.get('port', 5432)} -U {address['user']}"
+
+    def _administration(self) -> AbstractContextManager[psycopg.Connection]:
+        return self._session(_ADMINISTRATION, within=_CREATE_LIMIT)
+
+    def _session(self, database: str, *, within: timedelta = _ADMIN_LIMIT) -> AbstractContextManager[psycopg.Connection]:
+        return connection(self.admin(database), name="ue-restore", statement_limit=within)
+
+
+def _plain(quoted: str) -> str:
+    """Return a fingerprint's table (`"public"."claims"`) as people name it."""
+    return quoted.replace('"', "").removeprefix("public.")
