@@ -78,6 +78,8 @@ class Switched:
     took: timedelta
     before: Counters
     """The data plane's counters just before."""
+    revision: str
+    """Of the routes, as the switch left them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ from unioneyes.operations.deployment.model import (
 )
 from unioneyes.operations.deployment.steps import (
     LONGEST_BAKE,
+    RoutesChanged,
     apply_migrations,
     back_up_database,
     check_gates,
@@ -63,6 +64,10 @@ class AlreadyServes(Refused):
     """The version serves already."""
 
 
+class TrafficSplit(Refused):
+    """Both colours serve members, so there is no idle one for a new release."""
+
+
 class MigrationNeeded(Refused):
     """The release needs migrations, and nobody said that they may be applied."""
 
@@ -86,7 +91,13 @@ class Deploy:
     def plan(self, env: Environment, request: DeployRequest) -> DeployPlan:
         """Look at the world and return everything that will be done."""
         release = env.releases.get(request.version)
-        live = env.traffic.view().weights.live
+        weights = env.traffic.view().weights
+        if weights.split:
+            raise TrafficSplit(
+                what=f"both colours serve members ({weights}), so there is no idle one for {release.version}",
+                remedy="ue deploy status; ue rollback traffic sends all members to one of them",
+            )
+        live = weights.live
         serving = [replica for replica in env.replicas.all() if replica.colour is live]
         previous = serving[0].version if serving else None
         if previous == release.version:
@@ -150,6 +161,8 @@ class Deploy:
         outcome = _Outcome(started=started, switched=switched, backup=backup)
         try:
             harm = _watch(env, plan, outcome, old)
+        except RoutesChanged as problem:  # where the members go is that person's decision now
+            return _receipt(env, plan, outcome, RunStatus.FAILED, f"FAILED, LEFT TO A PERSON: {problem.what}; {problem.remedy}")
         except Problem as problem:  # with members on the new version, nothing known is no reason to stay
             harm = problem.what
         return _keep(env, plan, outcome, old) if harm is None else _go_back(env, plan, outcome, harm)
@@ -228,7 +241,15 @@ def _watch(env: Environment, plan: DeployPlan, outcome: _Outcome, old: Colour | 
         drain_old_colour(env.traffic, colour=old)
     switched = outcome.switched
     outcome.watched = watch_release(
-        env.traffic, env.replicas, env.service, new=plan.colour, old=old, switched_at=switched.at, since=switched.before, bake=plan.bake
+        env.traffic,
+        env.replicas,
+        env.service,
+        new=plan.colour,
+        old=old,
+        switched_at=switched.at,
+        since=switched.before,
+        revision=switched.revision,
+        bake=plan.bake,
     )
     if not isinstance(outcome.watched.verdict, Keep):
         return outcome.watched.verdict.reason

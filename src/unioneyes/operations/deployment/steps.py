@@ -32,7 +32,7 @@ from unioneyes.ports.database import Backup, Backups, BackupVerified, Migration,
 from unioneyes.ports.replicas import Replicas, ReplicasReady
 from unioneyes.ports.runs import RolledBack
 from unioneyes.ports.service import Service, SmokeReport
-from unioneyes.ports.traffic import Colour, Counters, Drained, Traffic, Weights
+from unioneyes.ports.traffic import Colour, Counters, Drained, ForeignRoutes, Traffic, Weights
 from unioneyes.runbook.plan import Effect
 from unioneyes.runbook.steps import pause, progress, step, story
 from unioneyes.runbook.views import EntryKind
@@ -47,6 +47,10 @@ MORE_DATA_WITHIN = timedelta(seconds=30)
 
 class WorldDrifted(Refused):
     """The world is not what the plan was made for; nothing was changed."""
+
+
+class RoutesChanged(Problem):
+    """Somebody else changed the routes while the release was watched; they were left as that person put them."""
 
 
 class SmokeFailed(Problem):
@@ -74,9 +78,10 @@ def check_world(traffic: Traffic, replicas: Replicas, *, live: Colour | None, pr
     """
     weights = traffic.view().weights
     versions = {replica.version for replica in replicas.all() if replica.colour is weights.live}
-    if weights.live is not live or (previous is not None and versions != {previous}):
+    if weights != Weights.all_to(live) or (previous is not None and versions != {previous}):
+        serves = weights if weights.split else weights.live or "nothing"
         raise WorldDrifted(
-            what=f"{weights.live or 'nothing'} serves ({', '.join(sorted(versions)) or 'no replica'}); the plan was made for {live or 'nothing'} ({previous})",
+            what=f"{serves} serves ({', '.join(sorted(versions)) or 'no replica'}); the plan was made for {live or 'nothing'} ({previous})",
             remedy="ue deploy status, then start the deployment anew",
         )
     return Started(at=now(), counters=traffic.counters())
@@ -245,7 +250,7 @@ def shift_traffic(traffic: Traffic, replicas: Replicas, *, to: Colour, back_to: 
     before = traffic.counters()
     shifted = traffic.shift(Weights.all_to(to))
     replicas.mark_served(to)
-    return Switched(at=now(), took=shifted.took, before=before)
+    return Switched(at=now(), took=shifted.took, before=before, revision=shifted.revision)
 
 
 @step(effect=Effect.READ)
@@ -256,11 +261,20 @@ def drain_old_colour(traffic: Traffic, *, colour: Colour) -> Drained:
 
 @step(effect=Effect.READ, time_limit=LONGEST_BAKE + timedelta(hours=1))
 def watch_release(
-    traffic: Traffic, replicas: Replicas, service: Service, *, new: Colour, old: Colour | None, switched_at: datetime, since: Counters, bake: timedelta
+    traffic: Traffic,
+    replicas: Replicas,
+    service: Service,
+    *,
+    new: Colour,
+    old: Colour | None,
+    switched_at: datetime,
+    since: Counters,
+    revision: str,
+    bake: timedelta,
 ) -> Watched:
     """The new version was watched beside the old one, and there is a verdict.
 
-    Source: Production Deployment Steps, 3, "Monitor for 10 minutes".
+    Raises: RoutesChanged. Source: Production Deployment Steps, 3, "Monitor for 10 minutes".
     """
     watch = Watch()
     verdict: Verdict | None = None
@@ -268,6 +282,7 @@ def watch_release(
     with Lookout(traffic=traffic, replicas=replicas, service=service, new=new, old=old, since=since) as lookout:
         while verdict is None:
             pause(LOOK_EVERY)
+            _expect_routes(traffic, revision)
             watch.see(lookout.look())
             figures = lookout.figures(new)
             verdict = watch.rolls_back()
@@ -275,10 +290,10 @@ def watch_release(
             if verdict is None and (lookout.blind or (left <= timedelta(0) and (figures.answers >= FEWEST_ANSWERS or left <= -MORE_DATA_WITHIN))):
                 verdict = watch.concludes(blind=lookout.blind)
             if old is not None and (rollback_takes is None or len(watch.looks) % 10 == 0):
-                rollback_takes = lookout.rollback_takes() or rollback_takes
+                rollback_takes = lookout.rollback_takes()
             beside = lookout.figures(old) if old else None
             progress(
-                _watching(figures, left),
+                _watching(figures, left) + ("" if old is None or rollback_takes else "; NO WAY BACK NOW: the old version does not answer"),
                 new_answers=figures.answers,
                 new_errors=figures.errors,
                 new_p99_ms=figures.p99_ms,
@@ -377,6 +392,27 @@ def write_receipt(
             for entry in story(run_id)
             if entry.kind is EntryKind.STEP_DONE and entry.step and entry.run_id == run_id
         ),
+    )
+
+
+def _expect_routes(traffic: Traffic, revision: str) -> None:
+    """The routes are as the deployment left them, or the data plane does not say. Raises: RoutesChanged, with where the members go now."""
+    try:
+        view = traffic.view()
+        if not view.in_force:  # filed this very moment: the data plane may be about to take it
+            pause(LOOK_EVERY)
+            view = traffic.view()
+    except ForeignRoutes as problem:
+        raise RoutesChanged(what=f"somebody changed the routes by hand during the watch: {problem.what}", remedy=problem.remedy) from None
+    except Unavailable:
+        return
+    if view.revision == revision:
+        return
+    maintenance = ", in maintenance" if view.maintenance else ""
+    refused = "" if view.in_force else "; the routes' file says something else, which the data plane does not run"
+    raise RoutesChanged(
+        what=f"somebody changed the routes by hand during the watch: {view.weights}{maintenance}{refused}",
+        remedy="ue deploy status; when all members are to be on one version again: ue rollback traffic --dry-run says to which one it sends them",
     )
 
 
