@@ -157,3 +157,14 @@ def test_a_share_of_nothing_is_none_seen() -> None:
 
 def test_a_window_forgets_what_is_older_than_five_minutes() -> None:
     assert len(watched(400, new=seen(10), every=timedelta(seconds=1)).looks) == 301
+
+
+@pytest.mark.parametrize("period", [2, 3, 4])
+def test_health_that_flaps_rolls_nothing_back_while_members_are_served(period: int) -> None:
+    watch = Watch()
+    for number in range(120):
+        healthy = number % period != period - 1
+        watch.see(Look(at=START + number * HALF_A_SECOND, new=Seen(tally=FINE.tally, healthy=healthy), old=Seen(tally=FINE.tally, healthy=True)))
+        assert watch.rolls_back() is None
+    watch.see(Look(at=START + 120 * HALF_A_SECOND, new=Seen(tally=FINE.tally, healthy=True), old=Seen(tally=FINE.tally, healthy=True)))
+    assert isinstance(watch.concludes(blind=False), Keep)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from unioneyes.kernel.clock import now
+from unioneyes.kernel.clock import Deadline, now
 from unioneyes.kernel.problems import Problem, Refused, Unavailable
 from unioneyes.kernel.status import RunStatus
 from unioneyes.operations.deployment.checklist import refuse_if_blocked
@@ -276,6 +276,8 @@ def watch_release(
 
     Raises: RoutesChanged. Source: Production Deployment Steps, 3, "Monitor for 10 minutes".
     """
+    # The wall clock says how much of the watch a worker before this one has left; from here on it may jump.
+    ends = Deadline.after(min(bake, switched_at + bake - now()))
     watch = Watch()
     verdict: Verdict | None = None
     rollback_takes: timedelta | None = None
@@ -286,7 +288,7 @@ def watch_release(
             watch.see(lookout.look())
             figures = lookout.figures(new)
             verdict = watch.rolls_back()
-            left = switched_at + bake - now()
+            left = ends.left
             if verdict is None and (lookout.blind or (left <= timedelta(0) and (figures.answers >= FEWEST_ANSWERS or left <= -MORE_DATA_WITHIN))):
                 verdict = watch.concludes(blind=lookout.blind)
             if old is not None and (rollback_takes is None or len(watch.looks) % 10 == 0):

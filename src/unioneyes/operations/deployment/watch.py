@@ -13,7 +13,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
-from unioneyes.kernel.clock import now
+from unioneyes.kernel.clock import Deadline, now
 from unioneyes.kernel.problems import Problem, Unavailable
 from unioneyes.operations.deployment.model import Figures
 from unioneyes.operations.deployment.verdict import SLOW_LIMIT_MS, Look, Seen, Tally
@@ -114,9 +114,10 @@ class Lookout:
         """Look at `new`, and at `old` where there is one, from the reading `since` on."""
         self._traffic, self._replicas, self._service = traffic, replicas, service
         self._new, self._old, self._since = new, old, since.at
-        self._last_counters = now()
+        self._began, self._began_at = monotonic(), now()
+        self._blind_from = Deadline.after(BLIND_FOR)
         self._restarts_before = self._restarts()
-        self._logs_read_at = since.at
+        self._logs_due = Deadline.after(LOGS_EVERY)
         self._seen = {
             colour: Gathered(
                 counters=since.of(colour),
@@ -139,15 +140,15 @@ class Lookout:
     @property
     def blind(self) -> bool:
         """True when the data plane has been silent for too long."""
-        return now() - self._last_counters > BLIND_FOR
+        return self._blind_from.passed
 
     def look(self) -> Look:
         """Return what was seen since the last look."""
         before = {colour: (seen.members, seen.probes) for colour, seen in self._seen.items()}
         self._read_counters()
         restarts = self._restarts()
-        logs = now() - self._logs_read_at >= LOGS_EVERY
-        self._logs_read_at = now() if logs else self._logs_read_at
+        logs = self._logs_due.passed
+        self._logs_due = Deadline.after(LOGS_EVERY) if logs else self._logs_due
         found = {}
         for colour, seen in self._seen.items():
             _take_in(seen)
@@ -157,7 +158,8 @@ class Lookout:
                 restarts=restarts.get(colour, 0) - self._restarts_before.get(colour, 0),
                 log_errors=len(self._replicas.logs(colour, since=self._since, level="ERROR")) if logs else None,
             )
-        return Look(at=now(), new=found[self._new], old=found[self._old] if self._old else None)
+        at = self._began_at + timedelta(seconds=monotonic() - self._began)  # the window of five minutes moves by it, so it must not jump
+        return Look(at=at, new=found[self._new], old=found[self._old] if self._old else None)
 
     def rollback_takes(self) -> timedelta | None:
         """Return what going back takes now, as just tried: the routes' confirmation and an answer of the old version. None when it can't be done now."""
@@ -184,7 +186,7 @@ class Lookout:
     def _read_counters(self) -> None:
         with suppress(Unavailable):
             counters = self._traffic.counters()
-            self._last_counters = now()
+            self._blind_from = Deadline.after(BLIND_FOR)
             for colour, seen in self._seen.items():
                 reading = counters.of(colour)
                 if reading.answers >= seen.counters.answers:  # a counter that fell means a restarted data plane: start anew from here
