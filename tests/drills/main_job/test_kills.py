@@ -77,7 +77,7 @@ def test_a_deployment_survives_the_kill_of_its_worker_in_any_step(job: MainJob, 
     job.ensure_not_migrated(serving="1.0.0", to="1.1.0")
     with run_members(job.stack.home, rate=RATE) as members:
         with held_up(job, step):
-            run, killed_at = job.kill_worker_in(step, {"version": "1.1.0", "migrate": True, "bake": "PT5S"})
+            run, killed_at = job.kill_in(step, {"version": "1.1.0", "migrate": True, "bake": "PT5S"})
         ended = job.ended(run)
         seen = members.finish()
     kills.append(killed(job, run, step, killed_at, lost=seen.lost))
@@ -93,7 +93,7 @@ def test_an_automatic_rollback_survives_the_kill_of_its_worker_in_any_step(job: 
     job.ensure_serving("1.1.0")
     told, reports = len(job.announced()), incidents(job)
     with run_members(job.stack.home, rate=RATE) as members, job.chat(mode="slow", seconds=2, method="chat.postMessage"):
-        run, killed_at = job.kill_worker_in(step, {"version": "1.2.0-errors", "bake": "PT60S"})
+        run, killed_at = job.kill_in(step, {"version": "1.2.0-errors", "bake": "PT60S"})
         ended = job.ended(run)
         seen = members.finish()
     lost = seen.lost_outside("1.2.0-errors")
