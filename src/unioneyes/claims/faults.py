@@ -1,8 +1,8 @@
 """Faults that a release can have on purpose: real behaviour, wrapped around an application that knows nothing of them.
 
-The faults of `errors`, `slow` and `sick` show only after a replica's first requests for claims, as faults do that need load: the smoke tests before the switch
-pass, and the watch after it must find them. `wrong` is there from the first request and does not show in any status or duration;
-`crash` and `hang` never answer one.
+The faults of `errors`, `slow`, `leak` and `sick` show only after a replica's first requests for claims, as faults do that need load: the smoke tests before
+the switch pass, and the watch after it must find them. `wrong` is there from the first request and does not show in any status or duration; `crash` and
+`hang` never answer one.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from random import SystemRandom
 from types import MappingProxyType
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,10 +28,15 @@ ERRORS_EVERY = 5
 """One request in this many fails: 20 %."""
 SLOW_EVERY = 3
 SLOW_BY = timedelta(seconds=3)
+LEAST_LEAK, MOST_LEAK = 640 << 10, 1280 << 10
+"""Bytes that a replica keeps of each request: each its own, as leaks do that hang on who asks for what."""
 SICK_AFTER = timedelta(seconds=5)
 """From the end of the warm-up to the first bad health report."""
 
 Wrap = Callable[[ASGIApp], ASGIApp]
+
+_OUT_OF_MEMORY = 137
+"""Exit code. Source: the shell's convention for a process that the kernel killed, as it does where memory is out."""
 
 _logger = logging.getLogger("claims.faults")
 
@@ -83,6 +90,24 @@ def slow(app: ASGIApp) -> ASGIApp:
     return faulty
 
 
+def leak(app: ASGIApp) -> ASGIApp:
+    """Each request for claims leaves something behind; the process ends when it gets no more memory."""
+    warmth = _Warmth()
+    size = SystemRandom().randint(LEAST_LEAK, MOST_LEAK)
+    kept: list[bytes] = []
+
+    async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
+        if warmth.count(scope):
+            try:
+                kept.append(os.urandom(size))  # random: no page of it is shared
+            except MemoryError:
+                log(_logger, logging.CRITICAL, "out of memory", kept=len(kept))
+                os._exit(_OUT_OF_MEMORY)
+        await app(scope, receive, send)
+
+    return faulty
+
+
 def sick(app: ASGIApp) -> ASGIApp:
     """Both health addresses answer 503 from some seconds after the warm-up on; everything else works."""
     warmth = _Warmth()
@@ -126,7 +151,7 @@ def hang(_app: ASGIApp) -> ASGIApp:
     return faulty
 
 
-_FAULTS: Mapping[str, Wrap] = MappingProxyType({"errors": errors, "slow": slow, "crash": crash, "hang": hang, "sick": sick, "wrong": wrong})
+_FAULTS: Mapping[str, Wrap] = MappingProxyType({"errors": errors, "slow": slow, "crash": crash, "hang": hang, "leak": leak, "sick": sick, "wrong": wrong})
 
 
 def with_fault(app: ASGIApp, fault: str | None, *, allowed: bool) -> ASGIApp:

@@ -43,6 +43,8 @@ class ServiceSettings(_Section):
     """Replicas per colour."""
     ready_within: Duration = timedelta(seconds=60)
     """How long replicas have to get ready after their start."""
+    memory_mib: Annotated[int, Field(ge=256)] = 768
+    """MiB of address space that one replica may have: four times what an honest one has after its start."""
     port: Port | None = None
     """Where members reach it; 8080 when not given."""
     preview_port: Port | None = None
