@@ -48,6 +48,7 @@ def test_a_backup_that_finds_no_room_is_removed_and_nothing_else_was_changed(old
     assert old_schema.deploy("1.1.0", "--migrate", "--bake", "1s").code == 0, "with room again, it does not go on"
 
 
+@pytest.mark.campaign
 def test_a_migration_that_fills_the_database_s_disk_is_rolled_back(old_schema: MainJob) -> None:
     """The database's files may not grow any more: the kernel refuses as on a full disk, with `File too large` for `No space left on device`."""
     before, ledger = old_schema.serving(), old_schema.ledger()
@@ -117,7 +118,8 @@ def let_each_change_of_a_table_fill_another(job: MainJob) -> None:
     with job.superuser() as connection:
         connection.execute("create table ballast (filler char(2000) default '') with (fillfactor = 10)")
         connection.execute(
-            "create function weigh_down() returns event_trigger language plpgsql as $$begin insert into ballast select from generate_series(1, 8192); end$$"
+            "create function weigh_down() returns event_trigger security definer language plpgsql as "
+            "$$begin insert into ballast select from generate_series(1, 8192); end$$"
         )
         connection.execute("create event trigger weigh_down on ddl_command_end when tag in ('ALTER TABLE') execute function weigh_down()")
 

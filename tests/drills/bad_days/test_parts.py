@@ -25,7 +25,7 @@ def old_schema(job: MainJob) -> MainJob:
     return job
 
 
-@pytest.mark.parametrize("step", ["start_replicas", "watch_release"])
+@pytest.mark.parametrize("step", [pytest.param("start_replicas", marks=pytest.mark.campaign), "watch_release"])
 def test_the_service_s_database_is_killed_under_a_deployment_and_no_release_is_blamed(serving: MainJob, step: str) -> None:
     with run_members(serving.stack.home, rate=RATE) as members:
         run, _ = serving.kill_in(step, {"version": "1.0.0", "bake": "PT15S"}, process="postgres-primary")
@@ -41,6 +41,26 @@ def test_the_service_s_database_is_killed_under_a_deployment_and_no_release_is_b
     assert seen.last_bad_at - seen.first_bad_at < AWAY
 
 
+@pytest.mark.campaign
+@pytest.mark.parametrize("step", ["back_up_database", "verify_backup", "apply_migrations", "verify_previous_release"])
+def test_the_service_s_database_is_killed_while_it_is_changed_and_it_is_the_old_or_the_new_release_s_and_nothing_between(
+    old_schema: MainJob, step: str
+) -> None:
+    old_ledger, before = old_schema.ledger(), old_schema.serving()
+    run, _ = old_schema.kill_in(step, {"version": "1.1.0", "migrate": True, "bake": "PT3S"}, process="postgres-primary")
+    ended = old_schema.ended(run)
+    new_ledger = [migration.sha256 for migration in old_schema.stack.environment.migrations.folder("1.1.0")]
+    after = old_schema.serving()
+    assert after.idle_version is None
+    if ended.code == 0:
+        assert (old_schema.ledger(), after.version) == (new_ledger, "1.1.0")
+    else:
+        assert ended.code in {1, 5}, ended.err
+        assert (old_schema.ledger(), after) == (old_ledger, before)
+    assert old_schema.stack.ue("deploy", "verify").code == 0
+
+
+@pytest.mark.campaign
 @pytest.mark.parametrize("step", ["rehearse_migrations", "watch_release"])
 def test_the_engine_s_own_database_is_killed_and_the_run_goes_on(old_schema: MainJob, step: str) -> None:
     with run_members(old_schema.stack.home, rate=RATE) as members:
@@ -53,6 +73,7 @@ def test_the_engine_s_own_database_is_killed_and_the_run_goes_on(old_schema: Mai
     assert old_schema.serving().version == "1.1.0"
 
 
+@pytest.mark.campaign
 def test_a_deployment_without_the_database_s_replica_works_and_the_status_says_that_it_is_gone(old_schema: MainJob) -> None:
     replica = old_schema.stack.layout.postgres / "replica"
     broken = replica.with_name("replica.away")
@@ -72,6 +93,7 @@ def test_a_deployment_without_the_database_s_replica_works_and_the_status_says_t
     assert eventually(lambda: old_schema.stack.status().state is StackState.UP, within=60)
 
 
+@pytest.mark.campaign
 def test_a_new_colour_whose_replicas_die_one_by_one_goes_back(serving: MainJob) -> None:
     with run_members(serving.stack.home, rate=RATE) as members:
         run = serving.started("1.0.0", "--bake", "60s")
@@ -89,12 +111,12 @@ def test_a_new_colour_whose_replicas_die_one_by_one_goes_back(serving: MainJob) 
     assert (after.version, after.idle_version) == ("1.1.0", None)
 
 
+@pytest.mark.campaign
 def test_a_warm_colour_that_dies_is_started_again_and_the_way_back_is_lost_and_regained(serving: MainJob) -> None:
     with run_members(serving.stack.home, rate=RATE) as members:
         run = serving.started("1.0.0", "--bake", "60s")
         serving.wait_for_step(run, "watch_release")
-        warm = serving.serving().colour
-        warm = "green" if warm == "blue" else "blue"
+        warm = "green" if serving.serving().colour == "blue" else "blue"
         for replica in (f"{warm}-1", f"{warm}-2"):
             pause_replica(serving, replica)
         assert eventually(lambda: "NO WAY BACK NOW" in last_progress(serving, run), within=30)

@@ -12,6 +12,8 @@ from tests.drills.main_job.main_job import MainJob
 from tests.stack import eventually
 from unioneyes.environments.local.members import run_members
 
+pytestmark = pytest.mark.campaign
+
 RATE = 30.0
 
 

@@ -6,8 +6,6 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +13,6 @@ import pytest
 
 from tests.drills.main_job.main_job import MainJob
 from tests.stack import Said
-from unioneyes.adapters.envoy.files import only_writer
 from unioneyes.environments.local.members import run_members
 from unioneyes.operations.rehearsal.model import ClientSeen
 from unioneyes.ports.traffic import Weights
@@ -55,6 +52,7 @@ def test_routes_that_a_person_changes_during_the_watch_are_named_and_left_as_the
     assert before.idle_version is None
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("written", ["half", "refused"])
 def test_a_file_that_envoy_does_not_take_is_named_and_the_old_routes_stay(serving: MainJob, written: str) -> None:
     file = serving.stack.layout.envoy / "routes.json"
@@ -77,11 +75,12 @@ def test_a_file_that_envoy_does_not_take_is_named_and_the_old_routes_stay(servin
     assert seen.lost == 0
 
 
+@pytest.mark.campaign
 def test_an_edge_that_is_killed_in_the_switch_comes_back_and_the_switch_is_made(serving: MainJob) -> None:
     with run_members(serving.stack.home, rate=RATE) as members:
         run = serving.begin({"version": "1.0.0", "bake": "PT5S"})
         serving.reach(run, "smoke_test")
-        with held_up_switch(serving):
+        with serving.routes_held():
             serving.reach(run, "shift_traffic")
             os.kill(serving.stack.pid("envoy"), signal.SIGKILL)
         ended = serving.ended(run)
@@ -89,6 +88,7 @@ def test_an_edge_that_is_killed_in_the_switch_comes_back_and_the_switch_is_made(
     deployed_in_spite_of_it(serving, ended, seen)
 
 
+@pytest.mark.campaign
 def test_an_edge_that_is_killed_in_the_watch_comes_back_with_its_routes_and_no_release_is_blamed(serving: MainJob) -> None:
     with run_members(serving.stack.home, rate=RATE) as members:
         run = serving.started("1.0.0", "--bake", "10s")
@@ -107,13 +107,6 @@ def deployed_in_spite_of_it(job: MainJob, ended: Said, seen: ClientSeen) -> None
     assert seen.first_bad_at is not None, "nobody noticed that the edge was gone: it was not"
     assert seen.last_bad_at is not None
     assert seen.last_bad_at - seen.first_bad_at < AWAY
-
-
-@contextmanager
-def held_up_switch(job: MainJob) -> Iterator[None]:
-    """No change of the routes is made in the block: somebody else is about to make one."""
-    with only_writer(job.stack.layout.envoy / "writer.lock", within=timedelta(seconds=10)):
-        yield
 
 
 def move_there(file: Path, text: str) -> None:

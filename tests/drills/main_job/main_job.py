@@ -8,13 +8,14 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import httpx
 import psycopg
 from pydantic import JsonValue, TypeAdapter
 
 from tests.stack import RunningStack, Said, eventually
+from unioneyes.adapters.envoy.files import only_writer
 from unioneyes.adapters.postgres.bootstrap import DATABASE, OWNER
 from unioneyes.adapters.postgres.server import SUPERUSER
 from unioneyes.adapters.processes.spec import ProcessState
@@ -141,6 +142,12 @@ class MainJob:
             yield
         finally:
             httpx.post(switch, json={"mode": None}).raise_for_status()
+
+    @contextmanager
+    def routes_held(self) -> Iterator[None]:
+        """Nobody changes the routes in the block: somebody else is about to."""
+        with only_writer(self.stack.layout.envoy / "writer.lock", within=timedelta(seconds=10)):
+            yield
 
     def newest_run(self, runbook: str) -> str:
         runs = _OBJECTS.validate_json(self.stack.ue("run", "list", "-o", "json").out)

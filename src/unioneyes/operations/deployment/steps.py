@@ -280,7 +280,6 @@ def watch_release(
     ends = Deadline.after(min(bake, switched_at + bake - now()))
     watch = Watch()
     verdict: Verdict | None = None
-    rollback_takes: timedelta | None = None
     with Lookout(traffic=traffic, replicas=replicas, service=service, new=new, old=old, since=since) as lookout:
         while verdict is None:
             pause(LOOK_EVERY)
@@ -291,8 +290,7 @@ def watch_release(
             left = ends.left
             if verdict is None and (lookout.blind or (left <= timedelta(0) and (figures.answers >= FEWEST_ANSWERS or left <= -MORE_DATA_WITHIN))):
                 verdict = watch.concludes(blind=lookout.blind)
-            if old is not None and (rollback_takes is None or len(watch.looks) % 10 == 0):
-                rollback_takes = lookout.rollback_takes()
+            rollback_takes = lookout.rollback_takes()
             beside = lookout.figures(old) if old else None
             progress(
                 _watching(figures, left) + ("" if old is None or rollback_takes else "; NO WAY BACK NOW: the old version does not answer"),

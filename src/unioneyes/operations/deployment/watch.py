@@ -30,6 +30,9 @@ LOGS_EVERY = timedelta(seconds=5)
 
 HEALTH_EVERY = timedelta(seconds=1)
 
+WAY_BACK_EVERY = timedelta(seconds=5)
+"""How often going back is tried: the routes are written anew each time."""
+
 BLIND_FOR = timedelta(seconds=10)
 """How long the data plane may be silent before the watch can't say anything any more."""
 
@@ -117,6 +120,8 @@ class Lookout:
         self._began, self._began_at = monotonic(), now()
         self._blind_from = Deadline.after(BLIND_FOR)
         self._restarts_before = self._restarts()
+        self._rollback_takes = self._try_going_back()
+        self._trying = None if old is None else Repeated(self._try_going_back, every=WAY_BACK_EVERY)
         self._logs_due = Deadline.after(LOGS_EVERY)
         self._seen = {
             colour: Gathered(
@@ -136,6 +141,8 @@ class Lookout:
         for seen in self._seen.values():
             seen.probing.stop()
             seen.asking.stop()
+        if self._trying is not None:
+            self._trying.stop()
 
     @property
     def blind(self) -> bool:
@@ -162,7 +169,13 @@ class Lookout:
         return Look(at=at, new=found[self._new], old=found[self._old] if self._old else None)
 
     def rollback_takes(self) -> timedelta | None:
-        """Return what going back takes now, as just tried: the routes' confirmation and an answer of the old version. None when it can't be done now."""
+        """Return what going back takes now, as tried last: the routes' confirmation and an answer of the old version. None when it could not be done."""
+        if self._trying is not None:
+            for takes in self._trying.answers():
+                self._rollback_takes = takes
+        return self._rollback_takes
+
+    def _try_going_back(self) -> timedelta | None:
         old = self._old
         if old is None:
             return None
