@@ -41,14 +41,14 @@ _GATE = 430929177708
 """Advisory lock on which the held line waits."""
 _CHILD = re.compile(r"(?:\.\d+)+$")
 _HOLD: tuple[LiteralString, ...] = (
-    "create table if not exists public.drill_boundary (child text not null, kind text not null, step text not null)",
-    r"""create or replace function public.drill_hold() returns trigger language plpgsql as $$
+    "create table if not exists ue.drill_boundary (child text not null, kind text not null, step text not null)",
+    r"""create or replace function ue.drill_hold() returns trigger language plpgsql as $$
 begin
-    perform pg_advisory_xact_lock(430929177708) from public.drill_boundary held
+    perform pg_advisory_xact_lock(430929177708) from ue.drill_boundary held
     where held.child = coalesce(substring(new.run_id from '(?:\.\d+)+$'), '') and held.kind = new.kind and held.step = coalesce(new.step, '');
     return null;
 end$$""",
-    "create or replace trigger drill_hold after insert on ue.journal for each row execute function public.drill_hold()",
+    "create or replace trigger drill_hold after insert on ue.journal for each row execute function ue.drill_hold()",
 )
 
 
@@ -149,11 +149,11 @@ def held_at(job: MainJob, boundary: Boundary) -> Iterator[psycopg.Connection[tup
         gate.execute("select pg_advisory_lock(%s)", (_GATE,))
         for statement in _HOLD:
             gate.execute(statement)
-        gate.execute("insert into public.drill_boundary values (%s, %s, %s)", (boundary.child, boundary.kind.value, boundary.step))
+        gate.execute("insert into ue.drill_boundary values (%s, %s, %s)", (boundary.child, boundary.kind.value, boundary.step))
         try:
             yield gate
         finally:
-            gate.execute("delete from public.drill_boundary")
+            gate.execute("delete from ue.drill_boundary")
 
 
 def wait_until_held(gate: psycopg.Connection[tuple[object, ...]]) -> None:
