@@ -1,7 +1,7 @@
 """Faults that a release can have on purpose: real behaviour, wrapped around an application that knows nothing of them.
 
-The faults of `errors`, `slow`, `sick`, `route` and `tenant` show only after a replica's first requests for claims, as faults do that need load: the smoke
-tests before the switch pass, and the watch after it must find them. `wrong` is there from the first request and does not show in any status or duration;
+The faults of `errors`, `slow`, `leak`, `sick`, `route` and `tenant` show only after a replica's first requests for claims, as faults do that need load: the
+smoke tests before the switch pass, and the watch after it must find them. `wrong` is there from the first request and does not show in any status or duration;
 `crash` and `hang` never answer one.
 """
 
@@ -10,9 +10,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from random import SystemRandom
 from types import MappingProxyType
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,6 +29,8 @@ ERRORS_EVERY = 5
 """One request in this many fails: 20 %."""
 SLOW_EVERY = 3
 SLOW_BY = timedelta(seconds=3)
+LEAST_LEAK, MOST_LEAK = 640 << 10, 1280 << 10
+"""Bytes that a replica keeps of each request: each its own, as leaks do that hang on who asks for what."""
 SICK_AFTER = timedelta(seconds=5)
 """From the end of the warm-up to the first bad health report."""
 
@@ -34,6 +38,9 @@ BROKEN_TENANT = "org_members_small"
 _SERVER_ERROR = 500
 
 Wrap = Callable[[ASGIApp], ASGIApp]
+
+_OUT_OF_MEMORY = 137
+"""Exit code. Source: the shell's convention for a process that the kernel killed, as it does where memory is out."""
 
 _logger = logging.getLogger("claims.faults")
 
@@ -82,6 +89,24 @@ def slow(app: ASGIApp) -> ASGIApp:
         nth = warmth.count(scope)
         if nth and nth % SLOW_EVERY == 0:
             await asyncio.sleep(SLOW_BY.total_seconds())
+        await app(scope, receive, send)
+
+    return faulty
+
+
+def leak(app: ASGIApp) -> ASGIApp:
+    """Each request for claims leaves something behind; the process ends when it gets no more memory."""
+    warmth = _Warmth()
+    size = SystemRandom().randint(LEAST_LEAK, MOST_LEAK)
+    kept: list[bytes] = []
+
+    async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
+        if warmth.count(scope):
+            try:
+                kept.append(os.urandom(size))  # random: no page of it is shared
+            except MemoryError:
+                log(_logger, logging.CRITICAL, "out of memory", kept=len(kept))
+                os._exit(_OUT_OF_MEMORY)
         await app(scope, receive, send)
 
     return faulty
@@ -155,7 +180,7 @@ def hang(_app: ASGIApp) -> ASGIApp:
 
 
 _FAULTS: Mapping[str, Wrap] = MappingProxyType(
-    {"errors": errors, "slow": slow, "crash": crash, "hang": hang, "sick": sick, "wrong": wrong, "route": route, "tenant": tenant}
+    {"errors": errors, "slow": slow, "crash": crash, "hang": hang, "leak": leak, "sick": sick, "wrong": wrong, "route": route, "tenant": tenant}
 )
 
 

@@ -41,6 +41,7 @@ _CATALOGUE = (
     _on_1_1_0("slow", "one request for claims in three takes three seconds longer, once a replica has warmed up"),
     _on_1_1_0("crash", "ends with an exception at its start"),
     _on_1_1_0("hang", "listens, and never answers"),
+    _on_1_1_0("leak", "keeps about a megabyte of every request for claims, until it gets no more memory"),
     _on_1_1_0("sick", "its health turns bad a few seconds after a replica has warmed up"),
     _on_1_1_0("wrong", "the list of claims leaves out the newest one"),
     _on_1_1_0("route", "every assignment of a claim answers 500, once a replica has warmed up; nothing else does"),

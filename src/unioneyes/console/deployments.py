@@ -38,6 +38,7 @@ ROLLED_BACK = "FAILED - ROLLED BACK"
 """Source: Post-Rollback Actions, 4."""
 ROLLING_BACK = "FAILED - ROLLING BACK"
 STILL_SERVING = "FAILED, STILL SERVING"
+LEFT_TO_A_PERSON = "FAILED, LEFT TO A PERSON"
 
 
 def deployment_view(run: RunView, plan: PlanView, journal: Sequence[JournalEntry], rollbacks: Sequence[RunView] = ()) -> DeploymentView:
@@ -85,7 +86,7 @@ def status_words(run: RunView, rollback: RunView | None) -> str:
         if run.result.get("rolled_back"):
             return ROLLED_BACK
         if run.status is RunStatus.FAILED and run.problem is None:
-            return STILL_SERVING
+            return LEFT_TO_A_PERSON if (_text(run.result, "outcome") or "").startswith(LEFT_TO_A_PERSON) else STILL_SERVING
     return _WORDS[run.status]
 
 

@@ -52,6 +52,8 @@ class ServiceSettings(_Section):
     """Replicas per colour."""
     ready_within: Annotated[Duration, AfterValidator(_ready_within)] = timedelta(seconds=60)
     """How long replicas have to get ready after their start."""
+    memory_mib: Annotated[int, Field(ge=256)] = 768
+    """MiB of address space that one replica may have: four times what an honest one has after its start."""
     pool_size: Annotated[int, Field(ge=1, le=100)] = 8
     """Connections of one replica to the database, at most. Holds from the next deployment on: what serves keeps what it was started with."""
     port: Port | None = None

@@ -1,8 +1,10 @@
-"""The one place that reads the wall clock, always in UTC."""
+"""The one place that reads the wall clock, always in UTC; and deadlines, which no change of it moves."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from time import monotonic
 
 
 def now() -> datetime:
@@ -13,3 +15,25 @@ def now() -> datetime:
 def rfc3339(moment: datetime) -> str:
     """Return `moment` as programs read it: `2026-02-09T14:30:00.123Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment in this process's own time: a wall clock that is set, or that jumps, brings it neither nearer nor further."""
+
+    _at: float
+
+    @classmethod
+    def after(cls, duration: timedelta) -> Deadline:
+        """Return the moment that lies `duration` ahead."""
+        return cls(monotonic() + duration.total_seconds())
+
+    @property
+    def left(self) -> timedelta:
+        """How long it still is until then; negative afterwards."""
+        return timedelta(seconds=self._at - monotonic())
+
+    @property
+    def passed(self) -> bool:
+        """True from that moment on."""
+        return self.left <= timedelta(0)

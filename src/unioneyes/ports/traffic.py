@@ -43,6 +43,10 @@ class Weights:
         """Return the share of `colour`, in percent."""
         return self.blue if colour is Colour.BLUE else self.green
 
+    def __str__(self) -> str:
+        """Return them as people say them: `blue 30 %, green 70 %`."""
+        return ", ".join(f"{colour} {self.of(colour)} %" for colour in Colour)
+
     @property
     def live(self) -> Colour | None:
         """The colour that gets the most; None when nothing is deployed."""
@@ -64,6 +68,8 @@ class TrafficView:
     maintenance: bool
     revision: str
     """Changes with every change of the routes, by whomever; drift is seen by it."""
+    in_force: bool
+    """False when something else was filed than what the data plane runs: it refused that, or did not read it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +133,7 @@ class Traffic(Protocol):
     """Which colour answers. Every change is observed first, atomic, safe to repeat, and done only when the data plane confirms it."""
 
     def view(self) -> TrafficView:
-        """Return what the routes say now. Raises: TrafficUnavailable."""
+        """Return what the routes say now. Raises: ForeignRoutes, TrafficUnavailable."""
 
     def shift(self, weights: Weights) -> TrafficShifted:
         """All new requests follow `weights`. Refuses weights for a colour without a healthy replica.
@@ -159,6 +165,10 @@ class Traffic(Protocol):
 
 class TrafficUnavailable(Unavailable):
     """The data plane does not answer."""
+
+
+class ForeignRoutes(TrafficUnavailable):
+    """The data plane runs routes that this program did not write."""
 
 
 class NoHealthyReplica(Problem):

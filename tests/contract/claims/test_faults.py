@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import psycopg
@@ -10,7 +12,7 @@ import pytest
 
 from tests.contract.claims.conftest import Database, Identities, Replica, Replicas, run_file
 from tests.contract.claims.test_api import person
-from unioneyes.claims.faults import BROKEN_TENANT, ERRORS_EVERY, SICK_AFTER, SLOW_BY, SLOW_EVERY, WARM_UP
+from unioneyes.claims.faults import BROKEN_TENANT, ERRORS_EVERY, LEAST_LEAK, SICK_AFTER, SLOW_BY, SLOW_EVERY, WARM_UP
 from unioneyes.claims.metrics import read_outcomes
 from unioneyes.claims.releases import Catalogue, migration_folders
 from unioneyes.kernel.problems import ExitCode
@@ -71,6 +73,20 @@ def test_hang_listens_and_answers_nobody(replicas: Replicas, database: Database)
         client.get("/healthz", timeout=1)
     (line,) = replica.logged(at_least=1, level="WARNING")
     assert "waiting for the deadline calendar" in str(line["message"])
+
+
+def test_leak_grows_with_every_request_for_claims(replicas: Replicas, database: Database, token: str) -> None:
+    replica = replicas.start("1.2.0-leak", database)
+    with warm(replica, token) as client:
+        before = resident_bytes(replica)
+        for _ in range(20):
+            assert client.get("/api/claims?limit=1").status_code == 200
+    assert resident_bytes(replica) - before >= 19 * LEAST_LEAK
+
+
+def resident_bytes(replica: Replica) -> int:
+    pages = int(Path(f"/proc/{replica.process.pid}/statm").read_text().split()[1])
+    return pages * resource.getpagesize()
 
 
 def test_sick_turns_both_health_addresses_bad_and_nothing_else(replicas: Replicas, database: Database, token: str) -> None:
@@ -156,5 +172,5 @@ def test_the_incompatible_migration_breaks_1_1_0_serves_its_own_release_and_can_
 
 
 def test_every_fault_of_the_catalogue_is_shown_here() -> None:
-    shown = {"errors", "slow", "crash", "hang", "sick", "wrong", "route", "tenant", "broken-migration", "incompatible-migration", "unsafe-migration"}
+    shown = {"errors", "slow", "crash", "hang", "leak", "sick", "wrong", "route", "tenant", "broken-migration", "incompatible-migration", "unsafe-migration"}
     assert {release.fault for release in Catalogue().all() if release.fault} == shown

@@ -126,6 +126,14 @@ def test_a_process_that_ends_for_good_is_not_started_again_until_somebody_asks(s
     eventually(lambda: spec.log.read_text().count("ran\n") == 2)
 
 
+def test_a_process_gets_no_more_memory_than_it_may_have(supervisor: Supervisor, folder: Path) -> None:
+    grow = "kept = bytearray(600 << 20)"
+    supervisor.start(ProcessSpec(name="grows", argv=(sys.executable, "-c", grow), log=folder / "grows.log", restart=False, memory=512 << 20))
+    eventually(lambda: only(supervisor).state is ProcessState.ENDED)
+    assert only(supervisor).last_exit == 1
+    assert "MemoryError" in (folder / "grows.log").read_text()
+
+
 def test_a_crash_loop_is_not_waited_out_and_its_last_words_are_told(supervisor: Supervisor, folder: Path) -> None:
     spec = python(
         folder, "broken", "print('starting'); raise SystemExit('no database at postgresql://app:hunter2hunter2@db/x')", ready=UnixHttp(folder / "never")

@@ -267,6 +267,7 @@ def test_a_broken_edit_by_hand_is_seen_by_the_revision_and_mended_by_the_next_ch
     file.write_text("{")
     seen = edge.traffic.view()
     assert seen.weights == BLUE
+    assert not seen.in_force
     assert seen.revision != before.revision
     edge.traffic.shift(BLUE)
     assert json.loads(file.read_text())["resources"]

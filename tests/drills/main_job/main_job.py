@@ -8,15 +8,17 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import httpx
 import psycopg
 from pydantic import JsonValue, TypeAdapter
 
 from tests.stack import RunningStack, Said, eventually
+from unioneyes.adapters.envoy.files import only_writer
 from unioneyes.adapters.postgres.bootstrap import DATABASE, OWNER
 from unioneyes.adapters.postgres.server import SUPERUSER
+from unioneyes.adapters.processes.spec import ProcessState
 from unioneyes.cli.client import Api
 from unioneyes.cli.options import Where
 from unioneyes.environments.local.stack import Stack, open_stack
@@ -141,26 +143,54 @@ class MainJob:
         finally:
             httpx.post(switch, json={"mode": None}).raise_for_status()
 
+    @contextmanager
+    def routes_held(self) -> Iterator[None]:
+        """Nobody changes the routes in the block: somebody else is about to."""
+        with only_writer(self.stack.layout.envoy / "writer.lock", within=timedelta(seconds=10)):
+            yield
+
     def newest_run(self, runbook: str) -> str:
         runs = _OBJECTS.validate_json(self.stack.ue("run", "list", "-o", "json").out)
         return next(str(run["id"]) for run in runs if run["runbook"] == runbook)
+
+    def kill(self, process: str) -> None:
+        """`process` was killed, and what keeps it running has started it again: it is ready."""
+        victim = self.stack.pid(process)
+        os.kill(victim, signal.SIGKILL)
+        assert eventually(lambda: self._again(process, victim), within=60), f"{process} was not started again"
+
+    def _again(self, process: str, victim: int) -> bool:
+        found = self.stack.process(process)
+        return found.pid not in {None, victim} and found.state is ProcessState.READY
 
     def wait_for_step(self, run_id: str, step: str) -> None:
         """Return when the run is in `step`."""
         assert eventually(lambda: self.shown(run_id)["step"] == step, within=60), self.journal(run_id)
 
-    def kill_worker_in(self, step: str, request: JsonObject, *, runbook: str = "deployment.start", confirm: str | None = None) -> tuple[str, datetime]:
-        """The worker was killed as soon as its run's journal said that it had come to `step`; return the run, and when that was."""
-        worker = self.stack.pid("control")
+    def kill_in(
+        self, step: str, request: JsonObject, *, process: str = "control", runbook: str = "deployment.start", confirm: str | None = None
+    ) -> tuple[str, datetime]:
+        """`process`, the worker when not given, was killed as soon as its run's journal said that it had come to `step`; return the run, and when."""
+        victim = self.stack.pid(process)
+        run = self.begin(request, runbook=runbook, confirm=confirm)
+        self.reach(run, step)
+        os.kill(victim, signal.SIGKILL)
+        return run, now()
+
+    def begin(self, request: JsonObject, *, runbook: str = "deployment.start", confirm: str | None = None) -> str:
+        """A run is under way, a deployment when nothing else is said; return it, at once."""
         with closing(Api(Where(home=self.stack.home))) as api:
-            run = api.start(runbook, request, confirm=confirm).value.id
-            last, give_up = 0, time.monotonic() + REACHED_WITHIN
+            return api.start(runbook, request, confirm=confirm).value.id
+
+    def reach(self, run: str, step: str) -> None:
+        """Return as soon as the run's journal says that it has come to `step`."""
+        last, give_up = 0, time.monotonic() + REACHED_WITHIN
+        with closing(Api(Where(home=self.stack.home))) as api:
             while time.monotonic() < give_up:
                 for entry in api.journal(run, after=last).value:
                     last = entry.seq
                     if entry.step == step:
-                        os.kill(worker, signal.SIGKILL)
-                        return run, now()
+                        return
                 time.sleep(LOOK_EVERY)
         message = f"{run} did not come to {step}: {self.journal(run)}"
         raise AssertionError(message)

@@ -75,7 +75,7 @@ def test_a_person_who_stops_watching_does_not_stop_the_deployment(serving: MainJ
 @pytest.mark.parametrize("killed_in", ["start_replicas", "watch_release"])
 def test_a_killed_worker_s_deployment_is_taken_over_and_finished(serving: MainJob, killed_in: str) -> None:
     with run_members(serving.stack.home, rate=RATE) as members:
-        run, _ = serving.kill_worker_in(killed_in, {"version": "1.0.0", "bake": "PT6S"})
+        run, _ = serving.kill_in(killed_in, {"version": "1.0.0", "bake": "PT6S"})
         ended = serving.stack.ue("run", "watch", run, "-o", "json", within=120)
         seen = members.finish()
     assert ended.code == 0, ended.err

@@ -141,7 +141,7 @@ def test_a_release_that_turns_bad_while_it_is_held_goes_back_before_anybody_deci
 
 def test_a_rollback_from_a_split_is_finished_after_its_worker_was_killed(serving: MainJob) -> None:
     with run_members(serving.stack.home, rate=RATE) as members:
-        run, _ = serving.kill_worker_in("shift_traffic_back", {"version": "1.2.0-errors", "canary": [40], "canary_bake": "PT60S", "bake": "PT60S"})
+        run, _ = serving.kill_in("shift_traffic_back", {"version": "1.2.0-errors", "canary": [40], "canary_bake": "PT60S", "bake": "PT60S"})
         ended = serving.ended(run)
         seen = members.finish()
     assert ended.code == 5, ended.err

@@ -140,7 +140,7 @@ def killed_as_its_twin(job: MainJob, twins: dict[str, tuple[EndState, tuple[str,
     way.prepare(job)
     told, reports = len(job.announced()), incidents(job)
     with job.chat(mode="slow", seconds=2, method="chat.postMessage"):  # so that the last step is under way when the kill comes
-        run, at = job.kill_worker_in(step, way.request, runbook=way.runbook, confirm=way.confirm)
+        run, at = job.kill_in(step, way.request, runbook=way.runbook, confirm=way.confirm)
         ended = job.ended(run, within=180)
     assert ended.code == 0, ended.err
     journal = job.journal(run)

@@ -110,6 +110,12 @@ def test_a_rollback_of_another_deployment_changes_nothing() -> None:
     assert deployment_view(run(RunStatus.DONE), PLAN, (), others).words == "DEPLOYED"
 
 
+def test_a_release_under_which_a_person_changed_the_routes_is_left_to_a_person() -> None:
+    ended = run(RunStatus.FAILED, result={"outcome": "FAILED, LEFT TO A PERSON: somebody changed the routes", "rolled_back": None})
+    view = deployment_view(ended, PLAN, ())
+    assert (view.words, view.outcome) == ("FAILED, LEFT TO A PERSON", "somebody changed the routes")
+
+
 def test_a_bad_release_that_may_not_go_back_by_itself_still_serves() -> None:
     ended = run(RunStatus.FAILED, result={"outcome": "FAILED, STILL SERVING: errors", "rolled_back": None})
     view = deployment_view(ended, PLAN, ())

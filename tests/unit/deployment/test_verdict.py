@@ -244,3 +244,14 @@ def test_too_little_to_decide_is_said_so_in_the_numbers_too() -> None:
     assert rules["errors"].note == "not enough data: 6 of 40 answers"
     assert rules["errors over 5 minutes"].note.startswith("not enough data")
     assert evidence(Watch())[0].new is None
+
+
+@pytest.mark.parametrize("period", [2, 3, 4])
+def test_health_that_flaps_rolls_nothing_back_while_members_are_served(period: int) -> None:
+    watch = Watch()
+    for number in range(120):
+        healthy = number % period != period - 1
+        watch.see(Look(at=START + number * HALF_A_SECOND, new=Seen(tally=FINE.tally, healthy=healthy), old=Seen(tally=FINE.tally, healthy=True)))
+        assert watch.rolls_back() is None
+    watch.see(Look(at=START + 120 * HALF_A_SECOND, new=Seen(tally=FINE.tally, healthy=True), old=Seen(tally=FINE.tally, healthy=True)))
+    assert isinstance(watch.concludes(blind=False), Keep)

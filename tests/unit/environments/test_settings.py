@@ -13,7 +13,7 @@ def test_no_file_means_the_defaults(tmp_path: Path) -> None:
     settings = read_settings(tmp_path / "environment.toml")
 
     assert settings.bake == timedelta(minutes=10)
-    assert (settings.service.replicas, settings.service.ready_within) == (2, timedelta(seconds=60))
+    assert (settings.service.replicas, settings.service.ready_within, settings.service.memory_mib) == (2, timedelta(seconds=60), 768)
     assert settings.staging is None
     assert settings.incidents.channel == "#incidents"
     assert settings.source is None
@@ -29,6 +29,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         no_data = "hold"
         [service]
         replicas = 3
+        memory_mib = 1024
         ready_within = "2m"
         port = 9080
         preview_port = 9081
@@ -50,7 +51,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert settings.bake == timedelta(seconds=90)
     assert settings.no_data is NoData.HOLD
     assert (settings.service.replicas, settings.service.port, settings.service.preview_port, settings.control.port) == (3, 9080, 9081, 9180)
-    assert settings.service.ready_within == timedelta(minutes=2)
+    assert (settings.service.ready_within, settings.service.memory_mib) == (timedelta(minutes=2), 1024)
     assert settings.staging is not None
     assert settings.staging.url == "https://staging.example.org"
     assert settings.incidents.channel == "#ops"
@@ -66,6 +67,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ("[service]\nreplica = 3\n", "service.replica: Extra inputs are not permitted"),
         ("[service]\nreplicas = 0\n", "service.replicas: Input should be greater than or equal to 1"),
         ('[service]\nready_within = "5m"\n', "service.ready_within: Value error, the step that waits for replicas ends after five minutes: 4 min at most"),
+        ("[service]\nmemory_mib = 1\n", "service.memory_mib: Input should be greater than or equal to 256"),
         ("[service]\nport = 70000\n", "service.port: Input should be less than or equal to 65535"),
         ('[service]\nport = "8080"\n', "service.port: Input should be a valid integer"),
         ('bake = "soon"\n', "bake: Value error, 'soon' is no duration"),

@@ -33,6 +33,7 @@ SPECS = st.builds(
     restart=st.booleans(),
     after=st.lists(WORD).map(tuple),
     labels=st.dictionaries(WORD, WORD),
+    memory=st.none() | st.integers(1, 1 << 40),
     log_bytes=st.integers(1, 1 << 30),
 )
 

@@ -40,6 +40,7 @@ from unioneyes.ports.traffic import (
     Colour,
     Counters,
     Drained,
+    ForeignRoutes,
     NoHealthyReplica,
     RoutesRejected,
     TrafficShifted,
@@ -101,11 +102,16 @@ class EnvoyTraffic:
     def view(self) -> TrafficView:
         """Return what the routes say now, as Envoy runs them. The revision covers the file too, so that an edit that Envoy refused shows.
 
-        Raises: TrafficUnavailable.
+        Raises: ForeignRoutes, TrafficUnavailable.
         """
         running = self._admin.running_routes()
         state = self._state(running)
-        return TrafficView(weights=state.weights, maintenance=state.maintenance, revision=revision(running, self._read_file()))
+        return TrafficView(
+            weights=state.weights,
+            maintenance=state.maintenance,
+            revision=revision(running, self._read_file()),
+            in_force=self._filed_state() == state,
+        )
 
     def shift(self, weights: Weights) -> TrafficShifted:
         """All new requests follow `weights`. Refuses weights for a colour without a healthy replica.
@@ -208,7 +214,7 @@ class EnvoyTraffic:
         try:
             return read_configuration(running)
         except (ValueError, KeyError) as error:
-            raise TrafficUnavailable(
+            raise ForeignRoutes(
                 what=f"Envoy runs no routes that this program wrote: {self._routes_file} is broken, or was made by hand",
                 remedy=f"restore the file, or move it away and call `ue env down` and `ue env up`: rm {self._routes_file}",
             ) from error

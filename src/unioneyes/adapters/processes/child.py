@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 from collections.abc import Mapping
@@ -21,8 +22,8 @@ _libc = ctypes.CDLL(None)
 class Child:
     """A running process. Made in the main thread of the event loop's process only: the kernel ties a death signal to the thread that asked for it."""
 
-    def __init__(self, argv: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, output: IO[bytes] | int) -> None:
-        """Start the process. Raises: OSError when it can't be started."""
+    def __init__(self, argv: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, output: IO[bytes] | int, memory: int | None = None) -> None:
+        """Start the process, with at most `memory` bytes of address space. Raises: OSError when it can't be started."""
         inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         parent = os.getpid()
 
@@ -30,6 +31,8 @@ class Child:
             _libc.prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
             if os.getppid() != parent:  # it died between the fork and the call above
                 os._exit(1)
+            if memory is not None:
+                resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
 
         self._process = subprocess.Popen(
             argv,

@@ -73,6 +73,8 @@ class ProcessSpec:
     """Names of processes: it starts when those that run here are ready, and ends before them."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """What whoever started it wants to find again in the status."""
+    memory: int | None = None
+    """Bytes of address space that it may have; whatever it asks for beyond is refused. None: as much as the machine gives."""
     log_bytes: int = 20 << 20
     """Size at which the log becomes `<log>.1`, replacing the one before."""
 

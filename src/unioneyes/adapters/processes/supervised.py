@@ -96,7 +96,7 @@ class Supervised:
         try:
             self._clear_sockets()
             with open_log(self.spec.log) as output:
-                self._child = child = Child(self.spec.argv, env=self.spec.env, cwd=self.spec.cwd, output=output)
+                self._child = child = Child(self.spec.argv, env=self.spec.env, cwd=self.spec.cwd, output=output, memory=self.spec.memory)
         except OSError as error:
             self._remark("CRITICAL", f"can't be started: {error}")
             return _NOT_STARTED

@@ -61,6 +61,7 @@ class SpecDocument(TypedDict):
     restart: bool
     after: list[str]
     labels: dict[str, str]
+    memory: int | None
     log_bytes: int
 
 
@@ -111,6 +112,7 @@ def encode_spec(spec: ProcessSpec) -> SpecDocument:
         restart=spec.restart,
         after=list(spec.after),
         labels=dict(spec.labels),
+        memory=spec.memory,
         log_bytes=spec.log_bytes,
     )
 
@@ -130,6 +132,7 @@ def decode_spec(document: SpecDocument) -> ProcessSpec:
         restart=document["restart"],
         after=tuple(document["after"]),
         labels=document["labels"],
+        memory=document["memory"],
         log_bytes=document["log_bytes"],
     )
 

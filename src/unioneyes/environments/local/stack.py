@@ -193,6 +193,7 @@ def replica_process(stack: Stack, slot: ReplicaSlot) -> ProcessSpec:
         sockets=(slot.socket, private),
         grace=_DRAIN,
         after=("postgres-primary", "vendors", "envoy"),
+        memory=stack.settings.service.memory_mib << 20,
     )
 
 
@@ -256,6 +257,7 @@ def _process(
     grace: timedelta = timedelta(seconds=10),
     restart: bool = True,
     after: tuple[str, ...] = (),
+    memory: int | None = None,
 ) -> ProcessSpec:
     return ProcessSpec(
         name=name,
@@ -269,6 +271,7 @@ def _process(
         grace=grace,
         restart=restart,
         after=after,
+        memory=memory,
     )
 
 

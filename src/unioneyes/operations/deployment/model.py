@@ -120,6 +120,8 @@ class Switched:
     """The data plane's counters just before."""
     share: int = ALL
     """Percent of the new requests that reach it."""
+    revision: str
+    """Of the routes, as the switch left them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from unioneyes.operations.deployment.model import (
 from unioneyes.operations.deployment.receipt import began
 from unioneyes.operations.deployment.steps import (
     LONGEST_BAKE,
+    RoutesChanged,
     apply_migrations,
     back_up_database,
     check_gates,
@@ -114,7 +115,7 @@ class Deploy:
         weights, replicas = env.traffic.view().weights, env.replicas.all()
         if weights.split:
             raise TrafficSplit(
-                what=f"requests are split already: blue gets {weights.blue} %, green {weights.green} %",
+                what=f"both colours serve members ({weights}), so there is no idle one for {release.version}",
                 remedy="ue deploy status says by which deployment; ue rollback traffic sends all to where they came from",
             )
         live = weights.live
@@ -187,12 +188,15 @@ class Deploy:
         smoke_test(env.service, colour=plan.colour, version=plan.version)
         settle(apply_migrations)  # from the first member on the new version, taking the schema back could destroy what members wrote
         holds = plan.hold
-        for share in plan.shares:
-            switched = shift_traffic(env.traffic, env.replicas, to=plan.colour, share=share, back_to=old)
-            stood = _stand(env, plan, switched, holds=holds)
-            if stood.harm is not None:
-                return _go_back(env, plan, started, stood, share=share)
-            holds = holds and stood.decision is not Decision.SKIP
+        try:
+            for share in plan.shares:
+                switched = shift_traffic(env.traffic, env.replicas, to=plan.colour, share=share, back_to=old)
+                stood = _stand(env, plan, switched, holds=holds)
+                if stood.harm is not None:
+                    return _go_back(env, plan, started, stood, switched)
+                holds = holds and stood.decision is not Decision.SKIP
+        except RoutesChanged as problem:  # where the members go is that person's decision now
+            return _receipt(env, plan, started, RunStatus.FAILED, f"FAILED, LEFT TO A PERSON: {problem.what}; {problem.remedy}")
         return _keep(env, plan, started, old)
 
     def account(self, env: Environment, plan: DeployPlan, *, ends_as: RunStatus) -> Receipt | None:
@@ -281,7 +285,7 @@ def _stand(env: Environment, plan: DeployPlan, switched: Switched, *, holds: boo
         if switched.share == ALL and plan.standby:
             drain_old_colour(env.traffic, colour=plan.standby.colour)
         return _watched(env, plan, switched, holds=holds and switched.share < ALL)
-    except TakenBack:
+    except (RoutesChanged, TakenBack):
         raise
     except Problem as problem:  # with members on the new version, nothing known is no reason to stay
         return _Stood(harm=problem.what)
@@ -301,6 +305,7 @@ def _watched(env: Environment, plan: DeployPlan, switched: Switched, *, holds: b
             old=plan.standby,
             since=since,
             counted=counted,
+            revision=switched.revision,
             bake=plan.bake if switched.share == ALL else plan.canary_bake,
         )
         match watched.verdict:
@@ -308,10 +313,10 @@ def _watched(env: Environment, plan: DeployPlan, switched: Switched, *, holds: b
                 return _verified(env, plan, switched, watched)
             case Keep(reason=reason):
                 question = f"{plan.version} is kept at {switched.share} %: {reason}"
-                held = _ask(env, plan, question, (Decision.GO, Decision.RETRY, Decision.SKIP, Decision.UNDO), share=switched.share)
+                held = _ask(env, plan, question, (Decision.GO, Decision.RETRY, Decision.SKIP, Decision.UNDO), switched)
             case NotEnoughData(reason=reason) if plan.no_data is NoData.HOLD:
                 question = f"too little is known of {plan.version} at {switched.share} %: {reason}"
-                held = _ask(env, plan, question, (Decision.GO, Decision.RETRY, Decision.UNDO), share=switched.share)
+                held = _ask(env, plan, question, (Decision.GO, Decision.RETRY, Decision.UNDO), switched)
             case verdict:
                 return _Stood(harm=verdict.reason, not_ready=watched.not_ready_since is not None)
         if held.harm is not None:
@@ -338,7 +343,7 @@ def _verified(env: Environment, plan: DeployPlan, switched: Switched, watched: W
     return _Stood() if verified.passed else _Stood(harm=f"verification: {verified.failures}")
 
 
-def _ask(env: Environment, plan: DeployPlan, question: str, choices: tuple[Decision, ...], *, share: int = ALL, until_ready: bool = False) -> Held:
+def _ask(env: Environment, plan: DeployPlan, question: str, choices: tuple[Decision, ...], switched: Switched, *, until_ready: bool = False) -> Held:
     """Return how the hold ended. Raises: TakenBack."""
     held = hold(
         env.traffic,
@@ -347,8 +352,9 @@ def _ask(env: Environment, plan: DeployPlan, question: str, choices: tuple[Decis
         env.notifier,
         channel=env.facts.incidents_channel,
         new=plan.colour,
-        share=share,
+        share=switched.share,
         old=plan.standby,
+        revision=switched.revision,
         question=question,
         choices=choices,
         until_ready=until_ready,
@@ -366,7 +372,7 @@ def _keep(env: Environment, plan: DeployPlan, started: Started, old: Colour | No
     return _receipt(env, plan, started, RunStatus.DONE, f"{plan.version} serves all traffic on {plan.colour}")
 
 
-def _go_back(env: Environment, plan: DeployPlan, started: Started, stood: _Stood, *, share: int) -> Receipt:
+def _go_back(env: Environment, plan: DeployPlan, started: Started, stood: _Stood, switched: Switched) -> Receipt:
     """The members are back on the previous release, where there is one that answers and the person did not forbid it."""
     reason = stood.harm or "unknown"
     if plan.previous is None:
@@ -377,7 +383,7 @@ def _go_back(env: Environment, plan: DeployPlan, started: Started, stood: _Stood
     for tried in count():
         if closed is not None:  # a bad release harms some members, and one that does not answer harms all of them
             question = f"{plan.version} must go back ({reason}), and there is no way back: {closed}; start {plan.previous} again"
-            held = _ask(env, plan, question, (Decision.RETRY, Decision.GO, Decision.UNDO), share=share, until_ready=tried == 0)
+            held = _ask(env, plan, question, (Decision.RETRY, Decision.GO, Decision.UNDO), switched, until_ready=tried == 0)
             if held.decision is Decision.GO:
                 return _receipt(env, plan, started, RunStatus.FAILED, f"FAILED, STILL SERVING: {reason}; a person let it stay, for there was no way back")
         try:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
-from unioneyes.kernel.clock import now
+from unioneyes.kernel.clock import Deadline, now
 from unioneyes.kernel.problems import Problem, Refused, Unavailable
 from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_duration
@@ -39,7 +39,7 @@ from unioneyes.ports.database import Backup, Backups, BackupVerified, Migration,
 from unioneyes.ports.notifier import Notifier
 from unioneyes.ports.replicas import Replicas, ReplicasReady
 from unioneyes.ports.service import Service, SmokeReport
-from unioneyes.ports.traffic import Colour, Counters, Drained, Traffic, Weights
+from unioneyes.ports.traffic import Colour, Counters, Drained, ForeignRoutes, Traffic, Weights
 from unioneyes.runbook.codec import encode
 from unioneyes.runbook.plan import Effect
 from unioneyes.runbook.steps import ask, current_run, pause, progress, step, story
@@ -61,6 +61,10 @@ MORE_DATA_WITHIN = timedelta(seconds=30)
 
 class WorldDrifted(Refused):
     """The world is not what the plan was made for; nothing was changed."""
+
+
+class RoutesChanged(Problem):
+    """Somebody else changed the routes while the release was watched; they were left as that person put them."""
 
 
 class SmokeFailed(Problem):
@@ -88,8 +92,8 @@ def check_world(traffic: Traffic, replicas: Replicas, *, live: Colour | None, pr
     """
     weights = traffic.view().weights
     versions = {replica.version for replica in replicas.all() if replica.colour is weights.live}
-    if weights.split or weights.live is not live or (previous is not None and versions != {previous}):
-        serves = f"blue gets {weights.blue} % and green {weights.green} %" if weights.split else f"{weights.live or 'nothing'} serves"
+    if weights != Weights.all_to(live) or (previous is not None and versions != {previous}):
+        serves = f"{weights}" if weights.split else f"{weights.live or 'nothing'} serves"
         raise WorldDrifted(
             what=f"{serves} ({', '.join(sorted(versions)) or 'no replica'}); the plan was made for {live or 'nothing'} ({previous})",
             remedy="ue deploy status, then start the deployment anew",
@@ -261,7 +265,7 @@ def shift_traffic(traffic: Traffic, replicas: Replicas, *, to: Colour, share: in
     shifted = traffic.shift(Weights.part_to(to, share))
     if share == ALL:
         replicas.mark_served(to)
-    return Switched(at=now(), took=shifted.took, before=before, share=share)
+    return Switched(at=now(), took=shifted.took, before=before, share=share, revision=shifted.revision)
 
 
 @step(effect=Effect.READ)
@@ -283,12 +287,15 @@ def watch_release(
     old: Standby | None,
     since: datetime,
     counted: Counters,
+    revision: str,
     bake: timedelta,
 ) -> Watched:
     """The new version was watched beside the old one, which was kept ready to take the members back, and there is a verdict.
 
-    Source: Production Deployment Steps, 3, "Monitor for 10 minutes".
+    Raises: RoutesChanged. Source: Production Deployment Steps, 3, "Monitor for 10 minutes".
     """
+    # The wall clock says how much of the watch a worker before this one has left; from here on it may jump.
+    ends = Deadline.after(min(bake, since + bake - now()))
     watch = Watch()
     verdict: Verdict | None = None
     run_id = current_run.get().run_id
@@ -308,10 +315,11 @@ def watch_release(
         lookout = vigil.lookout
         while verdict is None:
             pause(LOOK_EVERY)
+            _expect_routes(traffic, revision)
             watch.see(vigil.look())
             figures = lookout.figures(new)
             verdict = watch.rolls_back()
-            left = since + bake - now()
+            left = ends.left
             if verdict is None and (lookout.blind or (left <= timedelta(0) and (watch.can_tell or left <= -MORE_DATA_WITHIN))):
                 verdict = watch.concludes(blind=lookout.blind)
             numbers = encode(evidence(watch), tuple[RuleSeen, ...]) if verdict is not None or len(watch.looks) % EVIDENCE_EVERY == 1 else None
@@ -346,6 +354,7 @@ def hold(
     new: Colour,
     share: int,
     old: Standby | None,
+    revision: str,
     question: str,
     choices: tuple[Decision, ...],
     until_ready: bool,
@@ -353,10 +362,11 @@ def hold(
     """A person said how it goes on; or harm was seen first, or an old version that can take the members back again.
 
     The new version is watched on meanwhile, and the old one kept ready. `until_ready`: the members must go back already, and the way back is waited for.
+    Raises: RoutesChanged.
     """
     watch = Watch()
     run_id = current_run.get().run_id
-    began, told_at = now(), None
+    began, silent_until, tell_at = now(), Deadline.after(SILENT_FOR), Deadline.after(timedelta(0))
     counted = traffic.counters()
     with Vigil(
         traffic=traffic,
@@ -373,15 +383,16 @@ def hold(
     ) as vigil:
         while (decision := ask(question, choices)) is None:
             pause(LOOK_EVERY)
+            _expect_routes(traffic, revision)
             watch.see(vigil.look())
             harm = None if until_ready else watch.rolls_back()
-            ready = until_ready and now() - began > SILENT_FOR and vigil.readiness.lost_since is None
+            ready = until_ready and silent_until.passed and vigil.readiness.lost_since is None
             if harm or ready:
                 return Held(decision=None, harm=harm.reason if harm else None, at=now(), counters=None)
-            if told_at is None or now() - told_at > TOLD_EVERY:
-                told_at = now()
+            if tell_at.passed:
+                tell_at = Deadline.after(TOLD_EVERY)
                 figures = vigil.lookout.figures(new)
-                seen = f"held for {format_duration(told_at - began)}; {figures.answers} answers, {share_of(figures.errors, figures.answers)} failed meanwhile"
+                seen = f"held for {format_duration(now() - began)}; {figures.answers} answers, {share_of(figures.errors, figures.answers)} failed meanwhile"
                 progress(
                     seen,
                     share=share,
@@ -455,6 +466,27 @@ def _figures(new: Figures, old: Figures | None) -> dict[str, JsonValue]:
         "old_answers": old.answers if old else None,
         "old_errors": old.errors if old else None,
     }
+
+
+def _expect_routes(traffic: Traffic, revision: str) -> None:
+    """The routes are as the deployment left them, or the data plane does not say. Raises: RoutesChanged, with where the members go now."""
+    try:
+        view = traffic.view()
+        if not view.in_force:  # filed this very moment: the data plane may be about to take it
+            pause(LOOK_EVERY)
+            view = traffic.view()
+    except ForeignRoutes as problem:
+        raise RoutesChanged(what=f"somebody changed the routes by hand during the watch: {problem.what}", remedy=problem.remedy) from None
+    except Unavailable:
+        return
+    if view.revision == revision:
+        return
+    maintenance = ", in maintenance" if view.maintenance else ""
+    refused = "" if view.in_force else "; the routes' file says something else, which the data plane does not run"
+    raise RoutesChanged(
+        what=f"somebody changed the routes by hand during the watch: {view.weights}{maintenance}{refused}",
+        remedy="ue deploy status; when all members are to be on one version again: ue rollback traffic --dry-run says to which one it sends them",
+    )
 
 
 def _watching(figures: Figures, left: timedelta) -> str:

@@ -13,7 +13,7 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Generic, TypeVar
 
-from unioneyes.kernel.clock import now
+from unioneyes.kernel.clock import Deadline, now
 from unioneyes.kernel.problems import Problem, Unavailable
 from unioneyes.operations.deployment.comparison import Counts
 from unioneyes.operations.deployment.model import Figures
@@ -35,7 +35,7 @@ HEALTH_EVERY = timedelta(seconds=1)
 OUTCOMES_EVERY = timedelta(seconds=1)
 
 REHEARSE_EVERY = timedelta(seconds=2)
-"""How often going back is tried, as far as that can be done without going."""
+"""How often going back is tried, as far as that can be done without going: the routes are written anew each time."""
 
 BLIND_FOR = timedelta(seconds=10)
 """How long the data plane may be silent before the watch can't say anything any more."""
@@ -130,12 +130,13 @@ class Lookout:
         """Look at `new`, and at `old` where there is one, from the reading `since` on; `split`: both get members."""
         self._traffic, self._replicas, self._service = traffic, replicas, service
         self._new, self._old, self._since, self._split = new, old, since.at, split
-        self._last_counters = now()
+        self._began, self._began_at = monotonic(), now()
+        self._blind_from = Deadline.after(BLIND_FOR)
         self._restarts_before, _ = self._standing()
         self._rehearsing = None if old is None else Repeated(partial(self._rehearse, old), every=REHEARSE_EVERY)
         self.rollback_takes: timedelta | None = None
         """What going back took when it was last tried: the routes' confirmation and an answer of the old version. None when it could not be done."""
-        self._logs_read_at = since.at
+        self._logs_due = Deadline.after(LOGS_EVERY)
         self._seen = {
             colour: Gathered(
                 counters=since.of(colour),
@@ -158,15 +159,15 @@ class Lookout:
     @property
     def blind(self) -> bool:
         """True when the data plane has been silent for too long."""
-        return now() - self._last_counters > BLIND_FOR
+        return self._blind_from.passed
 
     def look(self) -> Look:
         """Return what was seen since the last look."""
         before = {colour: (seen.members, seen.probes) for colour, seen in self._seen.items()}
         self._read_counters()
         restarts, ready = self._standing()
-        logs = now() - self._logs_read_at >= LOGS_EVERY
-        self._logs_read_at = now() if logs else self._logs_read_at
+        logs = self._logs_due.passed
+        self._logs_due = Deadline.after(LOGS_EVERY) if logs else self._logs_due
         for takes in self._rehearsing.answers() if self._rehearsing else ():
             self.rollback_takes = takes
         found = {}
@@ -185,7 +186,8 @@ class Lookout:
                 restarts=restarts.get(colour, 0) - self._restarts_before.get(colour, 0),
                 log_errors=len(self._replicas.logs(colour, since=self._since, level="ERROR")) if logs else None,
             )
-        return Look(at=now(), new=found[self._new], old=found[self._old] if self._old else None, split=self._split)
+        at = self._began_at + timedelta(seconds=monotonic() - self._began)  # the window of five minutes moves by it, so it must not jump
+        return Look(at=at, new=found[self._new], old=found[self._old] if self._old else None, split=self._split)
 
     def _rehearse(self, old: Colour) -> timedelta | None:
         try:
@@ -208,7 +210,7 @@ class Lookout:
     def _read_counters(self) -> None:
         with suppress(Unavailable):
             counters = self._traffic.counters()
-            self._last_counters = now()
+            self._blind_from = Deadline.after(BLIND_FOR)
             for colour, seen in self._seen.items():
                 reading = counters.of(colour)
                 if reading.answers >= seen.counters.answers:  # a counter that fell means a restarted data plane: start anew from here

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from unioneyes.kernel.clock import now
+from unioneyes.kernel.clock import Deadline, now
 from unioneyes.kernel.problems import Problem, Unavailable
 from unioneyes.operations.rollback.model import Account, Ordered, ServesAgain, Told
 from unioneyes.operations.rollback.report import Incident, incident_report, page_name
@@ -57,7 +57,7 @@ def verify_serving(service: Service, *, version: str) -> ServesAgain:
 
     Source: option A, "Verify rollback".
     """
-    deadline = now() + HEALTHY_WITHIN
+    deadline = Deadline.after(HEALTHY_WITHIN)
     while True:
         try:
             health = service.health()
@@ -67,7 +67,7 @@ def verify_serving(service: Service, *, version: str) -> ServesAgain:
             if health.version == version and health.status is not HealthStatus.UNHEALTHY:
                 return ServesAgain(at=now(), version=version)
             last = f"{health.version} answers and is {health.status.value}"
-        if now() > deadline:
+        if deadline.passed:
             raise StillUnhealthy(
                 what=f"members are sent to {version}, but {last}", remedy="this is no fault of the release: look at the database and the network"
             )
