@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ ROOM = 8 << 10
 """Bytes for a backup: less than the smallest one needs."""
 GROWTH = 24 << 20
 """Bytes to which a file of the database may grow: more than the write-ahead log's segments have."""
+LONGER_THAN_AN_ATTEMPT = 0.5
+"""Seconds: a migration waits for a lock for 0.3 s at a time."""
 
 
 @pytest.fixture
@@ -59,8 +62,9 @@ def test_a_migration_that_fills_the_database_s_disk_is_rolled_back(old_schema: M
             try:
                 with old_schema.database() as holder:
                     holder.execute("lock table claims in access share mode")  # the migration waits behind it, the members do not
-                    old_schema.reach(run, "apply_migrations")
+                    old_schema.reach(run, "discard_scratch")
                     let_each_change_of_a_table_fill_another(old_schema)
+                    time.sleep(LONGER_THAN_AN_ATTEMPT)  # one that began before knows nothing of it
                 ended = old_schema.ended(run)
             finally:
                 forget_the_other_table(old_schema)
