@@ -172,7 +172,8 @@ def end_state(job: MainJob, run: str, *, told: int, reports: int) -> EndState:
 
 
 def without_figures(message: JsonObject) -> str:
-    return re.sub(r"\d+", "#", RUN.sub("<run>", str(message)))
+    """Return a message without what differs from run to run; a day's first report has no number in its name."""
+    return re.sub(r"\d+", "#", re.sub(r"-incident-\d+", "-incident", RUN.sub("<run>", str(message))))
 
 
 def incidents(job: MainJob) -> int:

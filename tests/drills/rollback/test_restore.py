@@ -53,7 +53,7 @@ def test_every_answered_claim_is_in_one_of_the_two_databases_and_the_difference_
         result = restored(serving, restore(serving, *CONFIRMED, "--backup", "under_load"))
         time.sleep(2)
         members.finish()
-    answered = set(summarise(read_exchanges(members.report)).claims)
+        answered = set(summarise(read_exchanges(members.report)).claims)
     live, kept = claims(serving), claims(serving, result.kept)
     assert answered
     assert answered <= live | kept, "a claim that was answered is in neither"

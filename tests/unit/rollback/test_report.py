@@ -83,3 +83,8 @@ def test_the_report_and_the_announcement_say_what_data_is_lost() -> None:
     assert ("Data lost", "claims.deadline: 12 rows held a value") in told.facts
     silent = announcement(channel="#incidents", account=INCIDENT.account, took=None, incident="docs/incidents/1.md", post_mortem_due=due)
     assert "Data lost" not in dict(silent.facts)
+
+
+def test_a_plan_s_announcement_reads_as_one_that_went_well() -> None:
+    told = announcement(channel="#incidents", account=INCIDENT.account, took=timedelta(0), incident="docs/incidents/", post_mortem_due=AT)
+    assert dict(told.facts)["Status"] == "rolled back in 0.0 s"
