@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from queue import Empty, SimpleQueue
-from threading import Event, Thread
+from threading import Event, Semaphore, Thread
 from time import monotonic
 from typing import Generic, TypeVar
 
@@ -30,6 +30,9 @@ PROBES_EVERY = timedelta(milliseconds=100)
 
 LOGS_EVERY = timedelta(seconds=5)
 
+PROBES_AT_ONCE = 50
+"""Members do not wait for each other. Probes that did would hardly be there while something outside hangs, and what only probes ask would seem spared."""
+
 HEALTH_EVERY = timedelta(seconds=1)
 
 OUTCOMES_EVERY = timedelta(seconds=1)
@@ -42,13 +45,14 @@ BLIND_FOR = timedelta(seconds=10)
 
 
 class Repeated(Generic[T]):
-    """Asks the same thing again and again in a thread of its own, so that a slow answer delays nobody else."""
+    """Asks the same thing again and again in threads of its own, so that a slow answer delays nobody else."""
 
-    def __init__(self, ask: Callable[[], T], *, every: timedelta) -> None:
-        """Ask from now on, until `stop`; after a slow answer, at once."""
+    def __init__(self, ask: Callable[[], T], *, every: timedelta, at_once: int = 1) -> None:
+        """Ask from now on, until `stop`, whether or not earlier answers are still due; with `at_once` of them due, as soon as one has come."""
         self._ask, self._every = ask, every
         self._answers: SimpleQueue[T] = SimpleQueue()
         self._stopped = Event()
+        self._places = Semaphore(at_once)
         Thread(target=self._repeat, name="watch", daemon=True).start()
 
     def answers(self) -> Iterator[T]:
@@ -64,8 +68,17 @@ class Repeated(Generic[T]):
     def _repeat(self) -> None:
         began = monotonic()
         while not self._stopped.wait(max(0.0, began + self._every.total_seconds() - monotonic())):
+            self._places.acquire()  # given back by the thread that asks
+            if self._stopped.is_set():
+                return
             began = monotonic()
+            Thread(target=self._ask_once, name="watch", daemon=True).start()
+
+    def _ask_once(self) -> None:
+        try:
             self._answers.put(self._ask())
+        finally:
+            self._places.release()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +153,7 @@ class Lookout:
         self._seen = {
             colour: Gathered(
                 counters=since.of(colour),
-                probing=Repeated(partial(service.probe, colour), every=PROBES_EVERY),
+                probing=Repeated(partial(service.probe, colour), every=PROBES_EVERY, at_once=PROBES_AT_ONCE),
                 asking=Repeated(partial(self._healthy, colour), every=HEALTH_EVERY),
                 counting=Repeated(partial(self._outcomes, colour), every=OUTCOMES_EVERY),
             )
