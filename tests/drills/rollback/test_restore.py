@@ -41,6 +41,12 @@ def restored(job: MainJob, said: Said) -> Restored:
     return TypeAdapter(Restored).validate_python(job.result(said))
 
 
+def in_backup(job: MainJob, name: str) -> int:
+    """Return how many claims the backup holds, as its manifest says: members went on writing while it was verified."""
+    manifest = json.loads((job.stack.layout.backups / f"{name}.json").read_text())
+    return next(int(table["rows"]) for table in manifest["fingerprint"]["tables"] if table["table"] == '"public"."claims"')
+
+
 def test_every_answered_claim_is_in_one_of_the_two_databases_and_the_difference_is_exact(serving: MainJob) -> None:
     told = len(serving.announced())
     with admin(serving, "postgres") as connection:
@@ -48,7 +54,6 @@ def test_every_answered_claim_is_in_one_of_the_two_databases_and_the_difference_
     with run_members(serving.stack.home, rate=30.0) as members:
         time.sleep(4)
         backed_up(serving, "under_load")
-        in_backup = claims(serving)
         time.sleep(4)
         result = restored(serving, restore(serving, *CONFIRMED, "--backup", "under_load"))
         time.sleep(2)
@@ -60,7 +65,7 @@ def test_every_answered_claim_is_in_one_of_the_two_databases_and_the_difference_
     assert kept - live, "nothing was written between the backup and the restore"
     written = {table.table: table.only_live for table in result.difference.tables}
     back = {table.table: table.only_backup for table in result.difference.tables}
-    assert written["claims"] - back["claims"] == len(kept) - len(in_backup), "rows are counted while nobody writes, so none is missed"
+    assert written["claims"] - back["claims"] == len(kept) - in_backup(serving, "under_load"), "rows are counted while nobody writes, so none is missed"
     assert databases(serving) == {DATABASE, result.kept}
     assert one(serving, SETTINGS) == "9000", "the database's own settings are kept"
     assert serving.serving().version == "1.0.0"
