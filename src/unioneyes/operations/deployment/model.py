@@ -125,6 +125,26 @@ class Switched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WatchTarget:
+    """What is kept watch over, beside what, and who is told."""
+
+    new: Colour
+    share: int
+    """Percent of the new requests that reach it."""
+    old: Standby | None
+    """None where there is no old version."""
+    revision: str
+    """Of the routes, as the deployment left them."""
+    channel: str
+    """Where people are told when the way back is lost."""
+
+    @property
+    def split(self) -> bool:
+        """True while both versions get members."""
+        return self.share < ALL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsed:
     """The migrations and their way back were tried on the restored copy, with the previous release running on it."""
 

@@ -24,11 +24,11 @@ from unioneyes.operations.deployment.model import (
     VerifyRequest,
     VerifyResult,
     Watched,
+    WatchTarget,
 )
 from unioneyes.operations.deployment.receipt import began
 from unioneyes.operations.deployment.steps import (
     LONGEST_BAKE,
-    RoutesChanged,
     apply_migrations,
     back_up_database,
     check_gates,
@@ -49,6 +49,7 @@ from unioneyes.operations.deployment.steps import (
     watch_release,
     write_receipt,
 )
+from unioneyes.operations.deployment.vigil import RoutesChanged
 from unioneyes.ports.database import Migration
 from unioneyes.ports.environment import Environment, NoData
 from unioneyes.ports.runs import RollBackTrafficRequest, RolledBack
@@ -299,13 +300,9 @@ def _watched(env: Environment, plan: DeployPlan, switched: Switched, *, holds: b
             env.replicas,
             env.service,
             env.notifier,
-            channel=env.facts.incidents_channel,
-            new=plan.colour,
-            share=switched.share,
-            old=plan.standby,
+            target=_target(env, plan, switched),
             since=since,
             counted=counted,
-            revision=switched.revision,
             bake=plan.bake if switched.share == ALL else plan.canary_bake,
         )
         match watched.verdict:
@@ -324,6 +321,10 @@ def _watched(env: Environment, plan: DeployPlan, switched: Switched, *, holds: b
         if held.decision is not Decision.RETRY:
             return replace(_verified(env, plan, switched, watched), decision=held.decision)
         since, counted = held.at, held.counters or counted
+
+
+def _target(env: Environment, plan: DeployPlan, switched: Switched) -> WatchTarget:
+    return WatchTarget(new=plan.colour, share=switched.share, old=plan.standby, revision=switched.revision, channel=env.facts.incidents_channel)
 
 
 def _verified(env: Environment, plan: DeployPlan, switched: Switched, watched: Watched) -> _Stood:
@@ -350,11 +351,7 @@ def _ask(env: Environment, plan: DeployPlan, question: str, choices: tuple[Decis
         env.replicas,
         env.service,
         env.notifier,
-        channel=env.facts.incidents_channel,
-        new=plan.colour,
-        share=switched.share,
-        old=plan.standby,
-        revision=switched.revision,
+        target=_target(env, plan, switched),
         question=question,
         choices=choices,
         until_ready=until_ready,

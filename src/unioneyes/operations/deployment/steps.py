@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from pydantic import JsonValue
-
 from unioneyes.kernel.clock import Deadline, now
 from unioneyes.kernel.problems import Problem, Refused, Unavailable
 from unioneyes.kernel.status import RunStatus
@@ -22,12 +20,12 @@ from unioneyes.operations.deployment.model import (
     Rehearsed,
     RollBack,
     RuleSeen,
-    Standby,
     Started,
     Switched,
     Verdict,
     Verified,
     Watched,
+    WatchTarget,
 )
 from unioneyes.operations.deployment.readiness import SILENT_FOR
 from unioneyes.operations.deployment.receipt import receipt
@@ -39,10 +37,10 @@ from unioneyes.ports.database import Backup, Backups, BackupVerified, Migration,
 from unioneyes.ports.notifier import Notifier
 from unioneyes.ports.replicas import Replicas, ReplicasReady
 from unioneyes.ports.service import Service, SmokeReport
-from unioneyes.ports.traffic import Colour, Counters, Drained, ForeignRoutes, Traffic, Weights
+from unioneyes.ports.traffic import Colour, Counters, Drained, Traffic, Weights
 from unioneyes.runbook.codec import encode
 from unioneyes.runbook.plan import Effect
-from unioneyes.runbook.steps import ask, current_run, pause, progress, step, story
+from unioneyes.runbook.steps import ask, pause, progress, step, story
 from unioneyes.runbook.views import Decision
 
 SMOKE_WITHIN = timedelta(seconds=60)
@@ -61,10 +59,6 @@ MORE_DATA_WITHIN = timedelta(seconds=30)
 
 class WorldDrifted(Refused):
     """The world is not what the plan was made for; nothing was changed."""
-
-
-class RoutesChanged(Problem):
-    """Somebody else changed the routes while the release was watched; they were left as that person put them."""
 
 
 class SmokeFailed(Problem):
@@ -281,13 +275,9 @@ def watch_release(
     service: Service,
     notifier: Notifier,
     *,
-    channel: str,
-    new: Colour,
-    share: int,
-    old: Standby | None,
+    target: WatchTarget,
     since: datetime,
     counted: Counters,
-    revision: str,
     bake: timedelta,
 ) -> Watched:
     """The new version was watched beside the old one, which was kept ready to take the members back, and there is a verdict.
@@ -298,26 +288,12 @@ def watch_release(
     ends = Deadline.after(min(bake, since + bake - now()))
     watch = Watch()
     verdict: Verdict | None = None
-    run_id = current_run.get().run_id
-    with Vigil(
-        traffic=traffic,
-        replicas=replicas,
-        service=service,
-        notifier=notifier,
-        run_id=run_id,
-        channel=channel,
-        new=new,
-        old=old,
-        since=counted,
-        split=share < ALL,
-        told_before=story(run_id),
-    ) as vigil:
+    with Vigil(traffic, replicas, service, notifier, target=target, since=counted) as vigil:
         lookout = vigil.lookout
         while verdict is None:
             pause(LOOK_EVERY)
-            _expect_routes(traffic, revision)
             watch.see(vigil.look())
-            figures = lookout.figures(new)
+            figures = lookout.figures(target.new)
             verdict = watch.rolls_back()
             left = ends.left
             if verdict is None and (lookout.blind or (left <= timedelta(0) and (watch.can_tell or left <= -MORE_DATA_WITHIN))):
@@ -325,19 +301,17 @@ def watch_release(
             numbers = encode(evidence(watch), tuple[RuleSeen, ...]) if verdict is not None or len(watch.looks) % EVIDENCE_EVERY == 1 else None
             progress(
                 _watching(figures, left),
-                share=share,
                 evidence=numbers,
-                **_figures(figures, lookout.figures(old.colour) if old else None),
                 **vigil.figures(),
                 left_s=max(0.0, left.total_seconds()),
             )
         return Watched(
             verdict=verdict,
-            new=lookout.figures(new),
-            old=lookout.figures(old.colour) if old else None,
+            new=lookout.figures(target.new),
+            old=lookout.figures(target.old.colour) if target.old else None,
             took=now() - since,
             detected_at=now() if isinstance(verdict, RollBack) else None,
-            share=share,
+            share=target.share,
             evidence=evidence(watch),
             not_ready_since=vigil.readiness.lost_since,
         )
@@ -350,11 +324,7 @@ def hold(
     service: Service,
     notifier: Notifier,
     *,
-    channel: str,
-    new: Colour,
-    share: int,
-    old: Standby | None,
-    revision: str,
+    target: WatchTarget,
     question: str,
     choices: tuple[Decision, ...],
     until_ready: bool,
@@ -365,25 +335,10 @@ def hold(
     Raises: RoutesChanged.
     """
     watch = Watch()
-    run_id = current_run.get().run_id
     began, silent_until, tell_at = now(), Deadline.after(SILENT_FOR), Deadline.after(timedelta(0))
-    counted = traffic.counters()
-    with Vigil(
-        traffic=traffic,
-        replicas=replicas,
-        service=service,
-        notifier=notifier,
-        run_id=run_id,
-        channel=channel,
-        new=new,
-        old=old,
-        since=counted,
-        split=share < ALL,
-        told_before=story(run_id),
-    ) as vigil:
+    with Vigil(traffic, replicas, service, notifier, target=target, since=traffic.counters()) as vigil:
         while (decision := ask(question, choices)) is None:
             pause(LOOK_EVERY)
-            _expect_routes(traffic, revision)
             watch.see(vigil.look())
             harm = None if until_ready else watch.rolls_back()
             ready = until_ready and silent_until.passed and vigil.readiness.lost_since is None
@@ -391,15 +346,9 @@ def hold(
                 return Held(decision=None, harm=harm.reason if harm else None, at=now(), counters=None)
             if tell_at.passed:
                 tell_at = Deadline.after(TOLD_EVERY)
-                figures = vigil.lookout.figures(new)
+                figures = vigil.lookout.figures(target.new)
                 seen = f"held for {format_duration(now() - began)}; {figures.answers} answers, {share_of(figures.errors, figures.answers)} failed meanwhile"
-                progress(
-                    seen,
-                    share=share,
-                    evidence=encode(evidence(watch), tuple[RuleSeen, ...]),
-                    **_figures(figures, vigil.lookout.figures(old.colour) if old else None),
-                    **vigil.figures(),
-                )
+                progress(seen, evidence=encode(evidence(watch), tuple[RuleSeen, ...]), **vigil.figures())
         return Held(decision=decision, harm=None, at=now(), counters=_counters(traffic))
 
 
@@ -455,38 +404,6 @@ def _counters(traffic: Traffic) -> Counters | None:
         return traffic.counters()
     except Unavailable:
         return None
-
-
-def _figures(new: Figures, old: Figures | None) -> dict[str, JsonValue]:
-    """Return what was seen of both versions, for a line of progress."""
-    return {
-        "new_answers": new.answers,
-        "new_errors": new.errors,
-        "new_p99_ms": new.p99_ms,
-        "old_answers": old.answers if old else None,
-        "old_errors": old.errors if old else None,
-    }
-
-
-def _expect_routes(traffic: Traffic, revision: str) -> None:
-    """The routes are as the deployment left them, or the data plane does not say. Raises: RoutesChanged, with where the members go now."""
-    try:
-        view = traffic.view()
-        if not view.in_force:  # filed this very moment: the data plane may be about to take it
-            pause(LOOK_EVERY)
-            view = traffic.view()
-    except ForeignRoutes as problem:
-        raise RoutesChanged(what=f"somebody changed the routes by hand during the watch: {problem.what}", remedy=problem.remedy) from None
-    except Unavailable:
-        return
-    if view.revision == revision:
-        return
-    maintenance = ", in maintenance" if view.maintenance else ""
-    refused = "" if view.in_force else "; the routes' file says something else, which the data plane does not run"
-    raise RoutesChanged(
-        what=f"somebody changed the routes by hand during the watch: {view.weights}{maintenance}{refused}",
-        remedy="ue deploy status; when all members are to be on one version again: ue rollback traffic --dry-run says to which one it sends them",
-    )
 
 
 def _watching(figures: Figures, left: timedelta) -> str:

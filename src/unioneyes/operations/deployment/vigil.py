@@ -14,22 +14,24 @@ from typing import Self
 from pydantic import JsonValue
 
 from unioneyes.kernel.clock import rfc3339
-from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.problems import Problem, Unavailable
 from unioneyes.kernel.units import format_duration
-from unioneyes.operations.deployment.model import Standby
+from unioneyes.operations.deployment.model import Standby, WatchTarget
 from unioneyes.operations.deployment.readiness import Readiness, Turn
 from unioneyes.operations.deployment.verdict import Look
 from unioneyes.operations.deployment.watch import Lookout
 from unioneyes.ports.notifier import Announcement, Notifier
 from unioneyes.ports.replicas import Replicas
 from unioneyes.ports.service import Service
-from unioneyes.ports.traffic import Colour, Counters, Traffic
-from unioneyes.runbook.steps import progress
+from unioneyes.ports.traffic import Counters, ForeignRoutes, Traffic
+from unioneyes.runbook.steps import current_run, pause, progress, story
 from unioneyes.runbook.views import EntryKind, JournalEntry
 
 MEND_WITHIN = timedelta(seconds=20)
 """How long one attempt to bring the old version back may take; what follows the watch waits for it to end."""
 MEND_EVERY = timedelta(seconds=5)
+TAKEN_WITHIN = timedelta(milliseconds=500)
+"""How soon the data plane takes a file of routes, where it takes it at all."""
 TELL_TIMES = 6
 TELL_AGAIN_AFTER = timedelta(seconds=5)
 LOSSES = "rollback_losses"
@@ -38,33 +40,24 @@ SINCE = "rollback_not_ready_since"
 """Under which a line of progress says since when it is lost."""
 
 
+class RoutesChanged(Problem):
+    """Somebody else changed the routes while the release was watched; they were left as that person put them."""
+
+
 class Vigil:
     """One watch, from its first look to its last. A chat that is slow or down holds up nothing, and neither does a replica that does not come back."""
 
-    def __init__(
-        self,
-        *,
-        traffic: Traffic,
-        replicas: Replicas,
-        service: Service,
-        notifier: Notifier,
-        run_id: str,
-        channel: str,
-        new: Colour,
-        old: Standby | None,
-        since: Counters,
-        split: bool,
-        told_before: Sequence[JournalEntry],
-    ) -> None:
-        """Look at `new`, and at `old` where there is one, from the reading `since` on; `split`: both get members; `told_before`: the run's journal."""
-        self._replicas, self._notifier = replicas, notifier
-        self._run_id, self._channel, self._old = run_id, channel, old
+    def __init__(self, traffic: Traffic, replicas: Replicas, service: Service, notifier: Notifier, *, target: WatchTarget, since: Counters) -> None:
+        """Keep watch over `target` from the reading `since` on, for the run that is under way."""
+        self._traffic, self._replicas, self._notifier = traffic, replicas, notifier
+        self._run_id, self._target, self._old = current_run.get().run_id, target, target.old
         self._mending = Aside()
         self._telling = Aside()
         self._mend_after = 0.0
         self._took: timedelta | None = None
-        self.readiness = readiness_so_far(told_before)
-        self.lookout = Lookout(traffic=traffic, replicas=replicas, service=service, new=new, old=old.colour if old else None, since=since, split=split)
+        self.readiness = readiness_so_far(story(self._run_id))
+        old = target.old.colour if target.old else None
+        self.lookout = Lookout(traffic=traffic, replicas=replicas, service=service, new=target.new, old=old, since=since, split=target.split)
 
     def __enter__(self) -> Self:
         """Keep watch."""
@@ -76,7 +69,8 @@ class Vigil:
         self._mending.join(MEND_WITHIN)
 
     def look(self) -> Look:
-        """Return what was seen since the last look; the old version is mended, and people are told, where that is needed."""
+        """Return what was seen since the last look; the old version is mended, and people are told, where that is needed. Raises: RoutesChanged."""
+        self._expect_routes()
         look = self.lookout.look()
         turned = self.readiness.see(look)
         if self._old is not None and turned is not None:
@@ -89,13 +83,40 @@ class Vigil:
         return look
 
     def figures(self) -> dict[str, JsonValue]:
-        """Return how it stands with the way back, for a line of progress."""
+        """Return what was seen of both versions, and how it stands with the way back, for a line of progress."""
         takes = self._took if self.readiness.lost_since is None else None
+        new, old = self.lookout.figures(self._target.new), self.lookout.figures(self._old.colour) if self._old else None
         return {
+            "share": self._target.share,
+            "new_answers": new.answers,
+            "new_errors": new.errors,
+            "new_p99_ms": new.p99_ms,
+            "old_answers": old.answers if old else None,
+            "old_errors": old.errors if old else None,
             "rollback_takes_s": takes.total_seconds() if takes else None,
             SINCE: rfc3339(self.readiness.lost_since) if self.readiness.lost_since else None,
             LOSSES: self.readiness.losses,
         }
+
+    def _expect_routes(self) -> None:
+        """The routes are as the deployment left them, or the data plane does not say. Raises: RoutesChanged, with where the members go now."""
+        try:
+            view = self._traffic.view()
+            if not view.in_force:  # filed this very moment: the data plane may be about to take it
+                pause(TAKEN_WITHIN)
+                view = self._traffic.view()
+        except ForeignRoutes as problem:
+            raise RoutesChanged(what=f"somebody changed the routes by hand during the watch: {problem.what}", remedy=problem.remedy) from None
+        except Unavailable:
+            return
+        if view.revision == self._target.revision:
+            return
+        maintenance = ", in maintenance" if view.maintenance else ""
+        refused = "" if view.in_force else "; the routes' file says something else, which the data plane does not run"
+        raise RoutesChanged(
+            what=f"somebody changed the routes by hand during the watch: {view.weights}{maintenance}{refused}",
+            remedy="ue deploy status; when all members are to be on one version again: ue rollback traffic --dry-run says to which one it sends them",
+        )
 
     def _tell(self, old: Standby, turned: Turn) -> None:
         """The journal says it at once, and the incidents channel is told, once for each loss."""
@@ -104,7 +125,7 @@ class Vigil:
         issue = f"{old.version} on {old.colour} answers again" if ready else f"{old.version} on {old.colour} can't take the members back: {self.readiness.why}"
         progress(f"{title}: {issue}", **self.figures())
         announcement = Announcement(
-            channel=self._channel,
+            channel=self._target.channel,
             title=title,
             facts=(
                 ("Issue", issue),
