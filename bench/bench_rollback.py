@@ -43,10 +43,11 @@ current-version = "a bench runs on whatever stands in the work tree"
 ROWS_A_GIGABYTE = 900_000
 """Of claims, each with one update, as wide as below; measured."""
 FILL = """
+-- Numbers below every real one: the newest claims stay at the top of the members' lists.
 WITH whose AS (SELECT organization_id, id AS member FROM organization_members LIMIT 1),
 made AS (
   INSERT INTO claims (organization_id, claim_number, member_id, type, priority, text)
-  SELECT organization_id, 100000000 + n, member, 'grievance', 'low', repeat(md5(n::text), 12)
+  SELECT organization_id, -n, member, 'grievance', 'low', repeat(md5(n::text), 12)
   FROM whose, generate_series(%(first)s::bigint, %(last)s::bigint) AS n
   RETURNING organization_id, id, member_id
 )
