@@ -23,10 +23,12 @@ from unioneyes.cli.client import Api
 from unioneyes.cli.options import Where
 from unioneyes.environments.local.stack import Stack, open_stack
 from unioneyes.kernel.clock import now
+from unioneyes.operations.rollback.model import RollbackOption
 
 JsonObject = dict[str, JsonValue]
 _OBJECT: TypeAdapter[JsonObject] = TypeAdapter(JsonObject)
 _OBJECTS: TypeAdapter[list[JsonObject]] = TypeAdapter(list[JsonObject])
+_OPTIONS = TypeAdapter(tuple[RollbackOption, ...])
 LOOK_EVERY = 0.02
 REACHED_WITHIN = 100
 
@@ -83,6 +85,14 @@ class MainJob:
         live = next(colour for colour in colours.values() if colour["traffic"] == 100)
         idle = next(colour for colour in colours.values() if colour is not live)
         return Serving(colour=str(live["colour"]), version=str(live["version"]), idle_version=str(idle["version"]) if idle["replicas"] else None)
+
+    def at_rest(self) -> bool:
+        """Whether one release serves alone, every part runs, and no run holds the service."""
+        status = self.stack.status()
+        whole = all(process.state is ProcessState.READY for process in status.processes)
+        alone = sorted((colour.traffic or 0, bool(colour.replicas)) for colour in status.colours) == [(0, False), (100, True)]
+        held = self.stack.ue("deploy", "status", "-o", "json")
+        return whole and alone and not status.maintenance and held.code == 0 and _OBJECT.validate_json(held.out)["lock"] is None
 
     def ensure_serving(self, version: str) -> None:
         """`version` serves and the other colour is empty, whatever the test before left."""
@@ -148,6 +158,11 @@ class MainJob:
         """Nobody changes the routes in the block: somebody else is about to."""
         with only_writer(self.stack.layout.envoy / "writer.lock", within=timedelta(seconds=10)):
             yield
+
+    def traffic_option(self) -> RollbackOption:
+        """Return option A as `ue rollback plan` shows it."""
+        options = _OPTIONS.validate_json(self.stack.ue("rollback", "plan", "-o", "json").out)
+        return next(option for option in options if option.runbook == "rollback.traffic")
 
     def newest_run(self, runbook: str) -> str:
         runs = _OBJECTS.validate_json(self.stack.ue("run", "list", "-o", "json").out)
