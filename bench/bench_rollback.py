@@ -25,7 +25,7 @@ from pathlib import Path
 import psycopg
 from pydantic import JsonValue, TypeAdapter
 
-from measured import record
+from measured import Promise, conclude, ratio, seconds, table
 from unioneyes.adapters.postgres.server import SUPERUSER
 from unioneyes.environments import open_environment
 from unioneyes.environments.local.stack import Stack, open_stack
@@ -81,31 +81,28 @@ def main() -> int:
         size = filled(opened, round(gigabytes * ROWS_A_GIGABYTE))
         found += [migration(home), restore(home, opened)]
         peak = peak_memory(home)
-    kept = all(each.healthy_in <= PROMISE for each in found)
-    text = page(found, size=size, peak=peak, kept=kept)
-    print(f"\n{text}")
-    command = f"python bench/bench_rollback.py --gigabytes {gigabytes:g}"
-    print(f"\nrecorded: {record('rollback', title='Every way back, against five minutes', command=command, text=text)}")
-    return 0 if kept else 1
-
-
-def page(found: list[Timed], *, size: int, peak: str, kept: bool) -> str:
-    """Return the ways back side by side, and what they say."""
-    columns = ("option", "way back", "order to healthy", "promised", "ratio", "members out", "what was done")
-    rows = [columns, *(cells(each) for each in found)]
-    widths = [max(len(row[at]) for row in rows) for at in range(len(columns))]
-    table = "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
-    return (
-        f"{table}\n\nthe database of both kinds of option C: {format_bytes(size)}\nthe control plane's peak memory, all of it: {peak}\n"
-        f"every way back keeps the document's five minutes: {'yes' if kept else 'NO'}"
+    return conclude(
+        "rollback", title="Every way back, against five minutes", text=page(found, size=size, peak=peak), promises=[promised(each) for each in found]
     )
+
+
+def page(found: list[Timed], *, size: int, peak: str) -> str:
+    """Return the ways back side by side."""
+    columns = ("option", "way back", "what was done", "order to healthy", "promised", "ratio", "members out")
+    below = f"the database of both kinds of option C: {format_bytes(size)}\nthe control plane's peak memory, all of it: {peak}"
+    return f"{table(columns, [cells(each) for each in found], left=3)}\n\n{below}"
 
 
 def cells(timed: Timed) -> tuple[str, ...]:
     """Return one line of the table."""
-    seconds = timed.healthy_in.total_seconds()
-    out = f"{timed.closed_for.total_seconds():.1f} s" if timed.closed_for else "none"
-    return (timed.option, timed.way, f"{seconds:.1f} s", f"{PROMISE.total_seconds():.0f} s", f"{seconds / PROMISE.total_seconds():.3f}", out, timed.note)
+    out = seconds(timed.closed_for) if timed.closed_for else "none"
+    share = ratio(timed.healthy_in.total_seconds(), PROMISE.total_seconds())
+    return (timed.option, timed.way, timed.note, seconds(timed.healthy_in), seconds(PROMISE), share, out)
+
+
+def promised(timed: Timed) -> Promise:
+    """Return what the document promises of a way back."""
+    return Promise(what=timed.way, measured=seconds(timed.healthy_in), promise=f"< {seconds(PROMISE)}", kept=timed.healthy_in < PROMISE)
 
 
 def traffic(home: Path) -> Timed:

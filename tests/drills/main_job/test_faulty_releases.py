@@ -82,7 +82,7 @@ def test_without_automatic_rollback_the_bad_release_stays_and_a_person_goes_back
 
 
 @pytest.mark.parametrize(("version", "told"), [("1.2.0-route", "route POST /api/claims/{claim_id}/assign"), ("1.2.0-tenant", "tenant org_members_small")])
-@pytest.mark.parametrize("flags", [(), ("--canary", "40", "--canary-bake", "90s")], ids=["all-at-once", "canary"])
+@pytest.mark.parametrize("flags", [(), pytest.param(("--canary", "40", "--canary-bake", "90s"), marks=pytest.mark.campaign)], ids=["all-at-once", "canary"])
 def test_a_release_in_which_one_part_is_broken_goes_back_although_the_average_hides_it(
     serving: MainJob, version: str, told: str, flags: tuple[str, ...]
 ) -> None:
