@@ -9,10 +9,14 @@ from datetime import timedelta
 from tests.drills.kills.end_state import Before
 from tests.drills.main_job.main_job import MainJob
 from tests.drills.rollback.ways_back import admin, backed_up, drop_kept, filled_deadlines
+from tests.stack import eventually
 from unioneyes.adapters.postgres.bootstrap import DATABASE
+from unioneyes.environments.local.members import run_members
 
 BACKUP = "before_the_drill"
 """What each restore brings back."""
+SIGNING_IN = 10.0
+"""Requests a second."""
 SMOKE_WITHIN = timedelta(seconds=60)
 
 
@@ -27,8 +31,8 @@ class Scenario:
     """Starts the run; returns it, and those that it ends."""
     bad_version: str | None = None
     """Whose own failures are not counted as lost."""
-    keeps_members_out: bool = False
-    """True where members are told to come back in a moment: such answers are not counted as lost."""
+    replaces_data: bool = False
+    """True where members are told to come back in a moment, and find gone what they wrote since the backup: such answers are not counted as lost."""
 
 
 def prepared(job: MainJob, scenario: Scenario) -> Before:
@@ -55,6 +59,8 @@ def before_restore(job: MainJob) -> None:
     """1.0.0 serves on its own schema, and seven rows were written since the backup."""
     job.ensure_not_migrated(serving="1.0.0", to="1.1.0")
     if BACKUP not in {backup.name for backup in job.stack.environment.backups.all()}:
+        with run_members(job.stack.home, rate=SIGNING_IN) as members:  # so that the backup knows them
+            assert eventually(lambda: members.seen().sent > 0)
         backed_up(job, BACKUP)
     assert job.stack.environment.service.smoke(within=SMOKE_WITHIN).passed  # so that the same tables differ each time
     with admin(job) as connection:
@@ -77,7 +83,7 @@ RESTORE = Scenario(
     name="rollback.restore",
     prepare=before_restore,
     begin=lambda job: (job.begin({"reason": "data-corruption", "backup": BACKUP}, runbook="rollback.restore", confirm=DATABASE),),
-    keeps_members_out=True,
+    replaces_data=True,
 )
 DEPLOYMENT = Scenario(
     name="deployment with its migration",

@@ -24,7 +24,7 @@ from tests.drills.main_job.main_job import MainJob
 from unioneyes.environments.local.members import run_members
 from unioneyes.kernel.clock import now
 from unioneyes.runbook.views import EntryKind
-from unioneyes.simulators.report import Exchange, read_exchanges
+from unioneyes.simulators.report import SUBMIT, Exchange, read_exchanges
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -35,7 +35,7 @@ STOPPED_FOR = 3
 KEPT = Path(__file__).parents[3] / ".cache" / "kills.txt"
 COLUMNS = {"SCENARIO": 31, "BOUNDARY": 50, "WORKER": 7, "TAKEN OVER IN": 13, "ENDED AS": 10, "AS ITS TWIN": 11, "LOST": 4}
 """And how wide they are: each line is kept as soon as it is known, whatever comes of the next."""
-UNAVAILABLE = 503
+NOT_FOUND, UNAVAILABLE = 404, 503
 
 
 class Disturbance(StrEnum):
@@ -170,8 +170,9 @@ def disturbed(job: MainJob, scenario: Scenario, twin: Twin, disturbance: Disturb
 def counts_as_lost(scenario: Scenario, exchange: Exchange) -> bool:
     """Return whether a member lost the request by the disturbance, and not by what the scenario itself does."""
     by_bad_version = scenario.bad_version is not None and exchange.version == scenario.bad_version
-    kept_out = scenario.keeps_members_out and exchange.status == UNAVAILABLE and exchange.version is None
-    return exchange.lost and not by_bad_version and not kept_out
+    kept_out = exchange.status == UNAVAILABLE and exchange.version is None
+    kept_aside = exchange.status == NOT_FOUND and exchange.path.startswith(f"{SUBMIT}/")
+    return exchange.lost and not by_bad_version and not (scenario.replaces_data and (kept_out or kept_aside))
 
 
 def keep(row: tuple[str, ...]) -> None:
