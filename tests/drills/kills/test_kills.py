@@ -115,9 +115,15 @@ def test_what_is_disturbed_at_any_of_its_boundaries_ends_as_its_undisturbed_twin
     found = twin(scenario).boundaries
     assert found
     came_to: list[Disturbed] = []
-    for boundary in found:
-        came_to.append(disturbed(job, scenario, twin(scenario), disturbance, boundary))
-        keep(came_to[-1].row)
+    try:
+        for boundary in found:
+            came_to.append(disturbed(job, scenario, twin(scenario), disturbance, boundary))
+            keep(laid_out(came_to[-1].row))
+    finally:
+        as_twin, lost = sum(not each.differs for each in came_to), sum(len(each.lost) for each in came_to)
+        keep(
+            f"= {scenario.name}, {disturbance} at {len(came_to)} of its {len(found)} boundaries: {as_twin} ended as the undisturbed twin, {lost} requests lost"
+        )
     assert {str(each.boundary): (each.differs, each.lost) for each in came_to if each.differs or each.lost} == {}
     assert [each.row for each in came_to if not each.whole] == []
 
@@ -175,9 +181,13 @@ def counts_as_lost(scenario: Scenario, exchange: Exchange) -> bool:
     return exchange.lost and not by_bad_version and not (scenario.replaces_data and (kept_out or kept_aside))
 
 
-def keep(row: tuple[str, ...]) -> None:
-    """The row stands in the campaign's results, under the names of its columns."""
+def keep(line: str) -> None:
+    """The line stands in the campaign's results, below the names of the columns."""
     KEPT.parent.mkdir(exist_ok=True)
     with KEPT.open("a", encoding="utf-8") as kept:
-        for cells in (row,) if kept.tell() else (tuple(COLUMNS), row):
-            kept.write("  ".join(cell.ljust(width) for cell, width in zip(cells, COLUMNS.values(), strict=True)).rstrip() + "\n")
+        kept.write(f"{line}\n" if kept.tell() else f"{laid_out(tuple(COLUMNS))}\n{line}\n")
+
+
+def laid_out(cells: tuple[str, ...]) -> str:
+    """Return one line of the table."""
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, COLUMNS.values(), strict=True)).rstrip()
