@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,12 +12,12 @@ from tests.drills.main_job.main_job import MainJob
 from tests.drills.rollback.ways_back import admin, backed_up, drop_kept, filled_deadlines
 from tests.stack import eventually
 from unioneyes.adapters.postgres.bootstrap import DATABASE
-from unioneyes.environments.local.members import run_members
+from unioneyes.environments.local.members import Members, run_members
 
 BACKUP = "before_the_drill"
 """What each restore brings back."""
-SIGNING_IN = 10.0
-"""Requests a second."""
+RATE = 30.0
+"""The members' requests a second."""
 SMOKE_WITHIN = timedelta(seconds=60)
 
 
@@ -42,6 +43,14 @@ def prepared(job: MainJob, scenario: Scenario) -> Before:
     return Before.of(job)
 
 
+@contextmanager
+def members_at_work(job: MainJob) -> Iterator[Members]:
+    """Members are signed in and work on the service, from the beginning of the block on."""
+    with run_members(job.stack.home, rate=RATE) as members:
+        assert eventually(lambda: members.seen().sent > 0), "no member could sign in"
+        yield members
+
+
 def before_supersession(job: MainJob) -> None:
     """1.1.0 served, and 1.0.0 is being watched in its place."""
     job.ensure_serving("1.1.0")
@@ -59,9 +68,8 @@ def before_restore(job: MainJob) -> None:
     """1.0.0 serves on its own schema, and seven rows were written since the backup."""
     job.ensure_not_migrated(serving="1.0.0", to="1.1.0")
     if BACKUP not in {backup.name for backup in job.stack.environment.backups.all()}:
-        with run_members(job.stack.home, rate=SIGNING_IN) as members:  # so that the backup knows them
-            assert eventually(lambda: members.seen().sent > 0)
-        backed_up(job, BACKUP)
+        with members_at_work(job):  # so that the backup knows them
+            backed_up(job, BACKUP)
     assert job.stack.environment.service.smoke(within=SMOKE_WITHIN).passed  # so that the same tables differ each time
     with admin(job) as connection:
         connection.execute("delete from login_attempts where request_id = 'drill'")

@@ -19,16 +19,14 @@ import pytest
 
 from tests.drills.kills.boundaries import Boundary, boundaries, held_at, part_of, wait_until_held
 from tests.drills.kills.end_state import EndState, differences, end_state
-from tests.drills.kills.scenarios import DEPLOYMENT, MIGRATION, RESTORE, SCENARIOS, Scenario, prepared
+from tests.drills.kills.scenarios import DEPLOYMENT, MIGRATION, RESTORE, SCENARIOS, Scenario, members_at_work, prepared
 from tests.drills.main_job.main_job import MainJob
-from unioneyes.environments.local.members import run_members
 from unioneyes.kernel.clock import now
 from unioneyes.runbook.views import EntryKind
 from unioneyes.simulators.report import SUBMIT, Exchange, read_exchanges
 
 pytestmark = pytest.mark.timeout(600)
 
-RATE = 30.0
 ENDED_WITHIN = 180
 STOPPED_FOR = 3
 """Seconds: longer than a worker is silent by itself."""
@@ -131,7 +129,7 @@ def test_what_is_disturbed_at_any_of_its_boundaries_ends_as_its_undisturbed_twin
 def undisturbed(job: MainJob, scenario: Scenario) -> Twin:
     """Return what the scenario leaves behind when nobody disturbs it, and the boundaries that its journal tells from its beginning on."""
     before = prepared(job, scenario)
-    with run_members(job.stack.home, rate=RATE):
+    with members_at_work(job):
         runs = scenario.begin(job)
         for run in runs:
             job.ended(run, within=ENDED_WITHIN)
@@ -143,7 +141,7 @@ def undisturbed(job: MainJob, scenario: Scenario) -> Twin:
 def disturbed(job: MainJob, scenario: Scenario, twin: Twin, disturbance: Disturbance, boundary: Boundary) -> Disturbed:
     """Return what the scenario comes to when its worker is disturbed at `boundary`."""
     before, worker = prepared(job, scenario), job.stack.pid("control")
-    with run_members(job.stack.home, rate=RATE) as members:
+    with members_at_work(job) as members:
         with held_at(job, boundary) as gate:
             runs = scenario.begin(job)
             wait_until_held(gate)
