@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
@@ -66,10 +68,11 @@ class Before:
 
 def end_state(job: MainJob, runs: tuple[str, ...], before: Before) -> EndState:
     """Return what `runs` left behind."""
-    status = job.stack.status()
+    status, shown = job.stack.status(), {part_of(run): job.shown(run) for run in runs}
+    reasons = measured(shown.values())
     names = sorted(databases(job), key=lambda name: (name != DATABASE, name))
     return EndState(
-        status={part_of(run): RunStatus(str(job.shown(run)["status"])) for run in runs},
+        status={part: RunStatus(str(run["status"])) for part, run in shown.items()},
         ends=dict(Counter(part_of(entry["run_id"]) for run in runs for entry in job.journal(run) if entry["kind"] == EntryKind.RUN_ENDED)),
         traffic={str(colour.version): colour.traffic for colour in status.colours if colour.traffic},
         replicas={str(colour.version): colour.replicas for colour in status.colours if colour.replicas},
@@ -79,7 +82,7 @@ def end_state(job: MainJob, runs: tuple[str, ...], before: Before) -> EndState:
         schema=schema_of(job),
         databases=tuple(without_figures(name) for name in names),
         written=tuple(one(job, _WRITTEN, database=name) for name in names),
-        messages=tuple(said(message) for message in job.announced()[before.messages :]),
+        messages=tuple(said(message, reasons) for message in job.announced()[before.messages :]),
         incidents=incidents(job) - before.incidents,
     )
 
@@ -101,9 +104,18 @@ def schema_of(job: MainJob) -> str:
     return "\n".join(line for line in dumped.splitlines() if not line.startswith("\\"))
 
 
-def said(message: JsonObject) -> str:
-    """Return a message without the run's name and its figures; a day's first report has no number in its name."""
-    return without_figures(re.sub(r"-incident-\d+", "-incident", _RUN.sub("<run>", str(message))))
+def measured(runs: Iterable[JsonObject]) -> tuple[str, ...]:
+    """Return the reasons for which a verdict sent the members back: which rule is broken first is the members' luck."""
+    results = [run["result"] for run in runs]
+    return tuple(str(back["reason"]) for result in results if isinstance(result, dict) and isinstance(back := result.get("rolled_back"), dict))
+
+
+def said(message: JsonObject, reasons: tuple[str, ...]) -> str:
+    """Return a message without the run's name, its figures and what was measured; a day's first report has no number in its name."""
+    text = json.dumps(message)
+    for reason in reasons:
+        text = text.replace(json.dumps(reason)[1:-1], "<what was measured>")
+    return without_figures(re.sub(r"-incident-\d+", "-incident", _RUN.sub("<run>", text)))
 
 
 def without_figures(text: str) -> str:
