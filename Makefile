@@ -10,6 +10,7 @@ WORKERS ?= 2
 UPGRADE ?= 0
 COOLDOWN ?= 7 days
 BENCH ?= *
+DRILLS ?=
 
 BIN := .venv/bin
 TIERS := lint types licences unit contract compat drills transcripts browser
@@ -28,6 +29,7 @@ help: ## List the targets
 		'BROWSER=no|yes            leave the browser tests out; or fail where they cannot run' \
 		'WORKERS=2                 tests at the same time' \
 		'BENCH=switch              the one that `make bench` runs: $(patsubst bench/bench_%.py,%,$(wildcard bench/bench_*.py))' \
+		'DRILLS=kills              the part of the drills that `make campaign` runs: $(patsubst tests/drills/%/,%,$(sort $(dir $(shell grep -rl --include='test_*.py' mark.campaign tests/drills))))' \
 		'UPGRADE=1                 let `make lock` take newer releases that are at least COOLDOWN old (7 days)'
 
 setup: ## Make .venv from the locks (quick when nothing changed)
@@ -71,10 +73,10 @@ browser: setup ## Test the console in Chromium
 	$(call pytest,browser)
 
 campaign: setup ## Run the drills that take longer than `make test` may
-	@mkdir -p .cache; rm -f .cache/kills.txt .cache/rollback-kills.txt; \
-	$(BIN)/pytest tests/drills --quiet -m campaign --numprocesses $(WORKERS) --dist loadfile; ended=$$?; cat .cache/kills.txt .cache/rollback-kills.txt; \
-	$(BIN)/python bench/measured.py rollback-kills --title 'The worker is killed in each step of each way back' --command 'make campaign' <.cache/rollback-kills.txt; \
-	$(BIN)/python bench/measured.py kills --title 'The worker is killed in each step, under load' --command 'make campaign' <.cache/kills.txt; exit $$ended
+	@mkdir -p .cache; rm -f .cache/kills.txt; \
+	$(BIN)/pytest tests/drills/$(DRILLS) --quiet -m campaign --numprocesses $(WORKERS) --dist loadfile; ended=$$?; \
+	if [ -f .cache/kills.txt ]; then cat .cache/kills.txt; \
+	$(BIN)/python bench/measured.py kills --title 'The worker is killed and stopped at each step boundary, under load' --command 'make campaign$(if $(DRILLS), DRILLS=$(DRILLS))' <.cache/kills.txt; fi; exit $$ended
 
 bench: setup ## Measure what was promised; results stand in docs/measured/
 	@ended=0; for bench in bench/bench_$(BENCH).py; do printf '\n%s\n' "$$bench"; $(BIN)/python "$$bench" || ended=1; done; exit $$ended

@@ -182,12 +182,10 @@ class MainJob:
         """Return when the run is in `step`."""
         assert eventually(lambda: self.shown(run_id)["step"] == step, within=60), self.journal(run_id)
 
-    def kill_in(
-        self, step: str, request: JsonObject, *, process: str = "control", runbook: str = "deployment.start", confirm: str | None = None
-    ) -> tuple[str, datetime]:
+    def kill_in(self, step: str, request: JsonObject, *, process: str = "control") -> tuple[str, datetime]:
         """`process`, the worker when not given, was killed as soon as its run's journal said that it had come to `step`; return the run, and when."""
         victim = self.stack.pid(process)
-        run = self.begin(request, runbook=runbook, confirm=confirm)
+        run = self.begin(request)
         self.reach(run, step)
         os.kill(victim, signal.SIGKILL)
         return run, now()

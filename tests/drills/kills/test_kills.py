@@ -1,0 +1,191 @@
+"""The worker is killed, or stopped for a while, at each boundary of a deployment and of each way back: it ends as if nothing had happened.
+
+`make campaign DRILLS=kills` keeps the table that this file writes as `docs/measured/kills.md`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.drills.kills.boundaries import Boundary, boundaries, held_at, part_of, wait_until_held
+from tests.drills.kills.end_state import EndState, differences, end_state
+from tests.drills.kills.scenarios import DEPLOYMENT, MIGRATION, RESTORE, SCENARIOS, Scenario, members_at_work, prepared
+from tests.drills.main_job.main_job import MainJob
+from unioneyes.kernel.clock import now
+from unioneyes.runbook.views import EntryKind
+from unioneyes.simulators.report import SUBMIT, Exchange, read_exchanges
+
+pytestmark = pytest.mark.timeout(600)
+
+ENDED_WITHIN = 180
+STOPPED_FOR = 3
+"""Seconds: longer than a worker is silent by itself."""
+KEPT = Path(__file__).parents[3] / ".cache" / "kills.txt"
+COLUMNS = {"SCENARIO": 31, "BOUNDARY": 50, "WORKER": 7, "TAKEN OVER IN": 13, "ENDED AS": 10, "AS ITS TWIN": 11, "LOST": 4}
+"""And how wide they are: each line is kept as soon as it is known, whatever comes of the next."""
+NOT_FOUND, UNAVAILABLE = 404, 503
+
+
+class Disturbance(StrEnum):
+    """What happens to the worker while it is held at a boundary."""
+
+    KILLED = "killed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Twin:
+    """A run that nobody disturbed."""
+
+    state: EndState
+    boundaries: tuple[Boundary, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disturbed:
+    """What one disturbance came to."""
+
+    scenario: Scenario
+    boundary: Boundary
+    disturbance: Disturbance
+    taken_over: float | None
+    """Seconds from the kill to the first line of the worker that took over; None when nobody had to."""
+    ended_as: str
+    differs: dict[str, tuple[object, object]]
+    """From the undisturbed twin: (the twin's, its own) by what it is."""
+    lost: tuple[str, ...]
+    """Requests that members lost by it, and what became of each."""
+
+    @property
+    def whole(self) -> bool:
+        """True when nobody could tell it from its twin."""
+        return not self.differs and not self.lost and (self.taken_over is not None) is (self.disturbance is Disturbance.KILLED)
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        taken_over = f"{self.taken_over:.1f} s" if self.taken_over is not None else "-"
+        as_twin = f"NO: {', '.join(self.differs)}" if self.differs else "yes"
+        return (self.scenario.name, str(self.boundary), self.disturbance, taken_over, self.ended_as, as_twin, str(len(self.lost)))
+
+
+@pytest.fixture(scope="module")
+def twin(job: MainJob) -> Callable[[Scenario], Twin]:
+    """What a scenario leaves behind when nobody disturbs it; it is run when first asked for."""
+    return cache(lambda scenario: undisturbed(job, scenario))
+
+
+@pytest.mark.parametrize(
+    ("scenario", "disturbance", "boundary"),
+    [
+        (MIGRATION, Disturbance.KILLED, Boundary(part="rollback", kind=EntryKind.STEP_DONE, step="take_back")),
+        (RESTORE, Disturbance.KILLED, Boundary(part="rollback", kind=EntryKind.STEP_DONE, step="swap_databases")),
+        (DEPLOYMENT, Disturbance.KILLED, Boundary(part="deployment", kind=EntryKind.STEP_DONE, step="apply_migrations")),
+        (DEPLOYMENT, Disturbance.STOPPED, Boundary(part="deployment", kind=EntryKind.STEP_STARTED, step="shift_traffic")),
+    ],
+    ids=lambda value: value.name if isinstance(value, Scenario) else str(value),
+)
+def test_what_is_disturbed_in_its_most_delicate_moment_ends_as_its_undisturbed_twin(
+    job: MainJob, twin: Callable[[Scenario], Twin], scenario: Scenario, disturbance: Disturbance, boundary: Boundary
+) -> None:
+    assert boundary in twin(scenario).boundaries
+    came_to = disturbed(job, scenario, twin(scenario), disturbance, boundary)
+    assert (came_to.differs, came_to.lost) == ({}, ())
+    assert came_to.whole, came_to.row
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("disturbance", list(Disturbance))
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_what_is_disturbed_at_any_of_its_boundaries_ends_as_its_undisturbed_twin(
+    job: MainJob, twin: Callable[[Scenario], Twin], scenario: Scenario, disturbance: Disturbance
+) -> None:
+    found = twin(scenario).boundaries
+    assert found
+    came_to: list[Disturbed] = []
+    try:
+        for boundary in found:
+            came_to.append(disturbed(job, scenario, twin(scenario), disturbance, boundary))
+            keep(laid_out(came_to[-1].row))
+    finally:
+        as_twin, lost = sum(not each.differs for each in came_to), sum(len(each.lost) for each in came_to)
+        keep(
+            f"= {scenario.name}, {disturbance} at {len(came_to)} of its {len(found)} boundaries: {as_twin} ended as the undisturbed twin, {lost} requests lost"
+        )
+    assert {str(each.boundary): (each.differs, each.lost) for each in came_to if each.differs or each.lost} == {}
+    assert [each.row for each in came_to if not each.whole] == []
+
+
+def undisturbed(job: MainJob, scenario: Scenario) -> Twin:
+    """Return what the scenario leaves behind when nobody disturbs it, and the boundaries that its journal tells from its beginning on."""
+    before = prepared(job, scenario)
+    with members_at_work(job):
+        runs = scenario.begin(job)
+        for run in runs:
+            job.ended(run, within=ENDED_WITHIN)
+    lines = sorted((entry for run in runs for entry in job.journal(run)), key=lambda entry: int(str(entry["seq"])))
+    since = (entry for entry in lines if datetime.fromisoformat(str(entry["at"])) >= before.at)
+    return Twin(state=end_state(job, runs, before), boundaries=boundaries(since))
+
+
+def disturbed(job: MainJob, scenario: Scenario, twin: Twin, disturbance: Disturbance, boundary: Boundary) -> Disturbed:
+    """Return what the scenario comes to when its worker is disturbed at `boundary`."""
+    before, worker = prepared(job, scenario), job.stack.pid("control")
+    with members_at_work(job) as members:
+        with held_at(job, boundary) as gate:
+            runs = scenario.begin(job)
+            wait_until_held(gate)
+            os.kill(worker, signal.SIGKILL if disturbance is Disturbance.KILLED else signal.SIGSTOP)
+            at = now()
+        if disturbance is Disturbance.STOPPED:
+            time.sleep(STOPPED_FOR)
+            os.kill(worker, signal.SIGCONT)
+        for run in runs:
+            job.ended(run, within=ENDED_WITHIN)
+        members.finish()
+        lost = tuple(
+            f"{exchange.method} {exchange.path}: {exchange.status or exchange.error} of {exchange.version}"
+            for exchange in read_exchanges(members.report)
+            if counts_as_lost(scenario, exchange)
+        )
+    state = end_state(job, runs, before)
+    takeovers = [datetime.fromisoformat(str(entry["at"])) for run in runs for entry in job.journal(run) if entry["kind"] == EntryKind.TAKEN_OVER]
+    return Disturbed(
+        scenario=scenario,
+        boundary=boundary,
+        disturbance=disturbance,
+        taken_over=(min(takeovers) - at).total_seconds() if takeovers else None,
+        ended_as=state.status[part_of(runs[0])],
+        differs=differences(twin.state, state),
+        lost=lost,
+    )
+
+
+def counts_as_lost(scenario: Scenario, exchange: Exchange) -> bool:
+    """Return whether a member lost the request by the disturbance, and not by what the scenario itself does."""
+    by_bad_version = scenario.bad_version is not None and exchange.version == scenario.bad_version
+    kept_out = exchange.status == UNAVAILABLE and exchange.version is None
+    kept_aside = exchange.status == NOT_FOUND and exchange.path.startswith(f"{SUBMIT}/")
+    return exchange.lost and not by_bad_version and not (scenario.replaces_data and (kept_out or kept_aside))
+
+
+def keep(line: str) -> None:
+    """The line stands in the campaign's results, below the names of the columns."""
+    KEPT.parent.mkdir(exist_ok=True)
+    with KEPT.open("a", encoding="utf-8") as kept:
+        kept.write(f"{line}\n" if kept.tell() else f"{laid_out(tuple(COLUMNS))}\n{line}\n")
+
+
+def laid_out(cells: tuple[str, ...]) -> str:
+    """Return one line of the table."""
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, COLUMNS.values(), strict=True)).rstrip()
