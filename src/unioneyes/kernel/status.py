@@ -59,7 +59,7 @@ _RUN_LOOKS = {
     RunStatus.PENDING: Look("○", "pending", Tone.QUIET),
     RunStatus.RUNNING: Look("▶", "running", Tone.BUSY),
     RunStatus.PARKED: Look("‖", "parked", Tone.WARN),
-    RunStatus.HELD: Look("⏸", "held", Tone.WARN),
+    RunStatus.HELD: Look("◇", "held", Tone.WARN),
     RunStatus.UNDOING: Look("↶", "undoing", Tone.WARN),
     RunStatus.DONE: Look("✔", "done", Tone.GOOD),
     RunStatus.FAILED: Look("✘", "failed", Tone.BAD),

@@ -38,7 +38,7 @@ class PhaseState(StrEnum):
 _LOOKS = {
     PhaseState.WAITING: Look("○", "waiting", Tone.QUIET),
     PhaseState.RUNNING: Look("▶", "running", Tone.BUSY),
-    PhaseState.HELD: Look("⏸", "held", Tone.WARN),
+    PhaseState.HELD: Look("◇", "held", Tone.WARN),
     PhaseState.DONE: Look("✔", "done", Tone.GOOD),
     PhaseState.FAILED: Look("✘", "failed", Tone.BAD),
     PhaseState.SKIPPED: Look("⤼", "skipped", Tone.WARN),

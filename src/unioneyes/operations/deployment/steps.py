@@ -300,7 +300,7 @@ def watch_release(
                 verdict = watch.concludes(blind=lookout.blind)
             numbers = encode(evidence(watch), tuple[RuleSeen, ...]) if verdict is not None or len(watch.looks) % EVIDENCE_EVERY == 1 else None
             progress(
-                _watching(figures, left),
+                _watching(figures, left, decided=verdict is not None),
                 evidence=numbers,
                 **vigil.figures(),
                 left_s=max(0.0, left.total_seconds()),
@@ -406,8 +406,10 @@ def _counters(traffic: Traffic) -> Counters | None:
         return None
 
 
-def _watching(figures: Figures, left: timedelta) -> str:
+def _watching(figures: Figures, left: timedelta, *, decided: bool) -> str:
     seen = f"{figures.answers} answers, {share_of(figures.errors, figures.answers)} failed"
+    if decided:
+        return seen
     if left > timedelta(0):
         return f"{seen}; {round(left.total_seconds())} s left"
     return f"{seen}; going on until " + (f"there are {FEWEST_ANSWERS}" if figures.answers < FEWEST_ANSWERS else "its health report is good again")
