@@ -18,7 +18,10 @@ MOST_TENANTS = 500
 OTHERS = "others"
 _ANSWERED, _FAILED = "answered", "failed"
 _SERVER_ERROR = 500
-_ASKED_BY_MACHINES = frozenset({"/healthz", "/api/health", "/metrics"})
+UNMATCHED = "unmatched"
+"""The route of requests that came to no route: for nonsense, or because something before the routes answered."""
+_NO_MEMBERS_ROUTE = frozenset({"/healthz", "/api/health", "/metrics", UNMATCHED})
+"""What only machines ask for has rules of its own, and what came to no route says nothing about any."""
 
 
 class Metrics:
@@ -61,13 +64,13 @@ class Metrics:
 
 
 def read_outcomes(text: str, replica: str) -> tuple[Outcome, ...]:
-    """Return what `replica` counted by route and by tenant, from its own text. What only machines ask for is left out: it has rules of its own."""
+    """Return what `replica` counted by members' route and by tenant, from its own text."""
     answers: Counted[tuple[SliceKind, str]] = Counted()
     errors: Counted[tuple[SliceKind, str]] = Counted()
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             match sample.name:
-                case "claims_requests_total" if sample.labels["route"] not in _ASKED_BY_MACHINES:
+                case "claims_requests_total" if sample.labels["route"] not in _NO_MEMBERS_ROUTE:
                     key = (SliceKind.ROUTE, f"{sample.labels['method']} {sample.labels['route']}")
                     failed = sample.labels["status"].startswith("5")
                 case "claims_tenant_requests_total":

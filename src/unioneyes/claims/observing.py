@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from unioneyes.claims.draining import Drain
 from unioneyes.claims.logs import log, request_id
-from unioneyes.claims.metrics import Metrics
+from unioneyes.claims.metrics import UNMATCHED, Metrics
 from unioneyes.claims.problems import Unexpected
 
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}")
@@ -71,7 +71,7 @@ class Observed:
     def _record(self, scope: Scope, status: int, seconds: float, failure: Exception | None) -> None:
         method, path = scope["method"], scope["path"]
         route = scope.get("route")
-        template = route.path if isinstance(route, APIRoute) else "unmatched"
+        template = route.path if isinstance(route, APIRoute) else UNMATCHED
         self._metrics.count(method=method, route=template, status=status, tenant=scope.get(TENANT))
         self._metrics.seconds.labels(method, template).observe(seconds)
         if path in _QUIET and status < _SERVER_ERROR:
