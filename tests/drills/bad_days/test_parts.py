@@ -27,17 +27,18 @@ def old_schema(job: MainJob) -> MainJob:
 
 @pytest.mark.parametrize("step", [pytest.param("start_replicas", marks=pytest.mark.campaign), "watch_release"])
 def test_the_service_s_database_is_killed_under_a_deployment_and_no_release_is_blamed(serving: MainJob, step: str) -> None:
+    restarts = serving.stack.process("postgres-primary").restarts
     with run_members(serving.stack.home, rate=RATE) as members:
         run, _ = serving.kill_in(step, {"version": "1.0.0", "bake": "PT15S"}, process="postgres-primary")
         ended = serving.ended(run)
         seen = members.finish()
+    assert serving.stack.process("postgres-primary").restarts > restarts
     assert ended.code == 0, ended.err
     after = serving.serving()
     assert (after.version, after.idle_version) == ("1.0.0", None)
     assert serving.stack.ue("deploy", "verify").code == 0
-    assert seen.first_bad_at is not None, "nobody noticed that the database was gone: it was not"
-    assert seen.last_bad_at is not None
-    assert seen.last_bad_at - seen.first_bad_at < AWAY
+    if seen.first_bad_at is not None and seen.last_bad_at is not None:  # sessions outlive their postmaster for a moment: it may be back before anybody notices
+        assert seen.last_bad_at - seen.first_bad_at < AWAY
 
 
 @pytest.mark.campaign
