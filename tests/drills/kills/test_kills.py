@@ -19,7 +19,7 @@ import pytest
 
 from tests.drills.kills.boundaries import Boundary, boundaries, held_at, part_of, wait_until_held
 from tests.drills.kills.end_state import EndState, differences, end_state
-from tests.drills.kills.scenarios import DEPLOYMENT, MIGRATION, RESTORE, SCENARIOS, Scenario, members_at_work, prepared
+from tests.drills.kills.scenarios import DEPLOYMENT, RESTORE, SCENARIOS, Scenario, members_at_work, prepared
 from tests.drills.main_job.main_job import MainJob
 from unioneyes.kernel.clock import now
 from unioneyes.runbook.views import EntryKind
@@ -87,7 +87,6 @@ def twin(job: MainJob) -> Callable[[Scenario], Twin]:
 @pytest.mark.parametrize(
     ("scenario", "disturbance", "boundary"),
     [
-        (MIGRATION, Disturbance.KILLED, Boundary(part="rollback", kind=EntryKind.STEP_DONE, step="take_back")),
         (RESTORE, Disturbance.KILLED, Boundary(part="rollback", kind=EntryKind.STEP_DONE, step="swap_databases")),
         (DEPLOYMENT, Disturbance.KILLED, Boundary(part="deployment", kind=EntryKind.STEP_DONE, step="apply_migrations")),
         (DEPLOYMENT, Disturbance.STOPPED, Boundary(part="deployment", kind=EntryKind.STEP_STARTED, step="shift_traffic")),

@@ -97,7 +97,7 @@ def test_a_held_canary_outlives_its_worker_and_goes_on_when_it_is_promoted(servi
     assert serving.serving().version == "1.0.0"
 
 
-@pytest.mark.parametrize("shares", ["10", "50", "90"])
+@pytest.mark.parametrize("shares", [pytest.param("10", marks=pytest.mark.campaign), "50", pytest.param("90", marks=pytest.mark.campaign)])
 def test_a_person_goes_back_from_any_share(serving: MainJob, shares: str) -> None:
     with run_members(serving.stack.home, rate=RATE) as members:
         run = str(serving.run(serving.deploy("1.0.0", "--canary", shares, "--canary-bake", "2s", "--hold"))["id"])
