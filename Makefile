@@ -18,6 +18,8 @@ CODE := src tests $(wildcard bench) .ci
 TYPED := src tests $(wildcard bench) $(wildcard .ci/*.py)
 REPORTS := .cache/tests
 
+comma := ,
+record = $(BIN)/python bench/measured.py $(1) --title '$(2)' --command 'make $@$(if $(DRILLS), DRILLS=$(DRILLS))'
 pytest = $(BIN)/pytest tests/$(1) --quiet -m "not campaign" --numprocesses $(WORKERS) --dist loadfile --junit-xml=$(REPORTS)/$(1).xml
 
 .PHONY: help setup demo test $(TIERS) campaign bench drill-faults fmt hooks lock clean
@@ -73,17 +75,17 @@ browser: setup ## Test the console in Chromium
 	$(call pytest,browser)
 
 campaign: setup ## Run the drills that take longer than `make test` may
-	@mkdir -p .cache; rm -f .cache/kills.txt; \
-	$(BIN)/pytest tests/drills/$(DRILLS) --quiet -m campaign --numprocesses $(WORKERS) --dist loadfile; ended=$$?; \
-	if [ -f .cache/kills.txt ]; then cat .cache/kills.txt; \
-	$(BIN)/python bench/measured.py kills --title 'The worker is killed and stopped at each step boundary, under load' --command 'make campaign$(if $(DRILLS), DRILLS=$(DRILLS))' <.cache/kills.txt; fi; exit $$ended
+	@rm -rf .cache/kills; \
+	$(BIN)/pytest tests/drills/$(DRILLS) --quiet -m campaign --numprocesses $(WORKERS) --dist load --maxschedchunk 1 --junit-xml=$(REPORTS)/campaign.xml; ended=$$?; \
+	if [ -d .cache/kills ]; then cat .cache/kills/*.txt | $(call record,kills,The worker is killed and stopped at each step boundary$(comma) under load); fi; \
+	$(BIN)/python bench/drills.py $(REPORTS)/campaign.xml | $(call record,campaign$(DRILLS:%=-%),The drills of the campaign); exit $$ended
 
 bench: setup ## Measure what was promised; results stand in docs/measured/
 	@ended=0; for bench in bench/bench_$(BENCH).py; do printf '\n%s\n' "$$bench"; $(BIN)/python "$$bench" || ended=1; done; exit $$ended
 
 drill-faults: setup ## Roll every shipped fault out, and print the time from fault to good
 	@mkdir -p .cache; $(BIN)/ue rehearse faults --to .cache/faults.txt; ended=$$?; cat .cache/faults.txt; \
-	$(BIN)/python bench/measured.py faults --title 'From fault to good, as a client outside saw it' --command 'make drill-faults' <.cache/faults.txt; exit $$ended
+	$(call record,faults,From fault to good$(comma) as a client outside saw it) <.cache/faults.txt; exit $$ended
 
 fmt: setup ## Format the code and apply the safe fixes
 	$(BIN)/ruff format $(CODE)

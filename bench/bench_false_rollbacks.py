@@ -2,7 +2,8 @@
 
 A replay is a watch of ten minutes at two looks a second: members' requests as a Poisson process whose rate follows one of four kinds of traffic, ten probes a
 second and colour, errors and slow answers below the document's limits that come in clumps, a health report that is lost now and then, a replica that once
-ends by itself. Nothing of the verdict is simulated: each look is given to `Watch` as `watch_release` gives it.
+ends by itself. Members ask eight routes, for one to forty tenants, some of them a thousand times as often as others; each has errors of its own, below the
+limit too. Nothing of the verdict is simulated: each look is given to `Watch` as `watch_release` gives it.
 
     .venv/bin/python bench/bench_false_rollbacks.py [--healthy 2000] [--outside 600] [--faulty 60] [--seed 1]
 
@@ -18,18 +19,22 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from itertools import groupby
 
 from measured import Promise, conclude, table
+from unioneyes.operations.deployment.comparison import Counts
 from unioneyes.operations.deployment.model import Keep, NotEnoughData, RollBack, Verdict
+from unioneyes.operations.deployment.slices import Slice
 from unioneyes.operations.deployment.steps import MORE_DATA_WITHIN
 from unioneyes.operations.deployment.verdict import ERROR_RATE_LIMIT, SLOW_SHARE_LIMIT, Look, Seen, Tally, Watch
+from unioneyes.ports.replicas import SliceKind
 
 BAKE = timedelta(minutes=10)
 LONGEST = BAKE + MORE_DATA_WITHIN
@@ -43,6 +48,19 @@ FALSE_ROLLBACKS = 1 / 1000
 """Share of healthy deployments that may go back. Source: the design's figures to reach."""
 OUTSIDE_ROLLBACKS = 1 / 100
 """Share of faults outside that may be taken for the new version's. Source: sequential.py, `SPARED`."""
+PROBED = Slice(kind=SliceKind.ROUTE, name="GET /api/claims")
+ROUTES = {
+    PROBED: 50,
+    Slice(kind=SliceKind.ROUTE, name="GET /api/claims/{claim_id}"): 25,
+    Slice(kind=SliceKind.ROUTE, name="POST /api/sign-in"): 9,
+    Slice(kind=SliceKind.ROUTE, name="POST /api/claims"): 8,
+    Slice(kind=SliceKind.ROUTE, name="POST /api/claims/{claim_id}/transition"): 5,
+    Slice(kind=SliceKind.ROUTE, name="GET /api/members"): 2,
+    Slice(kind=SliceKind.ROUTE, name="POST /api/claims/{claim_id}/assign"): 1,
+}
+"""What members ask for, and how often of a hundred requests."""
+SUBMIT = Slice(kind=SliceKind.ROUTE, name="POST /api/claims")
+FEWEST_TENANTS, MOST_TENANTS = 2, 40
 
 
 class Traffic(StrEnum):
@@ -69,6 +87,12 @@ class Fault:
     """Share of answers that fail, 0-1, meanwhile."""
     slow: float = 0.0
     """Share of answers that take longer than 2 s."""
+    only: Slice | None = None
+    """Where, when not everywhere."""
+
+    def hits(self, each: Slice) -> bool:
+        """Whether all answers of that route, or of that tenant, may be hit."""
+        return self.only is None or self.only == each
 
     def at(self, second: float) -> bool:
         """Whether it is there."""
@@ -132,6 +156,66 @@ class Background:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usual:
+    """What is usual of one route, or of one tenant."""
+
+    asked: float
+    """Share of the members' requests, 0-1."""
+    errors: float
+    """Share of its answers that fail, 0-1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """Who the members are and what they ask for, and what goes wrong with it all the time, with the old version as with the new one."""
+
+    routes: Mapping[Slice, Usual]
+    tenants: Mapping[Slice, Usual]
+
+    @classmethod
+    def of(cls, chance: random.Random, errors: float) -> Service:
+        """Return one whose routes and tenants fail differently often, about `errors` (0-1) of all answers, each below the limit."""
+        tenants = {tenant(number): 1 / (number + 1) for number in range(round(_log_uniform(chance, FEWEST_TENANTS, MOST_TENANTS)))}
+        return cls(routes=_usual(chance, ROUTES, errors), tenants=_usual(chance, tenants, errors))
+
+    def answered(self, chance: random.Random, requests: float, clump: float, faults: tuple[Fault, ...]) -> dict[Slice, Counts]:
+        """Return (failures, answers) of each route and tenant that about so many `requests` reach; `clump` is how much more than usual goes wrong."""
+        routes: dict[Slice, Counts] = {}
+        for route, usual in self.routes.items():
+            answers = _poisson(chance, requests * usual.asked)
+            if answers:
+                share = _either(min(usual.errors * clump, 1.0), *(fault.errors for fault in faults if fault.hits(route)))
+                routes[route] = (_binomial(chance, answers, share), answers)
+        tenants = self._by_tenant(chance, *_sum(routes))
+        for fault in faults:
+            if fault.only in tenants:
+                failures, answers = tenants[fault.only]
+                more = _binomial(chance, answers - failures, fault.errors)
+                tenants[fault.only] = (failures + more, answers)
+                for route in _chosen(chance, {each: total - failed for each, (failed, total) in routes.items()}, more):
+                    routes[route] = (min(routes[route][0] + 1, routes[route][1]), routes[route][1])
+        return {**routes, **tenants}
+
+    def past(self, chance: random.Random, requests: int) -> dict[Slice, Counts]:
+        """Return what the old version did with so many requests before the switch."""
+        return {
+            each: (_binomial(chance, round(requests * usual.asked), usual.errors), round(requests * usual.asked))
+            for each, usual in (*self.routes.items(), *self.tenants.items())
+            if round(requests * usual.asked)
+        }
+
+    def _by_tenant(self, chance: random.Random, failures: int, answers: int) -> dict[Slice, Counts]:
+        failed = Counter(_chosen(chance, {each: usual.asked * usual.errors for each, usual in self.tenants.items()}, failures))
+        fine = Counter(_chosen(chance, {each: usual.asked for each, usual in self.tenants.items()}, answers - failures))
+        return {each: (failed[each], failed[each] + fine[each]) for each in self.tenants if failed[each] + fine[each]}
+
+
+def tenant(number: int) -> Slice:
+    """Return the tenant of that number; the first is the largest."""
+    return Slice(kind=SliceKind.TENANT, name=f"{number:08x}")
+
+
 def main() -> int:
     """Replay all, print what became of them, and say whether the promise holds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -146,17 +230,20 @@ def main() -> int:
         run = partial(_replay_all, pool, arguments.seed)
         healthy = run("healthy", [Deployment(kind=kind, number=n, traffic=kind) for kind in Traffic for n in range(arguments.healthy // len(Traffic))])
         outside = run("fault outside", list(outside_faults(arguments.outside, arguments.seed)))
+        unprobed = run("fault outside of one route", list(outside_faults(arguments.outside // 6, arguments.seed, only=SUBMIT)))
         faulty = run("faulty", list(faulty_deployments(arguments.faulty, arguments.seed)))
     text = "\n\n".join(
         (
             setting(arguments.seed),
             "healthy deployments, and healthy ones during which a fault outside hits both versions alike:",
             kept_page([*healthy, *outside]),
+            f"a fault outside that hits both in {SUBMIT} only, for which no probe asks: it can't be told from the new version's after the switch (decision 4):",
+            counts_page(unprobed),
             "faulty ones: seconds from the fault's beginning to the verdict, p50 / p99; and how many of them were never found where not all were:",
             delay_page(faulty),
         )
     )
-    print(f"{len(healthy) + len(outside) + len(faulty):,} replays in {time.monotonic() - began:.0f} s")
+    print(f"{len(healthy) + len(outside) + len(unprobed) + len(faulty):,} replays in {time.monotonic() - began:.0f} s")
     return conclude("verdict", title="The verdict: false rollbacks, and seconds to the true ones", text=text, promises=promises(healthy, outside, faulty))
 
 
@@ -172,6 +259,8 @@ def promises(healthy: list[Ended], outside: list[Ended], faulty: list[Ended]) ->
     back, mistaken = len(rolled_back(healthy)), len(rolled_back(outside))
     plain = [ended for ended in faulty if "20 %" in ended.kind or "50 %" in ended.kind or "100 %" in ended.kind]
     missed = len(plain) - len(rolled_back(plain))
+    hidden = [ended for ended in faulty for name in IN_ONE for level in LEVELS if level >= BUSY and ended.kind == kind_of(name, level)]
+    unseen = len(hidden) - len(rolled_back(hidden))
     return (
         Promise(
             what="healthy deployments rolled back",
@@ -186,22 +275,30 @@ def promises(healthy: list[Ended], outside: list[Ended], faulty: list[Ended]) ->
             kept=bool(outside) and mistaken <= OUTSIDE_ROLLBACKS * len(outside),
         ),
         Promise(what="faults of 20 % and more that were kept", measured=f"{missed} of {len(plain):,}", promise="0", kept=bool(plain) and missed == 0),
+        Promise(
+            what=f"one broken route or tenant that was kept, at {BUSY:g}/s and more",
+            measured=f"{unseen} of {len(hidden):,}",
+            promise="0",
+            kept=bool(hidden) and unseen == 0,
+        ),
     )
 
 
-def outside_faults(count: int, seed: int) -> Iterator[Deployment]:
-    """Yield healthy deployments during which a network, a database or a vendor fails for a while, for both versions alike."""
+def outside_faults(count: int, seed: int, only: Slice | None = None) -> Iterator[Deployment]:
+    """Yield healthy deployments during which a network, a database or a vendor fails for a while, for both versions alike; `only` in one route, with errors."""
     for number in range(count):
         chance = random.Random(f"{seed}:the fault outside:{number}")  # noqa: S311 - a replay is to be repeatable, not secret
-        share, slow = _log_uniform(chance, 0.08, 1.0), chance.random() < 1 / 3
+        share, slow = _log_uniform(chance, 0.08, 1.0), chance.random() < 1 / 3 and only is None
         yield Deployment(
-            kind="slow outside" if slow else "errors outside",
+            kind="one route outside" if only else "slow outside" if slow else "errors outside",
             number=number,
             traffic=chance.choice(tuple(Traffic)),
-            outside=Fault(begins=chance.uniform(0, 540), lasts=_log_uniform(chance, 3, 300), errors=0 if slow else share, slow=share if slow else 0),
+            outside=Fault(begins=chance.uniform(0, 540), lasts=_log_uniform(chance, 3, 300), errors=0 if slow else share, slow=share if slow else 0, only=only),
         )
 
 
+IN_ONE = ("half of one route", "all of one tenant")
+"""Faults that the average hides."""
 FAULTS = {
     "6 % fail": Fault(begins=0, errors=0.06),
     "10 % fail": Fault(begins=0, errors=0.10),
@@ -211,9 +308,13 @@ FAULTS = {
     "2 % slow": Fault(begins=0, slow=0.02),
     "5 % slow": Fault(begins=0, slow=0.05),
     "33 % slow": Fault(begins=0, slow=0.33),
+    "half of one route": Fault(begins=0, errors=0.5, only=SUBMIT),
+    "all of one tenant": Fault(begins=0, errors=1.0, only=tenant(1)),
 }
 LEVELS = (0.0, 1.0, 10.0, 50.0, 200.0)
 """Members' requests a second, beside the probes."""
+BUSY = 10.0
+"""Of them, those at which one route or one tenant is asked often enough to be found."""
 
 
 def faulty_deployments(count: int, seed: int) -> Iterator[Deployment]:
@@ -223,7 +324,12 @@ def faulty_deployments(count: int, seed: int) -> Iterator[Deployment]:
             for number in range(count):
                 chance = random.Random(f"{seed}:the fault's beginning:{name}:{level}:{number}")  # noqa: S311 - as above
                 begins = 0.0 if number % 2 else chance.uniform(0, 300)
-                yield Deployment(kind=f"{name} @ {level:g}/s", number=number, traffic=level, new=Fault(begins=begins, errors=fault.errors, slow=fault.slow))
+                yield Deployment(kind=kind_of(name, level), number=number, traffic=level, new=replace(fault, begins=begins))
+
+
+def kind_of(fault: str, level: float) -> str:
+    """Return how the replays of one fault at one level of traffic are called."""
+    return f"{fault} @ {level:g}/s"
 
 
 def replay(deployment: Deployment, *, seed: int) -> Ended:
@@ -246,19 +352,25 @@ def replay(deployment: Deployment, *, seed: int) -> Ended:
 def looks(deployment: Deployment, chance: random.Random) -> Iterator[Look]:
     """Yield what is seen during the watch."""
     background = Background.of(chance)
+    service = Service.of(chance, background.errors)
+    past = service.past(chance, round(_log_uniform(chance, 100, 100_000)))
     rates = traffic_rates(deployment.traffic, chance)
     logged = old_logged = 0
-    rate = errors = slow = 0.0
+    rate = clump = slow = 0.0
+    counted: list[dict[Slice, Counts]] = []
+    counted_old: list[dict[Slice, Counts]] = []
     for number in range(int(LONGEST.total_seconds()) * LOOKS_A_SECOND):
         second = (number + 1) / LOOKS_A_SECOND
         if number % LOOKS_A_SECOND == 0:
-            rate, errors, slow = next(rates), _clump(chance, background.errors, background.clumps), _clump(chance, background.slow, background.clumps)
+            rate, clump, slow = next(rates), _clump(chance, background.clumps), min(background.slow * _clump(chance, background.clumps), 1.0)
         outside = deployment.outside if deployment.outside.at(second) else NONE
         ours = deployment.new if deployment.new.at(second) else NONE
-        members = _poisson(chance, rate / LOOKS_A_SECOND)
-        new = _answers(chance, members + PROBES_A_LOOK, _either(errors, outside.errors, ours.errors), _either(slow, outside.slow, ours.slow))
-        old = _answers(chance, PROBES_A_LOOK, _either(errors, outside.errors), _either(slow, outside.slow))
+        members = service.answered(chance, rate / LOOKS_A_SECOND, clump, (outside, ours))
+        probes, old_probes = _probes(chance, background.errors * clump, (outside, ours)), _probes(chance, background.errors * clump, (outside,))
+        new = _tally(chance, (_sum({each: members[each] for each in ROUTES if each in members}), probes), _either(slow, outside.slow, ours.slow))
+        old = _tally(chance, (old_probes,), _either(slow, outside.slow))
         logged, old_logged = logged + new.errors, old_logged + old.errors
+        counted, counted_old = [*counted, members, {PROBED: probes}], [*counted_old, {PROBED: old_probes}]
         asked, read = number % LOOKS_A_SECOND == 0, number % LOGS_EVERY_LOOKS == 0
         yield Look(
             at=START + timedelta(seconds=second),
@@ -267,9 +379,18 @@ def looks(deployment: Deployment, chance: random.Random) -> Iterator[Look]:
                 healthy=chance.random() >= background.deaf if asked else None,
                 restarts=int(second >= background.restarts_at),
                 log_errors=logged if read else None,
+                slices=_together(counted) if asked else {},
             ),
-            old=Seen(tally=old, healthy=chance.random() >= background.deaf if asked else None, log_errors=old_logged if read else None),
+            old=Seen(
+                tally=old,
+                healthy=chance.random() >= background.deaf if asked else None,
+                log_errors=old_logged if read else None,
+                slices=_together(counted_old) if asked else {},
+                before=past if number == 0 else {},
+            ),
         )
+        if asked:
+            counted, counted_old = [], []
 
 
 def traffic_rates(traffic: Traffic | float, chance: random.Random) -> Iterator[float]:
@@ -305,6 +426,12 @@ def rolled_back(ended: Iterable[Ended]) -> list[Ended]:
 
 def kept_page(ended: list[Ended]) -> str:
     """Return what became of the healthy ones, by kind; each that went back is named, so that it can be played again."""
+    told = [f"{one.kind} {one.number}, after {one.after:.1f} s: {one.verdict.reason}" for one in ended if not isinstance(one.verdict, Keep)]
+    return "\n".join((counts_page(ended), *(("", *told) if told else ())))
+
+
+def counts_page(ended: list[Ended]) -> str:
+    """Return how many of each kind ended how."""
     rows = []
     for kind, found in groupby(sorted(ended, key=lambda one: one.kind), key=lambda one: one.kind):
         group = list(found)
@@ -314,14 +441,13 @@ def kept_page(ended: list[Ended]) -> str:
             (str(kind), f"{len(group):,}", *(f"{count:,}" for count in verdicts), f"{answers[0]:,}", f"{answers[len(answers) // 2]:,}", f"{answers[-1]:,}")
         )
     columns = ("traffic", "replays", "kept", "rolled back", "not enough data", "fewest answers", "median", "most")
-    told = [f"{one.kind} {one.number}, after {one.after:.1f} s: {one.verdict.reason}" for one in ended if not isinstance(one.verdict, Keep)]
-    return "\n".join((table(columns, rows), *(("", *told) if told else ())))
+    return table(columns, rows)
 
 
 def delay_page(ended: list[Ended]) -> str:
     """Return how long each fault lasted until it was found, by level of traffic."""
     by_kind = {kind: list(found) for kind, found in groupby(ended, key=lambda one: one.kind)}
-    rows = [(name, *(_delay(by_kind[f"{name} @ {level:g}/s"]) for level in LEVELS)) for name in FAULTS]
+    rows = [(name, *(_delay(by_kind[kind_of(name, level)]) for level in LEVELS)) for name in FAULTS]
     return table(("fault", *("probes only" if level == 0 else f"{level:g}/s" for level in LEVELS)), rows)
 
 
@@ -337,8 +463,40 @@ def _replay_all(pool: ProcessPoolExecutor, seed: int, what: str, deployments: li
     return list(pool.map(partial(replay, seed=seed), deployments, chunksize=8))
 
 
-def _answers(chance: random.Random, answers: int, errors: float, slow: float) -> Tally:
-    return Tally(answers=answers, errors=_binomial(chance, answers, errors), slow=_binomial(chance, answers, slow))
+def _usual(chance: random.Random, asked: Mapping[Slice, float], errors: float) -> dict[Slice, Usual]:
+    """Return each with its share of the requests and errors of its own, which together are about `errors` (0-1)."""
+    whole = sum(asked.values())
+    own = {each: chance.lognormvariate(0, 1) for each in asked}
+    mean = sum(own[each] * weight for each, weight in asked.items()) / whole
+    return {each: Usual(asked=weight / whole, errors=min(errors * own[each] / mean, 0.6 * ERROR_RATE_LIMIT)) for each, weight in asked.items()}
+
+
+def _probes(chance: random.Random, errors: float, faults: tuple[Fault, ...]) -> Counts:
+    """Return (failures, answers) of one look's probes of a colour."""
+    return _binomial(chance, PROBES_A_LOOK, _either(min(errors, 1.0), *(fault.errors for fault in faults if fault.hits(PROBED)))), PROBES_A_LOOK
+
+
+def _tally(chance: random.Random, counts: Sequence[Counts], slow: float) -> Tally:
+    answers = sum(of for _, of in counts)
+    return Tally(answers=answers, errors=sum(failures for failures, _ in counts), slow=_binomial(chance, answers, slow))
+
+
+def _together(counts: Iterable[Mapping[Slice, Counts]]) -> dict[Slice, Counts]:
+    """Return the sums, by route and tenant."""
+    added: dict[Slice, Counts] = {}
+    for each, (failures, answers) in (item for some in counts for item in some.items()):
+        failed, of = added.get(each, (0, 0))
+        added[each] = (failed + failures, of + answers)
+    return added
+
+
+def _sum(counts: Mapping[Slice, Counts]) -> Counts:
+    return sum(failures for failures, _ in counts.values()), sum(answers for _, answers in counts.values())
+
+
+def _chosen(chance: random.Random, weights: Mapping[Slice, float], count: int) -> list[Slice]:
+    """Return so many of them, each as likely as it weighs; none where nothing weighs anything."""
+    return chance.choices(tuple(weights), tuple(weights.values()), k=count) if count and any(weights.values()) else []
 
 
 def _either(*shares: float) -> float:
@@ -346,10 +504,10 @@ def _either(*shares: float) -> float:
     return 1 - math.prod(1 - share for share in shares)
 
 
-def _clump(chance: random.Random, mean: float, variation: float) -> float:
-    """Return one second's share: gamma-distributed about `mean`."""
+def _clump(chance: random.Random, variation: float) -> float:
+    """Return how much more than usual goes wrong in one second: gamma-distributed about 1."""
     shape = 1 / variation**2
-    return min(chance.gammavariate(shape, mean / shape), 1.0)
+    return chance.gammavariate(shape, 1 / shape)
 
 
 def _log_uniform(chance: random.Random, low: float, high: float) -> float:

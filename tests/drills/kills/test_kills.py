@@ -30,9 +30,10 @@ pytestmark = pytest.mark.timeout(600)
 ENDED_WITHIN = 180
 STOPPED_FOR = 3
 """Seconds: longer than a worker is silent by itself."""
-KEPT = Path(__file__).parents[3] / ".cache" / "kills.txt"
+KEPT = Path(__file__).parents[3] / ".cache" / "kills"
+"""One page for each scenario and disturbance: two of them are run at the same time."""
 COLUMNS = {"SCENARIO": 31, "BOUNDARY": 50, "WORKER": 7, "TAKEN OVER IN": 13, "ENDED AS": 10, "AS ITS TWIN": 11, "LOST": 4}
-"""And how wide they are: each line is kept as soon as it is known, whatever comes of the next."""
+"""And how wide they are."""
 NOT_FOUND, UNAVAILABLE = 404, 503
 
 
@@ -112,15 +113,16 @@ def test_what_is_disturbed_at_any_of_its_boundaries_ends_as_its_undisturbed_twin
     found = twin(scenario).boundaries
     assert found
     came_to: list[Disturbed] = []
+    page = KEPT / f"{scenario.name.replace(' ', '-')}-{disturbance}.txt"
+    keep(page, laid_out(tuple(COLUMNS)))
     try:
         for boundary in found:
             came_to.append(disturbed(job, scenario, twin(scenario), disturbance, boundary))
-            keep(laid_out(came_to[-1].row))
+            keep(page, laid_out(came_to[-1].row))
     finally:
         as_twin, lost = sum(not each.differs for each in came_to), sum(len(each.lost) for each in came_to)
-        keep(
-            f"= {scenario.name}, {disturbance} at {len(came_to)} of its {len(found)} boundaries: {as_twin} ended as the undisturbed twin, {lost} requests lost"
-        )
+        reached = f"{scenario.name}, {disturbance} at {len(came_to)} of its {len(found)} boundaries"
+        keep(page, f"= {reached}: {as_twin} ended as the undisturbed twin, {lost} requests lost\n")
     assert {str(each.boundary): (each.differs, each.lost) for each in came_to if each.differs or each.lost} == {}
     assert [each.row for each in came_to if not each.whole] == []
 
@@ -178,11 +180,11 @@ def counts_as_lost(scenario: Scenario, exchange: Exchange) -> bool:
     return exchange.lost and not by_bad_version and not (scenario.replaces_data and (kept_out or kept_aside))
 
 
-def keep(line: str) -> None:
-    """The line stands in the campaign's results, below the names of the columns."""
-    KEPT.parent.mkdir(exist_ok=True)
-    with KEPT.open("a", encoding="utf-8") as kept:
-        kept.write(f"{line}\n" if kept.tell() else f"{laid_out(tuple(COLUMNS))}\n{line}\n")
+def keep(page: Path, line: str) -> None:
+    """The line stands in the campaign's results as soon as it is known, whatever comes of the next."""
+    page.parent.mkdir(parents=True, exist_ok=True)
+    with page.open("a", encoding="utf-8") as kept:
+        kept.write(f"{line}\n")
 
 
 def laid_out(cells: tuple[str, ...]) -> str:
