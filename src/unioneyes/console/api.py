@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,6 +36,10 @@ SMOKE_WITHIN = timedelta(seconds=60)
 _LONGEST_WAIT = 30.0
 _SLICE = timedelta(seconds=1)
 """A long poll is made of short ones, so that a server that ends keeps nobody waiting."""
+LONGEST_REASON = 1_000
+"""Characters."""
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Also those that turn the direction of what follows."""
 _WAITERS = CapacityLimiter(64)
 """Those who wait for the journal hold threads of their own, and keep nobody else out."""
 _ENTRY = TypeAdapter(JournalEntry)
@@ -71,7 +76,7 @@ class Reason(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    reason: Annotated[str, Field(min_length=1, max_length=1000)]
+    reason: Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)]
 
 
 class Decide(Reason):
@@ -109,7 +114,8 @@ def environment(control: Parts, by: Admitted) -> Facts:
 @router.post("/runs", status_code=status.HTTP_201_CREATED, response_model=RunView, responses={200: {"model": PlanView, "description": "Dry run: the plan"}})
 def start_run(body: StartRun, control: Parts, by: Admitted) -> Response:
     """Start a run; with `dry_run`, return its plan and change nothing."""
-    _require_reason(body.request)
+    if isinstance(reason := body.request.get("reason"), str):
+        usable(reason)
     request: JsonValue = dict(body.request)
     if body.dry_run:
         return VersionedJson(jsonable_encoder(control.engine.plan(body.runbook, request)), status.HTTP_200_OK)
@@ -177,13 +183,13 @@ async def stream_journal(run_id: str, request: Request, control: Parts, by: Admi
 @router.post("/runs/{run_id}/cancel")
 def cancel_run(run_id: str, body: Reason, control: Parts, by: Admitted) -> RunView:
     """Stop the run at its next safe point, and undo what it did."""
-    return control.engine.cancel(run_id, by=by, reason=body.reason)
+    return control.engine.cancel(run_id, by=by, reason=usable(body.reason))
 
 
 @router.post("/runs/{run_id}/decision")
 def decide_run(run_id: str, body: Decide, control: Parts, by: Admitted) -> RunView:
     """Let a parked run go on."""
-    return control.engine.decide(run_id, body.decision, by=by, reason=body.reason)
+    return control.engine.decide(run_id, body.decision, by=by, reason=usable(body.reason))
 
 
 @router.get("/lock")
@@ -256,15 +262,19 @@ def smoke_test(body: SmokeTest, control: Parts, by: Admitted) -> SmokeReport:
     return control.environment.service.smoke(url=body.url, within=SMOKE_WITHIN)
 
 
-def _require_reason(request: dict[str, JsonValue]) -> None:
-    """Return when a reason that is asked for says something. Raises: EmptyReason."""
-    reason = request.get("reason")
-    if isinstance(reason, str) and not reason.strip():
-        raise EmptyReason(what="the reason is empty", remedy="say why; it stands in the journal and in the incident report")
+def usable(reason: str) -> str:
+    """Return a reason that says something, in one line that a terminal and an incident report can show. Raises: UnusableReason."""
+    if not reason.strip():
+        raise UnusableReason(what="the reason is empty", remedy="say why; it stands in the journal and in the incident report")
+    if len(reason) > LONGEST_REASON:
+        raise UnusableReason(what=f"the reason has {len(reason):,} characters", remedy=f"say it in {LONGEST_REASON:,}; the incident report has room for more")
+    if _CONTROLS.search(reason):
+        raise UnusableReason(what="the reason has line breaks or other control characters", remedy="say it in one line")
+    return reason
 
 
-class EmptyReason(BadInput):
-    """A reason was asked for, and an empty one was given."""
+class UnusableReason(BadInput):
+    """A reason was asked for, and one was given that can't be kept."""
 
 
 async def _journal(control: Control, run_id: str, *, after: int, limit: int, wait: timedelta) -> tuple[JournalEntry, ...]:

@@ -123,6 +123,8 @@ def test_an_unknown_version_is_refused_with_its_remedy(api: httpx.Client) -> Non
         {"runbook": "deployment.start", "request": {"version": "1.0.0", "bake": "soon"}},
         {"runbook": "no.such.runbook", "request": {}},
         {"runbook": "rollback.traffic", "request": {"reason": " "}},
+        {"runbook": "rollback.traffic", "request": {"reason": "members complain\x1b[2J"}},
+        {"runbook": "rollback.traffic", "request": {"reason": "members complain, " * 1000}},
         [],
     ],
 )
