@@ -76,7 +76,8 @@ def run_tier(tier: str, *, browser: str) -> Outcome:
     if tier in NEEDS:
         provided = subprocess.run([NEEDS[tier]], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if provided.returncode:
-            return Outcome(tier=tier, state=State.FAILED if browser == "yes" else State.NOT_RUN, reason=provided.stdout.strip())
+            said = provided.stdout.strip().splitlines() or [f"{NEEDS[tier]} says no more"]
+            return Outcome(tier=tier, state=State.FAILED if browser == "yes" else State.NOT_RUN, reason=said[-1])
     report = REPORTS / f"{tier}.xml"
     report.unlink(missing_ok=True)
     started = time.monotonic()
