@@ -30,6 +30,7 @@ from unioneyes.runbook.rules import refuse_unconfirmed
 from unioneyes.runbook.store.database import ControlDatabase, patiently
 from unioneyes.runbook.store.runs import NewRun, Runs
 from unioneyes.runbook.store.schema import migrate
+from unioneyes.runbook.store.tokens import Tokens
 from unioneyes.runbook.sweeper import Sweeper
 from unioneyes.runbook.views import Decision, JournalEntry, LockView, PlanView, RunView
 
@@ -55,6 +56,8 @@ class Engine:
         self._name = new_id("worker")
         self._database = ControlDatabase(database_url, name=f"ue-{os.getpid()}")
         self._runs = Runs(self._database, redactor)
+        self.tokens = Tokens(self._database)
+        """Who may come in."""
         self._durable = Durable(self._database.url, worker=self._name, carry_out=self._carry_out) if worker else None
         self._equipment = None if self._durable is None else Equipment(environment=environment, runs=self._runs, durable=self._durable, redactor=redactor)
         self._open: ExitStack | None = None

@@ -20,6 +20,14 @@ class UnknownRun(NotFound):
     """No run has this identifier."""
 
 
+class UnknownToken(NotFound):
+    """No token that lets anybody in has this name."""
+
+
+class NameTaken(Refused):
+    """Another one has this name."""
+
+
 class NotConfirmed(Refused):
     """What can't be brought back was not named by whoever wants it."""
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
+from unioneyes.kernel.access import Right, Role
 from unioneyes.kernel.problems import ProblemDocument
 from unioneyes.kernel.status import RunStatus
 from unioneyes.runbook.plan import PlannedStep, Reading
@@ -110,3 +111,37 @@ class LockView:
     since: datetime
     token: int
     """Fencing token: rises each time the lock changes hands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenView:
+    """A token, without what would let anybody in."""
+
+    name: str
+    """Who holds it: the name that stands in journals."""
+    roles: tuple[Role, ...]
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+    """To the minute; None when it was never used."""
+    revoked_at: datetime | None
+    revoked_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenMade:
+    """A token that was just made."""
+
+    token: TokenView
+    secret: str
+    """What lets its holder in. It is told here, and never again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Myself:
+    """Who asks."""
+
+    name: str
+    roles: tuple[Role, ...]
+    rights: tuple[Right, ...]
