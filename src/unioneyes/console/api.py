@@ -16,9 +16,11 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from unioneyes.console.control import Control, Parts
 from unioneyes.console.failures import RESPONSES
-from unioneyes.console.guard import Administrator, Reader, Responder
+from unioneyes.console.guard import Administrator, Operator, Reader, Responder
 from unioneyes.console.sampler import KEPT, TrafficSeries
 from unioneyes.kernel.access import Right, Role
+from unioneyes.kernel.calendar import ahead, current
+from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import BadInput, Problem
 from unioneyes.kernel.status import RunStatus
 from unioneyes.operations.deployment.explanation import Explanation, explanation
@@ -30,7 +32,7 @@ from unioneyes.ports.releases import Release
 from unioneyes.ports.service import SmokeReport
 from unioneyes.ports.traffic import Counters, TrafficView
 from unioneyes.runbook.definition import definition
-from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView, Myself, PlanView, RunView, TokenMade, TokenView
+from unioneyes.runbook.views import Decision, EntryKind, Freezes, JournalEntry, LineStop, LockView, Myself, PlanView, RunView, TokenMade, TokenView
 
 VERSION = "v1"
 PREFIX = f"/api/{VERSION}"
@@ -275,6 +277,26 @@ def smoke_test(body: SmokeTest, control: Parts, by: Responder) -> SmokeReport:
     """Run the service's end-to-end flows against an address; they write there, as a member would."""
     del by
     return control.environment.service.smoke(url=body.url, within=SMOKE_WITHIN)
+
+
+@router.get("/freezes")
+def show_freezes(control: Parts, by: Reader) -> Freezes:
+    """Return what holds changes now, and what the calendar will hold."""
+    del by
+    windows, moment = control.environment.checklist.freezes(), now()
+    return Freezes(line=control.engine.line.stopped(), current=current(windows, moment), ahead=ahead(windows, moment))
+
+
+@router.post("/line/stop")
+def stop_line(body: Reason, control: Parts, by: Responder) -> LineStop:
+    """Let no run but a rollback change the service, from its next step on."""
+    return control.engine.line.stop(reason=usable(body.reason), by=by.name)
+
+
+@router.post("/line/lift")
+def lift_line(body: Reason, control: Parts, by: Operator) -> LineStop:
+    """Let runs go on."""
+    return control.engine.line.lift(reason=usable(body.reason), by=by.name)
 
 
 @router.get("/me")

@@ -82,6 +82,7 @@ class Needs:
 Reader = Annotated[Person, Depends(Needs(Right.READ))]
 """Who asks, and may see."""
 Responder = Annotated[Person, Depends(Needs(Right.RESPOND))]
+Operator = Annotated[Person, Depends(Needs(Right.OPERATE))]
 Administrator = Annotated[Person, Depends(Needs(Right.ADMINISTER))]
 
 

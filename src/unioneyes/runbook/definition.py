@@ -73,6 +73,11 @@ class Definition:
     plan_type: type[Plan]
     result_type: type
 
+    @property
+    def can_be_held(self) -> bool:
+        """True where a stopped line holds it: everything that changes the service, and is no way back."""
+        return self.locks and not self.takes_over
+
 
 _registry: dict[str, Definition] = {}
 

@@ -32,6 +32,8 @@ SAFE_BODIES: dict[str, dict[str, object]] = {
     "/api/v1/runs/{run_id}/cancel": {"reason": "no"},
     "/api/v1/runs/{run_id}/decision": {"reason": "no", "decision": "undo"},
     "/api/v1/smoke": {"url": "http://127.0.0.1:9"},
+    "/api/v1/line/stop": {"reason": " "},
+    "/api/v1/line/lift": {"reason": " "},
     "/api/v1/tokens": {"name": "Not A Name", "roles": ["viewer"]},
 }
 """What changes nothing, even for those who may."""
@@ -116,12 +118,17 @@ CHANGES = {
     "rollback release": ("rollback", "release", "--reason", "drill", "--yes"),
     "rollback migration": ("rollback", "migration", "--reason", "data-integrity", "--confirm", "unioneyes"),
     "rollback restore": ("rollback", "restore", "--reason", "data-corruption", "--confirm", "unioneyes"),
+    "freeze start": ("freeze", "start", "--reason", "no"),
+    "freeze end": ("freeze", "end", "--reason", "no"),
     "token create": ("token", "create", "mallory", "--role", "admin"),
     "token list": ("token", "list"),
     "token revoke": ("token", "revoke", "engineer"),
 }
 """Commands that a viewer may not carry out."""
-READS = {"release list", "deploy status", "deploy list", "deploy explain", "rollback plan", "run list", "run show", "run watch", "run logs", "whoami"}
+READS = {
+    *("freeze list", "release list", "deploy status", "deploy list", "deploy explain", "rollback plan"),
+    *("run list", "run show", "run watch", "run logs", "whoami"),
+}
 NEEDS_NO_SERVER = {"env up", "env down", "env status", "env reset", "env doctor", "rehearse demo", "rehearse faults", "serve"}
 OF_A_RUN = {"run cancel", "run resume"}
 """Refused because there is no such run, before anybody asks who may."""

@@ -150,6 +150,7 @@ class Deploy:
                 ),
                 env.checklist.current_version(),
                 env.checklist.staging_health(),
+                env.checklist.change_freeze(),
             ),
             env.checklist,
         )

@@ -121,3 +121,17 @@ tokens = Table(
     Column("revoked_by", Text),
     Index(None, "name", unique=True, postgresql_where=text("revoked_at IS NULL")),
 )
+
+line_stops = Table(
+    "line_stops",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("service", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("stopped_by", Text, nullable=False),
+    Column("stopped_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("lifted_at", DateTime(timezone=True)),
+    Column("lifted_by", Text),
+    Column("lift_reason", Text),
+    Index(None, "service", unique=True, postgresql_where=text("lifted_at IS NULL")),
+)
