@@ -59,9 +59,9 @@ class RunningStack:
         """The ports that a runbook would get, built in this process."""
         return open_environment("local", self.home).environment
 
-    def ue(self, *words: str, within: float = 90) -> Said:
-        """Run one `ue` command against this stack."""
-        return ue(*words, "--home", str(self.home), within=within)
+    def ue(self, *words: str, within: float = 90, token: str | None = None) -> Said:
+        """Run one `ue` command against this stack: as its owner, or as whoever holds `token`."""
+        return ue(*words, "--home", str(self.home), within=within, token=token)
 
     def start(self, *words: str, within: float = 120) -> Said:
         """Run `ue env up`: on free ports the first time, on the kept ones afterwards."""
@@ -81,9 +81,9 @@ class RunningStack:
         return pid
 
 
-def ue(*words: str, within: float = 90) -> Said:
+def ue(*words: str, within: float = 90, token: str | None = None) -> Said:
     """Run one `ue` command, without a terminal."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("UE_")}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("UE_")} | ({"UE_TOKEN": token} if token else {})
     done = subprocess.run([UE, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=within, check=False, env=environment)
     return Said(code=done.returncode, out=done.stdout, err=done.stderr)
 

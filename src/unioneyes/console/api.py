@@ -16,8 +16,11 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from unioneyes.console.control import Control, Parts
 from unioneyes.console.failures import RESPONSES
-from unioneyes.console.guard import Admitted
+from unioneyes.console.guard import Administrator, Operator, Reader, Responder
 from unioneyes.console.sampler import KEPT, TrafficSeries
+from unioneyes.kernel.access import Right, Role
+from unioneyes.kernel.calendar import ahead, current
+from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import BadInput, Problem
 from unioneyes.kernel.status import RunStatus
 from unioneyes.operations.deployment.explanation import Explanation, explanation
@@ -28,7 +31,8 @@ from unioneyes.ports.environment import Facts
 from unioneyes.ports.releases import Release
 from unioneyes.ports.service import SmokeReport
 from unioneyes.ports.traffic import Counters, TrafficView
-from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView, PlanView, RunView
+from unioneyes.runbook.definition import definition
+from unioneyes.runbook.views import Decision, EntryKind, Freezes, JournalEntry, LineStop, LockView, Myself, PlanView, RunView, TokenMade, TokenView
 
 VERSION = "v1"
 PREFIX = f"/api/{VERSION}"
@@ -36,8 +40,10 @@ SMOKE_WITHIN = timedelta(seconds=60)
 _LONGEST_WAIT = 30.0
 _SLICE = timedelta(seconds=1)
 """A long poll is made of short ones, so that a server that ends keeps nobody waiting."""
+LONGEST_TOKEN = timedelta(days=366)
 LONGEST_REASON = 1_000
 """Characters."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,62}")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Also those that turn the direction of what follows."""
 _WAITERS = CapacityLimiter(64)
@@ -85,6 +91,16 @@ class Decide(Reason):
     decision: Decision
 
 
+class NewToken(BaseModel):
+    """Who gets a token, to be what, and for how long."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(examples=["jane"])]
+    roles: Annotated[frozenset[Role], Field(min_length=1)]
+    lasts: Annotated[timedelta, Field(gt=timedelta(0), le=LONGEST_TOKEN)] = timedelta(days=90)
+
+
 class SmokeTest(BaseModel):
     """What is to be smoke-tested."""
 
@@ -105,21 +121,22 @@ class TrafficReport:
 
 
 @router.get("/environment")
-def environment(control: Parts, by: Admitted) -> Facts:
+def environment(control: Parts, by: Reader) -> Facts:
     """Return what does not change while the environment runs."""
     del by
     return control.environment.facts
 
 
 @router.post("/runs", status_code=status.HTTP_201_CREATED, response_model=RunView, responses={200: {"model": PlanView, "description": "Dry run: the plan"}})
-def start_run(body: StartRun, control: Parts, by: Admitted) -> Response:
+def start_run(body: StartRun, control: Parts, by: Reader) -> Response:
     """Start a run; with `dry_run`, return its plan and change nothing."""
     if isinstance(reason := body.request.get("reason"), str):
         usable(reason)
     request: JsonValue = dict(body.request)
     if body.dry_run:
         return VersionedJson(jsonable_encoder(control.engine.plan(body.runbook, request)), status.HTTP_200_OK)
-    run = control.engine.start(body.runbook, request, by=by, park=body.park, confirm=body.confirm)
+    by.require(definition(body.runbook).right)
+    run = control.engine.start(body.runbook, request, by=by.name, park=body.park, confirm=body.confirm)
     return VersionedJson(jsonable_encoder(run), status.HTTP_201_CREATED, headers={"Location": f"{PREFIX}/runs/{run.id}"})
 
 
@@ -127,7 +144,7 @@ def start_run(body: StartRun, control: Parts, by: Admitted) -> Response:
 def list_runs(
     *,
     control: Parts,
-    by: Admitted,
+    by: Reader,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     before: str | None = None,
     runbook: str | None = None,
@@ -139,14 +156,14 @@ def list_runs(
 
 
 @router.get("/runs/{run_id}")
-def show_run(run_id: str, control: Parts, by: Admitted) -> RunView:
+def show_run(run_id: str, control: Parts, by: Reader) -> RunView:
     """Return one run."""
     del by
     return control.engine.run(run_id)
 
 
 @router.get("/runs/{run_id}/plan")
-def show_plan(run_id: str, control: Parts, by: Admitted) -> PlanView:
+def show_plan(run_id: str, control: Parts, by: Reader) -> PlanView:
     """Return what the run was to do."""
     del by
     return control.engine.planned(run_id)
@@ -157,7 +174,7 @@ async def show_journal(
     *,
     run_id: str,
     control: Parts,
-    by: Admitted,
+    by: Reader,
     after: Annotated[int, Query(ge=0)] = 0,
     wait: Annotated[float, Query(ge=0, le=_LONGEST_WAIT)] = 0,
     limit: Annotated[int, Query(ge=1, le=2000)] = 500,
@@ -173,7 +190,7 @@ async def show_journal(
 
 
 @router.get("/runs/{run_id}/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
-async def stream_journal(run_id: str, request: Request, control: Parts, by: Admitted, last_event_id: Annotated[int, Header(ge=0)] = 0) -> StreamingResponse:
+async def stream_journal(run_id: str, request: Request, control: Parts, by: Reader, last_event_id: Annotated[int, Header(ge=0)] = 0) -> StreamingResponse:
     """Stream the journal as server-sent events until the run ends; `Last-Event-ID` continues where a lost connection was."""
     del by
     await to_thread.run_sync(control.engine.run, run_id)  # an unknown run is a problem document, not an empty stream
@@ -181,33 +198,35 @@ async def stream_journal(run_id: str, request: Request, control: Parts, by: Admi
 
 
 @router.post("/runs/{run_id}/cancel")
-def cancel_run(run_id: str, body: Reason, control: Parts, by: Admitted) -> RunView:
+def cancel_run(run_id: str, body: Reason, control: Parts, by: Reader) -> RunView:
     """Stop the run at its next safe point, and undo what it did."""
-    return control.engine.cancel(run_id, by=by, reason=usable(body.reason))
+    by.require(definition(control.engine.run(run_id).runbook).right)
+    return control.engine.cancel(run_id, by=by.name, reason=usable(body.reason))
 
 
 @router.post("/runs/{run_id}/decision")
-def decide_run(run_id: str, body: Decide, control: Parts, by: Admitted) -> RunView:
+def decide_run(run_id: str, body: Decide, control: Parts, by: Reader) -> RunView:
     """Let a parked run go on."""
-    return control.engine.decide(run_id, body.decision, by=by, reason=usable(body.reason))
+    by.require(definition(control.engine.run(run_id).runbook).right)
+    return control.engine.decide(run_id, body.decision, by=by.name, reason=usable(body.reason))
 
 
 @router.get("/lock")
-def show_lock(control: Parts, by: Admitted) -> LockView | None:
+def show_lock(control: Parts, by: Reader) -> LockView | None:
     """Return who holds the service; null when nobody does."""
     del by
     return control.engine.lock()
 
 
 @router.get("/releases")
-def list_releases(control: Parts, by: Admitted) -> tuple[Release, ...]:
+def list_releases(control: Parts, by: Reader) -> tuple[Release, ...]:
     """Return what can be deployed, oldest first."""
     del by
     return control.environment.releases.all()
 
 
 @router.get("/traffic")
-def show_traffic(control: Parts, by: Admitted, last: Annotated[int, Query(ge=1, le=KEPT // timedelta(seconds=1))] = 120) -> TrafficReport:
+def show_traffic(control: Parts, by: Reader, last: Annotated[int, Query(ge=1, le=KEPT // timedelta(seconds=1))] = 120) -> TrafficReport:
     """Return the routes, the counters, and both colours over the `last` seconds."""
     del by
     seconds = control.sampler.series(timedelta(seconds=last))
@@ -219,47 +238,93 @@ def show_traffic(control: Parts, by: Admitted, last: Annotated[int, Query(ge=1, 
 
 
 @router.get("/rollback/options")
-def show_rollback_options(
-    control: Parts, by: Admitted, reason: Annotated[str | None, Query(min_length=1, max_length=1000)] = None
-) -> tuple[RollbackOption, ...]:
+def show_rollback_options(control: Parts, by: Reader, reason: Annotated[str | None, Query(min_length=1, max_length=1000)] = None) -> tuple[RollbackOption, ...]:
     """Return which ways back are open now, as probed, best first; one proposed, where `reason` is one of the document's triggers."""
     del by
     return rollback_options(control.environment, control.measured(), reason)
 
 
 @router.get("/deployments")
-def list_deployments(control: Parts, by: Admitted, limit: Annotated[int, Query(ge=1, le=200)] = 20, before: str | None = None) -> tuple[DeploymentView, ...]:
+def list_deployments(control: Parts, by: Reader, limit: Annotated[int, Query(ge=1, le=200)] = 20, before: str | None = None) -> tuple[DeploymentView, ...]:
     """Return the deployments, newest first, without what happened in their phases."""
     del by
     return control.deployments(limit=limit, before=before)
 
 
 @router.get("/deployments/current")
-def current_deployment(control: Parts, by: Admitted) -> DeploymentStatus:
+def current_deployment(control: Parts, by: Reader) -> DeploymentStatus:
     """Return what is deployed and what is being deployed."""
     del by
     return control.status()
 
 
 @router.get("/deployments/{run_id}")
-def show_deployment(run_id: str, control: Parts, by: Admitted) -> DeploymentView:
+def show_deployment(run_id: str, control: Parts, by: Reader) -> DeploymentView:
     """Return one deployment."""
     del by
     return control.deployment(control.engine.run(run_id))
 
 
 @router.get("/deployments/{run_id}/explanation")
-def explain_deployment(run_id: str, control: Parts, by: Admitted) -> Explanation:
+def explain_deployment(run_id: str, control: Parts, by: Reader) -> Explanation:
     """Return the numbers behind the deployment's verdicts; of one under way, as they stand now."""
     del by
     return explanation(control.journals.of(control.engine.run(run_id).id), run_id)
 
 
 @router.post("/smoke")
-def smoke_test(body: SmokeTest, control: Parts, by: Admitted) -> SmokeReport:
+def smoke_test(body: SmokeTest, control: Parts, by: Responder) -> SmokeReport:
     """Run the service's end-to-end flows against an address; they write there, as a member would."""
     del by
     return control.environment.service.smoke(url=body.url, within=SMOKE_WITHIN)
+
+
+@router.get("/freezes")
+def show_freezes(control: Parts, by: Reader) -> Freezes:
+    """Return what holds changes now, and what the calendar will hold."""
+    del by
+    windows, moment = control.environment.checklist.freezes(), now()
+    return Freezes(line=control.engine.line.stopped(), current=current(windows, moment), ahead=ahead(windows, moment))
+
+
+@router.post("/line/stop")
+def stop_line(body: Reason, control: Parts, by: Responder) -> LineStop:
+    """Let no run but a rollback change the service, from its next step on."""
+    return control.engine.line.stop(reason=usable(body.reason), by=by.name)
+
+
+@router.post("/line/lift")
+def lift_line(body: Reason, control: Parts, by: Operator) -> LineStop:
+    """Let runs go on."""
+    return control.engine.line.lift(reason=usable(body.reason), by=by.name)
+
+
+@router.get("/me")
+def show_myself(by: Reader) -> Myself:
+    """Return who asks, and what they may do."""
+    return Myself(name=by.name, roles=tuple(role for role in Role if role in by.roles), rights=tuple(right for right in Right if by.may(right)))
+
+
+@router.get("/tokens")
+def list_tokens(control: Parts, by: Administrator) -> tuple[TokenView, ...]:
+    """Return every token, newest first, without what would let anybody in."""
+    del by
+    return control.engine.tokens.all()
+
+
+@router.post("/tokens", status_code=status.HTTP_201_CREATED)
+def create_token(body: NewToken, control: Parts, by: Administrator) -> TokenMade:
+    """Make a token. Its secret is in this answer only."""
+    if not _NAME.fullmatch(body.name):
+        raise UnusableName(what=f"{body.name!r} is no name for who holds a token", remedy="lower-case letters, digits and . _ @ - only, such as jane.doe")
+    made = control.engine.tokens.create(body.name, roles=body.roles, lasts=body.lasts, by=by.name)
+    return TokenMade(token=made.view, secret=made.secret.get_secret_value())
+
+
+@router.post("/tokens/{name}/revoke")
+def revoke_token(name: str, control: Parts, by: Administrator) -> TokenView:
+    """Let nobody in any more by this token."""
+    return control.engine.tokens.revoke(name, by=by.name)
 
 
 def usable(reason: str) -> str:
@@ -271,6 +336,10 @@ def usable(reason: str) -> str:
     if _CONTROLS.search(reason):
         raise UnusableReason(what="the reason has line breaks or other control characters", remedy="say it in one line")
     return reason
+
+
+class UnusableName(BadInput):
+    """A token was to be made for a name that journals can't tell apart."""
 
 
 class UnusableReason(BadInput):

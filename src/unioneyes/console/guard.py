@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
 
@@ -14,7 +14,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from unioneyes.console.control import Parts
+from unioneyes.console.control import Control, Parts
+from unioneyes.kernel.access import EVERYTHING, Person, Right
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import NotAuthorised, Problem
 
@@ -65,18 +66,58 @@ class Guard:
         await JSONResponse(problem.document(), problem.http_status, media_type=PROBLEM_JSON)(scope, receive, send_guarded)
 
 
-def admitted(request: Request, control: Parts) -> str:
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a route asks of whoever calls it. A route without one is no route of the API: a test holds that."""
+
+    right: Right
+
+    def __call__(self, request: Request, control: Parts) -> Person:
+        """Return who asks. Raises: NotSignedIn, NotAllowed."""
+        person = _signed_in(request, control)
+        person.require(self.right)
+        return person
+
+
+Reader = Annotated[Person, Depends(Needs(Right.READ))]
+"""Who asks, and may see."""
+Responder = Annotated[Person, Depends(Needs(Right.RESPOND))]
+Operator = Annotated[Person, Depends(Needs(Right.OPERATE))]
+Administrator = Annotated[Person, Depends(Needs(Right.ADMINISTER))]
+
+
+def _signed_in(request: Request, control: Control) -> Person:
     """Return who asks: by the bearer token; for reading, also by the console's session. Raises: NotSignedIn."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and is_token(token.strip(), control.token):
-        return request.headers.get("ue-user", "api")[:64]
-    if request.method in _READS and is_session(request.cookies.get(SESSION_COOKIE, ""), control.token, now()):
-        return "console"
-    raise NotSignedIn(what="the request carries no valid token", remedy="send `Authorization: Bearer TOKEN`; `ue` reads the token from the environment")
+    if scheme.lower() == "bearer":
+        entry = entered_by(token.strip(), control)
+        if entry is not None:
+            return entry.person if entry.number else replace(entry.person, name=request.headers.get("ue-user", entry.person.name)[:64])
+    elif request.method in _READS:
+        number = session_of(request.cookies.get(SESSION_COOKIE, ""), control.token, now())
+        person = None if number is None else control.engine.tokens.person(number) if number else Person(name="console", roles=EVERYTHING)
+        if person is not None:
+            return person
+    raise NotSignedIn(
+        what="the request carries no valid token", remedy="send `Authorization: Bearer TOKEN`; `ue` reads it from UE_TOKEN, or from the environment"
+    )
 
 
-Admitted = Annotated[str, Depends(admitted)]
-"""Who asks. The name is what the holder of the token says; people sign in by themselves in a later release."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Somebody came in."""
+
+    person: Person
+    number: int
+    """The token's; 0 of the environment's own."""
+
+
+def entered_by(token: str, control: Control) -> Entry | None:
+    """Return who comes in by `token`, found in a time that tells nothing of it; None when nobody does."""
+    if is_token(token, control.token):
+        return Entry(person=Person(name="api", roles=EVERYTHING), number=0)
+    held = control.engine.tokens.holder(token)
+    return None if held is None else Entry(number=held[0], person=held[1])
 
 
 def is_token(offered: str, token: SecretStr) -> bool:
@@ -84,17 +125,19 @@ def is_token(offered: str, token: SecretStr) -> bool:
     return hmac.compare_digest(offered.encode(), token.get_secret_value().encode())
 
 
-def new_session(token: SecretStr, moment: datetime) -> str:
-    """Return a session that ends by itself, and that nobody without the token can make."""
-    ends = str(int((moment + SESSION_LASTS).timestamp()))
-    return f"{ends}.{_seal(ends, token)}"
+def new_session(number: int, key: SecretStr, moment: datetime) -> str:
+    """Return a session that was begun with the token of that number. It ends by itself, and nobody without the key can make one."""
+    said = f"{int((moment + SESSION_LASTS).timestamp())}.{number}"
+    return f"{said}.{_seal(said, key)}"
 
 
-def is_session(offered: str, token: SecretStr, moment: datetime) -> bool:
-    """Return whether this is a session that we made and that has not ended."""
-    ends, _, seal = offered.partition(".")
-    genuine = hmac.compare_digest(seal.encode(), _seal(ends, token).encode())
-    return genuine and int(ends) > moment.timestamp()
+def session_of(offered: str, key: SecretStr, moment: datetime) -> int | None:
+    """Return the number of the token that the session was begun with; None when we did not make it, or it has ended."""
+    said, _, seal = offered.rpartition(".")
+    if not hmac.compare_digest(seal.encode(), _seal(said, key).encode()):
+        return None
+    ends, _, number = said.partition(".")
+    return int(number) if int(ends) > moment.timestamp() else None
 
 
 def _seal(ends: str, token: SecretStr) -> str:

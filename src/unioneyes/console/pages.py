@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import parse_qs
 
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined
@@ -20,7 +21,7 @@ from pydantic import JsonValue
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from unioneyes.console.control import Parts, control_of
-from unioneyes.console.guard import SESSION_COOKIE, SESSION_LASTS, Admitted, is_token, new_session
+from unioneyes.console.guard import SESSION_COOKIE, SESSION_LASTS, Reader, entered_by, new_session
 from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.units import format_duration, format_share
@@ -77,28 +78,28 @@ Shown = Mapping[str, object]
 
 
 @router.get("/")
-def dashboard(control: Parts, by: Admitted) -> Response:
+def dashboard(control: Parts, by: Reader) -> Response:
     """Return the current deployment, both colours, and the last runs."""
     del by
     return _page(control.environment.facts, "dashboard.html", "deployments", {**_current(control), **_runs(control, LAST_RUNS), "charts": CHARTS})
 
 
 @router.get("/runs")
-def runs(control: Parts, by: Admitted, before: str | None = None) -> Response:
+def runs(control: Parts, by: Reader, before: str | None = None) -> Response:
     """Return the runs, newest first."""
     del by
     return _page(control.environment.facts, "runs.html", "runs", _runs(control, RUNS_A_PAGE, before))
 
 
 @router.get("/runs/{run_id}")
-def run(run_id: str, control: Parts, by: Admitted) -> Response:
+def run(run_id: str, control: Parts, by: Reader) -> Response:
     """Return one run with its journal and its plan."""
     del by
     return _page(control.environment.facts, "run.html", "runs", _run(control, run_id))
 
 
 @router.get("/fragments/current")
-def currentfragment(control: Parts, by: Admitted, seen: str = "") -> Response:
+def currentfragment(control: Parts, by: Reader, seen: str = "") -> Response:
     """Return the current deployment when it changed since `seen`."""
     del by
     shown = _current(control)
@@ -107,7 +108,7 @@ def currentfragment(control: Parts, by: Admitted, seen: str = "") -> Response:
 
 @router.get("/fragments/runs")
 def runsfragment(
-    control: Parts, by: Admitted, seen: str = "", limit: Annotated[int, Query(ge=1, le=RUNS_A_PAGE)] = LAST_RUNS, before: str | None = None
+    control: Parts, by: Reader, seen: str = "", limit: Annotated[int, Query(ge=1, le=RUNS_A_PAGE)] = LAST_RUNS, before: str | None = None
 ) -> Response:
     """Return the runs when they changed since `seen`."""
     del by
@@ -116,7 +117,7 @@ def runsfragment(
 
 
 @router.get("/fragments/runs/{run_id}")
-def runfragment(run_id: str, control: Parts, by: Admitted, seen: str = "") -> Response:
+def runfragment(run_id: str, control: Parts, by: Reader, seen: str = "") -> Response:
     """Return one run's state and journal when they changed since `seen`."""
     del by
     shown = _run(control, run_id)
@@ -137,7 +138,7 @@ async def submit_login(request: Request, control: Parts) -> Response:
         body += chunk
         if len(body) > LONGEST_FORM:
             return _login_form(wrong=True)
-    return _signed_in(control, parse_qs(body.decode(errors="replace")).get("token", [""])[0])
+    return await to_thread.run_sync(_signed_in, control, parse_qs(body.decode(errors="replace")).get("token", [""])[0])
 
 
 def problem_page(request: Request, problem: Problem) -> Response:
@@ -150,10 +151,11 @@ def problem_page(request: Request, problem: Problem) -> Response:
 
 
 def _signed_in(control: Parts, token: str) -> Response:
-    if not is_token(token, control.token):
+    entry = entered_by(token, control)
+    if entry is None:
         return _login_form(wrong=True)
     response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
-    session = new_session(control.token, now())
+    session = new_session(entry.number, control.token, now())
     response.set_cookie(SESSION_COOKIE, session, max_age=int(SESSION_LASTS.total_seconds()), httponly=True, samesite="strict")
     return response
 

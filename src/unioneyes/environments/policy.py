@@ -1,14 +1,56 @@
-"""Which gates an environment waives, and why: by the project's policy, and by its own file."""
+"""The project's policy: which gates an environment waives, and when nothing is deployed there."""
 
 from __future__ import annotations
 
-import yaml
-from pydantic import TypeAdapter, ValidationError
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from unioneyes.environments.settings import EnvironmentSettings, Text
+import yaml
+from dateutil.rrule import rrulestr
+from pydantic import AfterValidator, BaseModel, ConfigDict, NaiveDatetime, TypeAdapter, ValidationError
+
+from unioneyes.environments.settings import Duration, EnvironmentSettings, Text
+from unioneyes.kernel.calendar import Window
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.project import project_path
 
+T = TypeVar("T")
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        message = f"{name!r} is no time zone; write it as America/Toronto"
+        raise ValueError(message) from None
+    return name
+
+
+def _rule(text: str) -> str:
+    try:
+        rrulestr(text, dtstart=datetime.fromisoformat("2026-01-01"))
+    except ValueError as error:
+        message = f"{text!r} is no recurrence rule ({error}); write it as FREQ=WEEKLY;BYDAY=FR"
+        raise ValueError(message) from None
+    return text
+
+
+class FreezeRule(BaseModel):
+    """One entry of `policy/freezes.yaml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Text
+    reason: Text
+    time_zone: Annotated[str, AfterValidator(_zone)]
+    starts: NaiveDatetime
+    lasts: Duration
+    repeats: Annotated[str, AfterValidator(_rule)] | None = None
+
+
+_FREEZES = TypeAdapter(dict[str, tuple[FreezeRule, ...]])
 _WAIVERS = TypeAdapter(dict[str, dict[str, Text]])
 
 
@@ -20,13 +62,29 @@ def waivers(environment: str, settings: EnvironmentSettings) -> dict[str, str]:
 
 def policy_waivers(environment: str) -> dict[str, str]:
     """Return what `policy/waivers.yaml` waives in `environment`: gate to reason. Raises: PolicyUnreadable."""
-    path = project_path("policy/waivers.yaml")
+    return _read(project_path("policy/waivers.yaml"), _WAIVERS, "environment -> gate -> reason").get(environment, {})
+
+
+def freeze_windows(environment: str) -> tuple[Window, ...]:
+    """Return what `policy/freezes.yaml` keeps still in `environment`. Raises: PolicyUnreadable."""
+    return read_freezes(project_path("policy/freezes.yaml"), environment)
+
+
+def read_freezes(path: Path, environment: str) -> tuple[Window, ...]:
+    """Return the rules for `environment` that stand in a file. Raises: PolicyUnreadable."""
+    rules = _read(path, _FREEZES, "environment -> freezes").get(environment, ())
+    return tuple(
+        Window(name=rule.name, reason=rule.reason, time_zone=rule.time_zone, starts=rule.starts, lasts=rule.lasts, repeats=rule.repeats) for rule in rules
+    )
+
+
+def _read(path: Path, kind: TypeAdapter[T], form: str) -> T:
     try:
-        return _WAIVERS.validate_python(yaml.safe_load(path.read_text(encoding="utf-8"))).get(environment, {})
+        return kind.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
     except OSError as error:
         raise PolicyUnreadable(what=f"{path} can't be read: {error.strerror}", remedy="restore it from the repository") from None
     except (yaml.YAMLError, ValidationError) as error:
-        raise PolicyUnreadable(what=f"{path} is not environment -> gate -> reason: {error}", remedy="correct it, or restore it from the repository") from None
+        raise PolicyUnreadable(what=f"{path} is not {form}: {error}", remedy="correct it, or restore it from the repository") from None
 
 
 class PolicyUnreadable(BadInput):

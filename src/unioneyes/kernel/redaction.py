@@ -12,6 +12,7 @@ _SHAPES = (
     re.compile(r"(?P<keep>\b(?:password|passwd|pwd|secret|token|api_?key)\s*[=:]\s*)(?!\[redacted\])[^\s,;&'\"]+", re.IGNORECASE),
     re.compile(r"(?P<keep>\bBearer\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
     re.compile(r"(?P<keep>)\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+"),  # a JWT
+    re.compile(r"(?P<keep>)\bue_[A-Za-z0-9_-]{43}"),  # one of ours
     re.compile(r"(?P<keep>)\bxox[abprs]-[A-Za-z0-9-]{8,}"),  # a Slack token
     re.compile(r"(?P<keep>/services/)T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]+"),  # a Slack webhook's path
 )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from unioneyes.kernel.calendar import Window
+
 
 class GateState(StrEnum):
     """What a gate says."""
@@ -46,6 +48,12 @@ class Checklist(Protocol):
 
     def staging_health(self) -> Gate:
         """Staging's `/api/health`; unavailable where the environment names no staging, or staging gives no report."""
+
+    def change_freeze(self) -> Gate:
+        """Whether the calendar lets anything be deployed now."""
+
+    def freezes(self) -> tuple[Window, ...]:
+        """Return the calendar's rules."""
 
     def waived(self, gate: str) -> str | None:
         """Return the policy's reason for waiving `gate`; None when it is not waived."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TypeVar, cast, get_type_hints, runtime_checkable
 
+from unioneyes.kernel.access import Right
 from unioneyes.kernel.problems import NotFound
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.environment import Environment
@@ -62,6 +63,8 @@ class Definition:
     """True for rollbacks: the service lock is taken from whoever holds it, and that run is superseded."""
     locks: bool
     """True when it needs the service lock."""
+    right: Right
+    """What whoever starts it, decides in it or stops it must be allowed."""
     plan: Callable[[Environment, object], Plan]
     run: Callable[[Environment, Plan], object]
     account: Callable[[Environment, Plan, RunStatus], object | None] | None
@@ -69,6 +72,11 @@ class Definition:
     request_type: type
     plan_type: type[Plan]
     result_type: type
+
+    @property
+    def can_be_held(self) -> bool:
+        """True where a stopped line holds it: everything that changes the service, and is no way back."""
+        return self.locks and not self.takes_over
 
 
 _registry: dict[str, Definition] = {}
@@ -80,7 +88,9 @@ class _Register(Protocol):
     def __call__(self, kind: type[Runbook[RequestT, PlanT, ResultT]], /) -> type[Runbook[RequestT, PlanT, ResultT]]: ...
 
 
-def runbook(*, name: str, chapter: str, promise: timedelta | None = None, takes_over: bool = False, locks: bool = True) -> _Register:
+def runbook(
+    *, name: str, chapter: str, promise: timedelta | None = None, takes_over: bool = False, locks: bool = True, right: Right = Right.OPERATE
+) -> _Register:
     """Register a class that has `plan` and `run` under `name`."""
 
     def register(kind: type[Runbook[RequestT, PlanT, ResultT]], /) -> type[Runbook[RequestT, PlanT, ResultT]]:
@@ -92,6 +102,7 @@ def runbook(*, name: str, chapter: str, promise: timedelta | None = None, takes_
             promise=promise,
             takes_over=takes_over,
             locks=locks,
+            right=right,
             plan=cast("Callable[[Environment, object], Plan]", made.plan),
             run=cast("Callable[[Environment, Plan], object]", made.run),
             account=_account(made) if isinstance(made, Accounts) else None,

@@ -28,8 +28,10 @@ from unioneyes.runbook.plan import Plan, PlannedStep, Reading
 from unioneyes.runbook.problems import ControlDatabaseUnavailable, RequestMalformed
 from unioneyes.runbook.rules import refuse_unconfirmed
 from unioneyes.runbook.store.database import ControlDatabase, patiently
+from unioneyes.runbook.store.line import StoppedLine
 from unioneyes.runbook.store.runs import NewRun, Runs
 from unioneyes.runbook.store.schema import migrate
+from unioneyes.runbook.store.tokens import Tokens
 from unioneyes.runbook.sweeper import Sweeper
 from unioneyes.runbook.views import Decision, JournalEntry, LockView, PlanView, RunView
 
@@ -55,8 +57,14 @@ class Engine:
         self._name = new_id("worker")
         self._database = ControlDatabase(database_url, name=f"ue-{os.getpid()}")
         self._runs = Runs(self._database, redactor)
+        self.tokens = Tokens(self._database)
+        """Who may come in."""
+        self.line = StoppedLine(self._database, environment.facts.service)
+        """What holds every change."""
         self._durable = Durable(self._database.url, worker=self._name, carry_out=self._carry_out) if worker else None
-        self._equipment = None if self._durable is None else Equipment(environment=environment, runs=self._runs, durable=self._durable, redactor=redactor)
+        self._equipment = (
+            None if self._durable is None else Equipment(environment=environment, runs=self._runs, line=self.line, durable=self._durable, redactor=redactor)
+        )
         self._open: ExitStack | None = None
         self._closed = Event()
 
@@ -98,9 +106,11 @@ class Engine:
         """A run is planned, holds its service, and waits for a worker. With `park`, a failed step waits for a person instead of being undone at once.
 
         `confirm` is what a person typed; a plan that can't be undone asks for the name of what it destroys.
-        Raises: UnknownRunbook, RequestMalformed, NotConfirmed, ServiceLocked with holder and reason, and the plan's own problems.
+        Raises: UnknownRunbook, RequestMalformed, NotConfirmed, LineStopped with who and why, ServiceLocked with holder and reason, and the plan's own problems.
         """
         chosen = definition(runbook)
+        if chosen.can_be_held:
+            self.line.require_open()
         asked, plan = self._plan(chosen, request)
         refuse_unconfirmed(plan, confirm)
         new = NewRun(

@@ -28,6 +28,7 @@ from unioneyes.runbook.codec import decode, encode, keep_problem, problem_json, 
 from unioneyes.runbook.definition import Definition, definition
 from unioneyes.runbook.durable import Durable
 from unioneyes.runbook.outcome import Decided, Outcome, Raised, Returned, Stopped, keep, recall
+from unioneyes.runbook.plan import Effect
 from unioneyes.runbook.problems import (
     ControlDatabaseUnavailable,
     RunCancelled,
@@ -41,6 +42,7 @@ from unioneyes.runbook.rules import UNDO_TRIES, Taken, Undo, Undoing, ends_as, p
 from unioneyes.runbook.steps import P, R, RunStopped, Step, Stop, current_run
 from unioneyes.runbook.store.database import patiently
 from unioneyes.runbook.store.journal import Line
+from unioneyes.runbook.store.line import StoppedLine
 from unioneyes.runbook.store.runs import Claim, Ending, NewRun, Runs, StoredRun
 from unioneyes.runbook.threads import StepThreads
 from unioneyes.runbook.views import Decision, EntryKind, JournalEntry
@@ -77,6 +79,7 @@ class Equipment:
 
     environment: Environment
     runs: Runs
+    line: StoppedLine
     durable: Durable
     redactor: Redactor
     threads: StepThreads = field(default_factory=StepThreads)
@@ -355,10 +358,7 @@ class Execution:
 
     def _attempt(self, step: Step[..., object], name: str, call: Callable[[], object], manner: _Manner, parking: int | None = None) -> Outcome:
         """Take a step, again where that may help, and return what came of it. The journal tells all of it."""
-        if self._equipment.closing.is_set():
-            raise EngineClosed
-        started = Line(kind=manner.started, step=name, message=step.does, data={"effect": step.effect.value})
-        why = self._patiently(partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable))
+        why = self._enter(step, name, manner)
         if why is not None:
             return Stopped(why=why, begun=False)
         began = monotonic()
@@ -385,6 +385,33 @@ class Execution:
             why = self._wait(pause)
             if why is not None:
                 return Stopped(why=why, begun=True)
+
+    def _enter(self, step: Step[..., object], name: str, manner: _Manner) -> Stop | None:
+        """The run is in the step, and the journal says so; or return why it must stop. A stopped line holds what would change something, and no undo."""
+        if self._equipment.closing.is_set():
+            raise EngineClosed
+        changes = manner.started is EntryKind.STEP_STARTED and step.effect is not Effect.READ
+        why = self._await_open_line(name) if changes and self._definition.can_be_held else None
+        if why is not None:
+            return why
+        started = Line(kind=manner.started, step=name, message=step.does, data={"effect": step.effect.value})
+        return self._patiently(partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable))
+
+    def _await_open_line(self, step: str) -> Stop | None:
+        """Return when nobody stops the line; while somebody does, the run shows that it is held. Return why the run must stop, when it must."""
+        held = False
+        while (stopped := self._patiently(self._equipment.line.stopped)) is not None:
+            if not held:
+                self._patiently(partial(self._runs.set_status, self._claim, self.run_id, RunStatus.HELD))
+                self._note(Line(kind=EntryKind.HELD, step=step, message=f"the line is stopped {stopped}", data={"by": stopped.by, "reason": stopped.reason}))
+                held = True
+            why = self._wait(timedelta(seconds=LOOK_SECONDS))
+            if why is not None:
+                return why
+        if held:
+            self._patiently(partial(self._runs.set_status, self._claim, self.run_id, RunStatus.RUNNING))
+            self._note(Line(kind=EntryKind.STEP_PROGRESS, step=step, message="the line is open again; the run goes on"))
+        return None
 
     def _once(self, step: Step[..., object], name: str, call: Callable[[], object], parking: int | None) -> Returned | Problem | Stop:
         try:

@@ -20,6 +20,22 @@ class UnknownRun(NotFound):
     """No run has this identifier."""
 
 
+class UnknownToken(NotFound):
+    """No token that lets anybody in has this name."""
+
+
+class NameTaken(Refused):
+    """Another one has this name."""
+
+
+class LineStopped(Refused):
+    """Somebody stopped the line, and nothing changes the service until it goes on."""
+
+
+class LineNotStopped(Refused):
+    """There is nothing to let go on."""
+
+
 class NotConfirmed(Refused):
     """What can't be brought back was not named by whoever wants it."""
 

@@ -8,6 +8,9 @@ from enum import StrEnum
 
 from pydantic import JsonValue
 
+from unioneyes.kernel.access import Right, Role
+from unioneyes.kernel.calendar import Freeze
+from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.problems import ProblemDocument
 from unioneyes.kernel.status import RunStatus
 from unioneyes.runbook.plan import PlannedStep, Reading
@@ -110,3 +113,65 @@ class LockView:
     since: datetime
     token: int
     """Fencing token: rises each time the lock changes hands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenView:
+    """A token, without what would let anybody in."""
+
+    name: str
+    """Who holds it: the name that stands in journals."""
+    roles: tuple[Role, ...]
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+    last_used_at: datetime | None
+    """To the minute; None when it was never used."""
+    revoked_at: datetime | None
+    revoked_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenMade:
+    """A token that was just made."""
+
+    token: TokenView
+    secret: str
+    """What lets its holder in. It is told here, and never again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Myself:
+    """Who asks."""
+
+    name: str
+    roles: tuple[Role, ...]
+    rights: tuple[Right, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineStop:
+    """Somebody stopped the line: no run but a rollback changes the service."""
+
+    reason: str
+    by: str
+    since: datetime
+    lifted_at: datetime | None
+    """None while it holds."""
+    lifted_by: str | None
+
+    def __str__(self) -> str:
+        """Return it as people read it."""
+        return f"by {self.by} since {rfc3339(self.since)}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freezes:
+    """What holds changes now, and what will."""
+
+    line: LineStop | None
+    """What somebody stopped; None while everything may go on."""
+    current: Freeze | None
+    """What the calendar holds now."""
+    ahead: tuple[Freeze, ...]
+    """The next of each rule, soonest first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from unioneyes.adapters.git import ReleaseChecklist
+from unioneyes.kernel.calendar import Window
+from unioneyes.kernel.clock import now
 from unioneyes.ports.checklist import GateState
 from unioneyes.simulators.serving import served
 
@@ -129,3 +132,19 @@ def test_a_staging_that_nobody_reaches_is_unavailable(tmp_path: Path) -> None:
 def test_only_a_gate_that_the_policy_names_is_waived(tmp_path: Path) -> None:
     assert checklist(tmp_path).waived("security-sign-off") == "local environment"
     assert checklist(tmp_path).waived("release-contract") is None
+
+
+def test_a_freeze_of_the_calendar_fails_the_gate_and_says_until_when_and_why(tmp_path: Path) -> None:
+    began = now().replace(tzinfo=None) - timedelta(hours=1)
+    frozen = Window(name="year-end", reason="the books are closed", time_zone="UTC", starts=began, lasts=timedelta(hours=2))
+    gate = ReleaseChecklist(folder=tmp_path, staging_url=None, waivers={}, windows=(frozen,)).change_freeze()
+    assert gate.state is GateState.FAILED
+    assert gate.detail.startswith("year-end, until ")
+    assert gate.detail.endswith(": the books are closed")
+    assert "ue freeze list" in gate.remedy
+
+
+def test_without_a_freeze_the_gate_is_open(tmp_path: Path) -> None:
+    over = Window(name="past", reason="long ago", time_zone="UTC", starts=datetime.fromisoformat("2020-01-01"), lasts=timedelta(days=1))
+    gate = ReleaseChecklist(folder=tmp_path, staging_url=None, waivers={}, windows=(over,)).change_freeze()
+    assert (gate.name, gate.state) == ("change-freeze", GateState.PASSED)

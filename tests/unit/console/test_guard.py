@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from unioneyes.console.guard import SESSION_LASTS, host_name, is_session, is_token, new_session
+from unioneyes.console.guard import SESSION_LASTS, host_name, is_token, new_session, session_of
 
 TOKEN = SecretStr("ue_token-of-this-server")
 AT = datetime(2026, 2, 9, 14, 30, tzinfo=UTC)
@@ -20,24 +20,25 @@ def test_only_the_token_is_the_token() -> None:
     assert not is_token("ue_tökén", TOKEN)
 
 
-def test_a_session_ends_by_itself() -> None:
-    session = new_session(TOKEN, AT)
-    assert is_session(session, TOKEN, AT + SESSION_LASTS - timedelta(seconds=1))
-    assert not is_session(session, TOKEN, AT + SESSION_LASTS)
+def test_a_session_remembers_its_token_and_ends_by_itself() -> None:
+    session = new_session(7, TOKEN, AT)
+    assert session_of(session, TOKEN, AT + SESSION_LASTS - timedelta(seconds=1)) == 7
+    assert session_of(session, TOKEN, AT + SESSION_LASTS) is None
 
 
-@pytest.mark.parametrize("tampered", ["", ".", "9999999999.", "9999999999.0000", "nan.x", "ue_token-of-this-server"])
+@pytest.mark.parametrize("tampered", ["", ".", "9999999999.", "9999999999.0000", "9999999999.0.00", "nan.x.y", "ue_token-of-this-server"])
 def test_nobody_without_the_token_makes_a_session(tampered: str) -> None:
-    assert not is_session(tampered, TOKEN, AT)
+    assert session_of(tampered, TOKEN, AT) is None
 
 
-def test_a_session_can_t_be_made_longer() -> None:
-    ends, _, seal = new_session(TOKEN, AT).partition(".")
-    assert not is_session(f"{int(ends) + 3600}.{seal}", TOKEN, AT)
+def test_a_session_can_t_be_made_longer_nor_be_somebody_else_s() -> None:
+    ends, number, seal = new_session(7, TOKEN, AT).split(".")
+    assert session_of(f"{int(ends) + 3600}.{number}.{seal}", TOKEN, AT) is None
+    assert session_of(f"{ends}.0.{seal}", TOKEN, AT) is None
 
 
 def test_a_session_is_of_one_server() -> None:
-    assert not is_session(new_session(SecretStr("another server's token"), AT), TOKEN, AT)
+    assert session_of(new_session(0, SecretStr("another server's token"), AT), TOKEN, AT) is None
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from unioneyes.kernel.calendar import Window
 from unioneyes.operations.deployment.checklist import ChecklistBlocks, migration_reviewed, refuse_if_blocked, rollback_plan, sign_offs, waive
 from unioneyes.ports.checklist import Gate, GateState
 from unioneyes.ports.database import LintFinding, Loss, LossKind, Migration
@@ -19,6 +20,12 @@ class Policy:
         raise NotImplementedError
 
     def staging_health(self) -> Gate:
+        raise NotImplementedError
+
+    def change_freeze(self) -> Gate:
+        raise NotImplementedError
+
+    def freezes(self) -> tuple[Window, ...]:
         raise NotImplementedError
 
     def waived(self, gate: str) -> str | None:

@@ -1,8 +1,13 @@
-"""What the embedded stack waives: what the policy names, what its own file adds, and nothing that the file enforces."""
+"""The policy: what it waives, what an environment's own file adds and enforces, and when nothing is deployed."""
 
 from __future__ import annotations
 
-from unioneyes.environments.policy import policy_waivers, waivers
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from unioneyes.environments.policy import PolicyUnreadable, freeze_windows, policy_waivers, read_freezes, waivers
 from unioneyes.environments.settings import EnvironmentSettings
 
 
@@ -22,3 +27,44 @@ def test_an_environment_s_own_file_adds_a_waiver_and_its_reason() -> None:
 def test_an_enforced_gate_is_waived_by_nobody() -> None:
     settings = EnvironmentSettings(waivers={"migration-reviewed": "a rehearsal"}, enforced=["current-version", "migration-reviewed"])
     assert set(waivers("local", settings)) == set(policy_waivers("local")) - {"current-version"}
+
+
+WEEKEND = """
+production:
+  - name: weekend
+    reason: nobody is at work who could help
+    time_zone: America/Toronto
+    starts: 2026-01-02T17:00
+    lasts: 63h
+    repeats: FREQ=WEEKLY
+"""
+
+
+def test_the_embedded_stack_is_never_frozen() -> None:
+    assert freeze_windows("local") == ()
+
+
+def test_a_freeze_is_read_as_the_policy_writes_it(tmp_path: Path) -> None:
+    (written := tmp_path / "freezes.yaml").write_text(WEEKEND)
+    (weekend,) = read_freezes(written, "production")
+    assert weekend.lasts == timedelta(hours=63)
+    assert weekend.around(datetime(2026, 2, 8, 12, tzinfo=UTC)) is not None
+    assert read_freezes(written, "staging") == ()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "says"),
+    [
+        ("America/Toronto", "Toronto time", "is no time zone"),
+        ("FREQ=WEEKLY", "every friday", "is no recurrence rule"),
+        ("63h", "a weekend", "lasts"),
+        ("2026-01-02T17:00", "2026-01-02T17:00Z", "starts"),
+        ("    reason: nobody is at work who could help\n", "", "reason"),
+        ("name: weekend", "name: weekend\n    colour: red", "colour"),
+        ("production:", "production: [", "not environment -> freezes"),
+    ],
+)
+def test_a_freeze_that_makes_no_sense_is_refused_with_what_is_wrong(tmp_path: Path, right: str, wrong: str, says: str) -> None:
+    (written := tmp_path / "freezes.yaml").write_text(WEEKEND.replace(right, wrong))
+    with pytest.raises(PolicyUnreadable, match=says):
+        read_freezes(written, "production")

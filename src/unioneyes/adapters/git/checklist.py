@@ -12,6 +12,8 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from unioneyes.adapters.git.work_tree import GitUnavailable, read_work_tree
+from unioneyes.kernel.calendar import Window, current
+from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.ports.checklist import Gate, GateState
 from unioneyes.ports.service import HealthStatus
 
@@ -35,6 +37,8 @@ class ReleaseChecklist:
     """`https://staging.example.org`; None when the environment names no staging."""
     waivers: Mapping[str, str]
     """Reason for each waived gate, by the gate's name."""
+    windows: tuple[Window, ...] = ()
+    """The calendar's rules."""
     health_path: str = "/api/health"
 
     def current_version(self) -> Gate:
@@ -71,6 +75,19 @@ class ReleaseChecklist:
         if health.status is HealthStatus.UNHEALTHY or not answer.is_success:
             return _staging_health(GateState.FAILED, detail, f"repair staging first: curl {url}")
         return _staging_health(GateState.PASSED, detail)
+
+    def change_freeze(self) -> Gate:
+        """Whether the calendar lets anything be deployed now."""
+        title = "No change freeze"
+        freeze = current(self.windows, now())
+        if freeze is not None:
+            detail = f"{freeze.name}, until {rfc3339(freeze.ends)}: {freeze.reason}"
+            return Gate(name="change-freeze", title=title, state=GateState.FAILED, detail=detail, remedy="wait until then; ue freeze list shows the calendar")
+        return Gate(name="change-freeze", title=title, state=GateState.PASSED, detail="the calendar holds nothing now")
+
+    def freezes(self) -> tuple[Window, ...]:
+        """Return the calendar's rules."""
+        return self.windows
 
     def waived(self, gate: str) -> str | None:
         """Return the policy's reason for waiving `gate`; None when it is not waived."""

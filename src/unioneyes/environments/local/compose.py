@@ -18,7 +18,7 @@ from unioneyes.environments.local.parts import build_replicas, build_traffic
 from unioneyes.environments.local.ports import HOST
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import OpenedEnvironment
-from unioneyes.environments.policy import waivers
+from unioneyes.environments.policy import freeze_windows, waivers
 from unioneyes.kernel.project import project_path
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment, Facts
@@ -65,6 +65,7 @@ def build_environment(stack: Stack) -> Environment:
             folder=Path(stack.settings.source.folder).expanduser() if stack.settings.source else project_path("."),
             staging_url=stack.settings.staging.url if stack.settings.staging else None,
             waivers=waivers("local", stack.settings),
+            windows=freeze_windows("local"),
         ),
         traffic=traffic,
         replicas=build_replicas(stack, traffic),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count, pairwise
 
+from unioneyes.kernel.access import Right
 from unioneyes.kernel.problems import BadInput, Problem, Refused
 from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_duration
@@ -149,6 +150,7 @@ class Deploy:
                 ),
                 env.checklist.current_version(),
                 env.checklist.staging_health(),
+                env.checklist.change_freeze(),
             ),
             env.checklist,
         )
@@ -210,7 +212,7 @@ class Deploy:
         return write_receipt.function(env.traffic, plan=plan, run_id=run_id, started=started, ends_as=ends_as, outcome=line)
 
 
-@runbook(name="deployment.verify", chapter="1. Deployment Procedures, step 4", locks=False)
+@runbook(name="deployment.verify", chapter="1. Deployment Procedures, step 4", locks=False, right=Right.RESPOND)
 class Verify:
     """Check what serves now, as after a deployment; changes nothing."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from unioneyes.kernel.access import Right
 from unioneyes.kernel.problems import BadInput, Problem, Refused
 from unioneyes.operations.rollback.afterwards import after, planned_afterwards
 from unioneyes.operations.rollback.model import ReleaseRolledBack, RollBackReleasePlan, RollBackReleaseRequest, ServesAgain
@@ -33,7 +34,7 @@ class SchemaTooOld(Refused):
     """The earlier release needs a migration that was taken back."""
 
 
-@runbook(name="rollback.release", chapter="2. Rollback Procedures, option B", promise=timedelta(minutes=5), takes_over=True)
+@runbook(name="rollback.release", chapter="2. Rollback Procedures, option B", promise=timedelta(minutes=5), takes_over=True, right=Right.RESPOND)
 class RollBackRelease:
     """Start an earlier revision again, and send the members there."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from unioneyes.kernel.access import Right
 from unioneyes.kernel.problems import Problem, Refused
 from unioneyes.operations.rollback.afterwards import after, planned_afterwards
 from unioneyes.operations.rollback.model import Account, RollBackPlan, ServesAgain
@@ -22,7 +23,7 @@ class NoWayBack(Refused):
     """There is no warm colour to go back to."""
 
 
-@runbook(name="rollback.traffic", chapter="2. Rollback Procedures, option A", promise=timedelta(minutes=5), takes_over=True)
+@runbook(name="rollback.traffic", chapter="2. Rollback Procedures, option A", promise=timedelta(minutes=5), takes_over=True, right=Right.RESPOND)
 class RollBackTraffic:
     """Send the members back to the colour that served before."""
 

@@ -148,6 +148,8 @@ class Runs:
             row = _open_row(connection, run_id)
             if row.status not in _WAITING:
                 raise RunNotParked(what=f"{run_id} is {row.status}, and waits for no decision", remedy=f"ue run watch {run_id}")
+            if not row.choices:
+                raise RunNotParked(what=f"{run_id} is held by the stopped line, and waits for no decision", remedy="ue freeze list says by whom and why")
             if decision.value not in row.choices:
                 raise ChoiceNotOffered(what=f"{row.step} can't be decided by {decision.value}", remedy=f"one of: {', '.join(row.choices)}")
             made = connection.execute(

@@ -1,0 +1,83 @@
+"""Who may do what: roles as people hold them, the rights that each brings, and the person who asks. Pure; whatever is not granted here is denied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import ClassVar
+
+from unioneyes.kernel.problems import NotAuthorised
+
+
+class Right(StrEnum):
+    """What somebody may do."""
+
+    READ = "read"
+    """See everything that holds no member's data."""
+    RESPOND = "respond"
+    """Bring the members back to what was good, and ask the service how it is."""
+    OPERATE = "operate"
+    """Start, decide and stop every runbook."""
+    ADMINISTER = "administer"
+    """Say who else may do what."""
+
+
+class Role(StrEnum):
+    """What somebody is to the platform. Source: the document's approvals and contacts."""
+
+    VIEWER = "viewer"
+    RESPONDER = "responder"
+    OPERATOR = "operator"
+    RELEASE_APPROVER = "release-approver"
+    SECURITY_APPROVER = "security-approver"
+    PRODUCT_APPROVER = "product-approver"
+    DATABASE_APPROVER = "database-approver"
+    PRIVACY_OFFICER = "privacy-officer"
+    AUDITOR = "auditor"
+    ADMIN = "admin"
+
+
+RIGHTS: dict[Role, frozenset[Right]] = {
+    **dict.fromkeys(Role, frozenset({Right.READ})),
+    Role.RESPONDER: frozenset({Right.READ, Right.RESPOND}),
+    Role.OPERATOR: frozenset({Right.READ, Right.RESPOND, Right.OPERATE}),
+    Role.ADMIN: frozenset({Right.READ, Right.ADMINISTER}),
+}
+"""An administrator gives rights and uses none of them: who must do both holds both roles, and the list of tokens shows it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Who asks: a person, or a program that somebody gave a token."""
+
+    name: str
+    roles: frozenset[Role]
+
+    def may(self, right: Right) -> bool:
+        """Return whether one of the roles brings the right."""
+        return any(right in RIGHTS[role] for role in self.roles)
+
+    def require(self, right: Right) -> None:
+        """Return when the person may. Raises: NotAllowed."""
+        if not self.may(right):
+            raise NotAllowed(
+                what=f"{self.name} may not do this: it takes the right to {right}, and {listed(self.roles) or 'no role at all'} does not bring it",
+                remedy=f"ask somebody who is {' or '.join(role for role in Role if right in RIGHTS[role])}, or an admin for the role",
+            )
+
+
+EVERYTHING = frozenset({Role.OPERATOR, Role.ADMIN})
+"""The roles of the environment's own token, which stands in a file that only its owner can read."""
+
+
+def listed(roles: Iterable[Role]) -> str:
+    """Return roles as people read them, in the order of their definition."""
+    held = set(roles)
+    return ", ".join(role for role in Role if role in held)
+
+
+class NotAllowed(NotAuthorised):
+    """Who asks is known, and may not do this."""
+
+    http_status: ClassVar[int] = 403

@@ -1,0 +1,61 @@
+"""Stopping the line: nothing changes a service any more, with a reason, until somebody lets it go on. Rollbacks are not held by it."""
+
+from __future__ import annotations
+
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from unioneyes.runbook.problems import LineNotStopped, LineStopped
+from unioneyes.runbook.store.database import ControlDatabase
+from unioneyes.runbook.store.tables import line_stops
+from unioneyes.runbook.views import LineStop
+
+_HOLDS = line_stops.c.lifted_at.is_(None)
+
+
+class StoppedLine:
+    """Every question and every change, each in one transaction. Raises: ControlDatabaseUnavailable."""
+
+    def __init__(self, database: ControlDatabase, service: str) -> None:
+        """Keep what stops `service` in `database`."""
+        self._database = database
+        self._service = service
+
+    def stop(self, *, reason: str, by: str) -> LineStop:
+        """No run changes the service any more, from its next step on. Raises: LineStopped when somebody stopped it before."""
+        with self._database.transaction() as connection:
+            made = insert(line_stops).values(service=self._service, reason=reason, stopped_by=by).on_conflict_do_nothing().returning(line_stops)
+            row = connection.execute(made).one_or_none()
+            if row is None:
+                standing = _view(connection.execute(select(line_stops).where(line_stops.c.service == self._service, _HOLDS)).one())
+                raise LineStopped(what=f"it is stopped already: {standing}", remedy="ue freeze end --reason WHY lets it go on")
+            return _view(row)
+
+    def lift(self, *, reason: str, by: str) -> LineStop:
+        """Runs go on. Raises: LineNotStopped."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                update(line_stops)
+                .where(line_stops.c.service == self._service, _HOLDS)
+                .values(lifted_at=func.clock_timestamp(), lifted_by=by, lift_reason=reason)
+                .returning(line_stops)
+            ).one_or_none()
+        if row is None:
+            raise LineNotStopped(what="nothing is stopped", remedy="ue freeze list")
+        return _view(row)
+
+    def stopped(self) -> LineStop | None:
+        """Return what stops the service now; None when nothing does."""
+        with self._database.transaction() as connection:
+            row = connection.execute(select(line_stops).where(line_stops.c.service == self._service, _HOLDS)).one_or_none()
+            return None if row is None else _view(row)
+
+    def require_open(self) -> None:
+        """Return when nothing is stopped. Raises: LineStopped, with who and why."""
+        stopped = self.stopped()
+        if stopped is not None:
+            raise LineStopped(what=f"the line is stopped: {stopped}; nothing was changed", remedy="wait, or ask them; ue freeze end --reason WHY lets it go on")
+
+
+def _view(row: Row[tuple[object, ...]]) -> LineStop:
+    return LineStop(reason=row.reason, by=row.stopped_by, since=row.stopped_at, lifted_at=row.lifted_at, lifted_by=row.lifted_by)

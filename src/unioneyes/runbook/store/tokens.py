@@ -1,0 +1,124 @@
+"""Tokens that stand for a person or a program: with roles, an end, and nothing in the database that would let anybody in."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pydantic import SecretStr
+from sqlalchemy import Row, and_, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from unioneyes.kernel.access import Person, Role
+from unioneyes.runbook.problems import NameTaken, UnknownToken
+from unioneyes.runbook.store.database import ControlDatabase
+from unioneyes.runbook.store.tables import tokens
+from unioneyes.runbook.views import TokenView
+
+PREFIX = "ue_"
+"""By it, secret scanners and our own redaction know a token."""
+_BYTES = 32
+"""Drawn at random: so many that a plain hash is as safe as a slow one."""
+_USE_NOTED_EVERY = timedelta(minutes=1)
+_LIVES = and_(tokens.c.revoked_at.is_(None), tokens.c.expires_at > func.clock_timestamp())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewToken:
+    """A token that was just made. Its secret is told once."""
+
+    view: TokenView
+    secret: SecretStr
+
+
+class Tokens:
+    """Every question and every change, each in one transaction. Raises: ControlDatabaseUnavailable."""
+
+    def __init__(self, database: ControlDatabase) -> None:
+        """Keep tokens in `database`."""
+        self._database = database
+
+    def create(self, name: str, *, roles: frozenset[Role], lasts: timedelta, by: str) -> NewToken:
+        """Whoever shows the returned secret is `name`, until it ends or is revoked. Raises: NameTaken."""
+        secret = PREFIX + secrets.token_urlsafe(_BYTES)
+        with self._database.transaction() as connection:
+            connection.execute(  # the name of one that has ended is free again
+                update(tokens)
+                .where(tokens.c.name == name, tokens.c.revoked_at.is_(None), tokens.c.expires_at <= func.clock_timestamp())
+                .values(revoked_at=tokens.c.expires_at)
+            )
+            row = connection.execute(
+                insert(tokens)
+                .values(
+                    name=name,
+                    secret_hash=_hash(secret),
+                    roles=[role for role in Role if role in roles],
+                    created_by=by,
+                    expires_at=func.clock_timestamp() + lasts,
+                )
+                .on_conflict_do_nothing(index_elements=[tokens.c.name], index_where=tokens.c.revoked_at.is_(None))
+                .returning(tokens)
+            ).one_or_none()
+        if row is None:
+            raise NameTaken(what=f"there is a token called {name} already", remedy=f"ue token revoke {name}, or choose another name")
+        return NewToken(view=_view(row), secret=SecretStr(secret))
+
+    def holder(self, secret: str) -> tuple[int, Person] | None:
+        """Return the token's number and who holds it; None when it was never made, has ended or was revoked. That it was used is noted, to the minute."""
+        with self._database.transaction() as connection:
+            row = connection.execute(select(tokens).where(tokens.c.secret_hash == _hash(secret), _LIVES)).one_or_none()
+            if row is None:
+                return None
+            connection.execute(
+                update(tokens)
+                .where(tokens.c.number == row.number, or_(tokens.c.last_used_at.is_(None), tokens.c.last_used_at < func.clock_timestamp() - _USE_NOTED_EVERY))
+                .values(last_used_at=func.clock_timestamp())
+            )
+            return row.number, _person(row)
+
+    def person(self, number: int) -> Person | None:
+        """Return who holds the token of that number; None when it has ended or was revoked."""
+        with self._database.transaction() as connection:
+            row = connection.execute(select(tokens).where(tokens.c.number == number, _LIVES)).one_or_none()
+            return None if row is None else _person(row)
+
+    def all(self) -> tuple[TokenView, ...]:
+        """Return every token, newest first, those that let nobody in any more included."""
+        with self._database.transaction() as connection:
+            return tuple(_view(row) for row in connection.execute(select(tokens).order_by(tokens.c.number.desc())))
+
+    def revoke(self, name: str, *, by: str) -> TokenView:
+        """The token lets nobody in any more, from the next request on. Raises: UnknownToken."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                update(tokens)
+                .where(tokens.c.name == name, tokens.c.revoked_at.is_(None))
+                .values(revoked_at=func.clock_timestamp(), revoked_by=by)
+                .returning(tokens)
+            ).one_or_none()
+        if row is None:
+            raise UnknownToken(what=f"no token called {name!r} lets anybody in", remedy="ue token list")
+        return _view(row)
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _person(row: Row[tuple[object, ...]]) -> Person:
+    return Person(name=row.name, roles=frozenset(Role(role) for role in row.roles))
+
+
+def _view(row: Row[tuple[object, ...]]) -> TokenView:
+    return TokenView(
+        name=row.name,
+        roles=tuple(Role(role) for role in row.roles),
+        created_by=row.created_by,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+        revoked_at=row.revoked_at,
+        revoked_by=row.revoked_by,
+    )

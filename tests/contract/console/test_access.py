@@ -1,0 +1,226 @@
+"""Who may do what, on a running server: every route and every command, for every role."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import httpx
+import psycopg
+import pytest
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+
+from tests.stack import RunningStack
+from unioneyes.cli.tree import VERBS
+from unioneyes.console import api as routes
+from unioneyes.console.guard import Needs
+from unioneyes.environments import locate
+from unioneyes.environments.local.stack import open_stack
+from unioneyes.kernel.access import RIGHTS, Right, Role
+from unioneyes.kernel.problems import ExitCode
+from unioneyes.runbook.definition import Definition, definitions
+from unioneyes.runbook.views import TokenMade, TokenView
+
+pytestmark = pytest.mark.stack
+
+_MADE = TypeAdapter(TokenMade)
+_LISTED = TypeAdapter(tuple[TokenView, ...])
+SAFE_BODIES: dict[str, dict[str, object]] = {
+    "/api/v1/runs": {"runbook": "deployment.start", "request": {"version": "9.9.9"}},
+    "/api/v1/runs/{run_id}/cancel": {"reason": "no"},
+    "/api/v1/runs/{run_id}/decision": {"reason": "no", "decision": "undo"},
+    "/api/v1/smoke": {"url": "http://127.0.0.1:9"},
+    "/api/v1/line/stop": {"reason": " "},
+    "/api/v1/line/lift": {"reason": " "},
+    "/api/v1/tokens": {"name": "Not A Name", "roles": ["viewer"]},
+}
+"""What changes nothing, even for those who may."""
+DECIDED_BY_RUNBOOK = {"/api/v1/runs", "/api/v1/runs/{run_id}/cancel", "/api/v1/runs/{run_id}/decision"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """The server, and a way in for every role."""
+
+    stack: RunningStack
+    client: httpx.Client
+    """With the environment's own token."""
+    by_role: dict[Role, str] = field(default_factory=dict)
+
+    def make(self, *roles: Role, name: str | None = None, lasts: float = 3600) -> str:
+        """Return the secret of a new token."""
+        body = {"name": name or f"x{secrets.token_hex(6)}", "roles": list(roles), "lasts": lasts}
+        made = self.client.post("/tokens", json=body)
+        assert made.status_code == 201, made.text
+        return _MADE.validate_json(made.content).secret
+
+    def of(self, role: Role) -> str:
+        if role not in self.by_role:
+            self.by_role[role] = self.make(role)
+        return self.by_role[role]
+
+    def ask(self, token: str, method: str, path: str, body: object = None) -> httpx.Response:
+        return self.client.request(method, path, json=body, headers={"Authorization": f"Bearer {token}"})
+
+
+@pytest.fixture(scope="module")
+def access(stack: RunningStack) -> Iterator[Access]:
+    address = locate("local", stack.home)
+    headers = {"Authorization": f"Bearer {address.token.get_secret_value()}", "UE-User": "engineer"}
+    with httpx.Client(base_url=f"{address.url}/api/v1", headers=headers, timeout=60, trust_env=False) as client:
+        yield Access(stack=stack, client=client)
+
+
+def api_routes() -> list[APIRoute]:
+    return [route for route in routes.router.routes if isinstance(route, APIRoute)]
+
+
+def method_of(route: APIRoute) -> str:
+    assert route.methods
+    (method,) = route.methods
+    return method
+
+
+def right_of(route: APIRoute) -> Right | None:
+    """Return what the route asks of whoever calls it."""
+    return next((each.call.right for each in route.dependant.dependencies if isinstance(each.call, Needs)), None)
+
+
+@pytest.mark.parametrize("route", api_routes(), ids=lambda route: f"{method_of(route)} {route.path}")
+def test_every_route_asks_for_a_right_and_refuses_every_role_without_it(access: Access, route: APIRoute) -> None:
+    right = right_of(route)
+    assert right is not None, "a route that asks nobody who they are"
+    path = route.path.removeprefix("/api/v1").replace("{run_id}", "no-such-run").replace("{name}", "nobody")
+    for role in Role:
+        answer = access.ask(access.of(role), method_of(route), path, SAFE_BODIES.get(route.path))
+        refused = answer.status_code == 403
+        if route.path == "/api/v1/runs" and method_of(route) == "POST":
+            assert refused == (Right.OPERATE not in RIGHTS[role]), (role, answer.text)
+        elif route.path not in DECIDED_BY_RUNBOOK or method_of(route) == "GET":
+            assert refused == (right not in RIGHTS[role]), (role, answer.text)
+
+
+@pytest.mark.parametrize("runbook", definitions(), ids=lambda each: each.name)
+def test_a_runbook_is_started_by_whoever_has_its_right(access: Access, runbook: Definition) -> None:
+    for role in Role:
+        answer = access.ask(access.of(role), "POST", "/runs", {"runbook": runbook.name, "request": {"unknown": 1}})
+        assert (answer.status_code == 403) == (runbook.right not in RIGHTS[role]), (role, answer.text)
+
+
+CHANGES = {
+    "deploy start": ("deploy", "start", "9.9.9"),
+    "deploy promote": ("deploy", "promote", "no-such-run"),
+    "deploy smoke": ("deploy", "smoke", "http://127.0.0.1:9"),
+    "deploy verify": ("deploy", "verify"),
+    "rollback traffic": ("rollback", "traffic", "--reason", "drill", "--yes"),
+    "rollback release": ("rollback", "release", "--reason", "drill", "--yes"),
+    "rollback migration": ("rollback", "migration", "--reason", "data-integrity", "--confirm", "unioneyes"),
+    "rollback restore": ("rollback", "restore", "--reason", "data-corruption", "--confirm", "unioneyes"),
+    "freeze start": ("freeze", "start", "--reason", "no"),
+    "freeze end": ("freeze", "end", "--reason", "no"),
+    "token create": ("token", "create", "mallory", "--role", "admin"),
+    "token list": ("token", "list"),
+    "token revoke": ("token", "revoke", "engineer"),
+}
+"""Commands that a viewer may not carry out."""
+READS = {
+    *("freeze list", "release list", "deploy status", "deploy list", "deploy explain", "rollback plan"),
+    *("run list", "run show", "run watch", "run logs", "whoami"),
+}
+NEEDS_NO_SERVER = {"env up", "env down", "env status", "env reset", "env doctor", "rehearse demo", "rehearse faults", "serve"}
+OF_A_RUN = {"run cancel", "run resume"}
+"""Refused because there is no such run, before anybody asks who may."""
+
+
+def test_every_command_is_known_here() -> None:
+    assert {verb.words for verb in VERBS} == {*CHANGES, *READS, *NEEDS_NO_SERVER, *OF_A_RUN}
+
+
+@pytest.mark.parametrize("command", CHANGES, ids=str)
+def test_a_viewer_s_command_that_changes_something_ends_as_not_authorised(access: Access, command: str) -> None:
+    before = access.client.get("/runs").json()
+    said = access.stack.ue(*CHANGES[command], token=access.of(Role.VIEWER))
+    planned_first = command.startswith(("rollback", "deploy start", "deploy promote"))  # what can't be done at all is said to whoever may look
+    assert said.code in {ExitCode.NOT_AUTHORISED, *((ExitCode.REFUSED, ExitCode.USAGE) if planned_first else ())}, said.err
+    assert access.client.get("/runs").json() == before
+
+
+def test_a_token_says_who_it_is_and_nobody_can_take_another_name(access: Access) -> None:
+    token = access.make(Role.VIEWER, name="grace")
+    answer = access.client.get("/me", headers={"Authorization": f"Bearer {token}", "UE-User": "somebody.else"}).json()
+    assert (answer["name"], answer["roles"], answer["rights"]) == ("grace", ["viewer"], ["read"])
+
+
+def test_a_revoked_token_lets_nobody_in_from_the_next_request_on(access: Access) -> None:
+    token = access.make(Role.OPERATOR, name="mallory")
+    assert access.ask(token, "GET", "/me").status_code == 200
+    assert access.client.post("/tokens/mallory/revoke").status_code == 200
+    assert access.ask(token, "GET", "/me").status_code == 401
+    assert access.client.post("/tokens/mallory/revoke").status_code == 404
+    again = access.make(Role.VIEWER, name="mallory")
+    assert access.ask(again, "GET", "/me").json()["roles"] == ["viewer"]
+
+
+def test_a_token_ends_by_itself_and_its_name_is_free_again(access: Access) -> None:
+    token = access.make(Role.VIEWER, name="brief", lasts=0.001)
+    assert access.ask(token, "GET", "/me").status_code == 401
+    assert access.ask(access.make(Role.VIEWER, name="brief"), "GET", "/me").status_code == 200
+
+
+def test_a_name_has_one_token_at_a_time(access: Access) -> None:
+    access.make(Role.VIEWER, name="twice")
+    taken = access.client.post("/tokens", json={"name": "twice", "roles": ["admin"]})
+    assert (taken.status_code, taken.json()["type"]) == (409, "urn:unioneyes:problem:name-taken")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "", "roles": ["viewer"]},
+        {"name": "a b", "roles": ["viewer"]},
+        {"name": "x" * 64, "roles": ["viewer"]},
+        {"name": "nobody", "roles": []},
+        {"name": "nobody", "roles": ["root"]},
+        {"name": "nobody", "roles": ["viewer"], "lasts": 0},
+        {"name": "nobody", "roles": ["viewer"], "lasts": 367 * 86400},
+        {"name": "nobody", "roles": ["viewer"], "secret": "chosen"},
+    ],
+)
+def test_a_token_that_makes_no_sense_is_refused(access: Access, body: object) -> None:
+    assert access.client.post("/tokens", json=body).status_code == 422
+
+
+def test_the_database_holds_nothing_that_lets_anybody_in(access: Access) -> None:
+    token = access.make(Role.VIEWER, name="secretive")
+    with psycopg.connect(open_stack(access.stack.home).control_database_url.get_secret_value()) as connection:
+        row = connection.execute("select row_to_json(tokens)::text from ue.tokens where name = 'secretive'").fetchone()
+    assert row is not None
+    assert token not in str(row[0])
+    assert token.removeprefix("ue_") not in str(row[0])
+
+
+def test_the_list_tells_who_used_what_and_no_secret(access: Access) -> None:
+    token = access.make(Role.AUDITOR, name="used")
+    access.ask(token, "GET", "/me")
+    listed = access.client.get("/tokens")
+    found = {each.name: each for each in _LISTED.validate_json(listed.content)}
+    assert found["used"].last_used_at is not None
+    assert (found["used"].created_by, found["used"].roles) == ("engineer", (Role.AUDITOR,))
+    assert token not in listed.text
+
+
+def test_a_session_of_the_console_ends_with_its_token(access: Access) -> None:
+    token = access.make(Role.VIEWER, name="browsing")
+    with httpx.Client(base_url=access.client.base_url.join("/"), timeout=60, trust_env=False) as browser:
+        browser.get("/login", params={"token": token})
+        assert browser.get("/api/v1/me").json()["name"] == "browsing"
+        access.client.post("/tokens/browsing/revoke")
+        assert browser.get("/api/v1/me").status_code == 401
+
+
+def test_a_responder_may_bring_the_members_back_and_deploys_nothing(access: Access) -> None:
+    token = access.of(Role.RESPONDER)
+    assert access.ask(token, "POST", "/runs", {"runbook": "rollback.traffic", "request": {"reason": "drill"}}).status_code == 409  # nothing to go back to
+    assert access.ask(token, "POST", "/runs", {"runbook": "deployment.start", "request": {"version": "1.0.0"}}).status_code == 403

@@ -1,0 +1,48 @@
+"""Roles and the rights that they bring."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unioneyes.kernel.access import RIGHTS, NotAllowed, Person, Right, Role
+from unioneyes.kernel.problems import ExitCode
+
+some_roles = st.frozensets(st.sampled_from(Role))
+
+
+@given(some_roles, st.sampled_from(Right))
+def test_a_person_may_what_one_of_the_roles_brings_and_nothing_else(roles: frozenset[Role], right: Right) -> None:
+    person = Person(name="jane", roles=roles)
+    if any(right in RIGHTS[role] for role in roles):
+        person.require(right)
+    else:
+        with pytest.raises(NotAllowed, match="jane may not do this") as refused:
+            person.require(right)
+        assert refused.value.exit_code is ExitCode.NOT_AUTHORISED
+        assert refused.value.http_status == 403
+
+
+def test_whoever_holds_no_role_may_nothing() -> None:
+    assert not any(Person(name="nobody", roles=frozenset()).may(right) for right in Right)
+
+
+def test_every_role_reads_and_only_the_operator_runs_every_runbook() -> None:
+    assert all(Right.READ in RIGHTS[role] for role in Role)
+    assert [role for role in Role if Right.OPERATE in RIGHTS[role]] == [Role.OPERATOR]
+
+
+def test_who_says_who_may_come_in_does_not_run_the_platform_by_it() -> None:
+    assert RIGHTS[Role.ADMIN] == {Right.READ, Right.ADMINISTER}
+
+
+def test_an_auditor_changes_nothing() -> None:
+    assert RIGHTS[Role.AUDITOR] == {Right.READ}
+
+
+def test_a_refusal_names_who_could() -> None:
+    with pytest.raises(NotAllowed) as refused:
+        Person(name="jane", roles=frozenset({Role.VIEWER})).require(Right.RESPOND)
+    assert "viewer does not bring it" in refused.value.what
+    assert "responder or operator" in refused.value.remedy
