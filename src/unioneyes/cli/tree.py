@@ -32,6 +32,7 @@ NOUNS = {
     "deploy": "Deployments: a release reaches its users",
     "rollback": "Rollbacks: the members get the good release back",
     "run": "Runs: what was started, by whom, and where it is",
+    "runbook": "Runbooks: your own documents and Python files, run like the built-in ones",
     "rehearse": "Rehearsals: the runbooks for real, on the embedded stack, with faults",
     "serve": "The server: API, console and worker",
 }
@@ -61,6 +62,10 @@ VERBS = (
     Verb("run logs", "RUN", "run:logs", "Print the journal of a run."),
     Verb("run cancel", "RUN", "run:cancel", "Stop a run at its next safe point and undo what it did."),
     Verb("run resume", "RUN", "run:resume", "Decide for a parked run: retry the failed step, skip it, or undo; or for a held one."),
+    Verb("runbook list", "", "runbook:list_runbooks", "List the runbooks: your own, broken ones with their line, and the built-in ones."),
+    Verb("runbook lint", "FILE", "lint:lint_document", "Find what is dangerous or meaningless in a document; needs no server."),
+    Verb("runbook plan", "FILE", "runbook:plan", "Show every step of a runbook: its exact command, what is missing, and what will be asked."),
+    Verb("runbook run", "FILE", "runbook:run", "Run a document's blocks, or a Python runbook, with plan, journal and gates."),
     Verb("rehearse demo", "", "rehearse:demo", "Show the main job: deploy under load, then roll a faulty release back."),
     Verb("rehearse faults", "", "rehearse:faults", "Roll out every faulty release and measure the time from fault to good."),
     Verb("serve", "", "serve:serve", "Serve the API, the console and the worker until told to stop."),

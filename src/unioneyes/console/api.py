@@ -28,6 +28,7 @@ from unioneyes.ports.environment import Facts
 from unioneyes.ports.releases import Release
 from unioneyes.ports.service import SmokeReport
 from unioneyes.ports.traffic import Counters, TrafficView
+from unioneyes.runbook.own import RunbookView
 from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView, PlanView, RunView
 
 VERSION = "v1"
@@ -116,6 +117,7 @@ def start_run(body: StartRun, control: Parts, by: Admitted) -> Response:
     """Start a run; with `dry_run`, return its plan and change nothing."""
     if isinstance(reason := body.request.get("reason"), str):
         usable(reason)
+    control.own.require(body.runbook)
     request: JsonValue = dict(body.request)
     if body.dry_run:
         return VersionedJson(jsonable_encoder(control.engine.plan(body.runbook, request)), status.HTTP_200_OK)
@@ -190,6 +192,13 @@ def cancel_run(run_id: str, body: Reason, control: Parts, by: Admitted) -> RunVi
 def decide_run(run_id: str, body: Decide, control: Parts, by: Admitted) -> RunView:
     """Let a parked run go on."""
     return control.engine.decide(run_id, body.decision, by=by, reason=usable(body.reason))
+
+
+@router.get("/runbooks")
+def list_runbooks(control: Parts, by: Admitted) -> tuple[RunbookView, ...]:
+    """Return every runbook: the project's own, those of its files that are broken, and the built-in ones."""
+    del by
+    return control.own.all()
 
 
 @router.get("/lock")
