@@ -131,6 +131,12 @@ def document_text(ink: Ink, done: DocumentRun) -> str:
     return facts(ink, (("document", done.document), ("sha256", done.sha256), ("blocks", f"{done.blocks} ended well")))
 
 
+def outputs_text(ink: Ink, runbook: str, journal: Sequence[JournalEntry]) -> str:
+    """Return what a document's blocks printed, one after another; empty for every other runbook."""
+    told = [(entry.step or "", entry.data.get("output")) for entry in journal if runbook.startswith("document.") and entry.data.get("output")]
+    return "\n\n".join(f"{ink.bold(step)}\n{output}" for step, output in told)
+
+
 def verify_text(ink: Ink, verified: VerifyResult) -> str:
     """Return a verification, line by line."""
     return f"{verified.version} on {verified.colour}\n{gates_table(ink, verified.checks)}"

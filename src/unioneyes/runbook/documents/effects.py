@@ -64,7 +64,7 @@ def _kubectl(words: Sequence[str]) -> bool:
 
 def _git(words: Sequence[str]) -> bool:
     writes = any(word.startswith(("--output", "-o", "--ext-diff", "--textconv")) for word in words)
-    return not writes and words[:1] in (["describe"], ["status"], ["log"], ["show"], ["rev-parse"], ["diff"])
+    return not writes and list(words[:1]) in (["describe"], ["status"], ["log"], ["show"], ["rev-parse"], ["diff"])
 
 
 def _curl(words: Sequence[str]) -> bool:

@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 
 _FORMS = {
-    Kind.HOST: (r"[A-Za-z0-9]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?", "a host name or an address"),
+    Kind.HOST: (r"[A-Za-z0-9:]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?", "a host name or an address"),
     Kind.IDENTIFIER: (r"[A-Za-z_][A-Za-z0-9_]{0,62}", "a name of letters, digits and _"),
     Kind.VERSION: (r"v?[0-9]+(\.[0-9]+){0,3}([-+][A-Za-z0-9.-]+)?", "a version, such as 1.4.0"),
     Kind.ADDRESS: (r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/%&=?@:+,-]*)?", "an http or https address"),
@@ -73,8 +73,8 @@ _PLACEHOLDER = re.compile(
     """,
     re.VERBOSE,
 )
-_SQL_VARIABLE = re.compile(r"(?<![\w$])\$\{?(?P<name>[A-Z][A-Z0-9_]*)\b\}?(?!\$)")
-_FORMATS = re.compile(r"\bto_(?:char|date|timestamp)\s*\([^()]*$", re.IGNORECASE)
+_SQL_VARIABLE = re.compile(r"(?<!\$)\$\{?(?P<name>[A-Z][A-Z0-9_]*)\b\}?(?!\$)")
+_FORMATS = re.compile(r"\bto_(?:char|date|timestamp)\s*\(", re.IGNORECASE)
 """Before a format, which looks like a day left open and is none."""
 
 
@@ -143,9 +143,13 @@ def filled(block: Block, values: Mapping[str, str], known: Mapping[str, Paramete
         value = values.get(parameter.name)
         return found[0] if value is None else _in_place(value, parameter, found) if block.language is Language.SQL else value
 
+    def put_in_variable(found: re.Match[str]) -> str:
+        value = values.get(found["name"])
+        return found[0] if value is None or not _is_variable(found) else _in_place(value, known[found["name"]], found)
+
     code = _replaced(block, put_in)
     if block.language is Language.SQL:
-        code = _SQL_VARIABLE.sub(lambda found: found[0] if found["name"] not in values else _in_place(values[found["name"]], known[found["name"]], found), code)
+        code = _SQL_VARIABLE.sub(put_in_variable, code)
     return code
 
 
@@ -163,10 +167,9 @@ def _in_block(block: Block) -> Iterator[Parameter]:
             yield Parameter(name=_placeholder_name(found), spoken=found[0], kind=kind, lines=(line,), bare=True, strict=kind is not Kind.QUERY)
     if block.language is Language.SQL:
         for found in _SQL_VARIABLE.finditer(code):
-            place = place_of(code, found.start())
-            if place is not Place.COMMENT:
+            if _is_variable(found):
                 named = _variable(found["name"], found[0], block.line + code.count("\n", 0, found.start()))
-                yield replace(named, strict=place is not Place.CODE)
+                yield replace(named, strict=place_of(code, found.start()) is not Place.CODE)
         return
     script = read_script(masked(block))
     for use in script.uses:
@@ -201,6 +204,12 @@ def _is_placeholder(block: Block, found: re.Match[str]) -> bool:
     if block.language is Language.SQL:
         return place_of(block.code, found.start()) is not Place.COMMENT and not found["moment"] and not _FORMATS.search(line)
     return not re.search(r"(^|\s)#", line)
+
+
+def _is_variable(found: re.Match[str]) -> bool:
+    """Return False in a comment, and in a name: PostgreSQL knows names such as `a$B`."""
+    place = place_of(found.string, found.start())
+    return place is not Place.COMMENT and (place is not Place.CODE or not re.match(r"\w", found.string[found.start() - 1 : found.start()]))
 
 
 def _placeholder_name(found: re.Match[str]) -> str:

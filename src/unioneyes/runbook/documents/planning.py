@@ -46,7 +46,7 @@ def plan_document(request: DocumentRequest, facts: Facts, *, missing: Missing, s
     absent = missing(program for block in planned for program in block.programs)
     destroys = any(block.effect is Effect.DESTROY for block in planned)
     plan = DocumentPlan(
-        summary=f"run {len(planned)} {'block' if len(planned) == 1 else 'blocks'} of {_where(request)} on {facts.name}",
+        summary=f"run {len(planned)} {'block' if len(planned) == 1 else 'blocks'} of {_where(request)}, in {facts.name}",
         steps=(checked, *(_step(block, absent, sql_by) for block in planned)),
         confirm=facts.name if destroys else None,
         document=request.name,
@@ -65,7 +65,7 @@ def plan_document(request: DocumentRequest, facts: Facts, *, missing: Missing, s
 
 
 def _where(request: DocumentRequest) -> str:
-    place = f", {request.only}" if request.only else f", from {request.start} on" if request.start else ""
+    place = f" under {request.only}" if request.only else f" from {request.start} on" if request.start else ""
     return f"{request.name}{place}"
 
 
@@ -121,7 +121,7 @@ def _programs_of(block: Block) -> tuple[str, ...]:
     if block.language is not Language.BASH:
         return ()
     script = read_script(masked(block))
-    names = (command.name for command in script.commands if command.name not in script.own and "$" not in command.name)
+    names = (command.name for command in script.commands if not command.foreign and command.name not in script.own and "$" not in command.name)
     return tuple(dict.fromkeys(names))
 
 
@@ -152,13 +152,13 @@ def _values(asked: Sequence[Asked]) -> Gate:
     wrong = [f"{each.name} must be {each.refused}" for each in asked if each.refused is not None]
     lacking = [each for each in asked if each.open and each.refused is None]
     told = [*wrong, *([f"{', '.join(each.name for each in lacking)} {'has' if len(lacking) == 1 else 'have'} no value"] if lacking else [])]
-    remedy = " ".join(f"--set {each.name}=..." for each in asked if each.open)
+    remedy = f"--set NAME=VALUE for {', '.join(each.name for each in asked if each.open)}"
     return _gate("values", "everything that it leaves open has a value", "; ".join(told), remedy=remedy, fine=f"{len(asked)} asked for")
 
 
 def _programs(used: Sequence[Block], absent: Sequence[str]) -> Gate:
     instead = {
-        row.told: None
+        f"`{row.does}` -> {row.told}": None
         for block in used
         if block.language is Language.BASH
         for command in read_script(masked(block)).commands

@@ -11,6 +11,7 @@ from tree_sitter import Language, Node, Parser
 
 _WORDS = {"word", "number", "string", "raw_string", "ansi_c_string", "concatenation", "simple_expansion", "expansion", "command_substitution"}
 _SETS = {"variable_assignment", "for_statement"}
+_SQL_WORDS = {"BEGIN", "COMMIT", "ROLLBACK", "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "GRANT", "EXPLAIN", "VACUUM", "TRUNCATE"}
 _READS_INTO = {"read", "mapfile", "readarray", "export", "declare", "local", "typeset", "unset", "getopts", "printf"}
 
 
@@ -51,6 +52,11 @@ class Command:
     def arguments(self) -> tuple[str, ...]:
         """The words after the name."""
         return self.words[1:]
+
+    @property
+    def foreign(self) -> bool:
+        """True when bash knows no such command, whatever is installed: a line of SQL, of psql, or a setting."""
+        return self.name in _SQL_WORDS or self.name.startswith("\\") or self.arguments[:1] == ("=",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,7 +92,7 @@ def _carry_out(shell: Shell, queries: Queries, block: PlannedBlock, code: str) -
             variables = {**(_READ_ONLY if reads else {}), **block.variables, **secrets}
             ran = shell.run(code, variables=variables, within=block.within, meanwhile=teller.look)
     except Problem as problem:
-        problem.what = redact(problem.what)
+        problem.what = redact(f"line {block.line}: {problem.what}")
         raise
     _tell(ran, redact)
 

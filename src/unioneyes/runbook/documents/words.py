@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import zip_longest
 
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.units import parse_duration
@@ -37,7 +38,7 @@ def with_undos(blocks: Sequence[Block]) -> tuple[tuple[Block, Block | None], ...
     """Return the steps among `blocks` in their order, each with what takes it back: the next block of its language and heading, where it says so."""
     steps = [block for block in blocks if block.language is not None]
     found: list[tuple[Block, Block | None]] = []
-    for block, after in zip(steps, [*steps[1:], None], strict=True):
+    for block, after in zip_longest(steps, steps[1:]):
         if not is_undo(block):
             undo = after if after is not None and is_undo(after) and (after.heading, after.language) == (block.heading, block.language) else None
             found.append((block, undo))

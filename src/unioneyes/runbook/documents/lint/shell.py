@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from unioneyes.runbook.documents.equivalents import equivalent
 from unioneyes.runbook.documents.lint.finding import Finding, Rule, Severity, Typed, commands, scripts
@@ -96,7 +96,6 @@ KNOWN = Rule(
 )
 RULES = (NOT_BASH, INTERACTIVE, ENDLESS, CURL, GREP, PSQL, NOWHERE, COMMENT_ONLY, SECRET_SHOWN, READ_AGAIN, UNQUOTED, KNOWN)
 
-_SQL_WORDS = {"BEGIN", "COMMIT", "ROLLBACK", "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "GRANT", "EXPLAIN", "VACUUM", "TRUNCATE"}
 _TALKS = {"-c", "-f", "-l", "--command", "--file", "--list", "--version", "-V"}
 _SHELLS = {"bash", "sh", "zsh", "ash", "/bin/bash", "/bin/sh", "psql", "python", "python3", "mysql"}
 _EDITORS = {"vi", "vim", "nano", "emacs", "less", "more", "man", "ssh-keygen"}
@@ -135,10 +134,10 @@ def _given(block: Block) -> Iterator[Finding]:
 
 def _cannot(typed: Typed) -> Iterator[Finding]:
     command = typed.command
-    if command.name in _SQL_WORDS or command.name.startswith("\\"):
-        yield NOT_BASH.at(typed.line, what=f"`{command.name}` is SQL or psql's, and stands in a bash block: {NOT_BASH.wrong}", block=typed.block)
-    elif command.arguments[:1] == ("=",):
-        yield NOT_BASH.at(typed.line, what=f"`{command.name} = ...` is a setting of a file, not a command", block=typed.block)
+    if command.foreign:
+        setting = command.arguments[:1] == ("=",)
+        what = f"`{command.name} = ...` is a setting of a file, not a command" if setting else f"`{command.name}` is SQL or psql's: {NOT_BASH.wrong}"
+        yield NOT_BASH.at(typed.line, what=what, block=typed.block)
     if _waits(typed):
         yield INTERACTIVE.at(typed.line, what=f"`{typed.shown}`: {INTERACTIVE.wrong}", block=typed.block)
     follows = command.name in {"kubectl", "tail", "journalctl", "docker"} and any(word in {"-f", "--follow", "-w", "--watch"} for word in command.arguments)
@@ -160,6 +159,16 @@ def _waits(typed: Typed) -> bool:
     return command.name in _EDITORS
 
 
+def _names_database(words: Sequence[str]) -> bool:
+    """Return True when psql is told a database: by its option, or as its first word that belongs to no option."""
+    after_option = False
+    for word in words:
+        if word.startswith(("-d", "--dbname")) or (not after_option and not word.startswith("-")):
+            return True
+        after_option = re.fullmatch(r"-[hUpcfvoLPRFT]", word) is not None
+    return False
+
+
 def _misleads(typed: Typed) -> Iterator[Finding]:
     command = typed.command
     words = command.arguments
@@ -171,7 +180,7 @@ def _misleads(typed: Typed) -> Iterator[Finding]:
         fed = command.fed is not None or any(each.operator == "<" for each in command.redirects) or any(word in {"-f", "--file"} for word in words)
         if fed and "ON_ERROR_STOP" not in command.text:
             yield PSQL.at(typed.line, block=typed.block)
-        if not any(word in {"-d", "--dbname"} or word.startswith(("--dbname=", "postgres", "-d", "$")) for word in words):
+        if not _names_database(words):
             yield NOWHERE.at(typed.line, block=typed.block)
     secrets = [each.name for each in parameters_of((typed.block,)) if each.kind is Kind.SECRET and re.search(rf"\$\{{?{each.name}\b", command.text)]
     if secrets:
