@@ -76,10 +76,10 @@ class OwnRunbooks:
     def refresh(self) -> None:
         """Every Python file of the folder is loaded as it stands now; those that are broken are remembered as such."""
         with self._guard:
-            files = {path for path in self._files(".py") if not path.name.startswith("_")}
+            files = [path for path in self._files(".py") if not path.name.startswith("_")]
             for path in files:
                 self._load(path)
-            for gone in self._loaded.keys() - files:
+            for gone in self._loaded.keys() - set(files):
                 broken = OwnRunbookBroken(what=f"{gone} is gone", remedy="put it back, or forget it")
                 self._loaded[gone] = _Loaded(sha256="", names=self._loaded[gone].names, broken=broken)
 

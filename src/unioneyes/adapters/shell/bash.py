@@ -72,6 +72,8 @@ class BashShell:
         finally:
             _let_go(process)
             reader.join(_ENDS_WITHIN_SECONDS)
+            if process.stdout is not None and not reader.is_alive():  # what left its group by itself may hold the other end for ever
+                process.stdout.close()
         took = timedelta(seconds=time.monotonic() - began)
         if not in_time:
             raise BlockTookTooLong(
