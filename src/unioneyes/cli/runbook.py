@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -118,14 +119,16 @@ def _request(file: str, choice: Choice, where: Where, values: Mapping[str, str])
 
 def _by_name(named: str, where: Where) -> str:
     """Return the runbook that `named` is, or that its Python file registers. Raises: NoSuchRunbook."""
-    known = Api(where).get("runbooks", tuple[RunbookView, ...]).value
     path = find_file(named, where)
-    mine = [each for each in known if each.name == named or (path is not None and each.file == str(path.resolve()))]
+    if path is None:
+        return named  # the server knows whether there is one
+    known = Api(where).get("runbooks", tuple[RunbookView, ...]).value
+    mine = [each for each in known if each.file is not None and Path(each.file).resolve() == path.resolve()]
     if broken := [each.broken for each in mine if each.broken]:
         raise NoSuchRunbook(what=broken[0], remedy="correct the file; it is read again the next time")
     if len(mine) != 1:
-        own = ", ".join(each.name for each in (mine or known) if each.form is not Form.BUILT_IN or mine) or "none of your own"
-        what = f"{named} registers {len(mine)} runbooks" if mine else f"the server knows no runbook {named}"
+        own = ", ".join(each.name for each in (mine or known) if each.form is Form.PYTHON) or "there is none"
+        what = f"{path} registers {len(mine)} runbooks" if mine else f"{path} is not in the folder that the server loads its Python files from"
         raise NoSuchRunbook(what=what, remedy=f"name one of: {own}; ue runbook list")
     return mine[0].name
 
