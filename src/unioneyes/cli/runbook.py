@@ -104,6 +104,8 @@ def _request(file: str, choice: Choice, where: Where, values: Mapping[str, str])
     """Return which runbook is meant, and what is asked of it."""
     given: dict[str, JsonValue] = {**values}
     if not _document_named(file, where):
+        if choice.only or choice.start or choice.planned:
+            raise WrongSet(what="--only, --from and --planned are for documents", remedy="leave them out for a Python runbook")
         return _by_name(file, where), given
     path, content = read_file(file, where)
     document = read_document(content, path.name)
@@ -186,7 +188,7 @@ def _table(ink: Ink, runbooks: tuple[RunbookView, ...]) -> str:
 
 
 class WrongSet(BadInput):
-    """A value was given without its name."""
+    """What was chosen or set makes no sense for this runbook."""
 
 
 class ValueMissing(Refused):

@@ -92,6 +92,7 @@ def test_an_sql_block_leaves_open_what_looks_so(code: str, names: set[str]) -> N
         ("$API_TOKEN", ["@/run/secrets/token"], ["hunter22", "@token", "@"]),
         ("$RELEASE_URL", ["https://a.example/x?y=1"], ["ftp://a", "https://a b", "https://a$(x)"]),
         ("$REPLICAS", ["3"], ["three", "-3"]),
+        ("$NOTE", ["it's $(x)"], ["-rf", "--output=/etc/x", "two\nlines", ""]),
     ],
 )
 def test_a_value_is_held_to_what_its_name_says(spoken: str, right: list[str], wrong: list[str]) -> None:

@@ -36,14 +36,14 @@ _FORMS = {
     Kind.IDENTIFIER: (r"[A-Za-z_][A-Za-z0-9_]{0,62}", "a name of letters, digits and _"),
     Kind.VERSION: (r"v?[0-9]+(\.[0-9]+){0,3}([-+][A-Za-z0-9.-]+)?", "a version, such as 1.4.0"),
     Kind.ADDRESS: (r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/%&=?@:+,-]*)?", "an http or https address"),
-    Kind.EMAIL: (r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}", "an e-mail address"),
+    Kind.EMAIL: (r"[A-Za-z0-9][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+\.[A-Za-z]{2,}", "an e-mail address"),
     Kind.ID: (r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}", "an identifier: letters, digits, and _ . : @ -"),
     Kind.NAME: (r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?", "a name of letters, digits, and . _ -"),
     Kind.NUMBER: (r"[0-9]{1,18}", "digits"),
     Kind.DATE: (r"[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}", "a day"),
     Kind.MOMENT: (r"[0-9]{8}_[0-9]{6}", "a moment, such as 20260209_143000"),
     Kind.SECRET: (r"@/[^\x00-\x1f\x7f]{1,1000}", "a file that holds it, where the server runs: @/run/secrets/token"),
-    Kind.TEXT: (r"[^\x00-\x1f\x7f]{1,1000}", "one line"),
+    Kind.TEXT: (r"(?!-)[^\x00-\x1f\x7f]{1,1000}", "one line that does not begin with -: it would be taken for an option"),
 }
 _BARE = re.compile(r"[^\s*?\[\]\\~{}-][^\s*?\[\]\\{}]*")
 """What the shell leaves as one word where it stands outside quotes."""
@@ -116,7 +116,7 @@ class Parameter:
         if self.strict and not _PLAIN.fullmatch(value):
             return "of letters, digits, and _ . @ : + - alone: what it is put into is read as code once more"
         if self.bare and not _BARE.fullmatch(value):
-            return "without blanks and * ? [ ] { } \\, and not beginning with -: the document does not quote it"
+            return "without blanks and * ? [ ] { } \\: the document does not quote it"
         return None
 
 
