@@ -12,19 +12,24 @@ import os
 import re
 import stat
 import sys
+import time
 import traceback
 from dataclasses import dataclass, fields
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 
 from unioneyes.kernel.problems import BadInput, NotFound, Problem
+from unioneyes.kernel.units import format_duration
 from unioneyes.runbook.definition import Definition, definition, definitions, register_by
 from unioneyes.runbook.documents.lint.checks import lint
 from unioneyes.runbook.documents.lint.finding import Severity
 from unioneyes.runbook.documents.markdown import read_document
 from unioneyes.runbook.documents.parameters import parameters_of
 
+LOADED_WITHIN = timedelta(seconds=10)
+"""How long the folder's files may take to load before whoever asked goes on without them."""
 _NAME = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+")
 
 
@@ -68,34 +73,40 @@ class OwnRunbooks:
     """One folder, looked at whenever it is asked for."""
 
     def __init__(self, folder: Path) -> None:
-        """Load nothing yet; the folder need not be there."""
+        """Load nothing yet; the folder need not be there. What is registered already is built in."""
         self._folder = folder
+        self._built_in = frozenset(each.name for each in definitions())
         self._loaded: dict[Path, _Loaded] = {}
         self._guard = Lock()
+        self._loading: Thread | None = None
+        self._until = 0.0
 
     def refresh(self) -> None:
-        """Every Python file of the folder is loaded as it stands now; those that are broken are remembered as such."""
+        """Every Python file of the folder is loaded as it stands now; those that are broken are remembered as such.
+
+        A file that takes too long is left to itself, and named as broken until it has ended; nobody waits for it twice.
+        """
         with self._guard:
-            files = [path for path in self._files(".py") if not path.name.startswith("_")]
-            for path in files:
-                self._load(path)
-            for gone in self._loaded.keys() - set(files):
-                broken = OwnRunbookBroken(what=f"{gone} is gone", remedy="put it back, or forget it")
-                self._loaded[gone] = _Loaded(sha256="", names=self._loaded[gone].names, broken=broken)
+            if self._loading is None or not self._loading.is_alive():
+                self._until = time.monotonic() + LOADED_WITHIN.total_seconds()
+                self._loading = Thread(target=self._load_all, name="own-runbooks", daemon=True)
+                self._loading.start()
+            loading = self._loading
+        loading.join(max(0.0, self._until - time.monotonic()))
 
     def require(self, name: str) -> None:
-        """Return when the runbook called `name` is no own one, or its file is sound. Raises: OwnRunbookBroken, with the line."""
+        """Return when the runbook called `name` is built in, or its file is sound. Raises: OwnRunbookBroken, with the line."""
+        if name in self._built_in:
+            return  # a rollback waits for nobody's file
         self.refresh()
-        with self._guard:
-            broken = [loaded.broken for loaded in self._loaded.values() if name in loaded.names and loaded.broken is not None]
+        broken = [loaded.broken for loaded in self._files_loaded().values() if name in loaded.names and loaded.broken is not None]
         if broken:
             raise broken[0]
 
     def all(self) -> tuple[RunbookView, ...]:
         """Return the own runbooks, then the built-in ones."""
         self.refresh()
-        with self._guard:
-            files = dict(self._loaded)
+        files = self._files_loaded()
         own = {name: path for path, loaded in files.items() for name in loaded.names if loaded.broken is None}
         named = frozenset[str]().union(*(loaded.names for loaded in files.values()))
         broken = [_broken_view(path, loaded.broken) for path, loaded in sorted(files.items()) if loaded.broken is not None and path.exists()]
@@ -106,8 +117,27 @@ class OwnRunbooks:
             *(_view(each, Form.BUILT_IN, None) for each in definitions() if each.name not in named),
         )
 
+    def _load_all(self) -> None:
+        files = [path for path in self._files(".py") if not path.name.startswith("_")]
+        for path in files:
+            self._load(path)
+        for gone in self._files_loaded().keys() - set(files):
+            broken = OwnRunbookBroken(what=f"{gone} is gone", remedy="put it back, or forget it")
+            self._note(gone, _Loaded(sha256="", names=self._loaded[gone].names, broken=broken))
+
     def _files(self, suffix: str) -> list[Path]:
-        return sorted(path for path in self._folder.glob(f"*{suffix}") if path.is_file()) if self._folder.is_dir() else []
+        try:
+            return sorted(path for path in self._folder.glob(f"*{suffix}") if path.is_file())
+        except OSError:
+            return []  # a folder that can't be read has none, and keeps nobody else's runbook from running
+
+    def _files_loaded(self) -> dict[Path, _Loaded]:
+        with self._guard:
+            return dict(self._loaded)
+
+    def _note(self, path: Path, loaded: _Loaded) -> None:
+        with self._guard:
+            self._loaded[path] = loaded
 
     def _load(self, path: Path) -> None:
         before = self._loaded.get(path)
@@ -119,18 +149,19 @@ class OwnRunbooks:
             if before is not None and before.sha256 == sha256:
                 return
         except OSError as error:
-            self._loaded[path] = _Loaded(sha256="", names=names, broken=_broken(path, f"it can't be read: {error.strerror}"))
+            self._note(path, _Loaded(sha256="", names=names, broken=_broken(path, f"it can't be read: {error.strerror}")))
             return
         except OwnRunbookBroken as problem:
-            self._loaded[path] = _Loaded(sha256="", names=names, broken=problem)
+            self._note(path, _Loaded(sha256="", names=names, broken=problem))
             return
+        self._note(path, _Loaded(sha256="", names=names, broken=_broken(path, f"it takes longer than {format_duration(LOADED_WITHIN)} to load")))
         try:
             registered = register_by(lambda: _execute(path, code), again=names)
         except (OwnRunbookBroken, Problem) as problem:
             broken = problem if isinstance(problem, OwnRunbookBroken) else _broken(path, problem.what)
-            self._loaded[path] = _Loaded(sha256=sha256, names=names, broken=broken)
+            self._note(path, _Loaded(sha256=sha256, names=names, broken=broken))
         else:
-            self._loaded[path] = _Loaded(sha256=sha256, names=registered, broken=None)
+            self._note(path, _Loaded(sha256=sha256, names=registered, broken=None))
 
 
 def _execute(path: Path, code: bytes) -> None:

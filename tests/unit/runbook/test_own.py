@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.stack import eventually
 from unioneyes.runbook.definition import UnknownRunbook, _registry, definition, definitions, takes_over
 from unioneyes.runbook.own import Form, OwnRunbookBroken, OwnRunbooks, RunbookView
 
@@ -146,6 +149,33 @@ def test_a_file_that_anybody_could_write_is_not_run(folder: Path) -> None:
     path.chmod(0o600)
     own.require("own.greet-f")
     assert definition("own.greet-f").chapter == "Ours"
+
+
+def test_a_file_that_does_not_come_to_its_end_keeps_nobody_waiting(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unioneyes.runbook.own.LOADED_WITHIN", timedelta(seconds=0.2))
+    own = OwnRunbooks(folder)
+    path = folder / "slow.py"
+    waits = f"import time\nfrom pathlib import Path\nwhile not Path({str(folder / 'go')!r}).exists():\n    time.sleep(0.02)\n"
+    path.write_text(greeting("own.greet-g").replace("from __future__ import annotations\n", f"from __future__ import annotations\n{waits}"))
+    began = time.monotonic()
+    assert "takes longer than 200 ms to load" in (of(folder, own)["slow.py"].broken or "")
+    own.require("own.greet-g")  # the engine knows no such runbook yet, and says so
+    assert time.monotonic() - began < 5
+    (folder / "go").touch()
+    assert eventually(lambda: "own.greet-g" in of(folder, own))
+
+
+def test_a_built_in_runbook_waits_for_no_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "early.py").write_text(greeting("own.greet-h"))
+    OwnRunbooks(folder).refresh()
+    own = OwnRunbooks(folder)  # for it, what is there already is built in
+    monkeypatch.setattr(own, "refresh", lambda: pytest.fail("it looked at the folder"))
+    own.require("own.greet-h")
+
+
+def test_a_folder_that_can_not_be_read_has_none(folder: Path) -> None:
+    (folder / "file").touch()
+    assert of(folder, OwnRunbooks(folder / "file" / "below")) == {}
 
 
 def test_documents_are_listed_with_what_they_ask_for_and_what_is_wrong(folder: Path) -> None:
