@@ -46,7 +46,7 @@ class Sure:
     """What a person types before something is done that can't be brought back; --yes never suffices."""
 
     confirm: str | None = None
-    """Name of the database, where the plan can't be undone; asked for when not given."""
+    """The name that the plan asks for, where it can't be undone: the database's, or the environment's; asked for when not given."""
 
 
 LAUNCH = Launch()

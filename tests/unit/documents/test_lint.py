@@ -178,3 +178,10 @@ def test_sarif_names_every_finding_with_its_line_and_its_rule(requirement: Docum
 def test_sarif_suppresses_what_the_document_accepts() -> None:
     accepted = read_document(b"<!-- ue: accept never-ends: why -->\n```bash\nwatch date\n```\n", "a.md")
     assert '"suppressions": [{"kind": "inSource", "justification": "why"}]' in json.dumps(sarif(lint(accepted), "a.md"))
+
+
+@pytest.mark.timeout(60)
+def test_a_large_document_is_read_to_its_end() -> None:
+    assert "unquoted-parameter" in bash("psql -h $HOST_A -d d -c \"SELECT '$X'\" | grep ERROR\n" * 2000)
+    assert sql("SELECT '$X', [query] FROM t;\n" * 2000) == set()
+    assert "not-bash" in bash("$(" * 3000)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from unioneyes.runbook.documents.model import Block, Language
 from unioneyes.runbook.documents.shell import read_script
@@ -122,12 +123,11 @@ class Parameter:
 
 def parameters_of(blocks: Iterable[Block]) -> tuple[Parameter, ...]:
     """Return what `blocks` leave open, in the order in which they first name it."""
-    found: dict[str, Parameter] = {}
+    found: dict[str, list[Parameter]] = {}
     for block in blocks:
-        for parameter in _in_block(block):
-            known = found.get(parameter.name)
-            found[parameter.name] = parameter if known is None else _joined(known, parameter)
-    return tuple(found.values())
+        for parameter in _of_block(block):
+            found.setdefault(parameter.name, []).append(parameter)
+    return tuple(_joined(places) for places in found.values())
 
 
 def masked(block: Block) -> str:
@@ -155,7 +155,13 @@ def filled(block: Block, values: Mapping[str, str], known: Mapping[str, Paramete
 
 def shell_variables(block: Block) -> frozenset[str]:
     """Return the variables that a bash block takes from its environment."""
-    return frozenset(parameter.name for parameter in _in_block(block) if parameter.spoken.startswith("$")) if block.language is Language.BASH else frozenset()
+    return frozenset(parameter.name for parameter in _of_block(block) if parameter.spoken.startswith("$")) if block.language is Language.BASH else frozenset()
+
+
+@lru_cache(maxsize=512)
+def _of_block(block: Block) -> tuple[Parameter, ...]:
+    """Return every place of the block that is left open, each as a parameter of its own."""
+    return tuple(_in_block(block))
 
 
 def _in_block(block: Block) -> Iterator[Parameter]:
@@ -185,13 +191,14 @@ def _variable(name: str, spoken: str, line: int) -> Parameter:
     return Parameter(name=name, spoken=spoken, kind=kind, lines=(line,))
 
 
-def _joined(one: Parameter, other: Parameter) -> Parameter:
+def _joined(places: Sequence[Parameter]) -> Parameter:
+    """Return the one parameter that all these places name."""
     return replace(
-        one,
-        lines=tuple(sorted({*one.lines, *other.lines})),
-        bare=one.bare or other.bare,
-        strict=one.strict or other.strict,
-        optional=one.optional and other.optional,
+        places[0],
+        lines=tuple(sorted({line for place in places for line in place.lines})),
+        bare=any(place.bare for place in places),
+        strict=any(place.strict for place in places),
+        optional=all(place.optional for place in places),
     )
 
 

@@ -94,7 +94,7 @@ class Script:
     """The first line that is no bash; None when all is."""
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=512)
 def read_script(code: str) -> Script:
     """Return what the block does."""
     root = Parser(_bash()).parse(code.encode()).root_node
@@ -115,10 +115,13 @@ def _bash() -> Language:
     return Language(tree_sitter_bash.language())
 
 
-def _all(node: Node) -> Iterator[Node]:
-    yield node
-    for child in node.children:
-        yield from _all(child)
+def _all(root: Node) -> Iterator[Node]:
+    """Yield every node in the order of the text, however deeply it is nested."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting += reversed(node.children)
 
 
 def _command(node: Node) -> Command:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 _TOKEN = re.compile(
     r"""
@@ -87,7 +89,9 @@ class Span:
 
 def place_of(code: str, at: int) -> Place:
     """Return where the character `at` stands."""
-    return next((span.place for span in _spans(code) if span.start <= at < span.end), Place.CODE)
+    spans = _spans(code)
+    before = bisect_right(spans, at, key=lambda span: span.start) - 1
+    return spans[before].place if before >= 0 and at < spans[before].end else Place.CODE
 
 
 def unended_at(code: str) -> int | None:
@@ -108,7 +112,12 @@ def read_statements(code: str) -> tuple[Statement, ...]:
     return tuple(found)
 
 
-def _spans(code: str) -> Iterator[Span]:
+@lru_cache(maxsize=64)
+def _spans(code: str) -> tuple[Span, ...]:
+    return tuple(_found_spans(code))
+
+
+def _found_spans(code: str) -> Iterator[Span]:
     at = 0
     while (found := _TOKEN.search(code, at)) is not None:
         place = Place.COMMENT if found["comment"] or found["nested"] else Place.UNENDED if found["unended"] else Place.LITERAL

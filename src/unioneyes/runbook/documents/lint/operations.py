@@ -84,7 +84,7 @@ def _secured(typed: Typed) -> Iterator[Finding]:
         yield SECRET_GAP.at(typed.line, block=typed.block)
     if re.search(r"nginx\b.*-s reload", command.text):
         yield NGINX.at(typed.line, block=typed.block)
-    if command.name == "psql" and any(_ERASES.search(before.text) for before in typed.before) and _BY_ID.search(command.text):
+    if command.name == "psql" and _BY_ID.search(command.text) and any(_ERASES.search(before.text) for before in typed.before):
         yield ERASURE.at(typed.line, block=typed.block)
 
 

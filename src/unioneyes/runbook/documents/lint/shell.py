@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from unioneyes.runbook.documents.equivalents import equivalent
 from unioneyes.runbook.documents.lint.finding import Finding, Rule, Severity, Typed, commands, scripts
@@ -159,6 +160,11 @@ def _waits(typed: Typed) -> bool:
     return command.name in _EDITORS
 
 
+@lru_cache(maxsize=256)
+def _secrets_of(block: Block) -> tuple[str, ...]:
+    return tuple(parameter.name for parameter in parameters_of((block,)) if parameter.kind is Kind.SECRET)
+
+
 def _names_database(words: Sequence[str]) -> bool:
     """Return True when psql is told a database: by its option, or as its first word that belongs to no option."""
     after_option = False
@@ -182,6 +188,6 @@ def _misleads(typed: Typed) -> Iterator[Finding]:
             yield PSQL.at(typed.line, block=typed.block)
         if not _names_database(words):
             yield NOWHERE.at(typed.line, block=typed.block)
-    secrets = [each.name for each in parameters_of((typed.block,)) if each.kind is Kind.SECRET and re.search(rf"\$\{{?{each.name}\b", command.text)]
+    secrets = [name for name in _secrets_of(typed.block) if re.search(rf"\$\{{?{name}\b", command.text)]
     if secrets:
         yield SECRET_SHOWN.at(typed.line, what=f"${secrets[0]}: {SECRET_SHOWN.wrong}", block=typed.block)
