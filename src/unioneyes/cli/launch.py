@@ -46,7 +46,7 @@ class Sure:
     """What a person types before something is done that can't be brought back; --yes never suffices."""
 
     confirm: str | None = None
-    """Name of the database, where the plan can't be undone; asked for when not given."""
+    """The name that the plan asks for, where it can't be undone: the database's, or the environment's; asked for when not given."""
 
 
 LAUNCH = Launch()
@@ -56,9 +56,9 @@ SURE = Sure()
 def launch(runbook: str, request: object, how: Launch, where: Where, output: Output, *, sure: Sure | None = None) -> ExitCode:
     """The run has ended, or was left alone; the exit code says how it stands. Give `sure` for a runbook whose plan may be irreversible."""
     api = Api(where)
-    asked: JsonValue = TypeAdapter(type(request)).dump_python(request, mode="json")
+    asked: JsonValue = request if isinstance(request, dict) else TypeAdapter(type(request)).dump_python(request, mode="json")
     if how.dry_run:
-        return _plan(api, runbook, asked, output)
+        return show_plan(api, runbook, asked, output)
     started = api.start(runbook, asked, park=how.park, confirm=_confirmed(api, runbook, asked, how, sure))
     if how.detach:
         result(output, started.document, lambda ink: run_text(ink, started.value))
@@ -80,7 +80,7 @@ def _confirmed(api: Api, runbook: str, asked: JsonValue, how: Launch, sure: Sure
     return None
 
 
-def _plan(api: Api, runbook: str, asked: JsonValue, output: Output) -> ExitCode:
+def show_plan(api: Api, runbook: str, asked: JsonValue, output: Output) -> ExitCode:
     """Show what a run would do; say what refuses its start now. Nothing is changed."""
     plan = api.plan(runbook, asked)
     held = api.lock()

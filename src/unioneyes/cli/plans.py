@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from unioneyes.cli.asked import asked_lines, shown_lines
 from unioneyes.cli.output import Cell, Ink, facts, table
 from unioneyes.kernel.status import Tone
 from unioneyes.ports.checklist import Gate, GateState
@@ -48,9 +49,11 @@ def _lines(ink: Ink, plan: PlanView) -> Iterator[str]:
     if plan.readings:
         yield f"\n{ink.bold('Seen now')} (checked again at the start)"
         yield facts(ink, ((reading.name, reading.value) for reading in plan.readings), indent="  ")
+    yield from asked_lines(ink, plan.details)
     yield f"\n{ink.bold('Steps')}"
     for number, step in enumerate(plan.steps, start=1):
         yield from _step(ink, number, step)
+    yield from shown_lines(ink, plan.details)
     yield ink.quiet("\nNothing was changed.")
 
 

@@ -17,6 +17,7 @@ from unioneyes.operations.deployment.model import Figures, Receipt, VerifyResult
 from unioneyes.operations.rollback.model import Afterwards, MigrationsTakenBack, ReleaseRolledBack, Restored
 from unioneyes.ports.database import Loss
 from unioneyes.ports.runs import RolledBack
+from unioneyes.runbook.documents.plan import DocumentRun
 from unioneyes.runbook.views import EntryKind, JournalEntry
 
 LEDGER_ROWS = 5
@@ -125,6 +126,17 @@ def rolled_back_text(ink: Ink, done: RolledBack) -> str:
     )
 
 
+def document_text(ink: Ink, done: DocumentRun) -> str:
+    """Return what a document shows for itself; what its blocks printed stands in the run's journal."""
+    return facts(ink, (("document", done.document), ("sha256", done.sha256), ("blocks", f"{done.blocks} ended well")))
+
+
+def outputs_text(ink: Ink, runbook: str, journal: Sequence[JournalEntry]) -> str:
+    """Return what a document's blocks printed, one after another; empty for every other runbook."""
+    told = [(entry.step or "", entry.data.get("output")) for entry in journal if runbook.startswith("document.") and entry.data.get("output")]
+    return "\n\n".join(f"{ink.bold(step)}\n{output}" for step, output in told)
+
+
 def verify_text(ink: Ink, verified: VerifyResult) -> str:
     """Return a verification, line by line."""
     return f"{verified.version} on {verified.colour}\n{gates_table(ink, verified.checks)}"
@@ -201,6 +213,8 @@ def _requests(ink: Ink, receipt: Receipt) -> str:
 _SHOWN: Mapping[str, Callable[[Ink, JsonValue, JsonValue], str]] = {
     "deployment.start": lambda ink, result, request: receipt_text(ink, TypeAdapter(Receipt).validate_python(result), bake=_bake(request)),
     "deployment.verify": lambda ink, result, _: verify_text(ink, TypeAdapter(VerifyResult).validate_python(result)),
+    "document.read": lambda ink, result, _: document_text(ink, TypeAdapter(DocumentRun).validate_python(result)),
+    "document.run": lambda ink, result, _: document_text(ink, TypeAdapter(DocumentRun).validate_python(result)),
     "rollback.migration": lambda ink, result, _: taken_back_text(ink, TypeAdapter(MigrationsTakenBack).validate_python(result)),
     "rollback.release": lambda ink, result, _: release_rolled_back_text(ink, TypeAdapter(ReleaseRolledBack).validate_python(result)),
     "rollback.restore": lambda ink, result, _: restored_text(ink, TypeAdapter(Restored).validate_python(result)),

@@ -10,11 +10,14 @@ from pydantic import JsonValue
 
 from unioneyes.cli.options import Where
 from unioneyes.cli.output import Ink, facts, status_cell, table
-from unioneyes.cli.receipts import ledger_text, result_text
+from unioneyes.cli.receipts import ledger_text, outputs_text, result_text
 from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_duration
 from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, RunView
+
+LONGEST_VALUE = 200
+"""Characters of a request's value that are shown; a reason fits."""
 
 
 def runs_table(ink: Ink, runs: Sequence[RunView]) -> str:
@@ -43,14 +46,21 @@ def run_text(ink: Ink, run: RunView, journal: Sequence[JournalEntry] = ()) -> st
         ),
     )
     shown = result_text(ink, run.runbook, run.result, request=run.request)
-    ledger = ledger_text(ink, journal)
+    ledger = ledger_text(ink, journal) or outputs_text(ink, run.runbook, journal)
     return "\n".join(part for part in (ink.bold(run.summary), told, f"\n{shown}" if shown else "", f"\n{ledger}" if ledger else "") if part)
 
 
 def request_text(request: JsonValue) -> str:
     """Return what was asked for, in one line: only what was said."""
-    said = {name: value for name, value in request.items() if value not in (None, False, [])} if isinstance(request, dict) else {}
-    return ", ".join(f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in said.items())
+    said = {name: value for name, value in request.items() if value not in (None, False, [], {})} if isinstance(request, dict) else {}
+    return ", ".join(f"{name}={_in_short(value)}" for name, value in said.items())
+
+
+def _in_short(value: JsonValue) -> str:
+    """Return a value in one line; a whole document by its size."""
+    if isinstance(value, str):
+        return value if len(value) <= LONGEST_VALUE and "\n" not in value else f"({len(value):,} characters)"
+    return json.dumps(value)
 
 
 def took(run: RunView) -> str:

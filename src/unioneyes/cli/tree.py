@@ -35,6 +35,7 @@ NOUNS = {
     "freeze": "Freezes: when nothing is deployed",
     "token": "Tokens: who may come in, and as what",
     "whoami": "Who you are to the server",
+    "runbook": "Runbooks: your own documents and Python files, run like the built-in ones",
     "rehearse": "Rehearsals: the runbooks for real, on the embedded stack, with faults",
     "serve": "The server: API, console and worker",
 }
@@ -71,6 +72,10 @@ VERBS = (
     Verb("token list", "", "token:list_tokens", "List the tokens, newest first: who holds them, as what, until when, and when they were last used."),
     Verb("token revoke", "NAME", "token:revoke", "Let nobody in any more by a token, from the next request on."),
     Verb("whoami", "", "token:whoami", "Show who you are to the server, and what you may do."),
+    Verb("runbook list", "", "runbook:list_runbooks", "List the runbooks: your own, broken ones with their line, and the built-in ones."),
+    Verb("runbook lint", "FILE", "lint:lint_document", "Find what is dangerous or meaningless in a document; needs no server."),
+    Verb("runbook plan", "FILE", "runbook:plan", "Show every step of a runbook: its exact command, what is missing, and what will be asked."),
+    Verb("runbook run", "FILE", "runbook:run", "Run a document's blocks, or a Python runbook, with plan, journal and gates."),
     Verb("rehearse demo", "", "rehearse:demo", "Show the main job: deploy under load, then roll a faulty release back."),
     Verb("rehearse faults", "", "rehearse:faults", "Roll out every faulty release and measure the time from fault to good."),
     Verb("serve", "", "serve:serve", "Serve the API, the console and the worker until told to stop."),

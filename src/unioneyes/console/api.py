@@ -32,6 +32,7 @@ from unioneyes.ports.releases import Release
 from unioneyes.ports.service import SmokeReport
 from unioneyes.ports.traffic import Counters, TrafficView
 from unioneyes.runbook.definition import definition
+from unioneyes.runbook.own import RunbookView
 from unioneyes.runbook.views import Decision, EntryKind, Freezes, JournalEntry, LineStop, LockView, Myself, PlanView, RunView, TokenMade, TokenView
 
 VERSION = "v1"
@@ -132,6 +133,7 @@ def start_run(body: StartRun, control: Parts, by: Reader) -> Response:
     """Start a run; with `dry_run`, return its plan and change nothing."""
     if isinstance(reason := body.request.get("reason"), str):
         usable(reason)
+    control.own.require(body.runbook)
     request: JsonValue = dict(body.request)
     if body.dry_run:
         return VersionedJson(jsonable_encoder(control.engine.plan(body.runbook, request)), status.HTTP_200_OK)
@@ -209,6 +211,13 @@ def decide_run(run_id: str, body: Decide, control: Parts, by: Reader) -> RunView
     """Let a parked run go on."""
     by.require(definition(control.engine.run(run_id).runbook).right)
     return control.engine.decide(run_id, body.decision, by=by.name, reason=usable(body.reason))
+
+
+@router.get("/runbooks")
+def list_runbooks(control: Parts, by: Reader) -> tuple[RunbookView, ...]:
+    """Return every runbook: the project's own, those of its files that are broken, and the built-in ones."""
+    del by
+    return control.own.all()
 
 
 @router.get("/lock")

@@ -23,6 +23,7 @@ from unioneyes.ports.environment import Environment
 from unioneyes.ports.replicas import Replica, incumbent
 from unioneyes.ports.traffic import Colour, TrafficView
 from unioneyes.runbook.engine import Engine
+from unioneyes.runbook.own import OwnRunbooks
 from unioneyes.runbook.views import RunView
 
 _DEPLOYMENTS = 20
@@ -39,6 +40,7 @@ class Control:
     environment: Environment
     journals: Journals
     sampler: Sampler
+    own: OwnRunbooks
     token: SecretStr
     """Opens the API and the console."""
     hosts: frozenset[str]

@@ -18,7 +18,8 @@ import unioneyes.operations.deployment.runbook
 import unioneyes.operations.rollback.migration
 import unioneyes.operations.rollback.release
 import unioneyes.operations.rollback.restore
-import unioneyes.operations.rollback.runbook  # noqa: F401 - importing a chapter's flow registers its runbooks
+import unioneyes.operations.rollback.runbook
+import unioneyes.runbook.documents.runbook  # noqa: F401 - importing a flow registers its runbooks
 from unioneyes.console.app import build_app
 from unioneyes.console.control import Control
 from unioneyes.console.journals import Journals
@@ -29,6 +30,7 @@ from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.problems import ExitCode, Problem
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.runbook.engine import Engine
+from unioneyes.runbook.own import OwnRunbooks
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +87,8 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
     """Worker and sampler run."""
     engine = Engine(database_url=opened.control_database_url, environment=opened.environment, redactor=opened.redactor)
     sampler = Sampler(opened.environment.traffic)
+    own = OwnRunbooks(opened.runbooks)
+    own.refresh()  # before a run of one of them is taken up
     engine.launch()
     sampler.start()
     try:
@@ -93,6 +97,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
             environment=opened.environment,
             journals=Journals(engine),
             sampler=sampler,
+            own=own,
             token=opened.api_token,
             hosts=LOOPBACK_NAMES | {opened.control_host},
         )

@@ -42,6 +42,18 @@ def locate(name: str, home: Path | None = None) -> ControlAddress:
     return control_address(folder)
 
 
+def own_runbooks(name: str, home: Path | None = None) -> Path:
+    """Return the folder of the project's own runbooks, as the environment's file names it; it need not be there. Starts nothing.
+
+    Raises: UnknownEnvironment, SettingsRefused.
+    """
+    folder = home_of(name, home)
+    from unioneyes.environments.folders import runbooks_folder  # noqa: PLC0415 - `ue --help` pays nothing for it
+    from unioneyes.environments.settings import read_settings  # noqa: PLC0415 - the same
+
+    return runbooks_folder(read_settings(folder / "environment.toml"))
+
+
 def open_environment(name: str, home: Path | None = None) -> OpenedEnvironment:
     """Return the environment with all its adapters built; nothing is started.
 

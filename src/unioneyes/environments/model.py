@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -28,5 +29,7 @@ class OpenedEnvironment:
     control_host: str
     control_port: int
     api_token: SecretStr
+    runbooks: Path
+    """The folder of the project's own runbooks; it need not be there."""
     redactor: Redactor
     """Knows every secret of the environment."""

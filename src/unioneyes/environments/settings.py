@@ -76,6 +76,13 @@ class SourceSettings(_Section):
     """The work tree whose version the checklist verifies; that of this program when not given."""
 
 
+class RunbookSettings(_Section):
+    """`[runbooks]`: the project's own."""
+
+    folder: Annotated[str, StringConstraints(pattern=r"^(/|~/)")]
+    """Where they stand: Markdown documents, and Python files, which the server loads; `runbooks/` in the source's folder when not given."""
+
+
 class StagingSettings(_Section):
     """`[staging]`: where a release was tried before."""
 
@@ -98,6 +105,7 @@ class EnvironmentSettings(_Section):
     service: ServiceSettings = ServiceSettings()
     control: ControlSettings = ControlSettings()
     source: SourceSettings | None = None
+    runbooks: RunbookSettings | None = None
     staging: StagingSettings | None = None
     incidents: IncidentSettings = IncidentSettings()
     waivers: dict[str, Text] = Field(default_factory=dict)

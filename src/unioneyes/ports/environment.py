@@ -10,9 +10,11 @@ from unioneyes.ports.checklist import Checklist
 from unioneyes.ports.database import Backups, Migrations, Restores
 from unioneyes.ports.documents import Documents
 from unioneyes.ports.notifier import Notifier
+from unioneyes.ports.queries import Queries
 from unioneyes.ports.releases import Releases
 from unioneyes.ports.replicas import Replicas
 from unioneyes.ports.service import Service
+from unioneyes.ports.shell import Shell
 from unioneyes.ports.traffic import Traffic
 
 
@@ -63,3 +65,5 @@ class Environment:
     restores: Restores
     notifier: Notifier
     documents: Documents
+    shell: Shell
+    queries: Queries

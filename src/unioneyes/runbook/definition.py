@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from threading import Lock
 from typing import Protocol, TypeVar, cast, get_type_hints, runtime_checkable
 
 from unioneyes.kernel.access import Right
-from unioneyes.kernel.problems import NotFound
+from unioneyes.kernel.problems import NotFound, Refused
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.plan import Plan
@@ -80,6 +81,7 @@ class Definition:
 
 
 _registry: dict[str, Definition] = {}
+_guard = Lock()
 
 
 class _Register(Protocol):
@@ -119,12 +121,44 @@ def _account(made: Accounts[Plan, object]) -> Callable[[Environment, Plan, RunSt
     return lambda env, plan, ends_as: made.account(env, plan, ends_as=ends_as)
 
 
+def register_by(load: Callable[[], object], *, again: frozenset[str] = frozenset()) -> frozenset[str]:
+    """Return the names that `load` registered; of those that stand, only `again` may be registered anew. Whatever it raises, nothing has changed.
+
+    Raises: NameTaken, and what `load` raises.
+    """
+    with _guard:
+        before = dict(_registry)
+        try:
+            load()
+            _refuse_taken(before, again)
+        except BaseException:
+            for name in list(_registry):
+                if name in before:
+                    _registry[name] = before[name]
+                else:
+                    del _registry[name]
+            raise
+        return frozenset(name for name, made in _registry.items() if before.get(name) is not made)
+
+
+def _refuse_taken(before: Mapping[str, Definition], again: frozenset[str]) -> None:
+    taken = sorted(name for name, known in before.items() if _registry[name] is not known and name not in again)
+    if taken:
+        raise NameTaken(what=f"there is a runbook called {', '.join(taken)} already", remedy="give it another name")
+
+
 def definition(name: str) -> Definition:
     """Return the runbook called `name`. Raises: UnknownRunbook."""
     try:
         return _registry[name]
     except KeyError:
         raise UnknownRunbook(what=f"there is no runbook called {name!r}", remedy=f"one of: {', '.join(sorted(_registry))}") from None
+
+
+def takes_over(name: str) -> bool:
+    """Return True when the runbook takes the service over. One that is no more, such as an own one whose file was removed, does not."""
+    known = _registry.get(name)
+    return known is not None and known.takes_over
 
 
 def definitions() -> tuple[Definition, ...]:
@@ -142,6 +176,10 @@ def run_child(runbook: str, request: object, result: type[ChildT]) -> ChildT:
         message = f"{runbook} returned {type(returned).__name__}, not {result.__name__}"
         raise TypeError(message)
     return returned
+
+
+class NameTaken(Refused):
+    """Two runbooks have one name."""
 
 
 class UnknownRunbook(NotFound):

@@ -25,7 +25,7 @@ from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.codec import decode, encode, keep_problem, problem_json, recall_problem, redacted
-from unioneyes.runbook.definition import Definition, definition
+from unioneyes.runbook.definition import Definition, definition, takes_over
 from unioneyes.runbook.durable import Durable
 from unioneyes.runbook.outcome import Decided, Outcome, Raised, Returned, Stopped, keep, recall
 from unioneyes.runbook.plan import Effect
@@ -583,7 +583,7 @@ class Execution:
 
 def may_supersede(theirs: Definition, holder: str) -> bool:
     """Return True when a run of `theirs` may take the service from a run of the runbook called `holder`. A rollback under way is left to its end."""
-    return theirs.takes_over and not definition(holder).takes_over
+    return theirs.takes_over and not takes_over(holder)
 
 
 def _may_have_changed(outcome: Outcome) -> bool:

@@ -7,7 +7,7 @@ from threading import Event, Thread
 from time import monotonic
 
 from unioneyes.kernel.problems import Problem
-from unioneyes.runbook.definition import definition
+from unioneyes.runbook.definition import takes_over
 from unioneyes.runbook.durable import Durable
 from unioneyes.runbook.liveness import Liveness
 from unioneyes.runbook.problems import ExecutorGaveUp
@@ -62,7 +62,7 @@ class Sweeper:
             self._revive_stuck()
             self._end_dropped()
         for run_id, runbook in self._runs.not_enqueued():
-            self._durable.enqueue(run_id, urgent=definition(runbook).takes_over)
+            self._durable.enqueue(run_id, urgent=takes_over(runbook))
             self._runs.mark_enqueued(run_id)
 
     def _revive_stuck(self) -> None:

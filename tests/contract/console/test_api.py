@@ -20,7 +20,7 @@ from unioneyes.runbook.views import JournalEntry, PlanView, RunView
 
 pytestmark = pytest.mark.stack
 
-ROUTES = ["/environment", "/runs", "/lock", "/releases", "/traffic", "/rollback/options", "/deployments", "/deployments/current"]
+ROUTES = ["/environment", "/runbooks", "/runs", "/lock", "/releases", "/traffic", "/rollback/options", "/deployments", "/deployments/current"]
 
 
 @pytest.fixture(scope="module")

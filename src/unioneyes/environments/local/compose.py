@@ -9,17 +9,19 @@ from unioneyes.adapters.git import ReleaseChecklist
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OWNER
 from unioneyes.adapters.postgres.migrations import DrizzleMigrations
+from unioneyes.adapters.postgres.queries import OperatedQueries
 from unioneyes.adapters.postgres.restores import RestoresBeside
 from unioneyes.adapters.postgres.server import SUPERUSER
 from unioneyes.adapters.service import HttpService, SyntheticMember
+from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.slack import SlackNotifier
 from unioneyes.claims.releases import Catalogue, migration_folders, newest_migration
+from unioneyes.environments.folders import runbooks_folder, source_folder
 from unioneyes.environments.local.parts import build_replicas, build_traffic
 from unioneyes.environments.local.ports import HOST
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import OpenedEnvironment
 from unioneyes.environments.policy import freeze_windows, waivers
-from unioneyes.kernel.project import project_path
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment, Facts
 
@@ -33,6 +35,7 @@ def compose(home: Path) -> OpenedEnvironment:
         control_host=HOST,
         control_port=stack.ports.control,
         api_token=stack.secrets.api_token,
+        runbooks=runbooks_folder(stack.settings),
         redactor=Redactor(stack.secrets.values()),
     )
 
@@ -62,7 +65,7 @@ def build_environment(stack: Stack) -> Environment:
         ),
         releases=catalogue,
         checklist=ReleaseChecklist(
-            folder=Path(stack.settings.source.folder).expanduser() if stack.settings.source else project_path("."),
+            folder=source_folder(stack.settings),
             staging_url=stack.settings.staging.url if stack.settings.staging else None,
             waivers=waivers("local", stack.settings),
             windows=freeze_windows("local"),
@@ -91,4 +94,6 @@ def build_environment(stack: Stack) -> Environment:
         ),
         notifier=SlackNotifier(token=stack.secrets.slack_token, base_url=stack.slack_url),
         documents=MarkdownFolder(stack.layout.documents),
+        shell=BashShell(folder=source_folder(stack.settings), points_at={"UE_ENV": "local", "UE_HOME": str(stack.layout.home)}),
+        queries=OperatedQueries(database_url=stack.database_url(OWNER)),
     )

@@ -1,0 +1,24 @@
+"""SQL on the operated database, for the blocks of people's own runbooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Protocol
+
+from unioneyes.ports.shell import Ran
+
+
+class Queries(Protocol):
+    """Runs SQL as the owner of the schema."""
+
+    def describe(self) -> str:
+        """Return the command that a person would type to get there: `psql postgresql://...`, without a password."""
+
+    def run(self, text: str, *, read_only: bool, within: timedelta, meanwhile: Callable[[], None]) -> Ran:
+        """All statements of `text` were done, or none: they are one transaction, unless they begin and end their own.
+
+        With `read_only`, PostgreSQL refuses whatever would change something. No statement runs, or waits for a lock, longer than it may. `meanwhile`
+        is called several times a second; whatever that raises cancels the statement.
+        Raises: BlockFailed with the line, BlockTookTooLong, DatabaseUnavailable.
+        """

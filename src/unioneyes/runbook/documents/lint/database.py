@@ -1,0 +1,157 @@
+"""What a document believes about backups, migrations and PostgreSQL that is not so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from unioneyes.runbook.documents.lint.finding import Finding, Rule, Severity, Typed, commands, statements
+from unioneyes.runbook.documents.model import Block, Document, Language
+from unioneyes.runbook.documents.parameters import Kind, parameters_of
+from unioneyes.runbook.documents.sql import Statement, unended_at
+
+COUNTED = Rule(
+    id="backup-not-proven",
+    severity=Severity.ERROR,
+    title="believes a backup that nobody restored",
+    wrong="counting rows in the live database proves nothing about the file that was written",
+    do="restore it into a scratch server and compare; ue deploy start VERSION --migrate does, before it migrates",
+)
+NEVER_RESTORED = Rule(
+    id="backup-never-restored",
+    severity=Severity.WARNING,
+    title="takes a backup that nothing restores",
+    wrong="nothing shows that this file can be restored, and pg_dump that fails leaves a short one",
+    do="restore it into a scratch server and compare the rows",
+)
+RETENTION = Rule(
+    id="retention-by-age",
+    severity=Severity.WARNING,
+    title="deletes backups by their age alone",
+    wrong="when backups have stopped, this deletes the last good one",
+    do="delete only while a newer backup was restored and compared",
+)
+LEDGER = Rule(
+    id="wrong-ledger",
+    severity=Severity.ERROR,
+    title="looks at `drizzle_migrations`",
+    wrong="Drizzle's ledger is drizzle.__drizzle_migrations, with a hash and milliseconds; this table is not there, or not kept",
+    do="ue deploy verify reads the ledger and names the migrations",
+)
+DUMP_OVER_LIVE = Rule(
+    id="dump-over-live",
+    severity=Severity.ERROR,
+    title="restores a dump over the live schema",
+    wrong="a plain dump read over what is there gives duplicates or errors, and loses what was written since without telling",
+    do="restore beside the live database, compare, then swap: ue rollback restore",
+)
+WAL_ON_DUMP = Rule(
+    id="wal-on-dump",
+    severity=Severity.ERROR,
+    title="applies write-ahead log to a restored dump",
+    wrong="recovery_target_time replays the log onto a base backup; onto a database that pg_restore filled it is impossible",
+    do="keep base backups and the archived log, and recover those to the time",
+)
+TERMINATES = Rule(
+    id="ends-every-idle-session",
+    severity=Severity.WARNING,
+    title="ends every idle session",
+    wrong="it ends the pool's, the monitoring's and everybody's sessions in every database, and none that is idle in a transaction and holds locks",
+    do="name the database, the role and state = 'idle in transaction', and leave pg_backend_pid() out",
+)
+ANALYZE = Rule(
+    id="explain-analyze-executes",
+    severity=Severity.WARNING,
+    title="explains with ANALYZE what it does not know",
+    wrong="EXPLAIN ANALYZE carries the query out, a slow one once more, a changing one for good",
+    do="use EXPLAIN alone first; a block that only reads runs in a read-only transaction here, and values are held to queries that read",
+)
+REPLAY = Rule(
+    id="lag-by-replay-timestamp",
+    severity=Severity.ERROR,
+    title="measures replication lag by the replay timestamp alone",
+    wrong="on a replica that lost its primary it does not tell a stop from a pause, and on an idle primary it grows though nothing lags",
+    do="compare positions (pg_wal_lsn_diff), look at the receiver's state, and write a heartbeat",
+)
+UNENDED_SQL = Rule(
+    id="unended-sql",
+    severity=Severity.ERROR,
+    title="opens a quote or a comment in SQL that is never ended",
+    wrong="everything behind it is read as text",
+    do="end it",
+)
+META = Rule(
+    id="psql-command-in-sql",
+    severity=Severity.ERROR,
+    title="has psql's own commands in an SQL block",
+    wrong="SQL blocks go to PostgreSQL itself, which knows no backslash commands",
+    do="write it as SQL, or put it into a bash block as psql -c",
+)
+SECRET = Rule(
+    id="secret-in-sql",
+    severity=Severity.ERROR,
+    title="puts a secret into SQL",
+    wrong="the statement stands in the server's log and in pg_stat_activity, with the secret in it",
+    do="set it by a tool that sends only its hash: psql's \\password, or createuser --pwprompt",
+)
+RULES = (COUNTED, NEVER_RESTORED, RETENTION, LEDGER, DUMP_OVER_LIVE, WAL_ON_DUMP, TERMINATES, ANALYZE, REPLAY, UNENDED_SQL, META, SECRET)
+
+_LEDGER = re.compile(r"(?<!_)\bdrizzle_migrations\b")
+
+
+def check(document: Document) -> Iterator[Finding]:
+    """Yield what is wrong about the database."""
+    for typed in commands(document):
+        yield from _typed(typed)
+    for block, statement, line in statements(document):
+        yield from _asked(block, statement, line)
+    for block in document.blocks:
+        if block.language is Language.SQL:
+            yield from _written(block)
+
+
+def _typed(typed: Typed) -> Iterator[Finding]:
+    command = typed.command
+    text = command.text if command.name != "SELECT" else f"{command.text};"
+    if _LEDGER.search(text):
+        yield LEDGER.at(typed.line, block=typed.block)
+    if command.name == "pg_dump" and not any(each.name == "pg_restore" for each in typed.after):
+        counted = any(each.name == "psql" and re.search(r"\bcount\s*\(", each.text, re.IGNORECASE) for each in typed.after)
+        yield NEVER_RESTORED.at(typed.line, block=typed.block) if not counted else COUNTED.at(_counting(typed), block=typed.block)
+    if command.name == "find" and "-delete" in command.arguments and re.search(r"backup|dump", command.text):
+        yield RETENTION.at(typed.line, block=typed.block)
+    if command.name == "psql" and any(each.operator == "<" and re.search(r"backup|dump", each.target) for each in command.redirects):
+        yield DUMP_OVER_LIVE.at(typed.line, block=typed.block)
+    if command.name.startswith("recovery_target"):
+        yield WAL_ON_DUMP.at(typed.line, block=typed.block)
+    if command.name == "psql":
+        for word in command.arguments:
+            if "pg_last_xact_replay_timestamp" in word and "lsn" not in word:
+                yield REPLAY.at(typed.line, block=typed.block)
+
+
+def _counting(typed: Typed) -> int:
+    """Return the line of the command that is meant to prove the backup."""
+    return typed.block.line - 1 + next(each.line for each in typed.after if each.name == "psql")
+
+
+def _asked(block: Block, statement: Statement, line: int) -> Iterator[Finding]:
+    text = statement.text
+    if _LEDGER.search(text):
+        yield LEDGER.at(line, block=block)
+    if "pg_terminate_backend" in text and "pg_backend_pid" not in text:
+        yield TERMINATES.at(line, block=block)
+    if re.match(r"EXPLAIN\b.*\bANALYZE\b.*\[", text, re.IGNORECASE | re.DOTALL):
+        yield ANALYZE.at(line, block=block)
+    if "pg_last_xact_replay_timestamp" in text and "lsn" not in text.lower():
+        yield REPLAY.at(line, block=block)
+    if re.match(r"\s*\\", text):
+        yield META.at(line, block=block)
+
+
+def _written(block: Block) -> Iterator[Finding]:
+    if (unended := unended_at(block.code)) is not None:
+        yield UNENDED_SQL.at(block.line + unended - 1, block=block)
+    for parameter in parameters_of((block,)):
+        if parameter.kind is Kind.SECRET:
+            yield SECRET.at(parameter.lines[0], what=f"{parameter.spoken}: {SECRET.wrong}", block=block)

@@ -1,0 +1,193 @@
+"""What a bash block can't do as a step, or does in another way than it seems."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+from unioneyes.runbook.documents.equivalents import equivalent
+from unioneyes.runbook.documents.lint.finding import Finding, Rule, Severity, Typed, commands, scripts
+from unioneyes.runbook.documents.model import Block, Document
+from unioneyes.runbook.documents.parameters import Kind, parameters_of
+
+NOT_BASH = Rule(
+    id="not-bash",
+    severity=Severity.ERROR,
+    title="has lines in a bash block that bash does not know",
+    wrong="bash knows no such command",
+    do="move SQL into a block of its own, or give it to psql by -c or a here-document; put settings into the file that they belong to",
+)
+INTERACTIVE = Rule(
+    id="waits-for-a-person",
+    severity=Severity.ERROR,
+    title="opens a session that waits for a person",
+    wrong="it waits for somebody who types, and the lines below are not given to it",
+    do="say what is to be done there: psql -c, kubectl exec POD -- COMMAND without -it",
+)
+ENDLESS = Rule(
+    id="never-ends",
+    severity=Severity.ERROR,
+    title="starts what never ends by itself",
+    wrong="it never ends by itself, so nothing after it is done",
+    do="look once, or wait for a state with a time limit: kubectl wait --timeout=10m, ue deploy status --watch",
+)
+CURL = Rule(
+    id="curl-cannot-fail",
+    severity=Severity.WARNING,
+    title="checks with a curl that can't fail",
+    wrong="curl ends with 0 also when the server answers 500: the check passes whatever it finds",
+    do="add --fail --silent --show-error --max-time 10",
+)
+GREP = Rule(
+    id="grep-finds-nothing",
+    severity=Severity.WARNING,
+    title="ends with a grep for what should not be there",
+    wrong="grep ends with 1 when it finds nothing: the step fails just when all is well, and passes when there are errors",
+    do="count instead: grep -c ... || true, and compare the number with what is allowed",
+)
+PSQL = Rule(
+    id="psql-goes-on",
+    severity=Severity.ERROR,
+    title="gives psql a file or a here-document without ON_ERROR_STOP",
+    wrong="psql goes on after an error, COMMIT turns into ROLLBACK, and it ends with 0: half of it, or nothing, is done and nobody sees it",
+    do="add -v ON_ERROR_STOP=1 --single-transaction",
+)
+NOWHERE = Rule(
+    id="psql-anywhere",
+    severity=Severity.WARNING,
+    title="asks psql without saying which database",
+    wrong="without a database's name psql asks whichever the machine's defaults name: the answer may be another system's",
+    do="name the host and the database with -h and -d",
+)
+COMMENT_ONLY = Rule(
+    id="comment-does-nothing",
+    severity=Severity.WARNING,
+    title="says in a comment what nobody does",
+    wrong="it ends with words that no command carries out or checks",
+    do="write the command, or compare what came with what should have come",
+)
+SECRET_SHOWN = Rule(
+    id="secret-on-command-line",
+    severity=Severity.WARNING,
+    title="hands a secret over on the command line",
+    wrong="the secret stands in the process list while the command runs, and in the history of whoever types it",
+    do="hand it over by a file or by standard input: --from-file, curl -H @FILE",
+)
+READ_AGAIN = Rule(
+    id="parameter-becomes-code",
+    severity=Severity.WARNING,
+    title="puts a parameter into text that is read as code",
+    wrong="the value is pasted into SQL or into another shell: a quote in it changes what is done",
+    do="bind it: psql -v id=\"$USER_ID\" with :'id' in the text; values are held to letters, digits and _ . @ : + - here",
+)
+UNQUOTED = Rule(
+    id="unquoted-parameter",
+    severity=Severity.NOTE,
+    title="uses a parameter without quotes",
+    wrong="the shell splits the value at blanks and expands * in it",
+    do='put it in quotes: "$NAME"',
+)
+KNOWN = Rule(
+    id="ue-does-it",
+    severity=Severity.NOTE,
+    title="types what a `ue` command does",
+    wrong="ue does this with a plan, a journal and a way back",
+    do="use the command of ue",
+)
+RULES = (NOT_BASH, INTERACTIVE, ENDLESS, CURL, GREP, PSQL, NOWHERE, COMMENT_ONLY, SECRET_SHOWN, READ_AGAIN, UNQUOTED, KNOWN)
+
+_TALKS = {"-c", "-f", "-l", "--command", "--file", "--list", "--version", "-V"}
+_SHELLS = {"bash", "sh", "zsh", "ash", "/bin/bash", "/bin/sh", "psql", "python", "python3", "mysql"}
+_EDITORS = {"vi", "vim", "nano", "emacs", "less", "more", "man", "ssh-keygen"}
+
+
+def check(document: Document) -> Iterator[Finding]:
+    """Yield what is wrong with the bash blocks."""
+    for typed in commands(document):
+        yield from _cannot(typed)
+        yield from _misleads(typed)
+        if (row := equivalent(typed.command.text)) is not None:
+            yield KNOWN.at(typed.line, what=f"`{row.does}`: {row.told}: {row.why}", block=typed.block)
+    for block, script in scripts(document):
+        if script.broken_at is not None:
+            yield NOT_BASH.at(block.line + script.broken_at - 1, what="bash can't read this line", block=block)
+        last = max((command.last_line for command in script.commands), default=0)
+        trailing = [comment for comment in script.comments if comment.line > last]
+        if trailing:
+            yield COMMENT_ONLY.at(block.line + trailing[0].line - 1, what=f"'{trailing[0].text}': {COMMENT_ONLY.wrong}", block=block)
+    for block, _ in scripts(document):
+        yield from _given(block)
+
+
+def _given(block: Block) -> Iterator[Finding]:
+    """Yield how the block treats what it is given."""
+    named = [parameter for parameter in parameters_of((block,)) if parameter.spoken.startswith("$")]
+    bare: dict[int, list[str]] = {}
+    for parameter in named:
+        if parameter.bare:
+            bare.setdefault(parameter.lines[0], []).append(parameter.spoken)
+        if parameter.strict:
+            yield READ_AGAIN.at(parameter.lines[-1], what=f"{parameter.spoken}: {READ_AGAIN.wrong}", block=block)
+    for line, spoken in bare.items():
+        yield UNQUOTED.at(line, what=f"{', '.join(spoken)}: {UNQUOTED.wrong}", block=block)
+
+
+def _cannot(typed: Typed) -> Iterator[Finding]:
+    command = typed.command
+    if command.foreign:
+        setting = command.arguments[:1] == ("=",)
+        what = f"`{command.name} = ...` is a setting of a file, not a command" if setting else f"`{command.name}` is SQL or psql's: {NOT_BASH.wrong}"
+        yield NOT_BASH.at(typed.line, what=what, block=typed.block)
+    if _waits(typed):
+        yield INTERACTIVE.at(typed.line, what=f"`{typed.shown}`: {INTERACTIVE.wrong}", block=typed.block)
+    follows = command.name in {"kubectl", "tail", "journalctl", "docker"} and any(word in {"-f", "--follow", "-w", "--watch"} for word in command.arguments)
+    applies = command.name == "kubectl" and command.arguments[:1] not in (("logs",), ("get",))
+    if command.name in {"watch", "top", "htop"} or (follows and not applies):
+        yield ENDLESS.at(typed.line, what=f"`{typed.shown}`: {ENDLESS.wrong}", block=typed.block)
+
+
+def _waits(typed: Typed) -> bool:
+    command = typed.command
+    words = command.arguments
+    if command.name == "psql":
+        talks = any(word in _TALKS or word.startswith(("--command=", "--file=")) or re.fullmatch(r"-[cf].+", word) for word in words)
+        fed = command.fed is not None or command.piped or any(each.operator.startswith("<") for each in command.redirects)
+        return not (talks or fed)
+    if command.name in {"kubectl", "docker"} and "exec" in words[:1]:
+        asks = any(re.fullmatch(r"-(it|ti|t)|--tty|--stdin", word) for word in words)
+        return asks or words[-1] in _SHELLS
+    return command.name in _EDITORS
+
+
+@lru_cache(maxsize=256)
+def _secrets_of(block: Block) -> tuple[str, ...]:
+    return tuple(parameter.name for parameter in parameters_of((block,)) if parameter.kind is Kind.SECRET)
+
+
+def _names_database(words: Sequence[str]) -> bool:
+    """Return True when psql is told a database: by its option, or as its first word that belongs to no option."""
+    after_option = False
+    for word in words:
+        if word.startswith(("-d", "--dbname")) or (not after_option and not word.startswith("-")):
+            return True
+        after_option = re.fullmatch(r"-[hUpcfvoLPRFT]", word) is not None
+    return False
+
+
+def _misleads(typed: Typed) -> Iterator[Finding]:
+    command = typed.command
+    words = command.arguments
+    if command.name == "curl" and not any(word.startswith("--fail") or re.fullmatch(r"-[A-Za-z]*f[A-Za-z]*", word) for word in words):
+        yield CURL.at(typed.line, block=typed.block)
+    if command.name == "grep" and command.last and re.search(r"ERROR|FATAL|Exception|panic", " ".join(words)):
+        yield GREP.at(typed.line, block=typed.block)
+    if command.name == "psql":
+        fed = command.fed is not None or any(each.operator == "<" for each in command.redirects) or any(word in {"-f", "--file"} for word in words)
+        if fed and "ON_ERROR_STOP" not in command.text:
+            yield PSQL.at(typed.line, block=typed.block)
+        if not _names_database(words):
+            yield NOWHERE.at(typed.line, block=typed.block)
+    secrets = [name for name in _secrets_of(typed.block) if re.search(rf"\$\{{?{name}\b", command.text)]
+    if secrets:
+        yield SECRET_SHOWN.at(typed.line, what=f"${secrets[0]}: {SECRET_SHOWN.wrong}", block=typed.block)

@@ -1,0 +1,130 @@
+"""The steps of a document: each block is one, with its own name, effect, time limit and undo."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+from unioneyes.kernel.problems import Problem, Refused
+from unioneyes.kernel.redaction import Redactor
+from unioneyes.ports.checklist import Gate
+from unioneyes.ports.queries import Queries
+from unioneyes.ports.shell import Ran, Shell
+from unioneyes.runbook.documents.model import Language
+from unioneyes.runbook.documents.plan import PlannedBlock
+from unioneyes.runbook.plan import Effect
+from unioneyes.runbook.steps import Step, current_run, pause, progress, step, story
+from unioneyes.runbook.views import EntryKind, JournalEntry
+
+_GRACE = timedelta(seconds=30)
+"""Beyond its own time limit, for a block to be ended with all that it started."""
+_LOOK = timedelta(0)
+_TOLD_EVERY_SECONDS = 2.0
+_READ_ONLY = {"PGOPTIONS": "-c default_transaction_read_only=on"}
+"""What a bash block that reads gets: psql in it can change nothing, whatever the rule overlooked."""
+
+
+class NotReady(Refused):
+    """A document is not run while something stands in its way."""
+
+
+class SecretUnreadable(Refused):
+    """A file that should hold a secret can't be read where the worker runs."""
+
+
+class BlockInterrupted(Problem):
+    """A worker died while the block was under way; how far it got is not known."""
+
+
+@step(effect=Effect.READ)
+def check_document(shell: Shell, *, gates: tuple[Gate, ...], programs: tuple[str, ...]) -> None:
+    """Everything that the document leaves open has a value, every command is installed here, and nothing in it is known to harm."""
+    blocking = [gate for gate in gates if gate.state.blocks]
+    if blocking:
+        raise NotReady(what="; ".join(f"{gate.title}: {gate.detail}" for gate in blocking), remedy="; ".join(gate.remedy for gate in blocking))
+    if absent := shell.missing(programs):
+        raise NotReady(what=f"not installed where this worker runs: {', '.join(absent)}", remedy="install what is missing; the plan names what ue does instead")
+
+
+def step_of(block: PlannedBlock) -> Step[..., None]:
+    """Return the block as a step."""
+    limit = block.within + _GRACE
+    back = Step(function=undo_block, name=f"undo {block.step}", effect=Effect.CHANGE, undo=None, time_limit=limit, retries=0)
+    return Step(function=run_block, name=block.step, effect=block.effect, undo=None if block.undo is None else back, time_limit=limit, retries=0)
+
+
+def run_block(shell: Shell, queries: Queries, *, block: PlannedBlock) -> None:
+    """Every command of the block ended well."""
+    run_id = current_run.get().run_id
+    if block.effect is not Effect.READ and was_interrupted(story(run_id), run_id, block.step):
+        raise BlockInterrupted(
+            what=f"a worker died while the block of line {block.line} was under way; how far it got is not known",
+            remedy="look; then start it anew from there with --from, or, with --park, decide retry or skip",
+        )
+    _carry_out(shell, queries, block, block.code)
+
+
+def undo_block(shell: Shell, queries: Queries, *, block: PlannedBlock) -> None:
+    """What the block did is taken back, as the document says."""
+    if block.undo is not None:
+        _carry_out(shell, queries, block, block.undo)
+
+
+def was_interrupted(journal: Sequence[JournalEntry], run_id: str, step: str) -> bool:
+    """Return True when the step was begun before this time, and nothing was written of its end."""
+    marks = {EntryKind.STEP_STARTED, EntryKind.STEP_FAILED, EntryKind.STEP_DONE}
+    own = [entry.kind for entry in journal if entry.run_id == run_id and entry.step == step and entry.kind in marks]
+    return own[-2:] == [EntryKind.STEP_STARTED, EntryKind.STEP_STARTED]
+
+
+def _carry_out(shell: Shell, queries: Queries, block: PlannedBlock, code: str) -> None:
+    secrets = {name: _secret(name, path) for name, path in block.secrets.items()}
+    redact = Redactor(secrets.values())
+    reads = block.effect is Effect.READ and code == block.code
+    teller = _Teller(redact)
+    try:
+        if block.language is Language.SQL:
+            ran = queries.run(code, read_only=reads, within=block.within, meanwhile=teller.look)
+        else:
+            variables = {**(_READ_ONLY if reads else {}), **block.variables, **secrets}
+            ran = shell.run(code, variables=variables, within=block.within, meanwhile=teller.look)
+    except Problem as problem:
+        problem.what = redact(f"line {block.line}: {problem.what}")
+        raise
+    _tell(ran, redact)
+
+
+def _tell(ran: Ran, redact: Redactor) -> None:
+    output = redact(ran.output).strip()
+    lines = output.splitlines()
+    progress(lines[-1] if lines else "it printed nothing", output=output, took_s=ran.took.total_seconds())
+
+
+def _secret(name: str, path: str) -> str:
+    """Return what the file holds, on this machine. Raises: SecretUnreadable."""
+    value = ""
+    with suppress(OSError, UnicodeDecodeError):
+        value = Path(path).read_text(encoding="utf-8").strip("\r\n")
+    if not value or "\n" in value or "\0" in value:
+        raise SecretUnreadable(what=f"{path}, which should hold {name} in one line, can't be read", remedy="write it there, readable for the server alone")
+    return value
+
+
+class _Teller:
+    """Tells now and then what a block printed last, and ends the block when the run is stopped."""
+
+    def __init__(self, redact: Redactor) -> None:
+        self._redact = redact
+        self._told = ""
+        self._next = time.monotonic() + _TOLD_EVERY_SECONDS
+
+    def look(self, line: str = "") -> None:
+        """Raises: RunStopped when the run was cancelled or superseded."""
+        pause(_LOOK)
+        if line and line != self._told and time.monotonic() >= self._next:
+            self._told = line
+            self._next = time.monotonic() + _TOLD_EVERY_SECONDS
+            progress(self._redact(line))

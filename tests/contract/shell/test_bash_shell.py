@@ -1,0 +1,150 @@
+"""What the port `Shell` promises, of bash on a leash."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.stack import eventually
+from unioneyes.adapters.shell import BashShell
+from unioneyes.adapters.shell.output import HEAD, TAIL, Kept
+from unioneyes.ports.shell import BlockFailed, BlockTookTooLong, Ran
+
+SOON = timedelta(seconds=20)
+
+
+class ToldToStop(BaseException):
+    """Stands for a run that is stopped."""
+
+
+def quiet(line: str) -> None:
+    del line
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> BashShell:
+    return BashShell(folder=tmp_path, points_at={"UE_HOME": str(tmp_path)})
+
+
+def run(shell: BashShell, script: str, *, within: timedelta = SOON, meanwhile: Callable[[str], None] = quiet, **variables: str) -> Ran:
+    return shell.run(script, variables=variables, within=within, meanwhile=meanwhile)
+
+
+def alive(mark: str) -> list[int]:
+    """Return the processes whose command line holds `mark`."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                words = (folder / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if mark.encode() in words and int(folder.name) != os.getpid():
+                found.append(int(folder.name))
+    return found
+
+
+def test_a_script_runs_in_the_folder_with_its_variables(shell: BashShell, tmp_path: Path) -> None:
+    ran = run(shell, 'pwd; printf "%s\\n" "$NOTE"; echo "$UE_HOME"; echo err >&2', NOTE="a  b $(touch pwned) `x` '\"")
+    assert ran.output.splitlines() == [str(tmp_path), "a  b $(touch pwned) `x` '\"", str(tmp_path), "err"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_servers_own_environment_stays_with_it(shell: BashShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVER_SECRET", "hunter22")
+    monkeypatch.setenv("BASH_ENV", "/nowhere")
+    names = {line.partition("=")[0] for line in run(shell, "env").output.splitlines()}
+    assert {"PATH", "UE_HOME"} <= names
+    assert not names & {"SERVER_SECRET", "BASH_ENV", "VIRTUAL_ENV"}
+
+
+def test_ue_itself_is_on_the_path(shell: BashShell) -> None:
+    assert run(shell, "ue --version").output.startswith("ue ")
+    assert shell.missing(["ue", "bash", "cd", "[", "no-such-program", "./script.sh", "no-such-program"]) == ("no-such-program", "./script.sh")
+
+
+def test_a_script_in_the_folder_is_found_when_it_may_be_run(shell: BashShell, tmp_path: Path) -> None:
+    (tmp_path / "script.sh").write_text("#!/bin/sh\necho here\n")
+    assert shell.missing(["./script.sh"]) == ("./script.sh",)
+    (tmp_path / "script.sh").chmod(0o700)
+    assert shell.missing(["./script.sh"]) == ()
+
+
+@pytest.mark.parametrize("script", ["echo one; false; echo two", "echo one; false | cat; echo two", 'echo one; echo "$UNSET"; echo two'])
+def test_the_first_command_that_fails_ends_the_script(shell: BashShell, script: str) -> None:
+    with pytest.raises(BlockFailed) as failed:
+        run(shell, script)
+    assert "one" in failed.value.what
+    assert "two" not in failed.value.what
+
+
+def test_nobody_is_there_to_type(shell: BashShell) -> None:
+    assert run(shell, "cat; echo over").output == "over\n"
+
+
+def test_a_script_that_takes_too_long_is_ended_with_all_that_it_started(shell: BashShell) -> None:
+    began = time.monotonic()
+    with pytest.raises(BlockTookTooLong, match="begun"):
+        run(shell, "echo begun; (sleep 4711.1; echo never) & sleep 4711.2", within=timedelta(seconds=1))
+    assert time.monotonic() - began < 10
+    assert eventually(lambda: alive("sleep\x004711.") == [], within=5)
+
+
+def test_one_that_does_not_listen_is_killed(shell: BashShell) -> None:
+    with pytest.raises(BlockTookTooLong):
+        run(shell, "trap '' TERM; while true; do sleep 4712.1 || true; done", within=timedelta(seconds=1))
+    assert eventually(lambda: alive("4712.1") == [], within=5)
+
+
+def test_what_is_left_in_the_background_ends_with_the_script(shell: BashShell) -> None:
+    assert run(shell, "sleep 4713.1 >/dev/null 2>&1 & echo over").output == "over\n"
+    assert eventually(lambda: alive("4713.1") == [], within=5)
+
+
+def test_whoever_looks_can_end_it_and_sees_its_last_line(shell: BashShell) -> None:
+    seen: list[str] = []
+
+    def look(line: str) -> None:
+        seen.append(line)
+        if line == "second":
+            raise ToldToStop
+
+    with pytest.raises(ToldToStop):
+        run(shell, "echo first; echo second; sleep 4714.1", meanwhile=look)
+    assert eventually(lambda: alive("4714.1") == [], within=5)
+
+
+def test_a_worker_that_is_killed_takes_its_script_with_it(tmp_path: Path) -> None:
+    program = (
+        "from datetime import timedelta; from pathlib import Path; from unioneyes.adapters.shell import BashShell; "
+        f"shell = BashShell(folder=Path({str(tmp_path)!r}), points_at={{}}); "
+        "shell.run('touch begun; sleep 4715.1', variables={}, within=timedelta(minutes=9), meanwhile=print)"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL)
+    assert eventually((tmp_path / "begun").exists, within=20)
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    assert eventually(lambda: alive("sleep\x004715.1") == [], within=10)
+
+
+def test_long_output_keeps_its_beginning_and_its_end(shell: BashShell) -> None:
+    output = run(shell, "seq 1 100000").output
+    assert output.startswith("1\n2\n")
+    assert output.endswith("\n99999\n100000\n")
+    assert "bytes left out" in output
+    assert len(output) < HEAD + TAIL + 100
+
+
+def test_what_terminals_obey_is_not_kept() -> None:
+    kept = Kept()
+    kept.add(b"\x1b[31mred\x1b[0m \xe2\x80\xae\xff\n")
+    assert kept.text() == "[31mred[0m \N{REPLACEMENT CHARACTER}\n"
+    assert kept.last_line() == kept.text().strip()

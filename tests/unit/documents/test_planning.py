@@ -1,0 +1,158 @@
+"""A plan shows exactly what will run, asks for what is open, and says what stands in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import pytest
+
+from unioneyes.ports.checklist import GateState
+from unioneyes.ports.environment import Facts
+from unioneyes.runbook.codec import decode, encode
+from unioneyes.runbook.documents.model import Document
+from unioneyes.runbook.documents.plan import DocumentPlan, DocumentRequest
+from unioneyes.runbook.documents.planning import Missing, NothingToRun, PlanChanged, UnknownParameter, plan_document
+from unioneyes.runbook.documents.steps import check_document
+from unioneyes.runbook.plan import Effect
+
+FACTS = Facts(
+    name="production",
+    production=True,
+    service="unioneyes-web",
+    replicas=2,
+    ready_within=timedelta(seconds=60),
+    database="unioneyes",
+    incidents_channel="#incidents",
+    bake=timedelta(minutes=10),
+)
+TEXT = """\
+# Ours
+
+## Mark
+
+```bash timeout=20s
+echo "$NOTE" > "$FILE"
+```
+
+```bash undo
+rm -f "$FILE"
+```
+
+```sql
+SELECT count(*) FROM claims WHERE id = '$CLAIM_ID';
+```
+
+```yaml
+shown: only
+```
+"""
+
+
+def nothing_missing(programs: Iterable[str]) -> tuple[str, ...]:
+    del programs
+    return ()
+
+
+def no_pnpm(programs: Iterable[str]) -> tuple[str, ...]:
+    return tuple(program for program in programs if program in {"pnpm", "kubectl"})
+
+
+def planned(text: str = TEXT, *, only: str | None = None, missing: Missing = nothing_missing, expected: str | None = None, **values: str) -> DocumentPlan:
+    request = DocumentRequest(name="ours.md", text=text, only=only, values=values, planned=expected)
+    return plan_document(request, FACTS, missing=missing, sql_by="psql 'dbname=unioneyes'", checked=check_document.planned())
+
+
+def gates(plan: DocumentPlan) -> dict[str, GateState]:
+    return {gate.name: gate.state for gate in plan.gates}
+
+
+def test_a_plan_shows_every_step_with_its_exact_command_and_its_undo() -> None:
+    plan = planned(NOTE="it's $(x)", FILE="/srv/a b", CLAIM_ID="42")
+    check, mark, look = plan.steps
+    assert check.step == "check_document"
+    assert (mark.step, mark.effect, mark.detail) == ("mark:6", Effect.CHANGE, "bash")
+    assert mark.commands == ("export NOTE='it'\"'\"'s $(x)' FILE='/srv/a b'\necho \"$NOTE\" > \"$FILE\"",)
+    assert mark.undo == ("export NOTE='it'\"'\"'s $(x)' FILE='/srv/a b'\nrm -f \"$FILE\"",)
+    assert look.commands == ("psql 'dbname=unioneyes' <<'SQL'\nSELECT count(*) FROM claims WHERE id = '42';\nSQL",)
+    assert [block.within for block in plan.blocks] == [timedelta(seconds=20), timedelta(minutes=5)]
+    assert [(shown.line, shown.language) for shown in plan.shown] == [(18, "yaml")]
+    assert set(gates(plan).values()) == {GateState.PASSED}
+    assert plan.confirm is None
+
+
+def test_what_is_open_is_asked_for_and_blocks_until_it_is_given_rightly() -> None:
+    plan = planned(NOTE="x", FILE="/srv/a", CLAIM_ID="o'hara")
+    assert {asked.name: asked.open for asked in plan.asked} == {"NOTE": False, "FILE": False, "CLAIM_ID": True}
+    assert gates(plan)["values"] is GateState.FAILED
+    assert gates(planned(NOTE="x"))["values"] is GateState.FAILED
+    assert "o'hara" not in str(plan.blocks)
+
+
+def test_a_secret_that_is_typed_where_its_file_belongs_is_kept_nowhere() -> None:
+    plan = planned("```bash\ncurl -f -H @/run/x https://a.example/$API_TOKEN\n```\n", API_TOKEN="hunter22")
+    assert "hunter22" not in str(plan)
+    assert gates(plan)["values"] is GateState.FAILED
+
+
+def test_a_secret_is_a_file_that_the_worker_reads() -> None:
+    plan = planned('```bash\necho "$API_TOKEN" | ./login\n```\n', API_TOKEN="@/run/secrets/token")
+    (block,) = plan.blocks
+    assert block.secrets == {"API_TOKEN": "/run/secrets/token"}
+    assert block.variables == {}
+    assert plan.steps[1].commands[0].startswith('export API_TOKEN="$(cat /run/secrets/token)"\n')
+
+
+def test_what_is_not_installed_is_named_with_the_command_of_ue(requirement: Document) -> None:
+    plan = planned(requirement.source.text, only="Environment Verification", missing=no_pnpm)
+    (gate,) = (gate for gate in plan.gates if gate.name == "programs")
+    assert gate.state is GateState.FAILED
+    assert gate.detail == "not installed where it runs: pnpm"
+    assert "`pnpm tsx scripts/scan-rls-usage-v2.ts` -> ue check rls (comes with the chapter release contract)" in gate.remedy
+    assert plan.steps[1].does.endswith("; not installed: pnpm")
+
+
+def test_the_whole_requirement_loads_and_plans_and_its_errors_block(requirement: Document) -> None:
+    plan = planned(requirement.source.text)
+    assert len(plan.blocks) == 23
+    assert len({step.step for step in plan.steps}) == 24
+    assert gates(plan) == {"readable": GateState.PASSED, "values": GateState.FAILED, "programs": GateState.PASSED, "sound": GateState.FAILED}
+    assert plan.confirm == "production"
+
+
+def test_an_error_blocks_until_the_document_accepts_it() -> None:
+    assert gates(planned("```bash\nwatch date\n```\n"))["sound"] is GateState.FAILED
+    assert gates(planned("<!-- ue: accept never-ends: bounded by its timeout -->\n```bash\nwatch date\n```\n"))["sound"] is GateState.PASSED
+
+
+def test_an_error_elsewhere_does_not_block_the_chosen_part() -> None:
+    text = "# A\n\n## B\n\n```bash\nwatch date\n```\n\n## C\n\n```bash\ndate\n```\n"
+    assert gates(planned(text, only="C"))["sound"] is GateState.PASSED
+
+
+def test_a_fence_that_is_never_closed_blocks() -> None:
+    assert gates(planned("```bash\ndate\n"))["readable"] is GateState.FAILED
+
+
+def test_a_plan_that_is_not_the_one_that_was_looked_at_is_refused() -> None:
+    looked_at = planned(NOTE="x", FILE="/srv/a", CLAIM_ID="1").hash()
+    assert planned(NOTE="x", FILE="/srv/a", CLAIM_ID="1", expected=looked_at).hash() == looked_at
+    with pytest.raises(PlanChanged):
+        planned(NOTE="y", FILE="/srv/a", CLAIM_ID="1", expected=looked_at)
+    with pytest.raises(PlanChanged):
+        planned(f"{TEXT}\nmore\n", NOTE="x", FILE="/srv/a", CLAIM_ID="1", expected=looked_at)
+
+
+def test_a_value_that_nothing_asks_for_is_refused() -> None:
+    with pytest.raises(UnknownParameter, match="NOTTE"):
+        planned(NOTTE="x")
+
+
+def test_a_part_without_a_step_is_refused() -> None:
+    with pytest.raises(NothingToRun):
+        planned("# A\n\ntext\n")
+
+
+def test_a_plan_is_kept_as_it_is() -> None:
+    plan = planned(NOTE="x", FILE="/srv/a", CLAIM_ID="1")
+    assert decode(encode(plan, DocumentPlan), DocumentPlan) == plan

@@ -1,0 +1,60 @@
+"""A block that was cut off half-way is not begun again by itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from unioneyes.runbook.documents.model import Language
+from unioneyes.runbook.documents.plan import PlannedBlock
+from unioneyes.runbook.documents.steps import step_of, was_interrupted
+from unioneyes.runbook.plan import Effect
+from unioneyes.runbook.views import EntryKind, JournalEntry
+
+AT = datetime(2026, 2, 9, 14, 30, tzinfo=UTC)
+STARTED, FAILED, DONE, PARKED, DECIDED = (EntryKind.STEP_STARTED, EntryKind.STEP_FAILED, EntryKind.STEP_DONE, EntryKind.PARKED, EntryKind.DECIDED)
+
+
+def entry(kind: EntryKind, *, step: str = "mark:6", run_id: str = "run") -> JournalEntry:
+    return JournalEntry(seq=1, run_id=run_id, at=AT, kind=kind, step=step, message="", data={})
+
+
+@pytest.mark.parametrize(
+    ("kinds", "interrupted"),
+    [
+        ([STARTED], False),
+        ([STARTED, EntryKind.STEP_PROGRESS, EntryKind.TAKEN_OVER, STARTED], True),
+        ([STARTED, STARTED, FAILED, PARKED, DECIDED, STARTED], False),
+        ([STARTED, FAILED, STARTED], False),
+        ([STARTED, STARTED, FAILED, STARTED, STARTED], True),
+    ],
+)
+def test_a_block_was_interrupted_when_nothing_was_written_of_its_end(kinds: list[EntryKind], *, interrupted: bool) -> None:
+    assert was_interrupted([entry(kind) for kind in kinds], "run", "mark:6") is interrupted
+
+
+def test_another_step_and_another_run_do_not_count() -> None:
+    journal = [entry(STARTED, step="other:1"), entry(STARTED, run_id="child"), entry(STARTED)]
+    assert not was_interrupted(journal, "run", "mark:6")
+
+
+def test_a_block_is_a_step_with_its_own_name_effect_limit_and_undo() -> None:
+    block = PlannedBlock(
+        step="mark:6",
+        section="Mark",
+        line=6,
+        language=Language.BASH,
+        effect=Effect.CHANGE,
+        code="touch a",
+        undo="rm -f a",
+        variables={},
+        secrets={},
+        within=timedelta(seconds=20),
+        programs=("touch",),
+    )
+    step = step_of(block)
+    assert (step.name, step.effect, step.retries) == ("mark:6", Effect.CHANGE, 0)
+    assert step.time_limit > block.within
+    assert step.returns is type(None), "or a person could not skip it"
+    assert step.undo is not None
