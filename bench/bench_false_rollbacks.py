@@ -182,12 +182,15 @@ class Service:
     def answered(self, chance: random.Random, requests: float, clump: float, faults: tuple[Fault, ...]) -> dict[Slice, Counts]:
         """Return (failures, answers) of each route and tenant that about so many `requests` reach; `clump` is how much more than usual goes wrong."""
         routes: dict[Slice, Counts] = {}
+        as_usual = 0
         for route, usual in self.routes.items():
             answers = _poisson(chance, requests * usual.asked)
             if answers:
-                share = _either(min(usual.errors * clump, 1.0), *(fault.errors for fault in faults if fault.hits(route)))
-                routes[route] = (_binomial(chance, answers, share), answers)
-        tenants = self._by_tenant(chance, *_sum(routes))
+                failures = _binomial(chance, answers, min(usual.errors * clump, 1.0))
+                as_usual += failures
+                more = _binomial(chance, answers - failures, _either(*(fault.errors for fault in faults if fault.hits(route))))
+                routes[route] = (failures + more, answers)
+        tenants = self._by_tenant(chance, as_usual, *_sum(routes))
         for fault in faults:
             if fault.only in tenants:
                 failures, answers = tenants[fault.only]
@@ -205,9 +208,12 @@ class Service:
             if round(requests * usual.asked)
         }
 
-    def _by_tenant(self, chance: random.Random, failures: int, answers: int) -> dict[Slice, Counts]:
-        failed = Counter(_chosen(chance, {each: usual.asked * usual.errors for each, usual in self.tenants.items()}, failures))
-        fine = Counter(_chosen(chance, {each: usual.asked for each, usual in self.tenants.items()}, answers - failures))
+    def _by_tenant(self, chance: random.Random, as_usual: int, failures: int, answers: int) -> dict[Slice, Counts]:
+        """Return whom the answers were for: of what fails as usual each has a share of its own, and a fault hits all alike."""
+        asked = {each: usual.asked for each, usual in self.tenants.items()}
+        failed = Counter(_chosen(chance, {each: usual.asked * usual.errors for each, usual in self.tenants.items()}, as_usual))
+        failed.update(_chosen(chance, asked, failures - as_usual))
+        fine = Counter(_chosen(chance, asked, answers - failures))
         return {each: (failed[each], failed[each] + fine[each]) for each in self.tenants if failed[each] + fine[each]}
 
 
@@ -379,13 +385,13 @@ def looks(deployment: Deployment, chance: random.Random) -> Iterator[Look]:
                 healthy=chance.random() >= background.deaf if asked else None,
                 restarts=int(second >= background.restarts_at),
                 log_errors=logged if read else None,
-                slices=_together(counted) if asked else {},
+                slices=_together(counted) if asked else None,
             ),
             old=Seen(
                 tally=old,
                 healthy=chance.random() >= background.deaf if asked else None,
                 log_errors=old_logged if read else None,
-                slices=_together(counted_old) if asked else {},
+                slices=_together(counted_old) if asked else None,
                 before=past if number == 0 else {},
             ),
         )

@@ -69,6 +69,36 @@ def test_a_fault_outside_that_the_old_version_s_probes_feel_convicts_no_slice() 
     assert watched(60, new=(1, 1), whole_errors=5).rolls_back() is None
 
 
+def after_a_fault_outside(*, quiet: Counts, looks: int = 400) -> Slices:
+    """A fault outside takes ten seconds in which both fail half of all; then all is well, and of the small tenant `quiet` comes in each look."""
+    slices = Slices(limit=0.05)
+    for _ in range(20):
+        slices.see(new={SMALL: (2, 4), OFTEN: (20, 40)}, beside={}, before={SMALL: FINE, OFTEN: FINE}, whole=(5, 10), split=False)
+    for _ in range(looks):
+        slices.see(new={OFTEN: (0, 40)} if quiet == (0, 0) else {SMALL: quiet, OFTEN: (0, 40)}, beside={}, before={}, whole=(0, 10), split=False)
+        assert list(slices.convicted()) == []
+    return slices
+
+
+def test_a_tenant_that_leaves_in_the_middle_of_a_fault_outside_convicts_nobody_although_the_old_version_does_well_afterwards() -> None:
+    after_a_fault_outside(quiet=(0, 0))
+
+
+def test_a_tenant_that_hardly_comes_any_more_after_a_fault_outside_convicts_nobody() -> None:
+    after_a_fault_outside(quiet=(0, 1))
+
+
+def test_looks_without_a_reading_are_compared_with_the_reading_that_follows() -> None:
+    """The old version's probes come in each look, the new one's slices in every second: what it answered between two readings counts, once."""
+    slices = Slices(limit=0.05)
+    for number in range(60):
+        read = number % 2 == 1
+        slices.see(new={SMALL: (2, 2)} if read else None, beside={}, before={SMALL: FINE}, whole=(0, 5), split=False)
+    assert len(list(slices.convicted())) == 1
+    asked = slices.suspects[SMALL].comparison
+    assert asked.old[1] == 5 * asked.new[1]
+
+
 def test_a_handful_of_failures_convicts_no_slice() -> None:
     watch = Watch()
     for number in range(4):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from unioneyes.operations.deployment.beside import Excess
 from unioneyes.operations.deployment.sequential import Detector, lower_bound, spared
 
 FEWEST_FAILURES = 5
@@ -25,16 +26,19 @@ class Comparison:
     new: Counts = (0, 0)
     """(failures, answers) since the suspicion."""
     old: Counts = (0, 0)
+    excess: Excess = field(default_factory=Excess)
+    """Of the new version's failures over the old one's, look by look, since the suspicion."""
 
     def see(self, *, new: Counts, old: Counts) -> None:
         """Take one more look into account; each is (failures, answers)."""
         suspected = self.detector.suspicious
         self.detector = self.detector.seeing(failures=new[0], answers=new[1], allowed=self.limit)
         if not (suspected and self.detector.suspicious):  # the look that raises the suspicion is a chosen one: it says too much
-            self.new = self.old = (0, 0)
+            self.new, self.old, self.excess = (0, 0), (0, 0), Excess()
             return
         self.new = (self.new[0] + new[0], self.new[1] + new[1])
         self.old = (self.old[0] + old[0], self.old[1] + old[1])
+        self.excess = self.excess.plus(Excess.of(new=new, old=old))
 
     @property
     def sure(self) -> bool:
@@ -42,10 +46,10 @@ class Comparison:
         return self.detector.sure_among(self.among) and self.new[0] >= FEWEST_FAILURES
 
     def convicts(self, *, beside_old: bool) -> bool:
-        """Whether the new version fails too often and, where there is an old one, that one is spared."""
-        if not self.sure:
-            return False
-        return not beside_old or spared(failures=self.old[0], answers=self.old[1], fine=self.limit, failing=lower_bound(*self.new))
+        """Whether the new version fails too often and, where there is an old one, that one is spared: over all looks, and beyond luck in the same ones."""
+        if not self.sure or not beside_old:
+            return self.sure
+        return self.excess.beyond_luck and spared(failures=self.old[0], answers=self.old[1], fine=self.limit, failing=lower_bound(*self.new))
 
 
 def share(part: int, whole: int) -> str:

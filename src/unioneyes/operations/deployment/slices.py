@@ -37,12 +37,19 @@ class Suspect:
     seen: Counts = (0, 0)
     """The new version's slice since the watch began."""
 
-    def see(self, *, new: Counts, beside: Counts, whole: Counts) -> None:
-        """Take one more look into account."""
+    def hear(self, beside: Counts) -> None:
+        """Take what the old version did in the same slice into account."""
+        if self.comparison.detector.suspicious:
+            self.beside = _plus(self.beside, beside)
+
+    def see(self, *, new: Counts, whole: Counts) -> None:
+        """Take one more reading into account. Of the old version only what it did while the slice was asked: how it fares when nobody asks excuses nobody."""
         suspected = self.comparison.detector.suspicious
+        whole = whole if new[1] else (0, 0)
         self.comparison.see(new=new, old=whole)
         self.seen = _plus(self.seen, new)
-        self.beside = _plus(self.beside, beside) if suspected and self.comparison.detector.suspicious else (0, 0)
+        if not (suspected and self.comparison.detector.suspicious):
+            self.beside = (0, 0)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,18 +66,29 @@ class Slices:
     alone: bool = False
     """True where there is no old version."""
     split: bool = False
+    unread: Counts = (0, 0)
+    """All that the old version was asked since the last reading of the new one's slices."""
 
-    def see(self, *, new: Mapping[Slice, Counts], beside: Mapping[Slice, Counts], before: Mapping[Slice, Counts], whole: Counts | None, split: bool) -> None:
-        """Take one more look into account; `whole` is all that the old version was asked, None where there is none."""
-        self.known |= new.keys()
+    def see(
+        self, *, new: Mapping[Slice, Counts] | None, beside: Mapping[Slice, Counts], before: Mapping[Slice, Counts], whole: Counts | None, split: bool
+    ) -> None:
+        """Take one more look into account; `new` is None where its slices were not read, and `whole` all that the old version was asked, None without one."""
         self.before |= before
         self.alone, self.split = whole is None, split
+        self.unread = _plus(self.unread, whole or (0, 0))
+        for each, counts in beside.items():
+            if each in self.suspects:
+                self.suspects[each].hear(counts)
+        if new is None:
+            return
+        self.known |= new.keys()
         for each, (failures, _) in new.items():
             if failures and each not in self.suspects:
                 self.suspects[each] = Suspect(comparison=Comparison(limit=self.limit))
         for each, suspect in self.suspects.items():
             suspect.comparison.among = len(self.known)
-            suspect.see(new=new.get(each, (0, 0)), beside=beside.get(each, (0, 0)), whole=whole or (0, 0))
+            suspect.see(new=new.get(each, (0, 0)), whole=self.unread)
+        self.unread = (0, 0)
 
     def convicted(self) -> Iterator[str]:
         """Yield why each slice in which the new version fails too often, and the old one does not, speaks against it."""

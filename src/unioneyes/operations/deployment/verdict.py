@@ -65,8 +65,8 @@ class Seen:
     """Whether a probe was answered well; None when no answer was due."""
     log_errors: int | None = None
     """ERROR lines that it logged since the switch; None when its logs were not read this time."""
-    slices: Mapping[Slice, Counts] = field(default_factory=dict)
-    """Its answers by route and by tenant, members' and probes'; those without any are left out."""
+    slices: Mapping[Slice, Counts] | None = None
+    """Its answers by route and by tenant since the last reading, members' and probes'; those without any are left out. None when no reading came."""
     before: Mapping[Slice, Counts] = field(default_factory=dict)
     """The same, all that its replicas had counted when the watch began; told once."""
 
@@ -131,7 +131,7 @@ class Watch:
         self.slow.see(new=(new.slow, new.answers), old=(old.slow, old.answers))
         self.slices.see(
             new=look.new.slices,
-            beside=look.old.slices if look.old else {},
+            beside=look.old.slices or {} if look.old else {},
             before=look.old.before if look.old else {},
             whole=(old.errors, old.answers) if look.old else None,
             split=look.split,

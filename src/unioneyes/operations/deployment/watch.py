@@ -119,7 +119,7 @@ class Gathered:
     """The last reading."""
     probing: Repeated[Probe]
     asking: Repeated[bool]
-    counting: Repeated[tuple[Outcome, ...]]
+    counting: Repeated[tuple[Outcome, ...] | None]
     members: Tally = field(default_factory=Tally)
     probes: Tally = field(default_factory=Tally)
     latency: Histogram = field(default_factory=Histogram)
@@ -130,8 +130,8 @@ class Gathered:
     """Whether a probe since the last look was answered well; None when none came back."""
     outcomes: dict[tuple[str, Slice], Counts] = field(default_factory=dict)
     """The last reading of each replica, by slice."""
-    slices: dict[Slice, Counts] = field(default_factory=dict)
-    """What was counted since the last look."""
+    slices: dict[Slice, Counts] | None = None
+    """What was counted since the last reading; None in a look into which none came."""
     before: dict[Slice, Counts] = field(default_factory=dict)
     """What the replicas' first readings said, in the look that took them in; else nothing."""
 
@@ -243,11 +243,11 @@ class Lookout:
             ready[replica.colour] += replica.ready
         return restarts, ready
 
-    def _outcomes(self, colour: Colour) -> tuple[Outcome, ...]:
+    def _outcomes(self, colour: Colour) -> tuple[Outcome, ...] | None:
         try:
             return self._replicas.outcomes(colour)
         except Problem:
-            return ()
+            return None
 
     def _healthy(self, colour: Colour) -> bool:
         try:
@@ -266,21 +266,23 @@ def _take_in(seen: Gathered) -> None:
     seen.healthy = None
     for report in seen.asking.answers():
         seen.healthy = report
-    seen.slices, seen.before = {}, {}
+    seen.slices, seen.before = None, {}
     for outcomes in seen.counting.answers():
-        _count(seen, outcomes)
+        if outcomes is not None:
+            _count(seen, outcomes)
 
 
 def _count(seen: Gathered, outcomes: tuple[Outcome, ...]) -> None:
     """Take one reading by route and tenant into account: a replica's first says what was before, each later one what was added; one that fell began anew."""
     reading = {(each.replica, Slice(kind=each.kind, name=each.name)): (each.errors, each.answers) for each in outcomes}
     earlier = seen.outcomes
+    slices = seen.slices = seen.slices or {}
     read_before = {replica for replica, _ in earlier}
     for (replica, part), (errors, answers) in reading.items():
         had_errors, had_answers = earlier.get((replica, part), (0, 0))
         began_anew = answers < had_answers or errors < had_errors
         more = (errors, answers) if began_anew else (errors - had_errors, answers - had_answers)
-        added = seen.slices if replica in read_before else seen.before
+        added = slices if replica in read_before else seen.before
         if more[1]:
             sum_errors, sum_answers = added.get(part, (0, 0))
             added[part] = (sum_errors + more[0], sum_answers + more[1])
