@@ -19,6 +19,8 @@ from unioneyes.kernel.ids import new_id
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.environment import Environment
+from unioneyes.runbook.audit.log import AuditLog
+from unioneyes.runbook.audit.sealing import Sealing
 from unioneyes.runbook.codec import decode, encode, redacted
 from unioneyes.runbook.definition import Definition, definition
 from unioneyes.runbook.durable import Durable
@@ -48,13 +50,17 @@ _logger = logging.getLogger(__name__)
 class Engine:
     """Runs of the registered runbooks, in one environment. One engine that works per process."""
 
-    def __init__(self, *, database_url: SecretStr, environment: Environment, redactor: Redactor, worker: bool = True) -> None:
-        """Use the control plane's database; with `worker`, also carry runs out. A process without one only writes down what workers then do."""
+    def __init__(self, *, database_url: SecretStr, environment: Environment, redactor: Redactor, worker: bool = True, sealing: Sealing | None = None) -> None:
+        """Use the control plane's database; with `worker`, also carry runs out. A process without one only writes down what workers then do.
+
+        With `sealing`, also seal the audit log, whoever appended to it.
+        """
         self._environment = environment
         self._redactor = redactor
         self._name = new_id("worker")
         self._database = ControlDatabase(database_url, name=f"ue-{os.getpid()}")
         self._runs = Runs(self._database, redactor)
+        self.audit = AuditLog(self._database, sealing)
         self._durable = Durable(self._database.url, worker=self._name, carry_out=self._carry_out) if worker else None
         self._equipment = None if self._durable is None else Equipment(environment=environment, runs=self._runs, durable=self._durable, redactor=redactor)
         self._open: ExitStack | None = None
@@ -70,6 +76,8 @@ class Engine:
         with ExitStack() as closing:
             closing.callback(self._database.close)
             migrate(self._database)
+            self.audit.start()
+            closing.callback(self.audit.stop)  # when no run appends any more
             if self._durable is not None and self._equipment is not None:
                 liveness = Liveness(self._database, worker=self._name)
                 closing.callback(liveness.end)
@@ -113,6 +121,7 @@ class Engine:
             plan=encode(plan, chosen.plan_type),
             plan_hash=plan.hash(),
             parks=park,
+            confirmed=confirm if plan.confirm is not None else None,
         )
         run = self._runs.create(new, locks=chosen.locks, supersedes=partial(may_supersede, chosen))
         if self._durable is not None and self._open is not None:
