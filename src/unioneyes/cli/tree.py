@@ -32,6 +32,7 @@ NOUNS = {
     "deploy": "Deployments: a release reaches its users",
     "rollback": "Rollbacks: the members get the good release back",
     "run": "Runs: what was started, by whom, and where it is",
+    "audit": "The audit log: who did what, when and why, sealed so that no change stays unseen",
     "rehearse": "Rehearsals: the runbooks for real, on the embedded stack, with faults",
     "serve": "The server: API, console and worker",
 }
@@ -61,6 +62,10 @@ VERBS = (
     Verb("run logs", "RUN", "run:logs", "Print the journal of a run."),
     Verb("run cancel", "RUN", "run:cancel", "Stop a run at its next safe point and undo what it did."),
     Verb("run resume", "RUN", "run:resume", "Decide for a parked run: retry the failed step, skip it, or undo; or for a held one."),
+    Verb("audit list", "", "audit:list_entries", "List the audit entries, newest first."),
+    Verb("audit verify", "", "audit:verify", "Verify that the audit log is what was sealed: every entry, every checkpoint."),
+    Verb("audit export", "", "audit:export", "Write the sealed log as JSON lines that are verified without a server."),
+    Verb("audit proof", "ENTRY", "audit:proof", "Print the proof that one entry is in the sealed log."),
     Verb("rehearse demo", "", "rehearse:demo", "Show the main job: deploy under load, then roll a faulty release back."),
     Verb("rehearse faults", "", "rehearse:faults", "Roll out every faulty release and measure the time from fault to good."),
     Verb("serve", "", "serve:serve", "Serve the API, the console and the worker until told to stop."),

@@ -83,7 +83,7 @@ def serve(name: str, home: Path | None) -> None:
 @contextmanager
 def running(opened: OpenedEnvironment) -> Iterator[Control]:
     """Worker and sampler run."""
-    engine = Engine(database_url=opened.control_database_url, environment=opened.environment, redactor=opened.redactor)
+    engine = Engine(database_url=opened.control_database_url, environment=opened.environment, redactor=opened.redactor, sealing=opened.sealing)
     sampler = Sampler(opened.environment.traffic)
     engine.launch()
     sampler.start()

@@ -14,6 +14,7 @@ from unioneyes.adapters.postgres.server import SUPERUSER
 from unioneyes.adapters.service import HttpService, SyntheticMember
 from unioneyes.adapters.slack import SlackNotifier
 from unioneyes.claims.releases import Catalogue, migration_folders, newest_migration
+from unioneyes.environments.local.audit import build_sealing
 from unioneyes.environments.local.parts import build_replicas, build_traffic
 from unioneyes.environments.local.ports import HOST
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
@@ -34,6 +35,7 @@ def compose(home: Path) -> OpenedEnvironment:
         control_port=stack.ports.control,
         api_token=stack.secrets.api_token,
         redactor=Redactor(stack.secrets.values()),
+        sealing=build_sealing(stack),
     )
 
 

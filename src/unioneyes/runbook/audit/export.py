@@ -46,7 +46,7 @@ def header_line(*, key: str, checkpoints: tuple[str, ...]) -> str:
 def leaf_line(index: int, leaf_hash: bytes, entry: str | None) -> str:
     """Return the line of one leaf."""
     document = {"index": index, "leaf_hash": base64.b64encode(leaf_hash).decode(), "entry": entry}
-    return f"{json.dumps(document, ensure_ascii=False, separators=(',', ':'))}\n"
+    return f"{json.dumps(document, separators=(',', ':'))}\n"  # in ASCII: some readers take U+2028 and its like for the end of a line
 
 
 def read_export(lines: Iterable[str]) -> tuple[Header, Iterator[ExportedLeaf]]:

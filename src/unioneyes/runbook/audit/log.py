@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pydantic import ValidationError
+
 from unioneyes.runbook.audit.checkpoints import Checkpoint, read_checkpoint
-from unioneyes.runbook.audit.entry import read_entry
+from unioneyes.runbook.audit.entry import AuditEntry, read_entry
 from unioneyes.runbook.audit.export import header_line, leaf_line
 from unioneyes.runbook.audit.merkle import inclusion_ranges, is_included, leaf_hash, prove
 from unioneyes.runbook.audit.problems import AuditLogChanged, EntryNotCovered, UnknownEntry
@@ -37,12 +39,15 @@ class AuditLog:
             self._sequencer.stop()
 
     def page(self, *, limit: int, before: int | None = None, run: str | None = None) -> tuple[AuditItem, ...]:
-        """Return entries, newest first: those that are not sealed yet, then by their place; or only those `before` a place. With `run`, of that run."""
+        """Return entries, newest first: those that are not sealed yet, then by their place; or only those `before` a place. With `run`, of that run.
+
+        Raises: AuditLogChanged where one can't be read any more.
+        """
         with self._database.transaction() as connection:
             open_ones = audit.newest_unsealed(connection, run_id=run, limit=limit) if before is None else ()
             sealed = audit.newest_sealed(connection, before=before, run_id=run, limit=limit)
-        items = [AuditItem(index=None, entry=read_entry(text)) for text in open_ones]
-        items += [AuditItem(index=leaf.index, entry=read_entry(leaf.entry)) for leaf in sealed if leaf.entry is not None]
+        items = [AuditItem(index=None, entry=_shown(text, None)) for text in open_ones]
+        items += [AuditItem(index=leaf.index, entry=_shown(leaf.entry, leaf.index)) for leaf in sealed]
         return tuple(items[:limit])
 
     def status(self) -> AuditStatus:
@@ -90,7 +95,7 @@ class AuditLog:
         if text is None or not is_included(leaf_hash(text.encode()), index=index, size=latest.size, root=latest.root, proof=hashes):
             raise AuditLogChanged(what=f"entry {index} is not in the tree that was signed", remedy="ue audit verify says what is wrong")
         return AuditProof(
-            index=index, entry=read_entry(text), size=latest.size, proof=proof_text(index=index, entry=text, hashes=hashes, checkpoint=latest.note)
+            index=index, entry=_shown(text, index), size=latest.size, proof=proof_text(index=index, entry=text, hashes=hashes, checkpoint=latest.note)
         )
 
     def _sealed(self, begin: int, end: int) -> tuple[audit.Leaf, ...]:
@@ -105,3 +110,13 @@ class AuditLog:
         if self._sealing is None:
             raise EntryNotCovered(what="nothing is sealed here", remedy="ask a server that seals")
         return self._sealing
+
+
+def _shown(text: str | None, index: int | None) -> AuditEntry:
+    which = "an entry that waits to be sealed" if index is None else f"entry {index}"
+    if text is None:
+        raise AuditLogChanged(what=f"{which} is missing", remedy="ue audit verify says what is wrong")
+    try:
+        return read_entry(text)
+    except ValidationError:
+        raise AuditLogChanged(what=f"{which} is not what was written: it can't be read", remedy="ue audit verify says what is wrong") from None
