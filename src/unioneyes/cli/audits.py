@@ -76,6 +76,8 @@ def verification_text(ink: Ink, found: Verification, status: AuditStatus | None)
     verdict = ink.tone(Tone.GOOD, "✔ the log is what was sealed") if found.fault is None else ink.tone(Tone.BAD, f"✘ {found.fault.what}")
     after = found.entries - (found.last.size if found.last else 0)
     entries = f"{found.entries:,} verified" + (f", {after:,} of them after the last checkpoint" if after else "")
+    if found.fault is not None:
+        entries = f"the first {found.entries:,} are what was sealed, as far as checkpoints show"
     waiting = f"{status.unsealed:,} appended and not sealed yet" if status and status.unsealed else ""
     return "\n".join(
         (
@@ -86,7 +88,7 @@ def verification_text(ink: Ink, found: Verification, status: AuditStatus | None)
                 (
                     ("entries", ", ".join(part for part in (entries, waiting) if part)),
                     ("tree", f"{found.entries:,} leaves, root {base64.b64encode(found.root).decode()}" if found.fault is None else ""),
-                    ("checkpoints", f"{found.checkpoints:,} verified"),
+                    ("checkpoints", f"{found.checkpoints:,} of {found.promised:,} verified"),
                     ("last", _last(found)),
                     ("key", found.key),
                     ("sealing lag", format_duration(timedelta(seconds=status.lag_seconds)) if status else ""),

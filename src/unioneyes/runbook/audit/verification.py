@@ -16,7 +16,7 @@ class Fault:
     """The first thing that is wrong."""
 
     index: int | None
-    """The first entry that is wrong, or may be; None when it is a checkpoint."""
+    """The first entry that shows to be wrong; of those since the last good checkpoint, others may be too. None when a checkpoint is wrong."""
     what: str
 
 
@@ -27,11 +27,13 @@ class Verification:
     key: str
     """What the signatures were verified by."""
     entries: int
-    """Entries that were found to be what was sealed, from the first on."""
+    """Entries that were found to be what was sealed, from the first on; where something is wrong, only those that a checkpoint before it covers."""
     root: bytes
     """Of the tree of these entries."""
+    promised: int
+    """Checkpoints that there are."""
     checkpoints: int
-    """Checkpoints whose signature and root were verified."""
+    """Those of them whose signature and root were verified."""
     last: Checkpoint | None
     """The one of them that covers the most."""
     fault: Fault | None
@@ -45,7 +47,7 @@ def verify(leaves: Iterable[ExportedLeaf], notes: Sequence[str], key: VerifierKe
     """
     checkpoints = [read_checkpoint(note, key) for note in notes]
     promised = sorted((each for each in checkpoints if each is not None), key=lambda each: each.size)
-    seen = Verification(key=str(key), entries=0, root=Tree().root(), checkpoints=0, last=None, fault=None)
+    seen = Verification(key=str(key), entries=0, root=Tree().root(), promised=len(notes), checkpoints=0, last=None, fault=None)
     if None in checkpoints:
         at = checkpoints.index(None) + 1
         return replace(seen, fault=Fault(index=None, what=f"checkpoint {at} of {len(notes)} was not signed by {key.name}+{key.id().hex()}"))
@@ -55,15 +57,21 @@ def verify(leaves: Iterable[ExportedLeaf], notes: Sequence[str], key: VerifierKe
             tree.append(leaf.leaf_hash)
             kept, fault = _held_against(promised, kept, tree)
         if fault is not None:
-            good = promised[kept - 1].size if kept else 0
-            entries = fault.index if fault.index is not None and fault.index >= good else good
-            return replace(seen, entries=entries, checkpoints=kept, last=promised[kept - 1] if kept else None, fault=fault)
-    seen = replace(seen, entries=tree.size, root=tree.root(), checkpoints=kept, last=promised[kept - 1] if kept else None)
+            return replace(_proven(seen, promised, kept), fault=fault)
     if kept < len(promised):
-        return replace(seen, fault=Fault(index=tree.size, what=f"entry {tree.size} is missing: the log ends before it, and {promised[-1].size:,} were sealed"))
+        return replace(
+            _proven(seen, promised, kept),
+            fault=Fault(index=tree.size, what=f"entry {tree.size} is missing: the log ends before it, and {promised[-1].size:,} were sealed"),
+        )
     if tree.size and not promised:
         return replace(seen, fault=Fault(index=0, what="there is no checkpoint: nothing shows that the entries are what was sealed"))
-    return seen
+    return replace(_proven(seen, promised, kept), entries=tree.size, root=tree.root())
+
+
+def _proven(seen: Verification, promised: Sequence[Checkpoint], kept: int) -> Verification:
+    """Return `seen` with what the first `kept` checkpoints prove."""
+    last = promised[kept - 1] if kept else None
+    return replace(seen, entries=last.size if last else 0, checkpoints=kept, last=last)
 
 
 def _wrong(leaf: ExportedLeaf, expected: int) -> Fault | None:
