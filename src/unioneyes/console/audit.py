@@ -17,7 +17,8 @@ from unioneyes.console.guard import Admitted
 from unioneyes.runbook.audit.views import AuditItem, AuditProof, AuditStatus
 
 MOST_ENTRIES = 500
-_LARGEST_INDEX = 2**63 - 1
+_LARGEST_INDEX = 2**53 - 1
+"""What every reader of JSON takes for a whole number."""
 _LINES_AT_ONCE = 500
 JSON_LINES = "application/jsonl"
 
