@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from threading import Thread
 
 import pytest
+from pydantic import SecretStr
 
 from tests.drills.engine.audited import CANARY, SIGNER, Audited
 from tests.drills.engine.conftest import Drill
-from tests.drills.engine.runbooks import Behaviour, Move
+from tests.drills.engine.runbooks import Behaviour, Move, environment
+from unioneyes.adapters.files import CheckpointFile
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.redaction import Redactor
+from unioneyes.ports.witness import WitnessUnavailable
 from unioneyes.runbook.audit.entry import Action, AuditEntry, Origin
 from unioneyes.runbook.audit.merkle import Tree, leaf_hash
 from unioneyes.runbook.audit.problems import EntryNotCovered, UnknownEntry
 from unioneyes.runbook.audit.proof import read_proof
+from unioneyes.runbook.audit.sealing import Sealing
+from unioneyes.runbook.audit.sequencer import Sequencer
+from unioneyes.runbook.engine import Engine
+from unioneyes.runbook.problems import ControlDatabaseUnavailable
 from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.views import Decision
 
@@ -95,6 +103,48 @@ def test_a_sequencer_that_died_before_its_checkpoint_was_kept_is_continued(audit
     assert audited.sequencer.seal() == 0
     assert audited.log.status().covered == 3
     assert audited.verify().checkpoints == 2
+
+
+def test_a_sequencer_whose_connection_was_cut_goes_on(audited: Audited) -> None:
+    audited.sealed(2)
+    sequencer = audited.sequencer
+    sequencer.seal()
+    audited.append("2")
+    with audited.connection as admin:
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+    for _ in range(2):  # the first may meet the cut
+        with suppress(ControlDatabaseUnavailable):
+            sequencer.seal()
+    assert (audited.verify().fault, audited.log.status().covered) == (None, 3)
+
+
+def test_an_engine_seals_by_itself_and_once_more_when_it_ends(audited: Audited) -> None:
+    first, second = (
+        Engine(database_url=SecretStr(audited.control_url), environment=environment(), redactor=Redactor(), worker=False, sealing=audited.sealing)
+        for _ in range(2)
+    )
+    first.launch()
+    second.launch()
+    audited.append("0", "1")
+    Drill.until(lambda: audited.log.status().covered, lambda covered: covered == 2)
+    first.close()  # the other one goes on
+    audited.append("2")
+    Drill.until(lambda: audited.log.status().covered, lambda covered: covered == 3)
+    audited.append("3")
+    second.close()
+    assert (audited.verify().fault, audited.log.status().covered) == (None, 4)
+
+
+def test_a_witness_that_keeps_nothing_is_told_and_leaves_the_lag_to_grow(audited: Audited) -> None:
+    audited.sealed(1)
+    nowhere = CheckpointFile(audited.witness.path / "is no folder")
+    broken = Sequencer(audited.database, Sealing(signer=SIGNER, witness=nowhere))
+    audited.append("1")
+    with pytest.raises(WitnessUnavailable):
+        broken.seal()
+    assert audited.log.status().lag_seconds > 0
+    audited.sequencer.seal()
+    assert audited.log.status().lag_seconds == 0
 
 
 def test_nothing_to_seal_makes_no_checkpoint(audited: Audited) -> None:

@@ -10,6 +10,7 @@ from psycopg.errors import IntegrityConstraintViolation
 from tests.drills.engine.audited import SIGNER, Audited
 from unioneyes.adapters.files import CheckpointFile
 from unioneyes.runbook.audit.export import read_export
+from unioneyes.runbook.audit.log import AuditLog
 from unioneyes.runbook.audit.notes import Signer
 from unioneyes.runbook.audit.problems import AuditLogChanged
 from unioneyes.runbook.audit.sealing import Sealing
@@ -113,3 +114,19 @@ def test_no_proof_is_made_of_a_changed_log(audited: Audited) -> None:
     for index in (0, 1):
         with pytest.raises(AuditLogChanged):
             audited.log.proof(index)
+
+
+def test_a_log_that_lost_entries_can_be_begun_anew_with_another_key_and_the_old_evidence_still_speaks(audited: Audited, tmp_path: Path) -> None:
+    """As after a restore of an older backup: somebody decides to go on."""
+    audited.sealed(3, 3)
+    audited.tamper("DELETE FROM ue.audit_leaves WHERE index > 3", "DELETE FROM ue.audit_entries WHERE run_id > 'drill-3'")
+    with pytest.raises(AuditLogChanged):
+        audited.sequencer.seal()
+
+    anew = Sealing(signer=Signer.of(SIGNER.name, bytes(32)), witness=CheckpointFile(tmp_path / "anew"))
+    audited.append("later")
+    assert Sequencer(audited.database, anew).seal() == 1
+
+    _, leaves = read_export(AuditLog(audited.database, anew).export())
+    assert verify(leaves, anew.witness.all(), anew.signer.verifier).fault is None
+    assert audited.verify().fault is not None
