@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, Text, case, cast, exists, func, insert, literal, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, Text, bindparam, case, cast, exists, func, insert, literal, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.runbook.audit.entry import AuditEntry, entry_text
@@ -35,6 +36,17 @@ _LAST_SEALED = select(entries.c.xid).join(leaves, leaves.c.entry_id == entries.c
 _FLOOR = case((_LAST_SEALED < _OLDEST_UNDER_WAY, _LAST_SEALED), else_=0)
 """The transaction below which everything is sealed: entries are sealed in the order of their transactions."""
 
+_APPEND = insert(entries).values(entry=bindparam("text")).inline()
+"""Made once, and asks for nothing back: this is what every change pays for being audited."""
+_SEALED = (
+    func.unnest(bindparam("ids", type_=ARRAY(BigInteger)), bindparam("hashes", type_=ARRAY(BYTEA)))
+    .table_valued("id", "hash", with_ordinality="number")
+    .render_derived()
+)
+_SEAL = insert(leaves).from_select(
+    ["index", "entry_id", "leaf_hash"], select(bindparam("first", type_=BigInteger) + _SEALED.c.number - 1, _SEALED.c.id, _SEALED.c.hash)
+)
+
 
 class AuditTrail:
     """Appends to the audit log."""
@@ -45,7 +57,7 @@ class AuditTrail:
 
     def append(self, connection: Connection, entry: AuditEntry) -> None:
         """The entry is kept for good when the caller's transaction is, and not otherwise."""
-        connection.execute(insert(entries).values(entry=entry_text(entry, self._redact)))
+        connection.execute(_APPEND, {"text": entry_text(entry, self._redact)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +115,7 @@ def unsealed(connection: Connection, *, limit: int, everywhere: bool) -> tuple[A
 
 def seal(connection: Connection, sealed: Sequence[tuple[Appended, bytes]], *, first: int) -> None:
     """The entries with these hashes are leaves of the tree, from index `first` on."""
-    connection.execute(insert(leaves), [{"index": index, "entry_id": each.id, "leaf_hash": hashed} for index, (each, hashed) in enumerate(sealed, start=first)])
+    connection.execute(_SEAL, {"first": first, "ids": [each.id for each, _ in sealed], "hashes": [hashed for _, hashed in sealed]})
 
 
 def leaf_hashes(connection: Connection, *, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
