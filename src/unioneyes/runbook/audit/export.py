@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import base64
 import json
+from binascii import a2b_base64
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import from_json
 
 from unioneyes.runbook.audit.problems import AuditFileMalformed
 
@@ -64,8 +66,8 @@ def read_export(lines: Iterable[str]) -> tuple[Header, Iterator[ExportedLeaf]]:
 def _leaves(lines: Iterator[str]) -> Iterator[ExportedLeaf]:
     for number, line in enumerate(lines, start=2):
         try:
-            document = json.loads(line)
-            index, leaf_hash, entry = document["index"], base64.b64decode(document["leaf_hash"], validate=True), document["entry"]
+            document = from_json(line)
+            index, leaf_hash, entry = document["index"], a2b_base64(document["leaf_hash"], strict_mode=True), document["entry"]
         except (ValueError, TypeError, KeyError):
             raise _malformed(f"its line {number} is no leaf") from None
         if type(index) is not int or not isinstance(entry, str | None):
