@@ -5,7 +5,8 @@ from __future__ import annotations
 import getpass
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
@@ -93,17 +94,32 @@ class Api:
             lines += page
         return tuple(lines)
 
+    @contextmanager
+    def lines(self, path: str) -> Iterator[Iterator[str]]:
+        """Give the lines that stand at `path`, each with its end, as they come. Raises, then too: ServerUnavailable, ReportedProblem."""
+        try:
+            with self._http.stream("GET", path) as response:
+                if response.is_error:
+                    response.read()
+                    raise _problem(response)
+                yield (f"{line}\n" for line in response.iter_lines())
+        except httpx.TransportError as error:
+            raise self._unavailable(error) from None
+
     def _read(self, request: httpx.Request, kind: type[T]) -> Answer[T]:
         try:
             response = self._http.send(request)
         except httpx.TransportError as error:
-            raise ServerUnavailable(
-                what=f"the server at {self.url} does not answer ({type(error).__name__})",
-                remedy=f"ue env status{self._where.flags}; ue env up{self._where.flags}",
-            ) from None
+            raise self._unavailable(error) from None
         if response.is_error:
             raise _problem(response)
         return Answer(_document(response), TypeAdapter(kind).validate_json(response.content))
+
+    def _unavailable(self, error: httpx.TransportError) -> ServerUnavailable:
+        return ServerUnavailable(
+            what=f"the server at {self.url} does not answer ({type(error).__name__})",
+            remedy=f"ue env status{self._where.flags}; ue env up{self._where.flags}",
+        )
 
 
 def _document(response: httpx.Response) -> JsonValue:

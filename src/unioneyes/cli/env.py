@@ -141,6 +141,7 @@ def _status_page(ink: Ink, shown: StackStatus) -> str:
             ("sign in", shown.login),
             ("database", shown.database_url),
             ("replica", _replication(shown)),
+            ("audit log", _audit(ink, shown)),
             ("home", str(shown.home)),
         ),
     )
@@ -171,6 +172,12 @@ def _replication(shown: StackStatus) -> str:
     if not seen.connected:
         return f"not connected (receiver: {seen.receiver})"
     return "streaming" if seen.lag_bytes is None else f"streaming, {format_bytes(seen.lag_bytes)} behind"
+
+
+def _audit(ink: Ink, shown: StackStatus) -> str:
+    from unioneyes.cli.audits import sealing_line  # noqa: PLC0415 - `ue env --help` pays nothing for it
+
+    return "" if shown.audit is None else sealing_line(ink, shown.audit)
 
 
 def _findings_table(ink: Ink, findings: tuple[Finding, ...]) -> str:

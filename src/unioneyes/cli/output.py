@@ -89,7 +89,7 @@ def result(output: Output, document: JsonValue, people: Callable[[Ink], str]) ->
     if output.to is None:
         print(_formed(output.output, document, people, Ink.of(sys.stdout)), flush=True)  # noqa: T201 - the result
     else:
-        _write(output.to, _formed(output.output, document, people, Ink(colour=False)) + "\n")
+        write(output.to, (_formed(output.output, document, people, Ink(colour=False)), "\n"))
         say(f"written: {output.to}")
 
 
@@ -125,11 +125,11 @@ def _formed(form: Format, document: JsonValue, people: Callable[[Ink], str], ink
     return people(ink)
 
 
-def _write(path: Path, text: str) -> None:
-    """The file holds `text`, whole or not at all. Raises: NotWritten."""
+def write(path: Path, parts: Iterable[str]) -> None:
+    """The file holds `parts`, one behind the other, whole or not at all. Raises: NotWritten, and what comes from `parts`."""
     try:
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as file:
-            file.write(text)
+            file.writelines(parts)
         Path(file.name).replace(path)
     except OSError as error:
         raise NotWritten(what=f"{path} can't be written: {error.strerror}", remedy="name another file with --to") from None

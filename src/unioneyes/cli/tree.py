@@ -36,6 +36,7 @@ NOUNS = {
     "token": "Tokens: who may come in, and as what",
     "whoami": "Who you are to the server",
     "runbook": "Runbooks: your own documents and Python files, run like the built-in ones",
+    "audit": "The audit log: who did what, when and why, sealed so that no change stays unseen",
     "rehearse": "Rehearsals: the runbooks for real, on the embedded stack, with faults",
     "serve": "The server: API, console and worker",
 }
@@ -76,6 +77,10 @@ VERBS = (
     Verb("runbook lint", "FILE", "lint:lint_document", "Find what is dangerous or meaningless in a document; needs no server."),
     Verb("runbook plan", "FILE", "runbook:plan", "Show every step of a runbook: its exact command, what is missing, and what will be asked."),
     Verb("runbook run", "FILE", "runbook:run", "Run a document's blocks, or a Python runbook, with plan, journal and gates."),
+    Verb("audit list", "", "audit:list_entries", "List the audit entries, newest first."),
+    Verb("audit verify", "", "audit:verify", "Verify that the audit log is what was sealed: every entry, every checkpoint."),
+    Verb("audit export", "", "audit:export", "Write the sealed log as JSON lines that are verified without a server."),
+    Verb("audit proof", "ENTRY", "audit:proof", "Print the proof that one entry is in the sealed log."),
     Verb("rehearse demo", "", "rehearse:demo", "Show the main job: deploy under load, then roll a faulty release back."),
     Verb("rehearse faults", "", "rehearse:faults", "Roll out every faulty release and measure the time from fault to good."),
     Verb("serve", "", "serve:serve", "Serve the API, the console and the worker until told to stop."),

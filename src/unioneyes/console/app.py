@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from starlette.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 
-from unioneyes.console import api, pages
+from unioneyes.console import api, audit, metrics, pages
 from unioneyes.console.control import Control
 from unioneyes.console.failures import answer_with_problems
 from unioneyes.console.guard import Guard
@@ -34,6 +34,8 @@ def build_app(control: Control) -> FastAPI:
     )
     app.state.control = control
     app.include_router(api.router)
+    app.include_router(audit.router)
+    app.include_router(metrics.router)
     app.include_router(pages.router)
     app.add_api_route("/healthz", healthz, include_in_schema=False)
     app.add_api_route(f"{api.PREFIX}/healthz", healthz, tags=["health"])

@@ -18,6 +18,7 @@ from unioneyes.kernel.problems import BadInput, NotFound, Problem, ProblemDocume
 log = logging.getLogger(__name__)
 
 OPENAPI = "/api/v1/openapi.json"
+FOR_PROGRAMS = ("/api/", "/metrics")
 
 RESPONSES: dict[int | str, dict[str, object]] = {
     status: {"model": ProblemDocument, "description": description, "content": {PROBLEM_JSON: {}}}
@@ -38,11 +39,11 @@ Page = Callable[[Request, Problem], Response]
 
 
 def answer_with_problems(app: FastAPI, page: Page) -> None:
-    """Every failure of `app` is answered by a problem document under `/api/`, and by a `page` elsewhere."""
+    """Every failure of `app` is answered by a problem document where programs ask, and by a `page` elsewhere."""
 
     def answer(request: Request, error: Exception) -> Response:
         problem = as_problem(request, error)
-        return problem_response(problem) if request.url.path.startswith("/api/") else page(request, problem)
+        return problem_response(problem) if request.url.path.startswith(FOR_PROGRAMS) else page(request, problem)
 
     for kind in (Problem, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, answer)

@@ -83,6 +83,7 @@ Reader = Annotated[Person, Depends(Needs(Right.READ))]
 """Who asks, and may see."""
 Responder = Annotated[Person, Depends(Needs(Right.RESPOND))]
 Operator = Annotated[Person, Depends(Needs(Right.OPERATE))]
+Auditor = Annotated[Person, Depends(Needs(Right.AUDIT))]
 Administrator = Annotated[Person, Depends(Needs(Right.ADMINISTER))]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from unioneyes.kernel.problems import NotFound
 
 if TYPE_CHECKING:
-    from unioneyes.environments.model import ControlAddress, OpenedEnvironment
+    from unioneyes.environments.model import AuditEvidence, ControlAddress, OpenedEnvironment
 
 ENVIRONMENTS = ("local",)
 """Every environment that this release knows."""
@@ -63,6 +63,24 @@ def open_environment(name: str, home: Path | None = None) -> OpenedEnvironment:
     from unioneyes.environments.local.compose import compose  # noqa: PLC0415 - imports every adapter
 
     return compose(folder)
+
+
+def audit_evidence(name: str, home: Path | None = None) -> AuditEvidence:
+    """Return what the environment's audit log is verified by. Asks no server.
+
+    Raises: UnknownEnvironment, NeverStarted, WitnessUnavailable.
+    """
+    folder = home_of(name, home)
+    from unioneyes.environments.local.audit import evidence  # noqa: PLC0415 - imports an adapter
+
+    return evidence(folder)
+
+
+def kept_checkpoints(path: Path) -> tuple[str, ...]:
+    """Return the checkpoints in a file that a witness wrote, or that was copied from one. Raises: WitnessUnavailable."""
+    from unioneyes.adapters.files import CheckpointFile  # noqa: PLC0415 - as above
+
+    return CheckpointFile(path).all()
 
 
 class UnknownEnvironment(NotFound):

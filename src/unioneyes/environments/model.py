@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment
+from unioneyes.runbook.audit.sealing import Sealing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,3 +34,14 @@ class OpenedEnvironment:
     """The folder of the project's own runbooks; it need not be there."""
     redactor: Redactor
     """Knows every secret of the environment."""
+    sealing: Sealing
+    """Seals the audit log."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEvidence:
+    """What an environment's audit log is verified by. None of it comes from the log's database."""
+
+    key: str
+    """The public key, as text."""
+    checkpoints: tuple[str, ...]

@@ -19,6 +19,8 @@ class Right(StrEnum):
     """Bring the members back to what was good, and ask the service how it is."""
     OPERATE = "operate"
     """Start, decide and stop every runbook."""
+    AUDIT = "audit"
+    """Read who did what, and take the proof along."""
     ADMINISTER = "administer"
     """Say who else may do what."""
 
@@ -42,6 +44,7 @@ RIGHTS: dict[Role, frozenset[Right]] = {
     **dict.fromkeys(Role, frozenset({Right.READ})),
     Role.RESPONDER: frozenset({Right.READ, Right.RESPOND}),
     Role.OPERATOR: frozenset({Right.READ, Right.RESPOND, Right.OPERATE}),
+    Role.AUDITOR: frozenset({Right.READ, Right.AUDIT}),
     Role.ADMIN: frozenset({Right.READ, Right.ADMINISTER}),
 }
 """An administrator gives rights and uses none of them: who must do both holds both roles, and the list of tokens shows it."""
@@ -67,7 +70,7 @@ class Person:
             )
 
 
-EVERYTHING = frozenset({Role.OPERATOR, Role.ADMIN})
+EVERYTHING = frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMIN})
 """The roles of the environment's own token, which stands in a file that only its owner can read."""
 
 

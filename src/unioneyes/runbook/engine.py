@@ -19,6 +19,8 @@ from unioneyes.kernel.ids import new_id
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.environment import Environment
+from unioneyes.runbook.audit.log import AuditLog
+from unioneyes.runbook.audit.sealing import Sealing
 from unioneyes.runbook.codec import decode, encode, redacted
 from unioneyes.runbook.definition import Definition, definition
 from unioneyes.runbook.durable import Durable
@@ -27,6 +29,7 @@ from unioneyes.runbook.liveness import Liveness
 from unioneyes.runbook.plan import Plan, PlannedStep, Reading
 from unioneyes.runbook.problems import ControlDatabaseUnavailable, RequestMalformed
 from unioneyes.runbook.rules import refuse_unconfirmed
+from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase, patiently
 from unioneyes.runbook.store.line import StoppedLine
 from unioneyes.runbook.store.runs import NewRun, Runs
@@ -50,17 +53,22 @@ _logger = logging.getLogger(__name__)
 class Engine:
     """Runs of the registered runbooks, in one environment. One engine that works per process."""
 
-    def __init__(self, *, database_url: SecretStr, environment: Environment, redactor: Redactor, worker: bool = True) -> None:
-        """Use the control plane's database; with `worker`, also carry runs out. A process without one only writes down what workers then do."""
+    def __init__(self, *, database_url: SecretStr, environment: Environment, redactor: Redactor, worker: bool = True, sealing: Sealing | None = None) -> None:
+        """Use the control plane's database; with `worker`, also carry runs out. A process without one only writes down what workers then do.
+
+        With `sealing`, also seal the audit log, whoever appended to it.
+        """
         self._environment = environment
         self._redactor = redactor
         self._name = new_id("worker")
         self._database = ControlDatabase(database_url, name=f"ue-{os.getpid()}")
         self._runs = Runs(self._database, redactor)
-        self.tokens = Tokens(self._database)
+        trail = AuditTrail(redactor)
+        self.tokens = Tokens(self._database, trail)
         """Who may come in."""
-        self.line = StoppedLine(self._database, environment.facts.service)
+        self.line = StoppedLine(self._database, trail, environment.facts.service)
         """What holds every change."""
+        self.audit = AuditLog(self._database, sealing)
         self._durable = Durable(self._database.url, worker=self._name, carry_out=self._carry_out) if worker else None
         self._equipment = (
             None if self._durable is None else Equipment(environment=environment, runs=self._runs, line=self.line, durable=self._durable, redactor=redactor)
@@ -78,6 +86,8 @@ class Engine:
         with ExitStack() as closing:
             closing.callback(self._database.close)
             migrate(self._database)
+            self.audit.start()
+            closing.callback(self.audit.stop)  # when no run appends any more
             if self._durable is not None and self._equipment is not None:
                 liveness = Liveness(self._database, worker=self._name)
                 closing.callback(liveness.end)
@@ -123,6 +133,7 @@ class Engine:
             plan=encode(plan, chosen.plan_type),
             plan_hash=plan.hash(),
             parks=park,
+            confirmed=confirm if plan.confirm is not None else None,
         )
         run = self._runs.create(new, locks=chosen.locks, supersedes=partial(may_supersede, chosen))
         if self._durable is not None and self._open is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 import psycopg
@@ -15,6 +16,7 @@ from pydantic import TypeAdapter
 from tests.stack import RunningStack
 from unioneyes.cli.tree import VERBS
 from unioneyes.console import api as routes
+from unioneyes.console import audit
 from unioneyes.console.guard import Needs
 from unioneyes.environments import locate
 from unioneyes.environments.local.stack import open_stack
@@ -27,6 +29,7 @@ pytestmark = pytest.mark.stack
 
 _MADE = TypeAdapter(TokenMade)
 _LISTED = TypeAdapter(tuple[TokenView, ...])
+DOCUMENT = Path(__file__).parents[2] / "unit" / "documents" / "data" / "PRODUCTION_RUNBOOKS.md"
 SAFE_BODIES: dict[str, dict[str, object]] = {
     "/api/v1/runs": {"runbook": "deployment.start", "request": {"version": "9.9.9"}},
     "/api/v1/runs/{run_id}/cancel": {"reason": "no"},
@@ -74,7 +77,7 @@ def access(stack: RunningStack) -> Iterator[Access]:
 
 
 def api_routes() -> list[APIRoute]:
-    return [route for route in routes.router.routes if isinstance(route, APIRoute)]
+    return [route for router in (routes.router, audit.router) for route in router.routes if isinstance(route, APIRoute)]
 
 
 def method_of(route: APIRoute) -> str:
@@ -92,7 +95,7 @@ def right_of(route: APIRoute) -> Right | None:
 def test_every_route_asks_for_a_right_and_refuses_every_role_without_it(access: Access, route: APIRoute) -> None:
     right = right_of(route)
     assert right is not None, "a route that asks nobody who they are"
-    path = route.path.removeprefix("/api/v1").replace("{run_id}", "no-such-run").replace("{name}", "nobody")
+    path = route.path.removeprefix("/api/v1").replace("{run_id}", "no-such-run").replace("{name}", "nobody").replace("{index}", "0")
     for role in Role:
         answer = access.ask(access.of(role), method_of(route), path, SAFE_BODIES.get(route.path))
         refused = answer.status_code == 403
@@ -120,6 +123,11 @@ CHANGES = {
     "rollback restore": ("rollback", "restore", "--reason", "data-corruption", "--confirm", "unioneyes"),
     "freeze start": ("freeze", "start", "--reason", "no"),
     "freeze end": ("freeze", "end", "--reason", "no"),
+    "runbook run": ("runbook", "run", str(DOCUMENT), "--set", "NAME=x"),
+    "audit list": ("audit", "list"),
+    "audit export": ("audit", "export"),
+    "audit proof": ("audit", "proof", "0"),
+    "audit verify": ("audit", "verify"),
     "token create": ("token", "create", "mallory", "--role", "admin"),
     "token list": ("token", "list"),
     "token revoke": ("token", "revoke", "engineer"),
@@ -127,9 +135,9 @@ CHANGES = {
 """Commands that a viewer may not carry out."""
 READS = {
     *("freeze list", "release list", "deploy status", "deploy list", "deploy explain", "rollback plan"),
-    *("run list", "run show", "run watch", "run logs", "whoami"),
+    *("run list", "run show", "run watch", "run logs", "runbook list", "runbook plan", "whoami"),
 }
-NEEDS_NO_SERVER = {"env up", "env down", "env status", "env reset", "env doctor", "rehearse demo", "rehearse faults", "serve"}
+NEEDS_NO_SERVER = {"runbook lint", "env up", "env down", "env status", "env reset", "env doctor", "rehearse demo", "rehearse faults", "serve"}
 OF_A_RUN = {"run cancel", "run resume"}
 """Refused because there is no such run, before anybody asks who may."""
 
@@ -142,7 +150,7 @@ def test_every_command_is_known_here() -> None:
 def test_a_viewer_s_command_that_changes_something_ends_as_not_authorised(access: Access, command: str) -> None:
     before = access.client.get("/runs").json()
     said = access.stack.ue(*CHANGES[command], token=access.of(Role.VIEWER))
-    planned_first = command.startswith(("rollback", "deploy start", "deploy promote"))  # what can't be done at all is said to whoever may look
+    planned_first = command.startswith(("rollback", "deploy start", "deploy promote", "runbook run"))  # what can't be done at all is said to whoever may look
     assert said.code in {ExitCode.NOT_AUTHORISED, *((ExitCode.REFUSED, ExitCode.USAGE) if planned_first else ())}, said.err
     assert access.client.get("/runs").json() == before
 

@@ -19,12 +19,15 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
+from tests.drills.engine.audited import Audited
 from tests.drills.engine.runbooks import SIDE_TABLES, Move, Script, Side, environment
+from unioneyes.adapters.files import CheckpointFile
 from unioneyes.adapters.postgres.server import SUPERUSER, PostgresServer
 from unioneyes.kernel.ids import new_id
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.runbook.codec import encode
 from unioneyes.runbook.engine import Engine
+from unioneyes.runbook.store.database import ControlDatabase
 from unioneyes.runbook.views import EntryKind, JournalEntry, RunView
 
 PASSWORD = SecretStr("throwaway-secret")
@@ -181,3 +184,12 @@ def fresh(server: PostgresServer) -> Iterator[Drill]:
     """A drill of its own, without a worker yet."""
     with drill_on(server) as drill:
         yield drill
+
+
+@pytest.fixture
+def audited(fresh: Drill, tmp_path: Path) -> Iterator[Audited]:
+    """The audit log of the fresh drill's database, with nothing in it."""
+    control_url = url(fresh.server, fresh.control)
+    database = ControlDatabase(SecretStr(control_url), name="test")
+    yield Audited(control_url=control_url, database=database, witness=CheckpointFile(tmp_path / "checkpoints"))
+    database.close()

@@ -38,7 +38,7 @@ def test_who_says_who_may_come_in_does_not_run_the_platform_by_it() -> None:
 
 
 def test_an_auditor_changes_nothing() -> None:
-    assert RIGHTS[Role.AUDITOR] == {Right.READ}
+    assert RIGHTS[Role.AUDITOR] == {Right.READ, Right.AUDIT}
 
 
 def test_a_refusal_names_who_could() -> None:

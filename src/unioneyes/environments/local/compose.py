@@ -17,6 +17,7 @@ from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.slack import SlackNotifier
 from unioneyes.claims.releases import Catalogue, migration_folders, newest_migration
 from unioneyes.environments.folders import runbooks_folder, source_folder
+from unioneyes.environments.local.audit import build_sealing
 from unioneyes.environments.local.parts import build_replicas, build_traffic
 from unioneyes.environments.local.ports import HOST
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
@@ -37,6 +38,7 @@ def compose(home: Path) -> OpenedEnvironment:
         api_token=stack.secrets.api_token,
         runbooks=runbooks_folder(stack.settings),
         redactor=Redactor(stack.secrets.values()),
+        sealing=build_sealing(stack),
     )
 
 

@@ -77,6 +77,11 @@ class Layout:
         return self.home
 
     @property
+    def audit(self) -> Path:
+        """The audit log's checkpoints and its public key: what it is verified by, outside its database."""
+        return self.home / "audit"
+
+    @property
     def replicas(self) -> Path:
         """Which release each colour should run."""
         return self.home / "replicas.json"
@@ -108,7 +113,7 @@ class Layout:
         self.home.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         require_own(self.home)
         self.marker.touch(mode=0o600)
-        for folder in (self.secrets, self.logs, self.vendors, self.backups, self.postgres, self.envoy):
+        for folder in (self.secrets, self.logs, self.vendors, self.backups, self.audit, self.postgres, self.envoy):
             folder.mkdir(mode=_PRIVATE, exist_ok=True)
 
     def require_stack(self) -> None:

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from unioneyes.kernel.files import replace_file
 
+_BYTES = 32
 _PREFIXES = {"api_token": "ue_", "slack_token": "xoxb-"}
 
 
@@ -28,6 +29,8 @@ class Secrets:
     api_token: SecretStr
     """Opens the server's API."""
     slack_token: SecretStr
+    audit_key: SecretStr
+    """Signs the audit log's checkpoints: the private key's 32 bytes, base64url."""
 
     def values(self) -> tuple[str, ...]:
         """Return the plain values, for the redactor."""
@@ -46,5 +49,5 @@ def keep_secrets(folder: Path) -> Secrets:
 
 def _keep(path: Path, prefix: str) -> SecretStr:
     if not path.exists():
-        replace_file(path, prefix + random.token_urlsafe(24))
+        replace_file(path, prefix + random.token_urlsafe(_BYTES))
     return SecretStr(path.read_text())

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from unioneyes.adapters.postgres.replication import replication_status
 from unioneyes.adapters.processes.spec import ProcessState, ProcessStatus
+from unioneyes.environments.local.audit import audit_status
 from unioneyes.environments.local.parts import build_replicas, build_supervisor, build_traffic
 from unioneyes.environments.local.stack import PARTS, Stack, open_stack
 from unioneyes.ports.database import DatabaseUnavailable
 from unioneyes.ports.replicas import Replica
 from unioneyes.ports.traffic import Colour, TrafficUnavailable, TrafficView
+from unioneyes.runbook.audit.views import AuditStatus
 
 
 class StackState(StrEnum):
@@ -80,6 +82,8 @@ class StackStatus:
     """None when the data plane does not answer."""
     replication: ReplicationView | None
     """None when the primary does not answer."""
+    audit: AuditStatus | None
+    """None when the server does not answer."""
 
 
 def stack_status(home: Path) -> StackStatus:
@@ -107,6 +111,7 @@ def stack_status(home: Path) -> StackStatus:
         colours=tuple(_colour(colour, replicas, view) for colour in Colour),
         maintenance=view.maintenance if view else None,
         replication=_replication(stack) if supervised is not None else None,
+        audit=audit_status(stack) if supervised is not None else None,
     )
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from unioneyes.kernel.clock import now
+from unioneyes.runbook.audit.entry import Action, AuditEntry
 from unioneyes.runbook.problems import LineNotStopped, LineStopped
+from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase
 from unioneyes.runbook.store.tables import line_stops
 from unioneyes.runbook.views import LineStop
@@ -16,9 +19,10 @@ _HOLDS = line_stops.c.lifted_at.is_(None)
 class StoppedLine:
     """Every question and every change, each in one transaction. Raises: ControlDatabaseUnavailable."""
 
-    def __init__(self, database: ControlDatabase, service: str) -> None:
-        """Keep what stops `service` in `database`."""
+    def __init__(self, database: ControlDatabase, audit: AuditTrail, service: str) -> None:
+        """Keep what stops `service` in `database`; who stopped it and who let it go on stands in the audit log."""
         self._database = database
+        self._audit = audit
         self._service = service
 
     def stop(self, *, reason: str, by: str) -> LineStop:
@@ -29,6 +33,7 @@ class StoppedLine:
             if row is None:
                 standing = _view(connection.execute(select(line_stops).where(line_stops.c.service == self._service, _HOLDS)).one())
                 raise LineStopped(what=f"it is stopped already: {standing}", remedy="ue freeze end --reason WHY lets it go on")
+            self._audit.append(connection, AuditEntry(at=now(), actor=by, action=Action.LINE_STOPPED, reason=reason))
             return _view(row)
 
     def lift(self, *, reason: str, by: str) -> LineStop:
@@ -40,9 +45,10 @@ class StoppedLine:
                 .values(lifted_at=func.clock_timestamp(), lifted_by=by, lift_reason=reason)
                 .returning(line_stops)
             ).one_or_none()
-        if row is None:
-            raise LineNotStopped(what="nothing is stopped", remedy="ue freeze list")
-        return _view(row)
+            if row is None:
+                raise LineNotStopped(what="nothing is stopped", remedy="ue freeze list")
+            self._audit.append(connection, AuditEntry(at=now(), actor=by, action=Action.LINE_LIFTED, reason=reason))
+            return _view(row)
 
     def stopped(self) -> LineStop | None:
         """Return what stops the service now; None when nothing does."""

@@ -11,13 +11,16 @@ from pydantic import JsonValue
 from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import ProblemDocument
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
+from unioneyes.runbook.audit.entry import ENGINE, Action, AuditEntry
 from unioneyes.runbook.codec import problem_json
 from unioneyes.runbook.problems import ChoiceNotOffered, PartOfAnotherRun, RunEnded, RunNotParked, UnknownRun
 from unioneyes.runbook.steps import Stop
 from unioneyes.runbook.store import lock
+from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase
 from unioneyes.runbook.store.journal import Journal, Line
 from unioneyes.runbook.store.tables import decisions, runs, service_locks
@@ -45,6 +48,8 @@ class NewRun:
     plan_hash: str
     parks: bool
     parent: str | None = None
+    confirmed: str | None = None
+    """What a person typed, of a plan that asks for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,12 +86,13 @@ class Ending:
 
 
 class Runs:
-    """Every question and every change, each in one transaction. What an execution writes is fenced by its claim."""
+    """Every question and every change, each in one transaction, its audit entry included. What an execution writes is fenced by its claim."""
 
     def __init__(self, database: ControlDatabase, redactor: Redactor) -> None:
-        """Keep runs in `database`; the journal is redacted by `redactor`."""
+        """Keep runs in `database`; the journal and the audit log are redacted by `redactor`."""
         self._database = database
         self._journal = Journal(redactor)
+        self._audit = AuditTrail(redactor)
 
     # What people and the API ask for
 
@@ -94,9 +100,11 @@ class Runs:
         """The run stands in the database, pending, and holds its service when it `locks`. Raises: ServiceLocked."""
         with self._database.transaction() as connection:
             connection.execute(insert(runs).values(**_columns(new)))
+            self._append(connection, Action.RUN_REQUESTED, new.id, by=new.requested_by, reason=_reason(new.request), data=_asked(new))
             if locks:
                 obtained = lock.obtain(connection, service=new.service, run_id=new.id, reason=new.summary, supersedes=supersedes)
                 connection.execute(update(runs).where(runs.c.id == new.id).values(took_over_from=obtained.superseded))
+                self._superseded(connection, obtained.superseded, new)
             return _stored(_row(connection, new.id))
 
     def get(self, run_id: str) -> StoredRun:
@@ -136,6 +144,7 @@ class Runs:
                 raise PartOfAnotherRun(what=f"{run_id} is a part of {row.parent}", remedy=f"ue run cancel {row.parent}")
             if row.cancelled_by is None:
                 connection.execute(update(runs).where(runs.c.id == run_id).values(cancelled_by=by, cancel_reason=reason))
+                self._append(connection, Action.RUN_CANCELLED, run_id, by=by, reason=reason)
                 self._journal.write(connection, run_id, Line(kind=EntryKind.DECIDED, message=f"{by} cancels: {reason}", data={"by": by, "reason": reason}))
             return _stored(_row(connection, run_id))
 
@@ -161,6 +170,8 @@ class Runs:
             if made is None:
                 raise RunNotParked(what=f"{run_id} was decided a moment ago", remedy=f"ue run show {run_id}")
             connection.execute(update(runs).where(runs.c.id == run_id).values(status=RunStatus.RUNNING.value))  # who follows it now must not take it for held
+            chosen: dict[str, JsonValue] = {"decision": decision.value, "step": row.step}
+            self._append(connection, Action.RUN_DECIDED, run_id, by=by, reason=reason, data=chosen)
             line = Line(
                 kind=EntryKind.DECIDED,
                 step=row.step,
@@ -182,6 +193,7 @@ class Runs:
             connection.execute(update(runs).where(runs.c.parent == run_id, runs.c.ended_at.is_(None)).values(worker=worker))
             if before.worker is not None and before.ended_at is None:
                 data: dict[str, JsonValue] = {"from": before.worker, "to": worker, "attempt": attempt}
+                self._append(connection, Action.RUN_TAKEN_OVER, run_id, by=worker, data=data)
                 line = Line(kind=EntryKind.TAKEN_OVER, message=f"{worker} takes over from {before.worker}", data=data)
                 self._journal.write(connection, run_id, line)
             return _stored(_row(connection, run_id)), Claim(root=run_id, service=before.service, attempt=attempt)
@@ -192,6 +204,7 @@ class Runs:
             row = _row(connection, run_id)
             if row.started_at is None:
                 connection.execute(update(runs).where(runs.c.id == run_id).values(status=RunStatus.RUNNING.value, started_at=func.clock_timestamp()))
+                self._append(connection, Action.RUN_BEGUN, run_id, by=row.worker or ENGINE)
                 self._journal.write(connection, run_id, Line(kind=EntryKind.RUN_STARTED, message=row.summary, data={"by": row.requested_by}))
 
     def stop(self, claim: Claim, run_id: str, *, cancellable: bool) -> Stop | None:
@@ -247,13 +260,15 @@ class Runs:
             made = connection.execute(insert(runs).values(**columns).on_conflict_do_nothing().returning(runs.c.id)).one_or_none()
             if made is None or new.parent is None:
                 return
+            self._append(connection, Action.RUN_REQUESTED, new.id, by=new.requested_by, reason=_reason(new.request), data=_asked(new))
             if locks and lock.pass_on(connection, service=new.service, giver=new.parent, taker=new.id, reason=new.summary) is None:
-                lock.obtain(connection, service=new.service, run_id=new.id, reason=new.summary, supersedes=supersedes)
+                obtained = lock.obtain(connection, service=new.service, run_id=new.id, reason=new.summary, supersedes=supersedes)
+                self._superseded(connection, obtained.superseded, new)
 
     def end(self, claim: Claim, run_id: str, ending: Ending) -> None:
         """The run has ended, and its service is free, or its parent's again. Ended already: nothing changes. Raises: ExecutionLost."""
         with self._fenced(claim, hands_lock_on=True) as connection:
-            self._end(connection, run_id, ending)
+            self._end(connection, run_id, ending, by=_row(connection, run_id).worker or ENGINE)
 
     # What keeps runs moving
 
@@ -283,7 +298,7 @@ class Runs:
             connection.execute(update(runs).where(runs.c.id == run_id).values(attempt=runs.c.attempt + 1))  # an execution that still lives is fenced off
             for row in family:
                 status = RunStatus.FAILED if row.started_at is None else RunStatus.UNDO_FAILED
-                self._end(connection, row.id, Ending(status=status, message=problem["detail"], problem=problem))
+                self._end(connection, row.id, Ending(status=status, message=problem["detail"], problem=problem), by=ENGINE)
 
     def ended_before(self, *, older_than: timedelta, limit: int) -> tuple[str, ...]:
         """Return runs that ended longer ago than `older_than`, children left out."""
@@ -292,8 +307,10 @@ class Runs:
             return tuple(connection.execute(wanted).scalars())
 
     def forget(self, run_ids: tuple[str, ...]) -> None:
-        """Nothing is left of these runs: their children, decisions and journal go with them."""
+        """Nothing is left of these runs but their audit entries: their children, decisions and journal go with them."""
         with self._database.transaction() as connection:
+            for run_id in run_ids:
+                self._append(connection, Action.RUN_FORGOTTEN, run_id, by=ENGINE)
             connection.execute(delete(runs).where(runs.c.id.in_(run_ids)))
 
     @contextmanager
@@ -307,7 +324,17 @@ class Runs:
                 raise ExecutionLost
             yield connection
 
-    def _end(self, connection: Connection, run_id: str, ending: Ending) -> None:
+    def _append(
+        self, connection: Connection, action: Action, run_id: str, *, by: str, reason: str | None = None, data: dict[str, JsonValue] | None = None
+    ) -> None:
+        """Before the journal's line, for which other writers wait until the transaction ends."""
+        self._audit.append(connection, AuditEntry(at=now(), actor=by, action=action, run=run_id, reason=reason, data=data or {}))
+
+    def _superseded(self, connection: Connection, run_id: str | None, by: NewRun) -> None:
+        if run_id is not None:
+            self._append(connection, Action.RUN_SUPERSEDED, run_id, by=by.requested_by, reason=by.summary, data={"superseded_by": by.id})
+
+    def _end(self, connection: Connection, run_id: str, ending: Ending, *, by: str) -> None:
         row = _row(connection, run_id)
         if row.ended_at is not None:
             return
@@ -321,6 +348,8 @@ class Runs:
         data: dict[str, JsonValue] = {"status": ending.status.value, "result": ending.result}
         if ending.problem is not None:
             data["problem"] = problem_json(ending.problem)
+        outcome: dict[str, JsonValue] = {"status": ending.status.value, "message": ending.message}
+        self._append(connection, Action.RUN_ENDED, run_id, by=by, data=outcome)
         self._journal.write(connection, run_id, Line(kind=EntryKind.RUN_ENDED, message=ending.message, data=data))
 
 
@@ -342,6 +371,25 @@ def _stop(connection: Connection, claim: Claim, run_id: str, *, cancellable: boo
     if lost or row.superseded_by is not None:
         return Stop.SUPERSEDED
     return Stop.CANCELLED if cancellable and row.cancelled_by is not None else None
+
+
+def _asked(new: NewRun) -> dict[str, JsonValue]:
+    """Return what the audit log keeps of a run that was asked for."""
+    return {
+        "runbook": new.runbook,
+        "service": new.service,
+        "summary": new.summary,
+        "request": new.request,
+        "plan_hash": new.plan_hash,
+        "parent": new.parent,
+        "confirmed": new.confirmed,
+    }
+
+
+def _reason(request: JsonValue) -> str | None:
+    """Return the reason that a request gives; None where it gives none."""
+    reason = request.get("reason") if isinstance(request, dict) else None
+    return reason if isinstance(reason, str) else None
 
 
 def _columns(new: NewRun) -> dict[str, object]:

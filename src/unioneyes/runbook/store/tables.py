@@ -6,6 +6,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Computed,
     DateTime,
     ForeignKey,
     Identity,
@@ -20,7 +21,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB
 
 SCHEMA = "ue"
 
@@ -134,4 +135,25 @@ line_stops = Table(
     Column("lifted_by", Text),
     Column("lift_reason", Text),
     Index(None, "service", unique=True, postgresql_where=text("lifted_at IS NULL")),
+)
+
+audit_entries = Table(  # takes inserts only, as audit_leaves does: triggers refuse the rest
+    "audit_entries",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("xid", BigInteger, nullable=False, server_default=text("(pg_current_xact_id()::text)::bigint")),  # the transaction that appended it
+    Column("appended_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("entry", Text, nullable=False),  # its bytes are the leaf; what else stands in the row is for finding it
+    Column("run_id", Text, Computed("(entry::jsonb) ->> 'run'", persisted=True)),
+    Index(None, "xid", "id"),
+    Index(None, "run_id"),
+)
+
+audit_leaves = Table(
+    "audit_leaves",
+    metadata,
+    Column("index", BigInteger, primary_key=True, autoincrement=False),  # the leaf's place in the tree: from 0, without gaps
+    Column("entry_id", BigInteger, nullable=False, unique=True),  # no foreign key: it would lock, and so write, each entry again
+    Column("leaf_hash", BYTEA, nullable=False),
+    Column("sealed_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
 )

@@ -7,12 +7,15 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pydantic import SecretStr
+from pydantic import JsonValue, SecretStr
 from sqlalchemy import Row, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.access import Person, Role
+from unioneyes.kernel.clock import now, rfc3339
+from unioneyes.runbook.audit.entry import Action, AuditEntry
 from unioneyes.runbook.problems import NameTaken, UnknownToken
+from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase
 from unioneyes.runbook.store.tables import tokens
 from unioneyes.runbook.views import TokenView
@@ -36,9 +39,10 @@ class NewToken:
 class Tokens:
     """Every question and every change, each in one transaction. Raises: ControlDatabaseUnavailable."""
 
-    def __init__(self, database: ControlDatabase) -> None:
-        """Keep tokens in `database`."""
+    def __init__(self, database: ControlDatabase, audit: AuditTrail) -> None:
+        """Keep tokens in `database`; who made and who revoked one stands in the audit log."""
         self._database = database
+        self._audit = audit
 
     def create(self, name: str, *, roles: frozenset[Role], lasts: timedelta, by: str) -> NewToken:
         """Whoever shows the returned secret is `name`, until it ends or is revoked. Raises: NameTaken."""
@@ -61,8 +65,11 @@ class Tokens:
                 .on_conflict_do_nothing(index_elements=[tokens.c.name], index_where=tokens.c.revoked_at.is_(None))
                 .returning(tokens)
             ).one_or_none()
-        if row is None:
-            raise NameTaken(what=f"there is a token called {name} already", remedy=f"ue token revoke {name}, or choose another name")
+            if row is None:
+                raise NameTaken(what=f"there is a token called {name} already", remedy=f"ue token revoke {name}, or choose another name")
+            held: list[JsonValue] = [role.value for role in _view(row).roles]
+            data: dict[str, JsonValue] = {"name": name, "roles": held, "expires_at": rfc3339(row.expires_at)}
+            self._audit.append(connection, AuditEntry(at=now(), actor=by, action=Action.TOKEN_CREATED, data=data))
         return NewToken(view=_view(row), secret=SecretStr(secret))
 
     def holder(self, secret: str) -> tuple[int, Person] | None:
@@ -98,8 +105,9 @@ class Tokens:
                 .values(revoked_at=func.clock_timestamp(), revoked_by=by)
                 .returning(tokens)
             ).one_or_none()
-        if row is None:
-            raise UnknownToken(what=f"no token called {name!r} lets anybody in", remedy="ue token list")
+            if row is None:
+                raise UnknownToken(what=f"no token called {name!r} lets anybody in", remedy="ue token list")
+            self._audit.append(connection, AuditEntry(at=now(), actor=by, action=Action.TOKEN_REVOKED, data={"name": name}))
         return _view(row)
 
 

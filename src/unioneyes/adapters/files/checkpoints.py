@@ -1,0 +1,85 @@
+"""A file that checkpoints are appended to. Implements `ports.witness.Witness`."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from unioneyes.ports.witness import WitnessUnavailable
+
+_END = "\n\n"
+"""Stands behind what is signed, and behind its signatures."""
+_SIGNATURE = "\u2014 "
+"""Begins each signature, and no first line of a checkpoint."""
+_TAIL = 64 * 1024
+"""Bytes in which the last checkpoint stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointFile:
+    """Signed notes, one after the other, an empty line behind each. One process at a time appends."""
+
+    path: Path
+
+    def keep(self, checkpoint: str) -> None:
+        """The file ends with the checkpoint, and a power cut leaves it there; what an earlier one cut off is removed. Raises: WitnessUnavailable."""
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                begin = max(0, os.fstat(descriptor).st_size - _TAIL)
+                tail = os.pread(descriptor, _TAIL, begin)
+                whole = _whole(tail)
+                if begin and not whole:
+                    raise WitnessUnavailable(what=f"{self.path} does not end with a checkpoint", remedy="look at it; name it otherwise when it is another file")
+                os.ftruncate(descriptor, begin + whole)
+                os.pwrite(descriptor, f"{checkpoint}\n".encode(), begin + whole)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except OSError as error:
+            raise self._unavailable(error) from None
+
+    def latest(self) -> str | None:
+        """Return the last checkpoint; None where the file holds none. Raises: WitnessUnavailable."""
+        try:
+            with self.path.open("rb") as file:
+                begin = max(0, os.fstat(file.fileno()).st_size - _TAIL)
+                file.seek(begin)
+                tail = file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unavailable(error) from None
+        found = _read(tail)
+        return found[-1] if found else None
+
+    def all(self) -> tuple[str, ...]:
+        """Return every checkpoint. Raises: WitnessUnavailable."""
+        try:
+            whole = self.path.read_bytes()
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise self._unavailable(error) from None
+        return _read(whole)
+
+    def _unavailable(self, error: OSError) -> WitnessUnavailable:
+        return WitnessUnavailable(what=f"{self.path}: {error.strerror}", remedy="make room or give permission; what waits is written then")
+
+
+def _whole(data: bytes) -> int:
+    """Return where the last whole checkpoint in `data` ends."""
+    begin = end = 0
+    while (found := data.find(_END.encode(), begin)) >= 0:
+        if data.startswith(_SIGNATURE.encode(), begin):
+            end = found + len(_END)
+        begin = found + len(_END)
+    return end
+
+
+def _read(data: bytes) -> tuple[str, ...]:
+    """Return the whole checkpoints in `data`, which may begin within one."""
+    blocks = data[: _whole(data)].decode(errors="replace").split(_END)
+    return tuple(f"{text}{_END}{signatures}\n" for text, signatures in itertools.pairwise(blocks) if signatures.startswith(_SIGNATURE))

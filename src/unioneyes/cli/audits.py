@@ -1,0 +1,105 @@
+"""The audit log, as people read it: entries, how sealing is doing, and what was verified."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from datetime import timedelta
+
+from unioneyes.cli.output import Cell, Ink, facts, table
+from unioneyes.cli.runs import ago
+from unioneyes.kernel.clock import rfc3339
+from unioneyes.kernel.status import Tone
+from unioneyes.kernel.units import format_duration
+from unioneyes.runbook.audit.entry import Action, AuditEntry, Origin
+from unioneyes.runbook.audit.verification import Verification
+from unioneyes.runbook.audit.views import LONGEST_LAG, AuditItem, AuditStatus
+
+
+def entries_table(ink: Ink, items: Sequence[AuditItem]) -> str:
+    """Return many entries, one line each."""
+    rows = (
+        (
+            Cell("unsealed", Tone.QUIET) if item.index is None else str(item.index),
+            rfc3339(item.entry.at),
+            item.entry.actor,
+            item.entry.action.value,
+            item.entry.run or "",
+            about(item.entry),
+        )
+        for item in items
+    )
+    return table(ink, ("entry", "at", "by", "did", "run", "what and why"), rows, empty="nothing was done yet")
+
+
+def about(entry: AuditEntry) -> str:
+    """Return what else is to be known of an entry, in one line."""
+    data = entry.data
+    match entry.action:
+        case Action.RUN_REQUESTED:
+            said = str(data.get("summary") or "")
+        case Action.RUN_DECIDED:
+            said = f"{data.get('decision')} {data.get('step')}"
+        case Action.RUN_ENDED:
+            said = str(data.get("status"))
+        case Action.RUN_TAKEN_OVER:
+            said = f"from {data.get('from')}"
+        case Action.RUN_SUPERSEDED:
+            said = f"by {data.get('superseded_by')}"
+        case _:
+            said = ""
+    told = ": ".join(part for part in (said, entry.reason) if part)
+    approved = f"approved by {entry.approval}" if entry.approval else ""
+    imported = "imported" if entry.origin is Origin.LOCAL_JOURNAL else ""
+    return "; ".join(part for part in (told, approved, imported) if part)
+
+
+def sealing_line(ink: Ink, status: AuditStatus) -> str:
+    """Return how sealing is doing, in one line."""
+    behind = format_duration(timedelta(seconds=status.lag_seconds))
+    line = f"{status.sealed:,} sealed, {status.covered:,} covered by a checkpoint, {status.unsealed:,} waiting"
+    if status.trouble:
+        return ink.tone(Tone.BAD, f"✘ nothing is sealed: {status.trouble}")
+    return ink.tone(Tone.WARN, f"‖ {line}, the oldest for {behind}") if status.late else line
+
+
+def lag_warning(status: AuditStatus) -> str | None:
+    """Return what a person must know when entries wait too long for their checkpoint; None when they don't."""
+    if not status.late:
+        return None
+    lag, most = format_duration(timedelta(seconds=status.lag_seconds)), format_duration(LONGEST_LAG)
+    return f"warning: the oldest entry without a checkpoint has waited {lag}; more than {most} is an alarm: no change to it would be seen yet"
+
+
+def verification_text(ink: Ink, found: Verification, status: AuditStatus | None) -> str:
+    """Return what was verified, on one screen; with `status`, also what could not be yet."""
+    verdict = ink.tone(Tone.GOOD, "✔ the log is what was sealed") if found.fault is None else ink.tone(Tone.BAD, f"✘ {found.fault.what}")
+    after = found.entries - (found.last.size if found.last else 0)
+    entries = f"{found.entries:,} verified" + (f", {after:,} of them after the last checkpoint" if after else "")
+    if found.fault is not None:
+        entries = f"the first {found.entries:,} are what was sealed, as far as checkpoints show"
+    waiting = f"{status.unsealed:,} appended and not sealed yet" if status and status.unsealed else ""
+    return "\n".join(
+        (
+            verdict,
+            "",
+            facts(
+                ink,
+                (
+                    ("entries", ", ".join(part for part in (entries, waiting) if part)),
+                    ("tree", f"{found.entries:,} leaves, root {base64.b64encode(found.root).decode()}" if found.fault is None else ""),
+                    ("checkpoints", f"{found.checkpoints:,} of {found.promised:,} verified"),
+                    ("last", _last(found)),
+                    ("key", found.key),
+                    ("sealing lag", format_duration(timedelta(seconds=status.lag_seconds)) if status else ""),
+                ),
+            ),
+        )
+    )
+
+
+def _last(found: Verification) -> str:
+    if found.last is None:
+        return "none"
+    signed = f", signed {rfc3339(found.last.at)} ({ago(found.last.at)})" if found.last.at else ""
+    return f"covers {found.last.size:,} entries{signed}"

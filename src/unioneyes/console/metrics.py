@@ -1,0 +1,42 @@
+"""What Prometheus scrapes of the control plane: `GET /metrics`, with the token as its bearer token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from unioneyes.console.control import Parts
+from unioneyes.console.guard import Reader
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
+    from unioneyes.runbook.audit.views import AuditStatus
+
+router = APIRouter()
+
+
+@router.get("/metrics", include_in_schema=False)
+def show_metrics(control: Parts, by: Reader) -> Response:
+    """Return every metric, as of now."""
+    del by
+    from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest  # noqa: PLC0415 - 1.5 MiB, where nobody scrapes
+
+    registry = CollectorRegistry()
+    add_audit(registry, control.engine.audit.status())
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def add_audit(registry: CollectorRegistry, status: AuditStatus) -> None:
+    """The registry holds where the audit log is. The lag is what to alert on: it grows when nothing is sealed, and when the witness keeps nothing."""
+    from prometheus_client import Gauge  # noqa: PLC0415 - as above
+
+    Gauge("ue_audit_sealing_lag_seconds", "How long the oldest audit entry has waited that no checkpoint covers", registry=registry).set(status.lag_seconds)
+    entries = Gauge("ue_audit_entries", "Audit entries: in the tree, waiting for it, and covered by a checkpoint", ["state"], registry=registry)
+    for state, count in (("sealed", status.sealed), ("unsealed", status.unsealed), ("covered", status.covered)):
+        entries.labels(state).set(count)
+    if status.checkpoint_at is not None:
+        at = status.checkpoint_at.timestamp()
+        Gauge("ue_audit_checkpoint_timestamp_seconds", "When the last checkpoint of the audit log was signed", registry=registry).set(at)

@@ -1,0 +1,98 @@
+"""An entry of the audit log, and the one text that is kept, sealed and verified of it. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import JsonValue, TypeAdapter
+
+from unioneyes.kernel.clock import rfc3339
+from unioneyes.kernel.redaction import Redactor
+from unioneyes.runbook.codec import redacted_fields
+
+FORM = 1
+"""Of an entry's text: raised when a field changes its meaning. Old entries keep theirs for good."""
+ENGINE = "engine"
+"""The actor of what the program does by itself."""
+
+
+class Action(StrEnum):
+    """What was done."""
+
+    RUN_REQUESTED = "run-requested"
+    """A run was asked for, planned, and holds its service."""
+    RUN_BEGUN = "run-begun"
+    """A worker began to carry it out."""
+    RUN_TAKEN_OVER = "run-taken-over"
+    """Another worker carries it on."""
+    RUN_CANCELLED = "run-cancelled"
+    """A person told it to stop."""
+    RUN_DECIDED = "run-decided"
+    """A person chose how it goes on."""
+    RUN_SUPERSEDED = "run-superseded"
+    """Another run took its service over."""
+    RUN_ENDED = "run-ended"
+    RUN_FORGOTTEN = "run-forgotten"
+    """Its journal and its plan were deleted, because it ended long ago; its audit entries stay."""
+
+    TOKEN_CREATED = "token-created"  # noqa: S105 - a word, no token
+    """Somebody may come in."""
+    TOKEN_REVOKED = "token-revoked"  # noqa: S105 - the same
+    LINE_STOPPED = "line-stopped"
+    """No run but a rollback changes the service any more."""
+    LINE_LIFTED = "line-lifted"
+
+
+class Origin(StrEnum):
+    """Where an entry was first written."""
+
+    CONTROL_PLANE = "control-plane"
+    """In the transaction that did what it records."""
+    LOCAL_JOURNAL = "local-journal"
+    """On a machine that could not reach the control plane, and imported later: sealed then, done when `at` says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """Who did what, when, why, and with which approval."""
+
+    at: datetime
+    actor: str
+    """Who did it: a person's name, a worker's, or `engine`."""
+    action: Action
+    run: str | None = None
+    """The run that it was done to."""
+    reason: str | None = None
+    """Why, in the actor's own words."""
+    approval: str | None = None
+    """The approval that allowed it; None where none was asked for."""
+    origin: Origin = Origin.CONTROL_PLANE
+    data: dict[str, JsonValue] = field(default_factory=dict)
+    """What else is to be known of it: the plan's hash, the decision, how it ended."""
+
+
+_ADAPTER: TypeAdapter[AuditEntry] = TypeAdapter(AuditEntry)
+
+
+def entry_text(entry: AuditEntry, redact: Redactor) -> str:
+    """Return the entry as it is kept for good: JSON in one line, its keys sorted, without secrets. Its UTF-8 bytes are the leaf of the tree."""
+    document: dict[str, JsonValue] = {
+        "v": FORM,
+        "at": rfc3339(entry.at),
+        "actor": entry.actor,
+        "action": entry.action.value,
+        "run": entry.run,
+        "reason": entry.reason,
+        "approval": entry.approval,
+        "origin": entry.origin.value,
+        "data": entry.data,
+    }
+    return json.dumps(redacted_fields(document, redact), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def read_entry(text: str) -> AuditEntry:
+    """Return the entry that `text` is. Raises: pydantic.ValidationError where it is none, as only a changed one can be."""
+    return _ADAPTER.validate_json(text)

@@ -1,0 +1,25 @@
+"""What can be wrong with an audit log, and with what is said of it."""
+
+from __future__ import annotations
+
+from unioneyes.kernel.problems import BadInput, NotFound, Problem, Refused
+
+
+class AuditKeyMalformed(BadInput):
+    """What was given as the log's public key is none."""
+
+
+class AuditFileMalformed(BadInput):
+    """What was given as an export, a proof or checkpoints is none."""
+
+
+class UnknownEntry(NotFound):
+    """No entry has this number."""
+
+
+class EntryNotCovered(Refused):
+    """No checkpoint covers the entry yet."""
+
+
+class AuditLogChanged(Problem):
+    """The audit log is not what was sealed."""

@@ -1,0 +1,16 @@
+"""What sealing needs: a key to sign with, and somebody outside who keeps what was signed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from unioneyes.ports.witness import Witness
+from unioneyes.runbook.audit.notes import Signer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealing:
+    """Who signs the audit log's checkpoints, and who keeps them."""
+
+    signer: Signer
+    witness: Witness

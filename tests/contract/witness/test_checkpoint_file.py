@@ -1,0 +1,67 @@
+"""What a witness promises, on the file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from unioneyes.adapters.files import CheckpointFile
+from unioneyes.ports.witness import WitnessUnavailable
+from unioneyes.runbook.audit.checkpoints import sign_checkpoint
+from unioneyes.runbook.audit.notes import Signer
+
+SIGNER = Signer.of("unioneyes/test", bytes(32))
+
+
+def note(size: int) -> str:
+    return sign_checkpoint(SIGNER, size=size, root=bytes(32), at=datetime(2026, 2, 9, tzinfo=UTC)).note
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> CheckpointFile:
+    return CheckpointFile(tmp_path / "checkpoints")
+
+
+def test_before_the_first_there_is_none(witness: CheckpointFile) -> None:
+    assert (witness.latest(), witness.all()) == (None, ())
+
+
+def test_every_checkpoint_is_kept_in_order(witness: CheckpointFile) -> None:
+    notes = tuple(note(size) for size in range(1, 500))  # more than is read for the latest
+    for each in notes:
+        witness.keep(each)
+        assert witness.latest() == each
+    assert witness.all() == notes
+
+
+def test_what_a_power_cut_left_half_written_is_no_checkpoint_and_goes(witness: CheckpointFile) -> None:
+    whole = note(1)
+    for cut in range(1, len(whole.encode()) + 1):  # the very last byte, the empty line behind it, included
+        witness.path.unlink(missing_ok=True)
+        witness.keep(whole)
+        with witness.path.open("ab") as file:
+            file.write(note(2).encode()[:cut])
+        assert (witness.latest(), witness.all()) == (whole, (whole,))
+        witness.keep(note(3))
+        assert witness.all() == (whole, note(3))
+
+
+def test_a_file_that_is_none_of_checkpoints_is_left_as_it_is(witness: CheckpointFile) -> None:
+    witness.path.write_text("a diary\n\n" * 20_000)
+    with pytest.raises(WitnessUnavailable):
+        witness.keep(note(1))
+    assert witness.path.read_text() == "a diary\n\n" * 20_000
+
+
+def test_only_its_owner_reads_it(witness: CheckpointFile) -> None:
+    witness.keep(note(1))
+    assert witness.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    nowhere = CheckpointFile(tmp_path / "gone" / "checkpoints")
+    with pytest.raises(WitnessUnavailable):
+        nowhere.keep(note(1))
+    assert nowhere.latest() is None
