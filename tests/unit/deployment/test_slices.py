@@ -53,6 +53,12 @@ def test_what_failed_before_the_switch_as_well_convicts_nobody() -> None:
     assert watched(60, new=(1, 1), before=(400, 500)).rolls_back() is None
 
 
+def test_one_failure_of_a_handful_before_the_switch_excuses_nobody() -> None:
+    verdict = watched(20, new=(1, 1), before=(1, 8)).rolls_back()
+    assert isinstance(verdict, RollBack)
+    assert "12.5 % of the old one's 8 before the switch" in verdict.reason
+
+
 def test_what_was_never_asked_before_convicts_and_the_reason_says_that_it_can_not_be_compared() -> None:
     verdict = watched(20, new=(1, 1), before=(0, 0)).rolls_back()
     assert isinstance(verdict, RollBack)

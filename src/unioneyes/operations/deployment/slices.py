@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from unioneyes.operations.deployment.comparison import Comparison, Counts, share
+from unioneyes.operations.deployment.comparison import FEWEST_FAILURES, Comparison, Counts, share
 from unioneyes.operations.deployment.sequential import lower_bound, spared
 from unioneyes.ports.replicas import SliceKind
 
@@ -107,7 +107,7 @@ class Slices:
             failures, answers = suspect.beside
             return spared(failures=failures, answers=answers, fine=self.limit, failing=lower_bound(*suspect.comparison.new))
         failures, answers = self.before.get(each, (0, 0))
-        return failures <= self.limit * answers
+        return failures < FEWEST_FAILURES or failures <= self.limit * answers  # a handful of old failures excuses nothing
 
     def comparable(self, each: Slice) -> str:
         """Return what is known of the old version in the same slice, and what is not."""
