@@ -13,6 +13,7 @@ import pytest
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
+import unioneyes.console.serve  # noqa: F401 - knows every built-in runbook
 from tests.stack import RunningStack
 from unioneyes.cli.tree import VERBS
 from unioneyes.console import api as routes
