@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from unioneyes.kernel.pidfd import open_pidfd
+
 _SET_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
 _INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
@@ -44,7 +46,7 @@ class Child:
             start_new_session=True,
             preexec_fn=die_with_parent,  # noqa: PLW1509 - this process has one thread
         )
-        self._handle = os.pidfd_open(self._process.pid)
+        self._handle = open_pidfd(self._process.pid)
         self._ended = asyncio.Event()
         asyncio.get_running_loop().add_reader(self._handle, self._reap)
 

@@ -5,6 +5,7 @@ Run as `python leash.py COMMAND ...`. It prints nothing of its own, and ends as 
 
 from __future__ import annotations
 
+import ctypes
 import os
 import select
 import signal
@@ -12,6 +13,8 @@ import subprocess
 import sys
 from contextlib import suppress
 
+PIDFD_OPEN = 434
+"""pidfd_open(2), as `kernel/pidfd.py` says it: this program stands alone, and imports nothing of the product."""
 GRACE_MILLISECONDS = 2000
 """Between being told to end and being killed."""
 
@@ -20,7 +23,7 @@ def main() -> int:
     """Run the command; return its exit code, or 128 and the number of its signal, as shells do."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # only the worker's end of the pipe counts
     child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_as_usual)  # noqa: PLW1509 - one thread
-    handle = os.pidfd_open(child.pid)
+    handle = ctypes.CDLL(None).syscall(PIDFD_OPEN, child.pid, 0)
     waiting = select.poll()
     waiting.register(handle, select.POLLIN)
     waiting.register(0, select.POLLIN | select.POLLHUP)
