@@ -73,6 +73,7 @@ def test_a_release_that_is_bad_at_its_first_share_goes_back_and_most_members_nev
     assert len(serving.announced()) == before + 1
 
 
+@pytest.mark.campaign
 def test_a_held_canary_outlives_its_worker_and_goes_on_when_it_is_promoted(serving: MainJob) -> None:
     with run_members(serving.stack.home, rate=RATE) as members:
         started = serving.deploy("1.0.0", *QUICK, "--hold")
@@ -150,6 +151,7 @@ def test_a_rollback_from_a_split_is_finished_after_its_worker_was_killed(serving
     assert (after.version, after.idle_version) == ("1.1.0", None)
 
 
+@pytest.mark.campaign
 def test_where_too_little_is_known_a_person_decides_if_that_was_asked_for(serving: MainJob) -> None:
     """The data plane says nothing for longer than a watch may be blind."""
     run = serving.started("1.0.0", "--bake", "10m", "--no-data", "hold")

@@ -18,6 +18,7 @@ def empty() -> Iterator[MainJob]:
         yield MainJob(stack=stack)
 
 
+@pytest.mark.campaign
 def test_a_bad_first_release_is_taken_away_and_members_are_told_that_nothing_is_deployed(empty: MainJob) -> None:
     said = empty.deploy("1.2.0-errors", "--migrate", "--bake", "30s")
     assert said.code == 5, said.err

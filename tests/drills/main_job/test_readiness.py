@@ -24,6 +24,7 @@ def impatient() -> Iterator[MainJob]:
         yield job
 
 
+@pytest.mark.campaign
 def test_a_release_that_never_answers_is_ended_and_the_reason_says_which_replica_and_what_it_said_last(impatient: MainJob) -> None:
     before = impatient.serving()
     with run_members(impatient.stack.home, rate=RATE) as members:

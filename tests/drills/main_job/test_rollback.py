@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.drills.main_job.main_job import MainJob
 
 
+@pytest.mark.campaign
 def test_a_chat_that_is_down_holds_up_no_rollback_and_the_result_says_that_nobody_was_told(serving: MainJob) -> None:
     before = len(serving.announced())
     run = serving.started("1.0.0", "--bake", "60s")

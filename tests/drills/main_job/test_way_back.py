@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
 
+import pytest
+
 from tests.drills.main_job.main_job import JsonObject, MainJob
 from tests.stack import eventually
 from unioneyes.environments.local.members import run_members
@@ -88,6 +90,7 @@ def test_an_old_version_that_was_stopped_is_started_again_by_the_watch(serving: 
     assert (after.version, after.idle_version) == ("1.1.0", None)
 
 
+@pytest.mark.campaign
 def test_members_are_not_sent_back_to_what_does_not_answer_but_as_soon_as_it_does(serving: MainJob) -> None:
     old = serving.serving().colour
     with run_members(serving.stack.home, rate=RATE):

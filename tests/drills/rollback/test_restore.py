@@ -143,6 +143,7 @@ def test_a_backup_of_an_older_schema_than_the_serving_release_needs_is_refused_b
     assert databases(serving) == {DATABASE}
 
 
+@pytest.mark.campaign
 def test_a_release_that_fails_on_the_restored_database_is_put_back_and_members_are_served_as_before(serving: MainJob) -> None:
     backed_up(serving, "sound")
     dump = serving.stack.layout.backups / "sound.json"
