@@ -146,3 +146,11 @@ def test_more_failures_of_a_slice_never_acquit_it(looks: list[Counts], at: int) 
             slices.see(new={SMALL: (failed, answers)}, beside={}, before={}, whole=(0, 5), split=False)
     if SMALL in fewer.suspects:
         assert more.suspects[SMALL].comparison.detector.magnitude >= fewer.suspects[SMALL].comparison.detector.magnitude - 1e-9
+
+
+def test_counts_that_can_not_be_are_no_reason_to_end_a_watch() -> None:
+    """A replica that was started again may have counted more failures than answers beyond its last reading."""
+    slices = Slices(limit=0.05)
+    for _ in range(20):
+        slices.see(new={SMALL: (5, 2)}, beside={}, before={}, whole=(0, 10), split=False)
+        list(slices.convicted())

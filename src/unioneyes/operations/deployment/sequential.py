@@ -103,7 +103,7 @@ def lower_bound(failures: int, answers: int) -> float:
     if answers <= 0:
         return 0.0
     z = 2.33
-    share = failures / answers
+    share = min(failures / answers, 1.0)
     centre = share + z * z / (2 * answers)
     spread = z * math.sqrt(share * (1 - share) / answers + z * z / (4 * answers * answers))
     return max(0.0, (centre - spread) / (1 + z * z / answers))

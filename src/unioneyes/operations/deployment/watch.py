@@ -280,7 +280,7 @@ def _count(seen: Gathered, outcomes: tuple[Outcome, ...]) -> None:
     read_before = {replica for replica, _ in earlier}
     for (replica, part), (errors, answers) in reading.items():
         had_errors, had_answers = earlier.get((replica, part), (0, 0))
-        began_anew = answers < had_answers or errors < had_errors
+        began_anew = answers < had_answers or errors < had_errors or errors - had_errors > answers - had_answers
         more = (errors, answers) if began_anew else (errors - had_errors, answers - had_answers)
         added = slices if replica in read_before else seen.before
         if more[1]:
@@ -295,9 +295,10 @@ def slower_than(counters: ColourCounters, limit_ms: float) -> int:
 
 
 def _difference(earlier: ColourCounters, later: ColourCounters) -> Tally:
+    answers = later.answers - earlier.answers
     return Tally(
-        answers=later.answers - earlier.answers,
-        errors=later.answers_5xx - earlier.answers_5xx,
+        answers=answers,
+        errors=min(later.answers_5xx - earlier.answers_5xx, answers),  # the two are not counted in the same moment
         slow=max(0, slower_than(later, SLOW_LIMIT_MS) - slower_than(earlier, SLOW_LIMIT_MS)),
     )
 
