@@ -74,7 +74,7 @@ class TrafficView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ColourCounters:
-    """What the data plane counted of one colour since it started. Preview requests are not in it."""
+    """What the data plane counted of one colour since it started: its members' requests, or its preview's."""
 
     answers_2xx: int
     answers_3xx: int
@@ -103,11 +103,19 @@ class Counters:
 
     at: datetime
     blue: ColourCounters
+    """Of its members: preview requests are not in it."""
     green: ColourCounters
+    preview_blue: ColourCounters
+    """Of its preview: probes, and whoever tries the colour."""
+    preview_green: ColourCounters
 
     def of(self, colour: Colour) -> ColourCounters:
-        """Return the counters of `colour`."""
+        """Return the counters of the members of `colour`."""
         return self.blue if colour is Colour.BLUE else self.green
+
+    def preview_of(self, colour: Colour) -> ColourCounters:
+        """Return the counters of the preview of `colour`."""
+        return self.preview_blue if colour is Colour.BLUE else self.preview_green
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -179,9 +179,9 @@ def test_a_shift_does_not_end_the_maintenance(edge: Edge) -> None:
     assert edge.get().version == "green"
 
 
-def test_the_counters_are_what_the_clients_counted_and_previews_are_not_in_them(edge: Edge) -> None:
+def test_the_counters_are_what_the_clients_counted_and_previews_are_counted_apart(edge: Edge) -> None:
     edge.traffic.shift(BLUE)
-    before, green = settled(edge, Colour.BLUE), edge.traffic.counters().green
+    before, at_first = settled(edge, Colour.BLUE), edge.traffic.counters()
     asked = [f"/status/{status}" for status in (200, 201, 302, 404, 404, 404, 500, 503)] * 5
     statuses = Counter(edge.get(path).status // 100 for path in asked)
     for _ in range(7):
@@ -194,7 +194,9 @@ def test_the_counters_are_what_the_clients_counted_and_previews_are_not_in_them(
         5: after.blue.answers_5xx - before.answers_5xx,
     }
     assert counted == statuses
-    assert after.green == green
+    assert after.green == at_first.green
+    assert after.preview_of(Colour.BLUE).answers_5xx == at_first.preview_of(Colour.BLUE).answers_5xx + 7
+    assert after.preview_of(Colour.GREEN) == at_first.preview_of(Colour.GREEN)
     eventually(lambda: edge.traffic.counters().blue.timed - before.timed == len(asked))
 
 

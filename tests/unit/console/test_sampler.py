@@ -32,7 +32,11 @@ def colour(ok: int, failed: int = 0, *, slow: int = 0) -> ColourCounters:
 
 def sample(second: float, blue: ColourCounters | None, green: ColourCounters | None = None) -> Sample:
     at = AT + timedelta(seconds=second)
-    return Sample(at=at, counters=None if blue is None else Counters(at=at, blue=blue, green=green or colour(0)))
+    return Sample(at=at, counters=None if blue is None else counted(at, blue, green or colour(0)))
+
+
+def counted(at: datetime, blue: ColourCounters, green: ColourCounters) -> Counters:
+    return Counters(at=at, blue=blue, green=green, preview_blue=colour(0), preview_green=colour(0))
 
 
 def test_a_rate_is_what_came_between_two_readings() -> None:
@@ -131,7 +135,7 @@ def test_a_data_plane_that_is_away_does_not_end_the_sampling() -> None:
             enough.set()
         if reading is None:
             raise TrafficUnavailable(what="the data plane does not answer", remedy="wait")
-        return Counters(at=datetime.now(UTC), blue=reading, green=colour(0))
+        return counted(datetime.now(UTC), reading, colour(0))
 
     sampler = Sampler(Scripted(read), every=timedelta(milliseconds=5))
     sampler.start()

@@ -34,10 +34,16 @@ PLAN = DeployPlan(
     gates=(),
 )
 NOTHING = ColourCounters(answers_2xx=0, answers_3xx=0, answers_4xx=0, answers_5xx=0, active=0, healthy=2, replicas=2, latency=((50.0, 0), (100.0, 0)), timed=0)
-STARTED = Started(at=AT, counters=Counters(at=AT, blue=replace(NOTHING, answers_2xx=1000), green=NOTHING))
+
+
+def counted(at: datetime, *, blue: ColourCounters, green: ColourCounters) -> Counters:
+    return Counters(at=at, blue=blue, green=green, preview_blue=NOTHING, preview_green=NOTHING)
+
+
+STARTED = Started(at=AT, counters=counted(AT, blue=replace(NOTHING, answers_2xx=1000), green=NOTHING))
 SWITCHED = Switched(at=AT, took=timedelta(milliseconds=12), before=STARTED.counters, revision="1")
-LATER = Counters(
-    at=AT + timedelta(minutes=1),
+LATER = counted(
+    AT + timedelta(minutes=1),
     blue=replace(NOTHING, answers_2xx=1300),
     green=replace(NOTHING, answers_2xx=80, answers_5xx=20, latency=((50.0, 90), (100.0, 100)), timed=100),
 )

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 
 from unioneyes.adapters.envoy.counters import parse_counters
+from unioneyes.ports.traffic import Colour
 
 AT = datetime(2026, 2, 9, 14, 30, tzinfo=UTC)
 SCRAPE = """\
@@ -22,8 +23,10 @@ envoy_cluster_upstream_rq_time_count{envoy_cluster_name="blue"} 75
 """
 
 
-def test_each_colour_has_its_own_counters_and_previews_are_in_none() -> None:
-    blue = parse_counters(SCRAPE, at=AT).blue
+def test_each_colour_has_its_own_counters_and_previews_are_apart() -> None:
+    counters = parse_counters(SCRAPE, at=AT)
+    blue = counters.blue
+    assert (counters.preview_of(Colour.BLUE).answers, counters.preview_of(Colour.GREEN).answers) == (999, 0)
     assert (blue.answers_2xx, blue.answers_3xx, blue.answers_4xx, blue.answers_5xx, blue.answers) == (70, 0, 2, 3, 75)
     assert (blue.active, blue.healthy, blue.replicas) == (4, 1, 2)
 

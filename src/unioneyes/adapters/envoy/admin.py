@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from unioneyes.adapters.envoy.config import PUBLIC, ROUTES
+from unioneyes.adapters.envoy.config import PUBLIC, ROUTES, preview_cluster
 from unioneyes.adapters.envoy.counters import METRICS
 from unioneyes.ports.traffic import Colour, TrafficUnavailable
 
@@ -67,8 +67,9 @@ class EnvoyAdmin:
         return int(shown.get(f"cluster.{cluster}.membership_healthy", 0)), int(shown.get(f"cluster.{cluster}.membership_total", 0))
 
     def metrics(self) -> str:
-        """Return what was counted of both colours, in Prometheus' text format. Raises: TrafficUnavailable."""
-        pattern = rf"^cluster\.({'|'.join(Colour)})\.({'|'.join(METRICS)})$"
+        """Return what was counted of both colours' members and previews, in Prometheus' text format. Raises: TrafficUnavailable."""
+        clusters = [cluster for colour in Colour for cluster in (colour.value, preview_cluster(colour))]
+        pattern = rf"^cluster\.({'|'.join(clusters)})\.({'|'.join(METRICS)})$"
         return self.ask(f"/stats/prometheus?usedonly&filter={quote(pattern)}")
 
     def ask(self, target: str) -> str:

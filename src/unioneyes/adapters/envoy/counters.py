@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from unioneyes.adapters.envoy.config import preview_cluster
 from unioneyes.ports.traffic import Colour, ColourCounters, Counters
 
 METRICS = ("upstream_rq_[2345]xx", "upstream_rq_time", "upstream_rq_active", "membership_healthy", "membership_total")
-"""Names of what is read of each colour, as Envoy's filter takes them."""
+"""Names of what is read of each cluster, as Envoy's filter takes them."""
 
 _LINE = re.compile(r"^envoy_cluster_(?P<name>\w+)\{(?P<labels>[^}]*)\} (?P<value>\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
@@ -17,33 +19,44 @@ _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
 def parse_counters(text: str, *, at: datetime) -> Counters:
     """Return the counters in `text`. What Envoy has not counted yet is 0."""
-    values: dict[Colour, dict[str, int]] = {colour: defaultdict(int) for colour in Colour}
-    buckets: dict[Colour, list[tuple[float, int]]] = {colour: [] for colour in Colour}
+    clusters = {cluster: _Cluster() for colour in Colour for cluster in (colour.value, preview_cluster(colour))}
     for line in _LINE.finditer(text):
         labels = dict(_LABEL.findall(line["labels"]))
-        cluster, value = labels.get("envoy_cluster_name"), int(float(line["value"]))
-        if cluster not in values:
+        cluster, value = clusters.get(labels.get("envoy_cluster_name", "")), int(float(line["value"]))
+        if cluster is None:
             continue
-        colour = Colour(cluster)
         match line["name"]:
             case "upstream_rq_xx":
-                values[colour][f"{labels['envoy_response_code_class']}xx"] = value
+                cluster.values[f"{labels['envoy_response_code_class']}xx"] = value
             case "upstream_rq_time_bucket":
-                buckets[colour].append((float(labels["le"]), value))
+                cluster.buckets.append((float(labels["le"]), value))
             case name:
-                values[colour][name] = value
-    return Counters(at=at, blue=_colour(values[Colour.BLUE], buckets[Colour.BLUE]), green=_colour(values[Colour.GREEN], buckets[Colour.GREEN]))
-
-
-def _colour(values: dict[str, int], buckets: list[tuple[float, int]]) -> ColourCounters:
-    return ColourCounters(
-        answers_2xx=values["2xx"],
-        answers_3xx=values["3xx"],
-        answers_4xx=values["4xx"],
-        answers_5xx=values["5xx"],
-        active=values["upstream_rq_active"],
-        healthy=values["membership_healthy"],
-        replicas=values["membership_total"],
-        latency=tuple(sorted((bound, count) for bound, count in buckets if bound != float("inf"))),
-        timed=values["upstream_rq_time_count"],
+                cluster.values[name] = value
+    return Counters(
+        at=at,
+        blue=clusters[Colour.BLUE].counters(),
+        green=clusters[Colour.GREEN].counters(),
+        preview_blue=clusters[preview_cluster(Colour.BLUE)].counters(),
+        preview_green=clusters[preview_cluster(Colour.GREEN)].counters(),
     )
+
+
+@dataclass(slots=True)
+class _Cluster:
+    """What was read of one cluster so far."""
+
+    values: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    buckets: list[tuple[float, int]] = field(default_factory=list)
+
+    def counters(self) -> ColourCounters:
+        return ColourCounters(
+            answers_2xx=self.values["2xx"],
+            answers_3xx=self.values["3xx"],
+            answers_4xx=self.values["4xx"],
+            answers_5xx=self.values["5xx"],
+            active=self.values["upstream_rq_active"],
+            healthy=self.values["membership_healthy"],
+            replicas=self.values["membership_total"],
+            latency=tuple(sorted((bound, count) for bound, count in self.buckets if bound != float("inf"))),
+            timed=self.values["upstream_rq_time_count"],
+        )

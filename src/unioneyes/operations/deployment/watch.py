@@ -26,7 +26,8 @@ from unioneyes.ports.traffic import Colour, ColourCounters, Counters, Traffic
 T = TypeVar("T")
 
 PROBES_EVERY = timedelta(milliseconds=100)
-"""Per colour: enough that a few seconds tell a fault of one version from a fault that hits both."""
+"""Per colour: enough that a few seconds tell a fault of one version from a fault that hits both. The data plane counts what they are answered, in the
+same reading as what members are: on a busy machine this program hears of it seconds later, and would compare one version's now with the other's then."""
 
 LOGS_EVERY = timedelta(seconds=5)
 
@@ -116,12 +117,15 @@ class Gathered:
     """What came in of one colour since the switch."""
 
     counters: ColourCounters
-    """The last reading."""
+    """The last reading of its members."""
+    preview: ColourCounters
+    """The last reading of its probes."""
     probing: Repeated[Probe]
     asking: Repeated[bool]
     counting: Repeated[tuple[Outcome, ...] | None]
     members: Tally = field(default_factory=Tally)
     probes: Tally = field(default_factory=Tally)
+    """Those that were answered, as the data plane counts them, and those that gave up."""
     latency: Histogram = field(default_factory=Histogram)
     """Members' answers since the switch."""
     healthy: bool | None = None
@@ -153,6 +157,7 @@ class Lookout:
         self._seen = {
             colour: Gathered(
                 counters=since.of(colour),
+                preview=since.preview_of(colour),
                 probing=Repeated(partial(service.probe, colour), every=PROBES_EVERY, at_once=PROBES_AT_ONCE),
                 asking=Repeated(partial(self._healthy, colour), every=HEALTH_EVERY),
                 counting=Repeated(partial(self._outcomes, colour), every=OUTCOMES_EVERY),
@@ -230,6 +235,10 @@ class Lookout:
                     seen.members = _add(seen.members, _difference(seen.counters, reading))
                     seen.latency = seen.latency.plus(seen.counters, reading)
                 seen.counters = reading
+                reading = counters.preview_of(colour)
+                if reading.answers >= seen.preview.answers:
+                    seen.probes = _add(seen.probes, _difference(seen.preview, reading))
+                seen.preview = reading
 
     def _standing(self) -> tuple[dict[Colour, int], dict[Colour, int] | None]:
         """Return how often replicas of each colour were started again, and how many are ready; nothing, and None, when nobody can say now."""
@@ -257,11 +266,11 @@ class Lookout:
 
 
 def _take_in(seen: Gathered) -> None:
-    """Count the probes and keep the health report that came since the last look."""
+    """Count the probes that gave up, and keep the health report that came since the last look."""
     seen.answered = None
     for probe in seen.probing.answers():
-        slow = probe.took > timedelta(milliseconds=SLOW_LIMIT_MS)
-        seen.probes = _add(seen.probes, Tally(answers=1, errors=not probe.ok, slow=slow))
+        if probe.status is None:  # the data plane counts no request that was not answered
+            seen.probes = _add(seen.probes, Tally(answers=1, errors=1, slow=probe.took > timedelta(milliseconds=SLOW_LIMIT_MS)))
         seen.answered = seen.answered or probe.ok
     seen.healthy = None
     for report in seen.asking.answers():
