@@ -103,7 +103,7 @@ def _news(api: Api, run_id: str, after: int) -> tuple[Sequence[JournalEntry], An
 
 def _may_be_over(entries: Sequence[JournalEntry], run_id: str) -> bool:
     """Return whether the journal says that the run ended, or waits for a person."""
-    return any(entry.kind in {EntryKind.RUN_ENDED, EntryKind.PARKED, EntryKind.HELD} for entry in entries if entry.run_id == run_id)
+    return any(entry.kind in {EntryKind.RUN_ENDED, EntryKind.PARKED, EntryKind.HELD, EntryKind.LINE_HELD} for entry in entries if entry.run_id == run_id)
 
 
 def detached(run_id: str, where: Where) -> ExitCode:

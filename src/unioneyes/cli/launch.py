@@ -108,7 +108,7 @@ def show_end(api: Api, ended: Answer[RunView], where: Where, output: Output) -> 
     result(output, ended.document, lambda ink: run_text(ink, run, journal))
     if run.problem:
         report(ReportedProblem.read(run.problem), as_json=output.output is not Format.TABLE, code=exit_code(run), flags=where.flags)
-    following = next_command(run, where, journal)
+    following = next_command(run, where)
     if following and output.output is Format.TABLE:
         say(f"next: {following}")
     return exit_code(run)

@@ -14,7 +14,7 @@ from unioneyes.cli.receipts import ledger_text, outputs_text, result_text
 from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_duration
-from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, RunView
+from unioneyes.runbook.views import Decision, JournalEntry, RunView
 
 LONGEST_VALUE = 200
 """Characters of a request's value that are shown; a reason fits."""
@@ -73,23 +73,19 @@ def ago(moment: datetime) -> str:
     return f"{format_duration(max(now() - moment, timedelta(0)))} ago"
 
 
-def next_command(run: RunView, where: Where, journal: Sequence[JournalEntry] = ()) -> str:
-    """Return what a person would type next; empty when nothing suggests itself. A parked run's journal says what may be decided."""
+def next_command(run: RunView, where: Where) -> str:
+    """Return what a person would type next; empty when nothing suggests itself."""
     match run.status:
         case RunStatus.DONE:
             return f"ue deploy status{where.flags}" if run.runbook == "deployment.start" or run.runbook.startswith("rollback.") else ""
-        case RunStatus.HELD if Decision.SKIP in _choices(journal):
+        case RunStatus.HELD if not run.choices:
+            return f"ue freeze list{where.flags}"
+        case RunStatus.HELD if Decision.SKIP in run.choices:
             return f'ue deploy promote {run.id}{where.flags}, or back: ue rollback traffic --reason "..."{where.flags}'
         case RunStatus.PARKED | RunStatus.HELD:
-            choices = "|".join(f"--{choice}" for choice in _choices(journal))
+            choices = "|".join(f"--{choice}" for choice in run.choices)
             return f'ue run resume {run.id} {choices} --reason "..."{where.flags}'
         case RunStatus.PENDING | RunStatus.RUNNING | RunStatus.UNDOING:
             return f"ue run watch {run.id}{where.flags}"
         case _:
             return f"ue run logs {run.id}{where.flags}"
-
-
-def _choices(journal: Sequence[JournalEntry]) -> tuple[str, ...]:
-    """Return what may be decided for a parked run, as it said itself; all decisions where that isn't known."""
-    offered = next((entry.data.get("choices") for entry in reversed(journal) if entry.kind in {EntryKind.PARKED, EntryKind.HELD}), None)
-    return tuple(str(choice) for choice in offered) if isinstance(offered, list) else tuple(Decision)

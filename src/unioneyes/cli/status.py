@@ -53,7 +53,7 @@ def _deployment(ink: Ink, deployment: DeploymentView) -> Iterator[str]:
             ("watch", f"{format_duration(deployment.watch_left)} left" if deployment.watch_left else ""),
             ("rollback", _rollback(ink, deployment)),
             ("waits for", deployment.question or ""),
-            ("decide", f"ue deploy promote {deployment.run_id}, or ue run resume {deployment.run_id}" if deployment.question else ""),
+            ("decide", f"ue deploy promote {deployment.run_id}, or ue run resume {deployment.run_id}" if deployment.choices else ""),
         ),
     )
     yield "\n" + table(ink, ("", "step", "took", ""), map(_phase, deployment.phases), empty="")

@@ -47,7 +47,7 @@ def deployment_view(run: RunView, plan: PlanView, journal: Sequence[JournalEntry
     words = status_words(run, rollback)
     outcome = _rolled_back_outcome(run, rollback) or (run.problem["detail"] if run.problem else _text(run.result, "outcome") or "")
     figures = _last_data(journal, EntryKind.STEP_PROGRESS, {WATCH, HOLD})
-    asked = [entry for entry in journal if entry.kind is EntryKind.HELD]
+    asked = [entry for entry in journal if entry.kind in {EntryKind.HELD, EntryKind.LINE_HELD}]
     lost = _text(figures, "rollback_not_ready_since")
     return DeploymentView(
         run_id=run.id,
@@ -65,6 +65,7 @@ def deployment_view(run: RunView, plan: PlanView, journal: Sequence[JournalEntry
         rollback_takes=seconds(figures.get("rollback_takes_s")) if not run.status.ended else None,
         rollback_not_ready_since=datetime.fromisoformat(lost) if lost and not run.status.ended else None,
         question=asked[-1].message if asked and run.status is RunStatus.HELD else None,
+        choices=run.choices,
         watch_left=seconds(figures.get("left_s")) if run.step == WATCH and not run.status.ended else None,
         problem=run.problem,
     )

@@ -403,14 +403,14 @@ class Execution:
         while (stopped := self._patiently(self._equipment.line.stopped)) is not None:
             if not held:
                 self._patiently(partial(self._runs.set_status, self._claim, self.run_id, RunStatus.HELD))
-                self._note(Line(kind=EntryKind.HELD, step=step, message=f"the line is stopped {stopped}", data={"by": stopped.by, "reason": stopped.reason}))
+                who: dict[str, JsonValue] = {"by": stopped.by, "reason": stopped.reason}
+                self._note(Line(kind=EntryKind.LINE_HELD, step=step, message=f"the line is stopped {stopped}", data=who))
                 held = True
             why = self._wait(timedelta(seconds=LOOK_SECONDS))
             if why is not None:
                 return why
         if held:
-            self._patiently(partial(self._runs.set_status, self._claim, self.run_id, RunStatus.RUNNING))
-            self._note(Line(kind=EntryKind.STEP_PROGRESS, step=step, message="the line is open again; the run goes on"))
+            self._note(Line(kind=EntryKind.LINE_OPEN, step=step, message="the line is open again; the run goes on"))
         return None
 
     def _once(self, step: Step[..., object], name: str, call: Callable[[], object], parking: int | None) -> Returned | Problem | Stop:

@@ -31,6 +31,19 @@ class PlanView:
     """What the runbook's own plan adds, by name: gates, migrations, the colour, ..."""
 
 
+class Decision(StrEnum):
+    """What a person chooses for a run that waits for one: parked because a step failed, or held because its plan says so."""
+
+    GO = "go"
+    """Held: the next step is taken."""
+    RETRY = "retry"
+    """Parked: the failed step is taken again. Held: so is what led to the hold."""
+    SKIP = "skip"
+    """Parked: without the failed step. Held: without the holds that would follow."""
+    UNDO = "undo"
+    """What the run did is taken back."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
     """One run."""
@@ -45,6 +58,8 @@ class RunView:
     ended_at: datetime | None
     step: str | None
     """The step that is under way, or that failed."""
+    choices: tuple[Decision, ...]
+    """What a person may decide now; empty while the run waits for nobody."""
     worker: str | None
     """The worker that carries it out, or did."""
     parent: str | None
@@ -69,6 +84,9 @@ class EntryKind(StrEnum):
     PARKED = "parked"
     HELD = "held"
     DECIDED = "decided"
+    LINE_HELD = "line-held"
+    """Somebody stopped the line: the step is not begun before it is open again."""
+    LINE_OPEN = "line-open"
     UNDO_STARTED = "undo-started"
     UNDO_DONE = "undo-done"
     UNDO_FAILED = "undo-failed"
@@ -88,19 +106,6 @@ class JournalEntry:
     message: str
     data: dict[str, JsonValue]
     """Figures of a progress line; a step's result under `result`; a problem under `problem`."""
-
-
-class Decision(StrEnum):
-    """What a person chooses for a run that waits for one: parked because a step failed, or held because its plan says so."""
-
-    GO = "go"
-    """Held: the next step is taken."""
-    RETRY = "retry"
-    """Parked: the failed step is taken again. Held: so is what led to the hold."""
-    SKIP = "skip"
-    """Parked: without the failed step. Held: without the holds that would follow."""
-    UNDO = "undo"
-    """What the run did is taken back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

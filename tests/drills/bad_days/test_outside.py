@@ -34,7 +34,7 @@ def test_a_database_that_is_slow_for_both_versions_rolls_nothing_back(serving: M
             assert eventually(lambda: members.seen().slowest > timedelta(seconds=2), within=20)
             time.sleep(5)  # long enough for several slow answers of each version
         ended = serving.ended(run)
-    assert ended.code == 0, ended.err
+    assert ended.code == 0, ended.out
     assert serving.serving().version == "1.0.0"
     assert "outside" in str(serving.result(ended)["watched"])
 

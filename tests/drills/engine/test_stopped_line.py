@@ -34,7 +34,7 @@ def held(drill: Drill, *moves: Move) -> RunView:
 
 def test_a_run_is_held_before_its_next_change_and_goes_on_when_the_line_is_open(drill: Drill) -> None:
     run = held(drill, Move(key="a"), Move(key="b"))
-    line = drill.line(run.id, EntryKind.HELD)
+    line = drill.line(run.id, EntryKind.LINE_HELD)
     assert BY in line.message
     assert "payments fail" in line.message
     assert drill.effects("began") == []
@@ -43,7 +43,7 @@ def test_a_run_is_held_before_its_next_change_and_goes_on_when_the_line_is_open(
 
     assert drill.ended(run.id).status is RunStatus.DONE
     assert drill.effects("did") == ["did a", "did b"]
-    assert drill.kinds(run.id).count("held change") == 1
+    assert drill.kinds(run.id).count("line-held change") == 1
 
 
 def test_nothing_new_is_begun_and_whoever_tries_reads_who_and_why(drill: Drill) -> None:
@@ -111,3 +111,19 @@ def test_a_run_is_still_held_when_its_worker_was_killed(fresh: Drill) -> None:
 
     assert fresh.ended(run.id).status is RunStatus.DONE
     assert fresh.effects("did") == ["did a"]
+
+
+def test_a_run_whose_line_is_opened_while_nobody_carries_it_out_does_not_stay_held(fresh: Drill) -> None:
+    worker = fresh.work()
+    run = fresh.start(WAITING, Move(key="a", behaviour=Behaviour.WAITS))
+    fresh.until(lambda: fresh.engine.run(run.id).step, lambda step: step == "look")
+    fresh.engine.line.stop(reason="payments fail", by=BY)
+    fresh.side.mark("go w")
+    fresh.until(lambda: fresh.engine.run(run.id), lambda seen: seen.status is RunStatus.HELD)
+    worker.kill()
+    fresh.engine.line.lift(reason="they work again", by=BY)
+    fresh.work()
+    fresh.until(lambda: fresh.engine.run(run.id).step, lambda step: step == "change")
+    assert fresh.engine.run(run.id).status is RunStatus.RUNNING
+    fresh.side.mark("go a")
+    assert fresh.ended(run.id).status is RunStatus.DONE

@@ -24,7 +24,7 @@ from unioneyes.ports.runs import RolledBack
 from unioneyes.ports.traffic import Colour
 from unioneyes.runbook.phases import PhaseState, PhaseView
 from unioneyes.runbook.plan import Effect, PlannedStep, Reading
-from unioneyes.runbook.views import EntryKind, JournalEntry, PlanView, RunView
+from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, PlanView, RunView
 
 PLAIN = Ink(colour=False)
 AT = datetime(2026, 2, 9, 14, 30, tzinfo=UTC)
@@ -48,7 +48,7 @@ AFTERWARDS = Afterwards(
 )
 
 
-def run(status: RunStatus, *, runbook: str = "deployment.start", result: JsonValue = None) -> RunView:
+def run(status: RunStatus, *, runbook: str = "deployment.start", result: JsonValue = None, choices: tuple[Decision, ...] = ()) -> RunView:
     return RunView(
         id="deployment-20260209-143000-k7m2q",
         runbook=runbook,
@@ -59,6 +59,7 @@ def run(status: RunStatus, *, runbook: str = "deployment.start", result: JsonVal
         started_at=AT,
         ended_at=AT + timedelta(seconds=42) if status.ended else None,
         step="watch_release",
+        choices=choices,
         worker="worker-1",
         parent=None,
         request={"version": "1.1.0", "migrate": False, "bake": None, "maintenance": True},
@@ -186,10 +187,22 @@ def test_without_migrations_no_ledger_is_shown(journal: list[JournalEntry]) -> N
     assert ledger_text(PLAIN, journal) == ""
 
 
-def test_a_parked_run_offers_only_the_choices_that_it_has() -> None:
-    parked = JournalEntry(seq=3, run_id="r", at=AT, kind=EntryKind.PARKED, step="smoke_test", message="", data={"choices": ["retry", "undo"]})
-    assert 'k7m2q --retry|--undo --reason "..."' in next_command(run(RunStatus.PARKED), Where(), [parked])
-    assert "--retry|--skip|--undo" in next_command(run(RunStatus.PARKED), Where())
+@pytest.mark.parametrize(
+    ("status", "choices", "command"),
+    [
+        (RunStatus.PARKED, (Decision.RETRY, Decision.UNDO), 'ue run resume {id} --retry|--undo --reason "..."'),
+        (
+            RunStatus.HELD,
+            (Decision.GO, Decision.SKIP, Decision.UNDO),
+            'ue deploy promote {id}, or back: ue rollback traffic --reason "..."',
+        ),
+        (RunStatus.HELD, (Decision.GO, Decision.UNDO), 'ue run resume {id} --go|--undo --reason "..."'),
+        (RunStatus.HELD, (), "ue freeze list"),
+    ],
+)
+def test_a_run_that_waits_offers_only_the_choices_that_it_has(status: RunStatus, choices: tuple[Decision, ...], command: str) -> None:
+    waiting = run(status, choices=choices)
+    assert next_command(waiting, Where()) == command.format(id=waiting.id)
 
 
 def test_a_result_of_another_runbook_is_shown_as_it_is() -> None:

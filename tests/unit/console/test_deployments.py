@@ -13,7 +13,7 @@ from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.traffic import Colour
 from unioneyes.runbook.phases import PhaseState
 from unioneyes.runbook.plan import Effect, PlannedStep
-from unioneyes.runbook.views import EntryKind, JournalEntry, PlanView, RunView
+from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, PlanView, RunView
 
 AT = datetime(2026, 2, 9, 14, 30, tzinfo=UTC)
 RUN = "deployment-20260209-143000-k7m2q"
@@ -34,6 +34,7 @@ def run(
     runbook: str = "deployment.start",
     parent: str | None = None,
     step: str | None = None,
+    choices: tuple[Decision, ...] = (),
     request: JsonValue = None,
     result: JsonValue = None,
     problem: Problem | None = None,
@@ -49,6 +50,7 @@ def run(
         started_at=AT + began,
         ended_at=AT + began + timedelta(seconds=60) if status.ended else None,
         step=step,
+        choices=choices,
         worker=None,
         parent=parent,
         request=request if request is not None else {"version": "1.1.0"},
@@ -170,9 +172,13 @@ def test_a_held_deployment_says_what_it_waits_for_and_a_lost_way_back_since_when
         JournalEntry(seq=1, run_id=RUN, at=AT, kind=EntryKind.HELD, step="hold", message="1.1.0 is kept at 10 %; decide: go, undo", data={}),
         JournalEntry(seq=2, run_id=RUN, at=AT, kind=EntryKind.STEP_PROGRESS, step="hold", message="held", data=figures),
     )
-    held = deployment_view(run(RunStatus.HELD, step="hold"), PLAN, journal)
+    held = deployment_view(run(RunStatus.HELD, step="hold", choices=(Decision.GO, Decision.UNDO)), PLAN, journal)
     assert (held.words, held.question) == ("HELD", "1.1.0 is kept at 10 %; decide: go, undo")
+    assert held.choices == (Decision.GO, Decision.UNDO)
     assert held.rollback_not_ready_since == AT
+    line = JournalEntry(seq=3, run_id=RUN, at=AT, kind=EntryKind.LINE_HELD, step="shift_traffic", message="the line is stopped by jane: payments fail", data={})
+    stopped = deployment_view(run(RunStatus.HELD, step="hold"), PLAN, (*journal, line))
+    assert (stopped.question, stopped.choices) == ("the line is stopped by jane: payments fail", ())
     going_on = deployment_view(run(RunStatus.RUNNING, step="hold"), PLAN, journal)
     assert going_on.question is None
     ended = deployment_view(run(RunStatus.DONE), PLAN, journal)

@@ -12,7 +12,7 @@ from unioneyes.console.pages import fragment, shortened, static_url
 from unioneyes.kernel.status import RunStatus
 from unioneyes.operations.deployment.explanation import Explanation, WatchExplained
 from unioneyes.operations.deployment.model import RuleSeen
-from unioneyes.runbook.views import EntryKind, JournalEntry, RunView
+from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, RunView
 
 CONSOLE = Path(pages.__file__).parent
 VENDOR = CONSOLE / "static" / "vendor"
@@ -68,6 +68,7 @@ def test_a_run_s_page_shows_the_numbers_behind_its_verdict_and_what_a_held_one_w
         started_at=at,
         ended_at=None,
         step="hold",
+        choices=(Decision.GO, Decision.RETRY, Decision.SKIP, Decision.UNDO),
         worker=None,
         parent=None,
         request={},
@@ -80,4 +81,4 @@ def test_a_run_s_page_shows_the_numbers_behind_its_verdict_and_what_a_held_one_w
     shown = " ".join(re.sub(r"<[^>]+>", " ", text.decode()).split())
     assert "At 10 % of the requests: roll-back , tenant org_a: 100.0 %" in shown
     assert "tenant org_a 100.0 % none seen 5.0 % 10^9.3 of 10^8.1 ✘ rolls back never asked &lt;before&gt;" in shown
-    assert "It waits for a person: ue deploy promote r" in shown
+    assert "It waits for a person: ue deploy promote r , or ue run resume r --go|--retry|--skip|--undo" in shown

@@ -107,3 +107,11 @@ def test_a_held_step_stays_held_while_it_looks_on_and_with_the_next_worker() -> 
     assert first(*(entry(kind) for kind in held)).state is PhaseState.HELD
     assert first(*(entry(kind) for kind in (*held, EntryKind.STEP_DONE))).state is PhaseState.DONE
     assert first(*(entry(kind) for kind in held), ended=True).state is PhaseState.FAILED
+
+
+def test_what_the_line_held_before_it_was_begun_waits_and_is_done_when_it_is_done() -> None:
+    line = (EntryKind.LINE_HELD, EntryKind.LINE_OPEN)
+    assert first(entry(EntryKind.LINE_HELD)).state is PhaseState.WAITING
+    assert first(*(entry(kind) for kind in (*line, EntryKind.STEP_STARTED))).state is PhaseState.RUNNING
+    assert states(EntryKind.STEP_STARTED, EntryKind.STEP_DONE, *line) == [PhaseState.DONE, PhaseState.WAITING]
+    assert states(EntryKind.STEP_STARTED, EntryKind.STEP_DONE, *line, EntryKind.STEP_STARTED, EntryKind.STEP_DONE) == [PhaseState.DONE, PhaseState.DONE]

@@ -9,7 +9,7 @@ from unioneyes.kernel.problems import ProblemDocument
 from unioneyes.kernel.status import Look, RunStatus
 from unioneyes.ports.traffic import Colour
 from unioneyes.runbook.phases import PhaseView
-from unioneyes.runbook.views import LockView
+from unioneyes.runbook.views import Decision, LockView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,9 @@ class DeploymentView:
     rollback_not_ready_since: datetime | None = None
     """Since when nobody could go back; None while the way back is open, or when that isn't known."""
     question: str | None = None
-    """What a person is asked, while the deployment is held; None when nobody is."""
+    """What the deployment waits for while it is held: a person's answer, or a line that is open again; None while it goes on."""
+    choices: tuple[Decision, ...] = ()
+    """What a person may decide now."""
 
     @property
     def look(self) -> Look:

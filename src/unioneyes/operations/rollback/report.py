@@ -21,6 +21,8 @@ _TOLD = {
     EntryKind.PARKED,
     EntryKind.HELD,
     EntryKind.DECIDED,
+    EntryKind.LINE_HELD,
+    EntryKind.LINE_OPEN,
     EntryKind.RUN_ENDED,
 }
 """The kinds of journal lines that a timeline tells; the rest is detail."""

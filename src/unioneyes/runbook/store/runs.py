@@ -169,7 +169,8 @@ class Runs:
             ).one_or_none()
             if made is None:
                 raise RunNotParked(what=f"{run_id} was decided a moment ago", remedy=f"ue run show {run_id}")
-            connection.execute(update(runs).where(runs.c.id == run_id).values(status=RunStatus.RUNNING.value))  # who follows it now must not take it for held
+            going_on = {"status": RunStatus.RUNNING.value, "choices": []}  # who follows it now must not take it for held
+            connection.execute(update(runs).where(runs.c.id == run_id).values(going_on))
             chosen: dict[str, JsonValue] = {"decision": decision.value, "step": row.step}
             self._append(connection, Action.RUN_DECIDED, run_id, by=by, reason=reason, data=chosen)
             line = Line(
@@ -218,7 +219,8 @@ class Runs:
             why = _stop(connection, claim, run_id, cancellable=cancellable, hold=True)
             if why is None:
                 if line.kind is EntryKind.STEP_STARTED:  # while a run is taken back, it still shows the step that failed
-                    connection.execute(update(runs).where(runs.c.id == run_id).values(step=line.step))
+                    standing = {"step": line.step, "status": RunStatus.RUNNING.value}  # also where the line held it, and was opened while nobody carried it out
+                    connection.execute(update(runs).where(runs.c.id == run_id).values(standing))
                 self._journal.write(connection, run_id, line)
             return why
 
@@ -436,6 +438,7 @@ def _stored(row: Row[tuple[object, ...]]) -> StoredRun:
         started_at=row.started_at,
         ended_at=row.ended_at,
         step=row.step,
+        choices=tuple(map(Decision, row.choices)),
         worker=row.worker,
         parent=row.parent,
         request=row.request,
