@@ -89,7 +89,7 @@ class ColourCounters:
     latency: tuple[tuple[float, int], ...]
     """Cumulative histogram: (upper bound in milliseconds, answers at or below it), finite bounds only, ascending."""
     timed: int
-    """All answers in the histogram, those above its last bound included. May lag behind `answers` by a second."""
+    """All answers in the histogram, those above its last bound included. May lag behind `answers` by a tenth of a second."""
 
     @property
     def answers(self) -> int:
@@ -165,7 +165,10 @@ class Traffic(Protocol):
         """Return when `colour` has no request under way, or when the time is up."""
 
     def rehearse_shift(self) -> timedelta:
-        """Return how long the data plane takes to confirm its present routes, written anew: what a shift would take now. Raises: TrafficUnavailable."""
+        """Return how long the data plane takes to confirm its present routes, written anew: what a shift would take now.
+
+        Nothing is written over what somebody changed. Raises: RoutesRejected, TrafficUnavailable.
+        """
 
     def counters(self) -> Counters:
         """Return the data plane's counters. Raises: TrafficUnavailable."""

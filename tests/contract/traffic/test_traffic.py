@@ -19,6 +19,7 @@ from tests.contract.processes.conftest import PATIENCE, eventually
 from tests.contract.traffic.conftest import Edge
 from tests.contract.traffic.load import load
 from unioneyes.adapters.envoy.traffic import EnvoyTraffic
+from unioneyes.kernel.files import replace_file
 from unioneyes.ports.traffic import Colour, ColourCounters, NoHealthyReplica, RoutesRejected, TrafficUnavailable, Weights
 
 pytestmark = pytest.mark.stack
@@ -316,6 +317,19 @@ def test_a_rehearsal_is_confirmed_and_changes_nothing(edge: Edge) -> None:
         asked.wait_for(200)
     assert set(asked.outcomes) == {"blue"}
     assert edge.traffic.view().revision == before.revision
+
+
+def test_a_rehearsal_leaves_a_file_that_envoy_does_not_run_to_be_seen(edge: Edge) -> None:
+    edge.traffic.shift(BLUE)
+    file = edge.folder / "routes.json"
+    broken = file.read_text()[:100]
+    replace_file(file, broken)
+    with pytest.raises(RoutesRejected, match="says something that Envoy does not run"):
+        edge.traffic.rehearse_shift()
+    assert file.read_text() == broken
+    assert not edge.traffic.view().in_force
+    edge.traffic.shift(GREEN)
+    assert edge.traffic.view().in_force
 
 
 def test_preparing_again_keeps_what_is_in_force(edge: Edge) -> None:

@@ -1,6 +1,7 @@
 """The watch's verdict: keep, roll back, or not enough data."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -147,8 +148,33 @@ def test_one_bad_health_report_at_the_end_is_no_verdict_yet() -> None:
 
 
 def test_two_bad_health_reports_are_forgiven_and_three_are_not() -> None:
-    assert watched(2, new=Seen(healthy=False), old=Seen(healthy=True)).rolls_back() is None
-    assert isinstance(watched(3, new=Seen(healthy=False), old=Seen(healthy=True)).rolls_back(), RollBack)
+    well = replace(FINE, healthy=True)
+    assert watched(2, new=Seen(healthy=False), old=well).rolls_back() is None
+    assert isinstance(watched(3, new=Seen(healthy=False), old=well).rolls_back(), RollBack)
+
+
+def test_a_version_whose_probes_crawl_excuses_the_one_that_carries_the_members_and_fails() -> None:
+    """What is outside is slow: the members' version has nobody free any more, and says so; the other one, with its few probes, only waits."""
+    crawls = Seen(tally=Tally(answers=PROBES_A_LOOK, hampered=PROBES_A_LOOK), healthy=True)
+    for fails in (Seen(tally=Tally(answers=50, errors=30)), Seen(tally=Tally(answers=50, slow=30)), Seen(healthy=False)):
+        assert watched(20, new=fails, old=crawls).rolls_back() is None
+        assert isinstance(watched(20, new=fails, old=replace(FINE, healthy=True)).rolls_back(), RollBack)
+
+
+def test_probes_that_crawl_before_the_suspicion_do_not_excuse_what_fails_now() -> None:
+    watch = watched(20, new=FINE, old=Seen(tally=Tally(answers=PROBES_A_LOOK, hampered=PROBES_A_LOOK)))
+    for number in range(20, 40):
+        watch.see(Look(at=START + number * HALF_A_SECOND, new=seen(50, errors=30), old=FINE))
+    assert isinstance(watch.rolls_back(), RollBack)
+
+
+def test_in_the_burst_that_raises_the_suspicion_the_old_version_is_heard() -> None:
+    """A lock is given up: all that waited is answered at once, the old version's few probes in one look, the members' answers in two."""
+    watch = watched(10, new=seen(20), old=FINE)
+    burst = Look(at=START + 10 * HALF_A_SECOND, new=seen(40, slow=40), old=Seen(tally=Tally(answers=30, slow=10, hampered=28)))
+    watch.see(burst)
+    watch.see(Look(at=START + 11 * HALF_A_SECOND, new=seen(40, slow=30), old=FINE))
+    assert watch.rolls_back() is None
 
 
 def test_bad_health_of_both_is_a_fault_outside() -> None:

@@ -117,8 +117,8 @@ def lookout(edge: Edge) -> Iterator[Lookout]:
 def test_what_a_probe_was_answered_counts_when_the_data_plane_saw_it_and_not_when_it_arrives_here() -> None:
     edge = Edge()
     with lookout(edge) as eyes:
-        edge.preview = replace(NOTHING, answers_5xx=4, answers_2xx=6)
-        assert eyes.look().new.tally == Tally(answers=10, errors=4)
+        edge.preview = replace(NOTHING, answers_5xx=4, answers_2xx=6, timed=10, latency=((500.0, 9), (2000.0, 10)))
+        assert eyes.look().new.tally == Tally(answers=10, errors=4, hampered=1)
         edge.arrive.set()
         assert eventually(lambda: eyes.look().new.answered is True)
         assert eyes.figures(Colour.GREEN).answers == 10

@@ -167,10 +167,18 @@ class EnvoyTraffic:
             time.sleep(_DRAIN_POLL_SECONDS)
 
     def rehearse_shift(self) -> timedelta:
-        """Return how long Envoy takes to confirm its present routes, written anew. Raises: RoutesRejected, TrafficUnavailable."""
+        """Return how long Envoy takes to confirm its present routes, written anew. A file that says something else is left alone: somebody must see it.
+
+        Raises: RoutesRejected, TrafficUnavailable.
+        """
         started = time.monotonic()
         with self._only_writer():
-            self._write(self._running_state())
+            running = self._running_state()
+            if self._filed_state() != running:
+                raise RoutesRejected(
+                    what=f"{self._routes_file} says something that Envoy does not run", remedy="ue deploy status; the next shift writes it anew"
+                )
+            self._write(running)
         return timedelta(seconds=time.monotonic() - started)
 
     def counters(self) -> Counters:

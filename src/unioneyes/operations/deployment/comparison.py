@@ -26,6 +26,7 @@ class Comparison:
     new: Counts = (0, 0)
     """(failures, answers) since the suspicion."""
     old: Counts = (0, 0)
+    """The same from the look on that raised it."""
     excess: Excess = field(default_factory=Excess)
     """Of the new version's failures over the old one's, look by look, since the suspicion."""
 
@@ -33,8 +34,8 @@ class Comparison:
         """Take one more look into account; each is (failures, answers)."""
         suspected = self.detector.suspicious
         self.detector = self.detector.seeing(failures=new[0], answers=new[1], allowed=self.limit)
-        if not (suspected and self.detector.suspicious):  # the look that raises the suspicion is a chosen one: it says too much
-            self.new, self.old, self.excess = (0, 0), (0, 0), Excess()
+        if not (suspected and self.detector.suspicious):  # the look that raises the suspicion is a chosen one: it says too much of the new version
+            self.new, self.old, self.excess = (0, 0), old, Excess()
             return
         self.new = (self.new[0] + new[0], self.new[1] + new[1])
         self.old = (self.old[0] + old[0], self.old[1] + old[1])

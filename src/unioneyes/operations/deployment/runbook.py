@@ -240,7 +240,7 @@ class Verify:
     def run(self, env: Environment, plan: VerifyPlan) -> VerifyResult:
         """Check each line."""
         verified = verify_deployment(
-            env.service, env.replicas, env.migrations, version=plan.version, colour=plan.colour, since=plan.since, answers=plan.answers, old_answers=0
+            env.service, env.replicas, env.migrations, version=plan.version, colour=plan.colour, since=plan.since, answers=plan.answers, old=None
         )
         return VerifyResult(version=plan.version, colour=plan.colour, checks=verified.checks, ends_as=RunStatus.DONE if verified.passed else RunStatus.FAILED)
 
@@ -341,7 +341,7 @@ def _verified(env: Environment, plan: DeployPlan, switched: Switched, watched: W
         colour=plan.colour,
         since=switched.at,
         answers=watched.new.answers,
-        old_answers=watched.old.answers if watched.old else 0,
+        old=watched.old,
     )
     return _Stood() if verified.passed else _Stood(harm=f"verification: {verified.failures}")
 

@@ -362,7 +362,7 @@ def verify_deployment(
     colour: Colour,
     since: datetime,
     answers: int,
-    old_answers: int,
+    old: Figures | None,
 ) -> Verified:
     """What members reach is healthy, works end to end, and is the version and the schema that was planned.
 
@@ -378,8 +378,8 @@ def verify_deployment(
             log_check(
                 replicas.logs(colour, since=since, level="ERROR"),
                 answers=answers,
+                old=old,
                 old_errors=len(replicas.logs(colour.other, since=since, level="ERROR")),
-                old_answers=old_answers,
             ),
         )
     )

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from unioneyes.operations.deployment.beside import Excess
 from unioneyes.operations.deployment.comparison import FEWEST_FAILURES, Comparison, Counts, share
 from unioneyes.operations.deployment.model import Keep, NotEnoughData, RollBack, Verdict
-from unioneyes.operations.deployment.sequential import above
+from unioneyes.operations.deployment.sequential import above, spared
 from unioneyes.operations.deployment.slices import Slice, Slices
 
 ERROR_RATE_LIMIT = 0.05
@@ -28,6 +28,10 @@ SLOW_LIMIT_MS = 2000.0
 SLOW_SHARE_LIMIT = 0.01
 """Share of answers, 0-1, that may be slower: a P99 above the limit is the same as more than 1 % of the answers above it."""
 
+HAMPERED_MS = 500.0
+"""Milliseconds from which on a probe's answer says that its version is not well, though it is no failure. What makes a version that carries all members fail
+makes one that gets only probes slow: nobody queues there."""
+
 FEWEST_ANSWERS = 40
 """Answers below which nothing is said. Chosen so that a fault of half the requests can't hide behind luck (2^-40)."""
 
@@ -36,6 +40,9 @@ UNHEALTHY_IN_A_ROW = 3
 
 HEALTHY_BESIDE = 2
 """Good health reports of the old version since the new one's first bad one: a fault outside reaches both within a second or two."""
+
+HALF = 0.5
+"""Share of answers, 0-1, that would suffer if what makes the new version unhealthy were outside."""
 
 RESTARTS_LIMIT = 2
 """Restarts of the new version's replicas during the watch that are one too many: the first may be the machine's fault."""
@@ -48,6 +55,13 @@ class Tally:
     answers: int = 0
     errors: int = 0
     slow: int = 0
+    hampered: int = 0
+    """Probes that took longer than `HAMPERED_MS`."""
+
+    @property
+    def suffering(self) -> Counts:
+        """What excuses a version beside which this one stands: (failed or hampered, answers)."""
+        return min(self.errors + self.hampered, self.answers), self.answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +121,8 @@ class Watch:
     """Bad health reports in a row."""
     old_healthy: int = 0
     """Good ones of the old version in a row, since the new version's first bad one."""
+    old_suffering: Counts = (0, 0)
+    """Of the old version since the same."""
     log_errors: int = 0
     old_log_errors: int = 0
     log_excess: Excess = field(default_factory=Excess)
@@ -121,19 +137,19 @@ class Watch:
         self.window, self.window_old = total((self.window, new)), total((self.window_old, old))
         while look.at - self.looks[0].at > ERROR_RATE_WINDOW:
             gone, gone_old = _tallies(self.looks.popleft())
-            self.window, self.window_old = _less(self.window, gone), _less(self.window_old, gone_old)
+            self.window, self.window_old = less(self.window, gone), less(self.window_old, gone_old)
             self.window_excess = self.window_excess.minus(_errors_excess(gone, gone_old))
         self.window_excess = self.window_excess.plus(_errors_excess(new, old))
         self.whole_excess = self.whole_excess.plus(_errors_excess(new, old))
         self.slow_excess = self.slow_excess.plus(Excess.of(new=(new.slow, new.answers), old=(old.slow, old.answers)))
         self.whole, self.whole_old = total((self.whole, new)), total((self.whole_old, old))
-        self.errors.see(new=(new.errors, new.answers), old=(old.errors, old.answers))
-        self.slow.see(new=(new.slow, new.answers), old=(old.slow, old.answers))
+        self.errors.see(new=(new.errors, new.answers), old=old.suffering)
+        self.slow.see(new=(new.slow, new.answers), old=old.suffering)
         self.slices.see(
             new=look.new.slices,
             beside=look.old.slices or {} if look.old else {},
             before=look.old.before if look.old else {},
-            whole=(old.errors, old.answers) if look.old else None,
+            whole=old.suffering if look.old else None,
             split=look.split,
         )
         self._see_health(look)
@@ -173,9 +189,11 @@ class Watch:
         return bool(self.looks) and self.looks[-1].at - self.looks[0].at >= ERROR_RATE_WINDOW - timedelta(seconds=5)
 
     def is_unhealthy(self) -> bool:
-        """Whether the new version says so of itself, again and again, and the old one says of the same seconds that it is well."""
+        """Whether the new version says so of itself, again and again, and the old one is well in the same seconds: it says so, and answers as it should."""
         beside_old = bool(self.looks) and self.looks[-1].old is not None
-        return self.new_unhealthy >= UNHEALTHY_IN_A_ROW and (not beside_old or self.old_healthy >= HEALTHY_BESIDE)
+        failures, answers = self.old_suffering
+        old_is_well = self.old_healthy >= HEALTHY_BESIDE and spared(failures=failures, answers=answers, fine=ERROR_RATE_LIMIT, failing=HALF)
+        return self.new_unhealthy >= UNHEALTHY_IN_A_ROW and (not beside_old or old_is_well)
 
     def keeps_ending(self) -> bool:
         """Whether the new version's replicas end by themselves, and more often than the old one's."""
@@ -188,16 +206,16 @@ class Watch:
         """Whether the logs convict: as surely as answers would, for they are read again and again too."""
         logged = _at_most(self.log_errors, self.whole)
         sure = self.whole.answers >= FEWEST_ANSWERS and above(failures=logged, answers=self.whole.answers, allowed=ERROR_RATE_LIMIT)
-        old = Tally(answers=self.whole_old.answers, errors=self.old_log_errors)
+        old = Tally(answers=self.whole_old.answers, errors=self.old_log_errors, slow=self.whole_old.slow)
         return sure and not _alike(old, old.errors, self.log_excess)
 
     def _harms(self, last: Look) -> Iterator[str]:
         """Yield what speaks against the new version, and not against the old one too."""
         beside_old = last.old is not None
         if self.errors.convicts(beside_old=beside_old):
-            yield f"errors: {_beside(self.errors)} failed"
+            yield f"errors: {share(*self.errors.new)} of the new version's answers failed; {_beside(self.errors)}"
         if self.slow.convicts(beside_old=beside_old):
-            yield f"slow: {_beside(self.slow)} took more than {SLOW_LIMIT_MS:.0f} ms"
+            yield f"slow: {share(*self.slow.new)} of the new version's answers took more than {SLOW_LIMIT_MS:.0f} ms; {_beside(self.slow)}"
         yield from self.slices.convicted()
         if self.exceeds_over_window():
             yield f"errors: {share(self.window.errors, self.window.answers)} over 5 minutes, above the limit of {ERROR_RATE_LIMIT:.0%}"
@@ -221,9 +239,14 @@ class Watch:
     def _see_health(self, look: Look) -> None:
         if look.new.healthy:
             self.new_unhealthy = self.old_healthy = 0
+            self.old_suffering = (0, 0)
         elif look.new.healthy is False:
             self.new_unhealthy += 1
-        if look.old and look.old.healthy is not None and self.new_unhealthy:
+        if look.old is None or not self.new_unhealthy:
+            return
+        failures, answers = look.old.tally.suffering
+        self.old_suffering = (self.old_suffering[0] + failures, self.old_suffering[1] + answers)
+        if look.old.healthy is not None:
             self.old_healthy = self.old_healthy + 1 if look.old.healthy else 0
 
     def _see_logs(self, look: Look, new: Tally, old: Tally) -> None:
@@ -273,18 +296,24 @@ def _at_most(lines: int, of: Tally) -> int:
 
 
 def _beside(seen: Comparison) -> str:
-    return f"{share(*seen.new)} of the new version's answers, {share(*seen.old)} of the old one's,"
+    return f"{share(*seen.old)} of the old one's failed, or were probes that took more than {HAMPERED_MS:.0f} ms"
 
 
 def _tallies(look: Look) -> tuple[Tally, Tally]:
     return look.new.tally, look.old.tally if look.old else Tally()
 
 
-def _less(whole: Tally, part: Tally) -> Tally:
-    return Tally(answers=whole.answers - part.answers, errors=whole.errors - part.errors, slow=whole.slow - part.slow)
-
-
 def total(tallies: Iterable[Tally]) -> Tally:
     """Return the sum."""
     kept = tuple(tallies)
-    return Tally(answers=sum(t.answers for t in kept), errors=sum(t.errors for t in kept), slow=sum(t.slow for t in kept))
+    return Tally(
+        answers=sum(each.answers for each in kept),
+        errors=sum(each.errors for each in kept),
+        slow=sum(each.slow for each in kept),
+        hampered=sum(each.hampered for each in kept),
+    )
+
+
+def less(whole: Tally, part: Tally) -> Tally:
+    """Return what is left of `whole`."""
+    return Tally(answers=whole.answers - part.answers, errors=whole.errors - part.errors, slow=whole.slow - part.slow, hampered=whole.hampered - part.hampered)

@@ -18,7 +18,7 @@ from unioneyes.kernel.problems import Problem, Unavailable
 from unioneyes.operations.deployment.comparison import Counts
 from unioneyes.operations.deployment.model import Figures
 from unioneyes.operations.deployment.slices import Slice
-from unioneyes.operations.deployment.verdict import SLOW_LIMIT_MS, Look, Seen, Tally
+from unioneyes.operations.deployment.verdict import HAMPERED_MS, SLOW_LIMIT_MS, Look, Seen, Tally, less, total
 from unioneyes.ports.replicas import Outcome, Replicas
 from unioneyes.ports.service import HealthStatus, Probe, Service
 from unioneyes.ports.traffic import Colour, ColourCounters, Counters, Traffic
@@ -139,6 +139,11 @@ class Gathered:
     before: dict[Slice, Counts] = field(default_factory=dict)
     """What the replicas' first readings said, in the look that took them in; else nothing."""
 
+    @property
+    def heard(self) -> Tally:
+        """Members' and probes' answers since the switch."""
+        return total((self.members, self.probes))
+
 
 class Lookout:
     """The watch's eyes: one per watch."""
@@ -181,7 +186,7 @@ class Lookout:
 
     def look(self) -> Look:
         """Return what was seen since the last look."""
-        before = {colour: (seen.members, seen.probes) for colour, seen in self._seen.items()}
+        before = {colour: seen.heard for colour, seen in self._seen.items()}
         self._read_counters()
         restarts, ready = self._standing()
         logs = self._logs_due.passed
@@ -193,7 +198,7 @@ class Lookout:
             _take_in(seen)
             stands = ready.get(colour, 0) if ready is not None else None
             found[colour] = Seen(
-                tally=_since(before[colour], seen)
+                tally=less(seen.heard, before[colour])
                 if colour is self._new or stands != 0
                 else Tally(),  # of an old version that stands nowhere, nothing is heard
                 healthy=seen.healthy,
@@ -218,10 +223,11 @@ class Lookout:
     def figures(self, colour: Colour) -> Figures:
         """Return what was seen of `colour` since the switch."""
         seen = self._seen[colour]
+        heard = seen.heard
         return Figures(
-            answers=seen.members.answers + seen.probes.answers,
-            errors=seen.members.errors + seen.probes.errors,
-            slow=seen.members.slow + seen.probes.slow,
+            answers=heard.answers,
+            errors=heard.errors,
+            slow=heard.slow,
             p99_ms=seen.latency.quantile(0.99),
         )
 
@@ -232,12 +238,12 @@ class Lookout:
             for colour, seen in self._seen.items():
                 reading = counters.of(colour)
                 if reading.answers >= seen.counters.answers:  # a counter that fell means a restarted data plane: start anew from here
-                    seen.members = _add(seen.members, _difference(seen.counters, reading))
+                    seen.members = total((seen.members, _answered(seen.counters, reading)))
                     seen.latency = seen.latency.plus(seen.counters, reading)
                 seen.counters = reading
                 reading = counters.preview_of(colour)
                 if reading.answers >= seen.preview.answers:
-                    seen.probes = _add(seen.probes, _difference(seen.preview, reading))
+                    seen.probes = total((seen.probes, _probed(seen.preview, reading)))
                 seen.preview = reading
 
     def _standing(self) -> tuple[dict[Colour, int], dict[Colour, int] | None]:
@@ -270,7 +276,7 @@ def _take_in(seen: Gathered) -> None:
     seen.answered = None
     for probe in seen.probing.answers():
         if probe.status is None:  # the data plane counts no request that was not answered
-            seen.probes = _add(seen.probes, Tally(answers=1, errors=1, slow=probe.took > timedelta(milliseconds=SLOW_LIMIT_MS)))
+            seen.probes = total((seen.probes, Tally(answers=1, errors=1, slow=probe.took > timedelta(milliseconds=SLOW_LIMIT_MS))))
         seen.answered = seen.answered or probe.ok
     seen.healthy = None
     for report in seen.asking.answers():
@@ -303,23 +309,26 @@ def slower_than(counters: ColourCounters, limit_ms: float) -> int:
     return counters.timed - max((count for bound, count in counters.latency if bound <= limit_ms), default=0)
 
 
-def _difference(earlier: ColourCounters, later: ColourCounters) -> Tally:
+def _answered(earlier: ColourCounters, later: ColourCounters) -> Tally:
+    """Return what members were answered between two readings."""
     answers = later.answers - earlier.answers
     return Tally(
         answers=answers,
         errors=min(later.answers_5xx - earlier.answers_5xx, answers),  # the two are not counted in the same moment
-        slow=max(0, slower_than(later, SLOW_LIMIT_MS) - slower_than(earlier, SLOW_LIMIT_MS)),
+        slow=_more_slower_than(SLOW_LIMIT_MS, earlier, later),
     )
 
 
-def _add(one: Tally, other: Tally) -> Tally:
-    return Tally(answers=one.answers + other.answers, errors=one.errors + other.errors, slow=one.slow + other.slow)
-
-
-def _since(before: tuple[Tally, Tally], seen: Gathered) -> Tally:
-    members, probes = before
+def _probed(earlier: ColourCounters, later: ColourCounters) -> Tally:
+    """Return what probes were answered between two readings: those that failed, and those of which it is known by now how long they took."""
+    errors = later.answers_5xx - earlier.answers_5xx
     return Tally(
-        answers=seen.members.answers + seen.probes.answers - members.answers - probes.answers,
-        errors=seen.members.errors + seen.probes.errors - members.errors - probes.errors,
-        slow=seen.members.slow + seen.probes.slow - members.slow - probes.slow,
+        answers=max(errors, later.timed - earlier.timed),
+        errors=errors,
+        slow=_more_slower_than(SLOW_LIMIT_MS, earlier, later),
+        hampered=_more_slower_than(HAMPERED_MS, earlier, later),
     )
+
+
+def _more_slower_than(limit_ms: float, earlier: ColourCounters, later: ColourCounters) -> int:
+    return max(0, slower_than(later, limit_ms) - slower_than(earlier, limit_ms))
