@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,13 +14,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from unioneyes.environments.local.stack import open_stack
+from unioneyes.kernel.clock import Deadline
 from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.units import format_duration
 from unioneyes.operations.rehearsal.model import Answered, ClientSeen
 from unioneyes.simulators.report import LoadReport, read_report
 
 ENDS_WITHIN = timedelta(seconds=30)
 """Fifteen seconds for the answers under way, and some for the sum."""
 
+SIGNED_IN_WITHIN = timedelta(seconds=60)
+"""A dozen requests, on a busy machine."""
+
+LOOK_EVERY = timedelta(milliseconds=20)
 
 DECISIONS, SMALL = 0.04, 0.03
 """Shares of the requests that stewards decide by, and that a small organization makes: fewer than an average would show."""
@@ -45,15 +52,31 @@ class Members:
         """No more requests are sent, those under way have ended; return what was seen. Raises: LoadFailed."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
+        self._await_end()
+        return self.seen()
+
+    def await_signed_in(self) -> None:
+        """The members have signed in, and begin to work. Raises: LoadFailed."""
+        deadline = Deadline.after(SIGNED_IN_WITHIN)
+        while not self.report.exists():
+            if self.process.poll() is not None:
+                self._await_end()
+            if deadline.passed:
+                raise LoadFailed(what=f"the members have not signed in within {format_duration(SIGNED_IN_WITHIN)}", remedy="ue env status")
+            time.sleep(LOOK_EVERY.total_seconds())
+
+    def _await_end(self) -> None:
         _, err = self.process.communicate(timeout=ENDS_WITHIN.total_seconds())
         if self.process.returncode:
             raise LoadFailed(what=f"the members' load ended with {self.process.returncode}: {err.decode().strip()[-300:]}", remedy="ue env status")
-        return self.seen()
 
 
 @contextmanager
 def run_members(home: Path, *, rate: float, url: str | None = None) -> Iterator[Members]:
-    """Members work on the stack in `home`, `rate` requests a second, until `finish` or the end of the block; through `url` where another proxy stands there."""
+    """Members, signed in, work on the stack in `home`, `rate` requests a second, until `finish` or the end of the block.
+
+    They go through `url` where another proxy stands there. Raises: LoadFailed.
+    """
     stack = open_stack(home)
     with TemporaryDirectory(prefix="ue-members-") as folder:
         report = Path(folder) / "members.jsonl"
@@ -63,8 +86,10 @@ def run_members(home: Path, *, rate: float, url: str | None = None) -> Iterator[
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )
+        members = Members(process=process, report=report)
         try:
-            yield Members(process=process, report=report)
+            members.await_signed_in()
+            yield members
         finally:
             if process.poll() is None:
                 process.kill()
