@@ -155,9 +155,10 @@ def test_two_bad_health_reports_are_forgiven_and_three_are_not() -> None:
 
 def test_a_version_whose_probes_crawl_excuses_the_one_that_carries_the_members_and_fails() -> None:
     """What is outside is slow: the members' version has nobody free any more, and says so; the other one, with its few probes, only waits."""
-    crawls = Seen(tally=Tally(answers=PROBES_A_LOOK, hampered=PROBES_A_LOOK), healthy=True)
+    crawls, hangs = (replace(FINE, tally=replace(FINE.tally, **{how: PROBES_A_LOOK}), healthy=True) for how in ("hampered", "slow"))
     for fails in (Seen(tally=Tally(answers=50, errors=30)), Seen(tally=Tally(answers=50, slow=30)), Seen(healthy=False)):
         assert watched(20, new=fails, old=crawls).rolls_back() is None
+        assert watched(20, new=fails, old=hangs).rolls_back() is None
         assert isinstance(watched(20, new=fails, old=replace(FINE, healthy=True)).rolls_back(), RollBack)
 
 

@@ -60,8 +60,8 @@ class Tally:
 
     @property
     def suffering(self) -> Counts:
-        """What excuses a version beside which this one stands: (failed or hampered, answers)."""
-        return min(self.errors + self.hampered, self.answers), self.answers
+        """What excuses a version beside which this one stands: (failed, slow or hampered; answers)."""
+        return min(self.errors + max(self.slow, self.hampered), self.answers), self.answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
