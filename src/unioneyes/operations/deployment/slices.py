@@ -103,11 +103,10 @@ class Slices:
             return False
         if self.alone:
             return True
-        if self.split:
-            failures, answers = suspect.beside
-            return spared(failures=failures, answers=answers, fine=self.limit, failing=lower_bound(*suspect.comparison.new))
-        failures, answers = self.before.get(each, (0, 0))
-        return failures < FEWEST_FAILURES or failures <= self.limit * answers  # a handful of old failures excuses nothing
+        failures, answers = suspect.beside if self.split else self.before.get(each, (0, 0))
+        if not self.split and failures < FEWEST_FAILURES:
+            return True  # a handful of old failures excuses nothing
+        return spared(failures=failures, answers=answers, fine=self.limit, failing=lower_bound(*suspect.comparison.new))
 
     def comparable(self, each: Slice) -> str:
         """Return what is known of the old version in the same slice, and what is not."""
