@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from datetime import timedelta
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from unioneyes.cli.asked import asked_lines, shown_lines
 from unioneyes.cli.output import Cell, Ink, facts, table
 from unioneyes.kernel.status import Tone
+from unioneyes.kernel.units import format_duration
 from unioneyes.ports.checklist import Gate, GateState
 from unioneyes.runbook.plan import Effect, PlannedStep
 from unioneyes.runbook.views import PlanView
 
+_PLAIN = Ink(colour=False)
 _EFFECT_TONES = {Effect.READ: Tone.QUIET, Effect.CHANGE: Tone.WARN, Effect.DESTROY: Tone.BAD}
 _GATE_LOOKS = {
     GateState.PASSED: Cell("✔ passed", Tone.GOOD),
@@ -24,8 +28,22 @@ _GATE_LOOKS = {
 
 
 def plan_text(ink: Ink, plan: PlanView) -> str:
-    """Return the plan for people."""
+    """Return the plan of a dry run for people."""
+    return "\n".join((*_lines(ink, plan), ink.quiet("\nNothing was changed.")))
+
+
+def kept_plan_text(ink: Ink, plan: PlanView) -> str:
+    """Return the plan that a run carries out for people."""
     return "\n".join(_lines(ink, plan))
+
+
+def signed_lines(plan: PlanView) -> Iterator[str]:
+    """Yield all that a plan's hash covers, line by line, so that two plans can be compared."""
+    yield plan.summary
+    yield f"type: {plan.confirm or 'nothing'}"
+    for step in plan.steps:
+        yield from _step(_PLAIN, step.detail, step, None)
+    yield from _leaves("", plan.details)
 
 
 def gates_table(ink: Ink, gates: tuple[Gate, ...]) -> str:
@@ -50,11 +68,10 @@ def _lines(ink: Ink, plan: PlanView) -> Iterator[str]:
         yield f"\n{ink.bold('Seen now')} (checked again at the start)"
         yield facts(ink, ((reading.name, reading.value) for reading in plan.readings), indent="  ")
     yield from asked_lines(ink, plan.details)
-    yield f"\n{ink.bold('Steps')}"
+    yield f"\n{ink.bold('Steps')}{_whole(plan)}"
     for number, step in enumerate(plan.steps, start=1):
-        yield from _step(ink, number, step)
+        yield from _step(ink, f"{number:>3}.", step, plan.expected(step))
     yield from shown_lines(ink, plan.details)
-    yield ink.quiet("\nNothing was changed.")
 
 
 def _blocking(ink: Ink, gates: tuple[Gate, ...]) -> Iterator[str]:
@@ -64,11 +81,21 @@ def _blocking(ink: Ink, gates: tuple[Gate, ...]) -> Iterator[str]:
         yield facts(ink, ((gate.title, gate.remedy or gate.detail) for gate in gates), indent="  ")
 
 
-def _step(ink: Ink, number: int, step: PlannedStep) -> Iterator[str]:
+def _whole(plan: PlanView) -> str:
+    """Return how long the steps that are always taken will take together, as far as that is known."""
+    known = [plan.expected(step) for step in plan.steps if not step.when]
+    times = [time for time in known if time is not None]
+    if not times:
+        return ""
+    return f" (about {format_duration(sum(times, timedelta(0)))}{'' if len(times) == len(known) else ', and what no run took before'})"
+
+
+def _step(ink: Ink, mark: str, step: PlannedStep, expected: timedelta | None) -> Iterator[str]:
     effect = ink.tone(_EFFECT_TONES[step.effect], step.effect.value)
     condition = f"  {ink.quiet('when')} {step.when}" if step.when else ""
     named = f"{step.step}  {step.detail}" if step.detail else step.step
-    yield f"{number:>3}. {ink.bold(named)}  {effect}{condition}"
+    time = f"  {ink.quiet(f'about {format_duration(expected)}')}" if expected is not None else ""
+    yield f"{mark} {ink.bold(named)}  {effect}{time}{condition}"
     yield f"     {step.does}"
     for command in step.commands:
         yield _command(ink, "$", command)
@@ -81,6 +108,15 @@ def _step(ink: Ink, number: int, step: PlannedStep) -> Iterator[str]:
 def _command(ink: Ink, prompt: str, command: str) -> str:
     first, *rest = command.splitlines() or [""]
     return "\n".join([f"     {ink.quiet(prompt)} {first}", *(f"       {line}" for line in rest)])
+
+
+def _leaves(path: str, value: JsonValue) -> Iterator[str]:
+    """Yield every value in `value` as `path: value`."""
+    if isinstance(value, dict | list) and value:
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value, start=1):
+            yield from _leaves(f"{path}.{name}" if path else str(name), inner)
+    else:
+        yield f"{path}: {json.dumps(value, ensure_ascii=False)}"
 
 
 def _gates(details: JsonValue) -> tuple[Gate, ...]:

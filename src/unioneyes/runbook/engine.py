@@ -206,6 +206,7 @@ class Engine:
         return asked, chosen.plan(self._environment, asked)
 
     def _shown(self, runbook: str, plan: JsonValue, plan_hash: str) -> PlanView:
+        """Return the plan as it is shown: redacted, and with what its steps took before. Raises: ControlDatabaseUnavailable."""
         shown = redacted(plan, self._redactor)
         details = shown if isinstance(shown, dict) else {}
         confirm = details.pop("confirm", None)
@@ -217,6 +218,7 @@ class Engine:
             readings=decode(details.pop("readings"), tuple[Reading, ...]),
             confirm=confirm if isinstance(confirm, str) else None,
             details=details,
+            took=self._read(partial(self._runs.step_times, runbook)),
         )
 
     def _carry_out(self, run_id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from pydantic import TypeAdapter
@@ -39,6 +40,8 @@ class PlannedStep:
     """The condition, where a verdict decides (`the verdict is roll back`); empty for a step that is always taken."""
     no_return: bool = False
     """The point of no return: after it the run can't be undone."""
+    lasts: timedelta | None = None
+    """How long it takes where the plan itself says so, as of a watch; None where only past runs can tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,9 +108,28 @@ class Step(Generic[P, R_co]):
         returned: type[R_co] = get_type_hints(self.function)["return"]
         return returned
 
-    def planned(self, *, commands: tuple[str, ...] = (), undo: tuple[str, ...] = (), detail: str = "", when: str = "", no_return: bool = False) -> PlannedStep:
+    def planned(
+        self,
+        *,
+        commands: tuple[str, ...] = (),
+        undo: tuple[str, ...] = (),
+        detail: str = "",
+        when: str = "",
+        no_return: bool = False,
+        lasts: timedelta | None = None,
+    ) -> PlannedStep:
         """Return this step as a line of a plan."""
-        return PlannedStep(step=self.name, does=self.does, effect=self.effect, commands=commands, undo=undo, detail=detail, when=when, no_return=no_return)
+        return PlannedStep(
+            step=self.name,
+            does=self.does,
+            effect=self.effect,
+            commands=commands,
+            undo=undo,
+            detail=detail,
+            when=when,
+            no_return=no_return,
+            lasts=lasts,
+        )
 
 
 class _Wrap(Protocol):

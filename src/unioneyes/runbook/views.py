@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import JsonValue
@@ -29,6 +30,12 @@ class PlanView:
     """What a person must type before the run starts; None where nothing irreversible is done."""
     details: JsonValue = None
     """What the runbook's own plan adds, by name: gates, migrations, the colour, ..."""
+    took: Mapping[str, timedelta] = field(default_factory=dict)
+    """How long each step took in the runbook's last runs, by its name: the median. Steps that none of them took are left out."""
+
+    def expected(self, step: PlannedStep) -> timedelta | None:
+        """Return how long `step` will take, as far as the plan or past runs can tell."""
+        return step.lasts if step.lasts is not None else self.took.get(step.step)
 
 
 class Decision(StrEnum):

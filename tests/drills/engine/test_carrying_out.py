@@ -32,6 +32,17 @@ def test_a_run_does_what_its_plan_says_and_the_journal_tells_it(drill: Drill) ->
     assert drill.engine.lock() is None
 
 
+def test_a_plan_says_how_long_its_steps_took_in_runs_that_were_done(drill: Drill) -> None:
+    moves = {"moves": [{"key": "a"}, {"key": "b", "step": "look"}]}
+    for key in ("a", "b", "c"):
+        drill.ended(drill.start(Move(key=key), Move(key=f"{key}2", behaviour=Behaviour.DAWDLES)).id)
+    plan = drill.engine.plan("drill.script", moves)
+    assert timedelta(0) < plan.took["change"] < timedelta(seconds=1), "the median of three quick ones and three slow ones, the lower one"
+    assert "never taken" not in plan.took
+    change, look = plan.steps
+    assert (plan.expected(change), plan.expected(look)) == (plan.took["change"], plan.took.get("look"))
+
+
 def test_a_dry_run_shows_the_plan_without_secrets_and_changes_nothing(drill: Drill) -> None:
     plan = drill.engine.plan("drill.script", {"moves": [{"key": "a"}]})
 

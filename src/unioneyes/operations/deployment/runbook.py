@@ -428,7 +428,7 @@ def _with_steps(env: Environment, plan: DeployPlan, pending: tuple[Migration, ..
         steps.append(shift_traffic.planned(commands=shift, undo=env.traffic.describe_shift(old), detail=detail))
         if share == ALL and plan.previous:
             steps.append(drain_old_colour.planned())
-        steps.append(watch_release.planned(detail=detail))
+        steps.append(watch_release.planned(detail=detail, lasts=plan.bake if share == ALL else plan.canary_bake))
         if share < ALL and plan.hold:
             steps.append(hold.planned(detail=detail, when="the verdict is keep"))
     steps.append(verify_deployment.planned(commands=env.service.describe_smoke(), when="the verdict is keep"))

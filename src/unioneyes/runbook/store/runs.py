@@ -26,6 +26,8 @@ from unioneyes.runbook.store.journal import Journal, Line
 from unioneyes.runbook.store.tables import decisions, runs, service_locks
 from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView, RunView
 
+_LAST_RUNS = 20
+"""Of a runbook, that say how long its steps take."""
 _WAITING = {RunStatus.PARKED.value, RunStatus.HELD.value}
 """How a run stands that waits for a person."""
 
@@ -130,6 +132,12 @@ class Runs:
             if run_id is not None:
                 _row(connection, run_id)
             return self._journal.read(connection, run_id, after=after, limit=limit)
+
+    def step_times(self, runbook: str) -> dict[str, timedelta]:
+        """Return how long each step took in the last runs of `runbook` that were done: the median."""
+        last = select(runs.c.id).where(runs.c.runbook == runbook, runs.c.status == RunStatus.DONE.value).order_by(runs.c.number.desc()).limit(_LAST_RUNS)
+        with self._database.transaction() as connection:
+            return self._journal.step_times(connection, last)
 
     def lock(self, service: str) -> LockView | None:
         """Return who holds the service."""
