@@ -14,11 +14,13 @@ class Right(StrEnum):
     """What somebody may do."""
 
     READ = "read"
-    """See everything that holds no member's data."""
+    """See runs, plans, releases, traffic and settings, as far as no secret is in them; the audit log takes a right of its own."""
     RESPOND = "respond"
     """Bring the members back to what was good, and ask the service how it is."""
     OPERATE = "operate"
-    """Start, decide and stop every runbook."""
+    """Start, decide and stop every runbook that the program or its owner wrote."""
+    EXECUTE = "execute"
+    """Run code that the request brings along: the blocks of documents. They run as the server's user, so this right contains every other one."""
     AUDIT = "audit"
     """Read who did what, and take the proof along."""
     ADMINISTER = "administer"
@@ -31,6 +33,8 @@ class Role(StrEnum):
     VIEWER = "viewer"
     RESPONDER = "responder"
     OPERATOR = "operator"
+    HOST_OPERATOR = "host-operator"
+    """Whom the server's own machine would be entrusted to."""
     RELEASE_APPROVER = "release-approver"
     SECURITY_APPROVER = "security-approver"
     PRODUCT_APPROVER = "product-approver"
@@ -44,10 +48,12 @@ RIGHTS: dict[Role, frozenset[Right]] = {
     **dict.fromkeys(Role, frozenset({Right.READ})),
     Role.RESPONDER: frozenset({Right.READ, Right.RESPOND}),
     Role.OPERATOR: frozenset({Right.READ, Right.RESPOND, Right.OPERATE}),
+    Role.HOST_OPERATOR: frozenset({Right.READ, Right.RESPOND, Right.OPERATE, Right.EXECUTE}),
     Role.AUDITOR: frozenset({Right.READ, Right.AUDIT}),
-    Role.ADMIN: frozenset({Right.READ, Right.ADMINISTER}),
+    Role.ADMIN: frozenset({Right.READ, Right.ADMINISTER, Right.EXECUTE}),
 }
-"""An administrator gives rights and uses none of them: who must do both holds both roles, and the list of tokens shows it."""
+"""Giving rights and running blocks lead to each other: who makes tokens can make one that runs blocks, and a block reads the token that makes tokens. Neither
+brings the right to operate by itself: who must do both holds both roles, and the list of tokens shows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

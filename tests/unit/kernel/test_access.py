@@ -28,13 +28,17 @@ def test_whoever_holds_no_role_may_nothing() -> None:
     assert not any(Person(name="nobody", roles=frozenset()).may(right) for right in Right)
 
 
-def test_every_role_reads_and_only_the_operator_runs_every_runbook() -> None:
+def test_every_role_reads_and_only_operators_run_every_built_in_runbook() -> None:
     assert all(Right.READ in RIGHTS[role] for role in Role)
-    assert [role for role in Role if Right.OPERATE in RIGHTS[role]] == [Role.OPERATOR]
+    assert [role for role in Role if Right.OPERATE in RIGHTS[role]] == [Role.OPERATOR, Role.HOST_OPERATOR]
+
+
+def test_an_operator_runs_no_code_that_the_request_brings_along() -> None:
+    assert [role for role in Role if Right.EXECUTE in RIGHTS[role]] == [Role.HOST_OPERATOR, Role.ADMIN]
 
 
 def test_who_says_who_may_come_in_does_not_run_the_platform_by_it() -> None:
-    assert RIGHTS[Role.ADMIN] == {Right.READ, Right.ADMINISTER}
+    assert RIGHTS[Role.ADMIN] == {Right.READ, Right.ADMINISTER, Right.EXECUTE}
 
 
 def test_an_auditor_changes_nothing() -> None:
@@ -45,4 +49,4 @@ def test_a_refusal_names_who_could() -> None:
     with pytest.raises(NotAllowed) as refused:
         Person(name="jane", roles=frozenset({Role.VIEWER})).require(Right.RESPOND)
     assert "viewer does not bring it" in refused.value.what
-    assert "responder or operator" in refused.value.remedy
+    assert "responder or operator or host-operator" in refused.value.remedy
