@@ -59,7 +59,7 @@ def sealing_line(ink: Ink, status: AuditStatus) -> str:
     behind = format_duration(timedelta(seconds=status.lag_seconds))
     line = f"{status.sealed:,} sealed, {status.covered:,} covered by a checkpoint, {status.unsealed:,} waiting"
     if status.trouble:
-        return ink.tone(Tone.BAD, f"✘ nothing is sealed: {status.trouble}")
+        return ink.tone(Tone.BAD, f"✘ the log is in trouble: {status.trouble}")
     return ink.tone(Tone.WARN, f"‖ {line}, the oldest for {behind}") if status.late else line
 
 

@@ -138,6 +138,8 @@ def session_of(offered: str, key: SecretStr, moment: datetime) -> int | None:
     if not hmac.compare_digest(seal.encode(), _seal(said, key).encode()):
         return None
     ends, _, number = said.partition(".")
+    if not (ends.isdecimal() and number.isdecimal()):
+        return None  # an earlier release sealed its sessions in another form
     return int(number) if int(ends) > moment.timestamp() else None
 
 

@@ -188,6 +188,8 @@ def test_what_the_server_can_do_is_described(api: httpx.Client) -> None:
     start = described["paths"]["/api/v1/runs"]["post"]["responses"]
     assert {"200", "201", "401", "409", "422", "503"} <= set(start)
     assert "application/problem+json" in start["409"]["content"]
+    guarded = [way for path, ways in described["paths"].items() if not path.endswith("/healthz") for way in ways.values()]
+    assert all("403" in way["responses"] for way in guarded), "whoever asks may lack the right"
 
 
 def stream(api: httpx.Client, run_id: str, *, after: int = 0) -> list[JournalEntry]:

@@ -161,6 +161,15 @@ def test_a_witness_that_keeps_nothing_is_told_leaves_the_lag_to_grow_and_costs_n
     assert audited.log.status().lag_seconds == 0
 
 
+def test_a_witness_that_shows_nothing_does_not_silence_the_alarm(audited: Audited) -> None:
+    audited.sealed(2)
+    audited.witness.path.rename(audited.witness.path.with_name("kept"))
+    audited.witness.path.mkdir()  # no file that could be read
+    status = audited.log.status()
+    assert (status.covered, status.sealed, status.lag_seconds > 0) == (0, 2, True)
+    assert "the checkpoints can't be read" in (status.trouble or "")
+
+
 def test_nothing_to_seal_makes_no_checkpoint(audited: Audited) -> None:
     assert audited.sequencer.seal() == 0
     audited.sealed(1)

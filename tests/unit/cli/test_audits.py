@@ -85,5 +85,5 @@ def test_sealing_that_is_behind_is_warned_of() -> None:
     assert "has waited 5 min" in (lag_warning(LATE) or "")
     assert sealing_line(INK, IN_ORDER) == "1,204 sealed, 1,203 covered by a checkpoint, 1 waiting"
     assert sealing_line(INK, LATE).endswith("1 waiting, the oldest for 5 min")
-    assert sealing_line(INK, replace(LATE, trouble="the disk is full")) == "✘ nothing is sealed: the disk is full"
+    assert sealing_line(INK, replace(LATE, trouble="the disk is full")) == "✘ the log is in trouble: the disk is full"
     assert timedelta(seconds=LATE.lag_seconds) > LONGEST_LAG

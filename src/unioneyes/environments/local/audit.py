@@ -10,7 +10,7 @@ import httpx
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from unioneyes.adapters.files import CheckpointFile
-from unioneyes.environments.local.address import NeverStarted
+from unioneyes.environments.local.address import NeverStarted, NotYours
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.secrets import secret_file
 from unioneyes.environments.local.stack import Stack
@@ -68,12 +68,14 @@ def build_sealing(layout: Layout, key: SecretStr) -> Sealing:
 
 
 def evidence(home: Path) -> AuditEvidence:
-    """Return what the stack's log is verified by. Raises: NeverStarted, WitnessUnavailable."""
+    """Return what the stack's log is verified by. Raises: NeverStarted, NotYours, WitnessUnavailable."""
     folder = Layout(home).audit
     try:
         key = (folder / _PUBLIC_KEY).read_text()
     except FileNotFoundError:
         raise NeverStarted.at(home) from None
+    except PermissionError:
+        raise NotYours.at(home) from None
     return AuditEvidence(key=key, checkpoints=CheckpointFile(folder / _CHECKPOINTS).all())
 
 

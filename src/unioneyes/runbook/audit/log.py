@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
+from unioneyes.ports.witness import WitnessUnavailable
 from unioneyes.runbook.audit.checkpoints import Checkpoint, read_checkpoint
 from unioneyes.runbook.audit.entry import AuditEntry, read_entry
 from unioneyes.runbook.audit.export import header_line, leaf_line
@@ -51,8 +52,13 @@ class AuditLog:
         return tuple(items[:limit])
 
     def status(self) -> AuditStatus:
-        """Return where the log is. Raises: WitnessUnavailable."""
-        latest = self._latest()
+        """Return where the log is. While the witness shows nothing, nothing counts as covered: that is an alarm, and must not keep itself from being told."""
+        trouble = self._sequencer.trouble if self._sequencer else None
+        latest = None
+        try:
+            latest = self._latest()
+        except WitnessUnavailable as problem:
+            trouble = trouble or f"the checkpoints can't be read: {problem}"
         covered = latest.size if latest else 0
         with self._database.transaction() as connection:
             sealed = audit.size(connection)
@@ -65,7 +71,7 @@ class AuditLog:
             checkpoint_at=latest.at if latest else None,
             lag_seconds=round(waiting.oldest.total_seconds(), 3),
             late=waiting.oldest > LONGEST_LAG,
-            trouble=self._sequencer.trouble if self._sequencer else None,
+            trouble=trouble,
         )
 
     def export(self) -> Iterator[str]:
