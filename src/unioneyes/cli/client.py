@@ -132,9 +132,7 @@ def _found(where: Where) -> tuple[str, str]:
 def _named(url: str, where: Where) -> tuple[str, str]:
     """Return the address and the token that the person names."""
     if where.home is not None:
-        raise TwoServers(
-            what=f"{URL} names {url}, and a folder is named too", remedy=f"leave one of them out: unset {URL}, or UE_HOME and --home"
-        )
+        raise TwoServers(what=f"{URL} names {url}, and a folder is named too", remedy=f"leave one of them out: unset {URL}, or UE_HOME and --home")
     try:
         scheme, host = httpx.URL(url).scheme, httpx.URL(url).host
     except httpx.InvalidURL:

@@ -183,6 +183,11 @@ def test_pages_of_runs_follow_each_other(api: httpx.Client) -> None:
     assert api.get("/runs", params={"runbook": "rollback.traffic", "status": "done"}).json() == []
 
 
+@pytest.mark.parametrize("path", ["/runs/a%00b", "/runs/a%00b/journal", "/runs?before=%00", "/runs?runbook=%00", "/deployments/%00"])
+def test_what_no_database_can_keep_is_told_as_such(api: httpx.Client, path: str) -> None:
+    problem(api.get(path), 422)
+
+
 def test_what_the_server_can_do_is_described(api: httpx.Client) -> None:
     described = api.get("/openapi.json").json()
     start = described["paths"]["/api/v1/runs"]["post"]["responses"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
 
 import pytest
 from pydantic import SecretStr
 
-from tests.drills.engine.audited import CANARY, SIGNER, Audited
+from tests.drills.engine.audited import CANARY, SIGNER, Audited, entry
 from tests.drills.engine.conftest import Drill
 from tests.drills.engine.runbooks import Behaviour, Move, environment
 from unioneyes.adapters.files import CheckpointFile
@@ -20,13 +21,14 @@ from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.witness import WitnessUnavailable
 from unioneyes.runbook.audit.entry import Action, AuditEntry, Origin
 from unioneyes.runbook.audit.merkle import Tree, leaf_hash
-from unioneyes.runbook.audit.problems import EntryNotCovered, UnknownEntry
+from unioneyes.runbook.audit.problems import AuditLogChanged, EntryNotCovered, EntryUnreadable, UnknownEntry
 from unioneyes.runbook.audit.proof import read_proof
 from unioneyes.runbook.audit.sealing import Sealing
 from unioneyes.runbook.audit.sequencer import Sequencer
 from unioneyes.runbook.engine import Engine
 from unioneyes.runbook.problems import ControlDatabaseUnavailable
 from unioneyes.runbook.store.audit import AuditTrail
+from unioneyes.runbook.store.runs import Runs
 from unioneyes.runbook.views import Decision
 
 
@@ -217,8 +219,23 @@ def test_an_entry_knows_where_it_was_first_written(audited: Audited) -> None:
     assert (item.index, item.entry.origin, item.entry.at < now() - timedelta(hours=23)) == (None, Origin.LOCAL_JOURNAL, True)
 
 
+def test_an_entry_of_a_later_release_is_no_changed_one(audited: Audited) -> None:
+    with audited.database.transaction() as connection:
+        AuditTrail(Redactor()).append(connection, replace(entry("0"), action="member-erased", origin="another-site"))
+    with audited.connection as later:
+        later.execute("""INSERT INTO ue.audit_entries (entry) VALUES ('{"v":9}')""")
+    audited.sequencer.seal()
+    assert (audited.log.page(limit=1, before=1)[0].entry.action, audited.log.proof(0).entry.origin) == ("member-erased", "another-site")
+    assert audited.verify().fault is None
+    with pytest.raises(EntryUnreadable, match="entry 1 has a form"):
+        audited.log.page(limit=1)
+    audited.tamper("UPDATE ue.audit_entries SET entry = '{}' WHERE entry = '{\"v\":9}'")
+    with pytest.raises(AuditLogChanged):
+        audited.log.page(limit=1)
+
+
 def actions(audited: Audited, run: str) -> list[tuple[str, str, str | None]]:
-    return [(item.entry.action.value, item.entry.actor, item.entry.reason) for item in reversed(audited.log.page(limit=50, run=run))]
+    return [(item.entry.action, item.entry.actor, item.entry.reason) for item in reversed(audited.log.page(limit=50, run=run))]
 
 
 def test_a_run_leaves_who_did_what_and_why(audited: Audited, fresh: Drill) -> None:
@@ -240,18 +257,28 @@ def test_a_run_leaves_who_did_what_and_why(audited: Audited, fresh: Drill) -> No
     assert audited.log.page(limit=50, run=parked.id)[0].entry.data["status"] == ended.status.value
 
 
+WITH_A_PART = """
+INSERT INTO ue.runs (id, parent, runbook, summary, status, service, requested_by, request, plan, plan_hash, parks, ended_at)
+SELECT %s, id, runbook, summary, status, service, requested_by, request, plan, plan_hash, parks, ended_at FROM ue.runs WHERE id = %s
+"""
+
+
 def test_a_run_that_was_cancelled_and_forgotten_stays_in_the_log(audited: Audited, fresh: Drill) -> None:
     run = fresh.start(Move(key="a"))
     fresh.engine.cancel(run.id, by="member-2", reason="wrong day")
     fresh.work()
     fresh.ended(run.id)
     fresh.in_control("UPDATE ue.runs SET ended_at = ended_at - interval '40 days' WHERE id = %s", run.id)
+    part = f"{run.id}.1"
+    fresh.in_control(WITH_A_PART, part, run.id)
     assert fresh.engine.prune(older_than=timedelta(days=30)) == 1
+    Runs(audited.database, Redactor()).forget((run.id,))  # another worker thought so too
 
     audited.sequencer.seal()
 
     told = actions(audited, run.id)
     assert [action for action, _, _ in told] == ["run-requested", "run-cancelled", "run-begun", "run-ended", "run-forgotten"]
+    assert [action for action, _, _ in actions(audited, part)] == ["run-forgotten"]
     assert told[1] == ("run-cancelled", "member-2", "wrong day")
     assert audited.verify().fault is None
 

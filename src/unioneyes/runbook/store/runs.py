@@ -310,10 +310,12 @@ class Runs:
 
     def forget(self, run_ids: tuple[str, ...]) -> None:
         """Nothing is left of these runs but their audit entries: their children, decisions and journal go with them."""
+        family = select(runs.c.id).where(runs.c.id.in_(run_ids)).cte("family", recursive=True)
+        family = family.union_all(select(runs.c.id).join(family, runs.c.parent == family.c.id))
         with self._database.transaction() as connection:
-            for run_id in run_ids:
+            gone = connection.execute(delete(runs).where(runs.c.id.in_(select(family.c.id))).returning(runs.c.id)).scalars().all()
+            for run_id in sorted(gone):
                 self._append(connection, Action.RUN_FORGOTTEN, run_id, by=ENGINE)
-            connection.execute(delete(runs).where(runs.c.id.in_(run_ids)))
 
     @contextmanager
     def _fenced(self, claim: Claim, *, hands_lock_on: bool = False, relaxed: bool = False) -> Iterator[Connection]:
