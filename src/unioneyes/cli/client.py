@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from unioneyes.cli.options import Where
 from unioneyes.environments import locate
+from unioneyes.kernel.access import PROGRAM_NAMES
 from unioneyes.kernel.problems import BadInput, NotAuthorised, Problem, ProblemDocument, ReportedProblem, Unavailable
 from unioneyes.runbook.views import JournalEntry, LockView, PlanView, RunView
 
@@ -25,6 +27,8 @@ TOKEN = "UE_TOKEN"  # noqa: S105 - the variable that holds it
 """Environment variable with a person's own token; without it the environment's own is used, by whoever can read its file."""
 URL = "UE_URL"
 """Environment variable with the server's address, for whoever has a token and can't read the environment's folder: nothing of it is read then."""
+_LONGEST_LOGIN = 57
+"""Characters, with room for what tells it apart."""
 CONNECT_LIMIT = timedelta(seconds=3)
 ANSWER_LIMIT = timedelta(seconds=120)
 """Planning looks at everything, and smoke tests take their minute."""
@@ -157,11 +161,13 @@ def _problem(response: httpx.Response) -> Problem:
 
 
 def _user() -> str:
-    """Return the login name, as what the journal shows; the server takes it from whoever holds the token."""
+    """Return the login name, as what the journal shows; the server takes it from whoever holds the environment's own token, in this form."""
     try:
-        return getpass.getuser()
+        login = getpass.getuser().lower()
     except (KeyError, OSError):
         return "unknown"
+    name = re.sub(r"[^a-z0-9._@-]+", "-", login).lstrip("._@-")[:_LONGEST_LOGIN] or "unknown"
+    return f"login-{name}" if name in PROGRAM_NAMES or name.startswith("worker-") else name
 
 
 class TwoServers(BadInput):

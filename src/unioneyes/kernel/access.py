@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from unioneyes.kernel.problems import NotAuthorised
+from unioneyes.kernel.problems import BadInput, NotAuthorised
 
 
 class Right(StrEnum):
@@ -76,6 +77,20 @@ class Person:
             )
 
 
+PROGRAM_NAMES = frozenset({"engine", "api", "console"})
+"""Under which the program itself stands in journals and in the audit log, beside its workers, whose names begin with `worker-`."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,62}")
+
+
+def require_name(name: str) -> str:
+    """Return the name of somebody whom journals and the audit log can tell apart, from the program too. Raises: UnusableName."""
+    if not _NAME.fullmatch(name):
+        raise UnusableName(what=f"{name[:80]!r} is no name for who asks", remedy="lower-case letters, digits and . _ @ - only, such as jane.doe")
+    if name in PROGRAM_NAMES or name.startswith("worker-"):
+        raise UnusableName(what=f"{name} is how the program itself is called in the audit log", remedy="take the name of the person or of the other program")
+    return name
+
+
 EVERYTHING = frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMIN})
 """The roles of the environment's own token, which stands in a file that only its owner can read."""
 
@@ -90,3 +105,7 @@ class NotAllowed(NotAuthorised):
     """Who asks is known, and may not do this."""
 
     http_status: ClassVar[int] = 403
+
+
+class UnusableName(BadInput):
+    """Somebody is called what journals can't tell apart."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -74,10 +75,11 @@ class Access:
     def ask(self, token: str, method: str, path: str, body: object = None) -> httpx.Response:
         return self.client.request(method, path, json=body, headers={"Authorization": f"Bearer {token}"})
 
-    def ended_run(self, runbook: str) -> str:
-        """Return a run of the runbook that was begun and has ended; it stands in the database, and nothing was done for it."""
+    @contextmanager
+    def ended_run(self, runbook: str) -> Iterator[str]:
+        """Give a run of the runbook that was begun and has ended: it stands in the database meanwhile, and nothing was done for it."""
         run = new_id("walked")
-        with psycopg.connect(open_stack(self.stack.home).control_database_url.get_secret_value()) as connection:
+        with psycopg.connect(open_stack(self.stack.home).control_database_url.get_secret_value(), autocommit=True) as connection:
             connection.execute(
                 """
                 INSERT INTO ue.runs (id, runbook, summary, status, service, requested_by, request, plan, plan_hash, parks, enqueued_at, started_at, ended_at)
@@ -85,7 +87,10 @@ class Access:
                 """,
                 (run, runbook),
             )
-        return run
+            try:
+                yield run
+            finally:
+                connection.execute("DELETE FROM ue.runs WHERE id = %s", (run,))
 
 
 @pytest.fixture(scope="module")
@@ -151,10 +156,10 @@ def test_every_route_refuses_every_role_without_its_right(access: Access, route:
 def test_a_run_is_cancelled_and_decided_by_whoever_has_its_runbook_s_right(access: Access, path: str, right: Right) -> None:
     """Each such run has ended, so that nothing comes of it for those who may."""
     runbook = next(each.name for each in BUILT_IN if each.right is right)
-    run = access.ended_run(runbook)
-    for role in Role:
-        answer = access.ask(access.of(role), "POST", f"{access.server}{path.replace('{run_id}', run)}", SAFE_BODIES[path])
-        assert answer.status_code == (409 if right in RIGHTS[role] else 403), (role, answer.text)
+    with access.ended_run(runbook) as run:
+        for role in Role:
+            answer = access.ask(access.of(role), "POST", f"{access.server}{path.replace('{run_id}', run)}", SAFE_BODIES[path])
+            assert answer.status_code == (409 if right in RIGHTS[role] else 403), (role, answer.text)
 
 
 @pytest.mark.parametrize("runbook", BUILT_IN, ids=lambda each: each.name)
@@ -213,6 +218,11 @@ def test_a_token_says_who_it_is_and_nobody_can_take_another_name(access: Access)
     assert (answer["name"], answer["roles"], answer["rights"]) == ("grace", ["viewer"], ["read"])
 
 
+@pytest.mark.parametrize("name", ["engine", "worker-1", "Jane Doe", ""])
+def test_the_environment_s_own_token_does_not_speak_as_the_program_either(access: Access, name: str) -> None:
+    assert access.client.get("/me", headers={"UE-User": name}).status_code == 422
+
+
 def test_a_revoked_token_lets_nobody_in_from_the_next_request_on(access: Access) -> None:
     token = access.make(Role.OPERATOR, name="mallory")
     assert access.ask(token, "GET", "/me").status_code == 200
@@ -241,6 +251,7 @@ def test_a_name_has_one_token_at_a_time(access: Access) -> None:
         {"name": "", "roles": ["viewer"]},
         {"name": "a b", "roles": ["viewer"]},
         {"name": "x" * 64, "roles": ["viewer"]},
+        {"name": "engine", "roles": ["viewer"]},
         {"name": "nobody", "roles": []},
         {"name": "nobody", "roles": ["root"]},
         {"name": "nobody", "roles": ["viewer"], "lasts": 0},

@@ -11,18 +11,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import JsonValue
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from unioneyes.cli.client import Api, NoAddress, NoToken, NotOurServer, ServerUnavailable, TwoServers
+from unioneyes.cli.client import Api, NoAddress, NoToken, NotOurServer, ServerUnavailable, TwoServers, _user
 from unioneyes.cli.follow import exit_code, follow
 from unioneyes.cli.options import Where
 from unioneyes.cli.screens import PlainLines
 from unioneyes.environments.local.ports import Ports, keep_ports
 from unioneyes.environments.local.secrets import keep_secrets
+from unioneyes.kernel.access import require_name
 from unioneyes.kernel.problems import ExitCode, Problem, Refused, ReportedProblem, Unavailable
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.releases import Release
@@ -174,6 +177,13 @@ def test_an_address_that_leaves_something_open_is_refused(monkeypatch: pytest.Mo
     monkeypatch.setenv("UE_TOKEN", token)
     with pytest.raises(problem):
         Api(where)
+
+
+@given(st.text(max_size=80) | st.sampled_from(["root", "DOMAIN\\Jane Doe", "engine", "console", "worker-7", "jane.doe@example.org"]))
+def test_every_login_name_is_one_that_the_server_takes(login: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("getpass.getuser", lambda: login)
+        assert require_name(_user())
 
 
 def test_a_run_is_followed_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:

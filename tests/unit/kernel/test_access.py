@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unioneyes.kernel.access import RIGHTS, NotAllowed, Person, Right, Role
+from unioneyes.kernel.access import RIGHTS, NotAllowed, Person, Right, Role, UnusableName, require_name
 from unioneyes.kernel.problems import ExitCode
 
 some_roles = st.frozensets(st.sampled_from(Role))
@@ -43,6 +43,17 @@ def test_who_says_who_may_come_in_does_not_run_the_platform_by_it() -> None:
 
 def test_an_auditor_changes_nothing() -> None:
     assert RIGHTS[Role.AUDITOR] == {Right.READ, Right.AUDIT}
+
+
+@pytest.mark.parametrize("name", ["engine", "api", "console", "worker-20260209-143000-k7m2q", "", "a b", "Jane", "x" * 64, "jane\n", ".jane"])
+def test_nobody_is_called_as_the_program_is_nor_what_cannot_be_told_apart(name: str) -> None:
+    with pytest.raises(UnusableName):
+        require_name(name)
+
+
+@pytest.mark.parametrize("name", ["jane", "jane.doe@example.org", "7", "x" * 63, "engineer", "worker"])
+def test_everybody_else_keeps_their_name(name: str) -> None:
+    assert require_name(name) == name
 
 
 def test_a_refusal_names_who_could() -> None:

@@ -71,7 +71,7 @@ def build_environment(stack: Stack) -> Environment:
             folder=source_folder(stack.settings),
             staging_url=stack.settings.staging.url if stack.settings.staging else None,
             waivers=waivers("local", stack.settings),
-            windows=freeze_windows("local"),
+            calendar=lambda: freeze_windows("local"),
         ),
         traffic=traffic,
         replicas=build_replicas(stack, traffic),
