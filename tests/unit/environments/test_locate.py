@@ -12,6 +12,7 @@ from unioneyes.environments.local.address import NeverStarted, NotYours
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.ports import Ports, keep_ports
 from unioneyes.environments.local.secrets import keep_secrets
+from unioneyes.environments.local.stack import open_stack
 
 
 def test_an_unknown_environment_is_told_the_known_ones() -> None:
@@ -52,6 +53,8 @@ def test_a_folder_of_another_user_is_told_with_the_other_way_in(tmp_path: Path, 
     assert "UE_URL" in refused.value.remedy
     with pytest.raises(NotYours):
         audit_evidence("local", tmp_path)
+    with pytest.raises(NotYours):
+        open_stack(tmp_path)
 
 
 def test_the_default_home_is_in_the_users_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
