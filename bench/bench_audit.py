@@ -36,7 +36,7 @@ from unioneyes.adapters.files import CheckpointFile
 from unioneyes.adapters.postgres.server import SUPERUSER, PostgresServer
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.redaction import Redactor
-from unioneyes.runbook.audit.checkpoints import sign_checkpoint
+from unioneyes.runbook.audit.checkpoints import empty_checkpoint, sign_checkpoint
 from unioneyes.runbook.audit.entry import Action, AuditEntry, entry_text
 from unioneyes.runbook.audit.export import header_line, leaf_line, read_export
 from unioneyes.runbook.audit.log import AuditLog
@@ -188,7 +188,9 @@ def bench() -> Iterator[Bench]:
             migrate(database)
             with psycopg.connect(url, autocommit=True) as admin:
                 admin.execute(TABLES.encode())
-            yield Bench(url=url, database=database, sealing=Sealing(signer=SIGNER, witness=CheckpointFile(folder / "checkpoints")))
+            witness = CheckpointFile(folder / "checkpoints")
+            witness.keep(empty_checkpoint(SIGNER, now()).note)
+            yield Bench(url=url, database=database, sealing=Sealing(signer=SIGNER, witness=witness))
             database.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)

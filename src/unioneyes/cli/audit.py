@@ -116,7 +116,7 @@ def _verify_server(kept: Sequence[str], key: str | None, where: Where) -> tuple[
     from unioneyes.runbook.audit.verification import verify as verified  # noqa: PLC0415 - the same
 
     api = Api(where)
-    evidence = audit_evidence(where.env, where.home)  # before the entries: whatever was promised by then must be among them
+    evidence = audit_evidence(where.env, where.home)  # before the entries: whatever was promised by then must be among them; and from no server
     with api.lines("audit/export") as lines:
         _, leaves = read_export(lines)
         found = verified(leaves, (*evidence.checkpoints, *kept), _key(key or evidence.key, where))
@@ -180,7 +180,7 @@ def _told(found: Verification, status: AuditStatus | None, where: Where, output:
     if status is not None and (warning := lag_warning(status)):
         say(warning)
     if status is not None and status.trouble:
-        say(f"warning: nothing is sealed: {status.trouble}")
+        say(f"warning: the log is in trouble: {status.trouble}")
     if found.fault is None:
         return ExitCode.DONE
     problem = AuditLogChanged(what=f"the audit log was changed: {found.fault.what}", remedy=_CHANGED)

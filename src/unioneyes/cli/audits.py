@@ -23,7 +23,7 @@ def entries_table(ink: Ink, items: Sequence[AuditItem]) -> str:
             Cell("unsealed", Tone.QUIET) if item.index is None else str(item.index),
             rfc3339(item.entry.at),
             item.entry.actor,
-            item.entry.action.value,
+            item.entry.action,
             item.entry.run or "",
             about(item.entry),
         )
@@ -46,11 +46,16 @@ def about(entry: AuditEntry) -> str:
             said = f"from {data.get('from')}"
         case Action.RUN_SUPERSEDED:
             said = f"by {data.get('superseded_by')}"
+        case Action.TOKEN_CREATED:
+            roles = data.get("roles")
+            said = f"{data.get('name')} as {', '.join(map(str, roles)) if isinstance(roles, list) else 'nobody'} until {data.get('expires_at')}"
+        case Action.TOKEN_REVOKED:
+            said = str(data.get("name"))
         case _:
             said = ""
     told = ": ".join(part for part in (said, entry.reason) if part)
     approved = f"approved by {entry.approval}" if entry.approval else ""
-    imported = "imported" if entry.origin is Origin.LOCAL_JOURNAL else ""
+    imported = "imported" if entry.origin == Origin.LOCAL_JOURNAL else ""
     return "; ".join(part for part in (told, approved, imported) if part)
 
 
@@ -59,7 +64,7 @@ def sealing_line(ink: Ink, status: AuditStatus) -> str:
     behind = format_duration(timedelta(seconds=status.lag_seconds))
     line = f"{status.sealed:,} sealed, {status.covered:,} covered by a checkpoint, {status.unsealed:,} waiting"
     if status.trouble:
-        return ink.tone(Tone.BAD, f"✘ nothing is sealed: {status.trouble}")
+        return ink.tone(Tone.BAD, f"✘ the log is in trouble: {status.trouble}")
     return ink.tone(Tone.WARN, f"‖ {line}, the oldest for {behind}") if status.late else line
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,13 +17,18 @@ from pydantic import JsonValue, TypeAdapter
 
 from unioneyes.cli.options import Where
 from unioneyes.environments import locate
-from unioneyes.kernel.problems import Problem, ProblemDocument, ReportedProblem, Unavailable
+from unioneyes.kernel.access import PROGRAM_NAMES
+from unioneyes.kernel.problems import BadInput, NotAuthorised, Problem, ProblemDocument, ReportedProblem, Unavailable
 from unioneyes.runbook.views import JournalEntry, LockView, PlanView, RunView
 
 T = TypeVar("T")
 
 TOKEN = "UE_TOKEN"  # noqa: S105 - the variable that holds it
 """Environment variable with a person's own token; without it the environment's own is used, by whoever can read its file."""
+URL = "UE_URL"
+"""Environment variable with the server's address, for whoever has a token and can't read the environment's folder: nothing of it is read then."""
+_LONGEST_LOGIN = 57
+"""Characters, with room for what tells it apart."""
 CONNECT_LIMIT = timedelta(seconds=3)
 ANSWER_LIMIT = timedelta(seconds=120)
 """Planning looks at everything, and smoke tests take their minute."""
@@ -42,13 +48,12 @@ class Api:
     """The API of one environment's server."""
 
     def __init__(self, where: Where) -> None:
-        """Find the server of `where`; nothing is asked yet. Raises: UnknownEnvironment, NeverStarted."""
-        address = locate(where.env, where.home)
-        self.url = address.url
+        """Find the server of `where`; nothing is asked yet. Raises: UnknownEnvironment, NeverStarted, NotYours, TwoServers, NoAddress, NoToken."""
+        self.url, token = _named(os.environ[URL], where) if os.environ.get(URL) else _found(where)
         self._where = where
         self._http = httpx.Client(
-            base_url=f"{address.url}/api/v1/",
-            headers={"Authorization": f"Bearer {os.environ.get(TOKEN) or address.token.get_secret_value()}", "UE-User": _user()},
+            base_url=f"{self.url}/api/v1/",
+            headers={"Authorization": f"Bearer {token}", "UE-User": _user()},
             timeout=httpx.Timeout(ANSWER_LIMIT.total_seconds(), connect=CONNECT_LIMIT.total_seconds()),
             trust_env=False,  # the token goes to the server, not to a proxy
         )
@@ -122,6 +127,27 @@ class Api:
         )
 
 
+def _found(where: Where) -> tuple[str, str]:
+    """Return the address and the token that the environment's folder names; the person's own token comes first."""
+    address = locate(where.env, where.home)
+    return address.url, os.environ.get(TOKEN) or address.token.get_secret_value()
+
+
+def _named(url: str, where: Where) -> tuple[str, str]:
+    """Return the address and the token that the person names."""
+    if where.home is not None:
+        raise TwoServers(what=f"{URL} names {url}, and a folder is named too", remedy=f"leave one of them out: unset {URL}, or UE_HOME and --home")
+    try:
+        scheme, host = httpx.URL(url).scheme, httpx.URL(url).host
+    except httpx.InvalidURL:
+        scheme, host = "", ""
+    if scheme not in {"http", "https"} or not host:
+        raise NoAddress(what=f"{URL} is {url!r}, which is no server's address", remedy=f"write it as {URL}=http://127.0.0.1:8180")
+    if not os.environ.get(TOKEN):
+        raise NoToken(what=f"{URL} names {url}, and {TOKEN} holds no token for it", remedy=f"ask for one (ue token create NAME --role ROLE), and set {TOKEN}")
+    return url.rstrip("/"), os.environ[TOKEN]
+
+
 def _document(response: httpx.Response) -> JsonValue:
     document: JsonValue = json.loads(response.content)
     return document
@@ -135,11 +161,25 @@ def _problem(response: httpx.Response) -> Problem:
 
 
 def _user() -> str:
-    """Return the login name, as what the journal shows; the server takes it from whoever holds the token."""
+    """Return the login name, as what the journal shows; the server takes it from whoever holds the environment's own token, in this form."""
     try:
-        return getpass.getuser()
+        login = getpass.getuser().lower()
     except (KeyError, OSError):
         return "unknown"
+    name = re.sub(r"[^a-z0-9._@-]+", "-", login).lstrip("._@-")[:_LONGEST_LOGIN] or "unknown"
+    return f"login-{name}" if name in PROGRAM_NAMES or name.startswith("worker-") else name
+
+
+class TwoServers(BadInput):
+    """A command is for one server."""
+
+
+class NoAddress(BadInput):
+    """What was named is no address."""
+
+
+class NoToken(NotAuthorised):
+    """Nothing says who asks."""
 
 
 class ServerUnavailable(Unavailable):

@@ -177,7 +177,9 @@ def _replication(shown: StackStatus) -> str:
 def _audit(ink: Ink, shown: StackStatus) -> str:
     from unioneyes.cli.audits import sealing_line  # noqa: PLC0415 - `ue env --help` pays nothing for it
 
-    return "" if shown.audit is None else sealing_line(ink, shown.audit)
+    if shown.audit is None:
+        return "" if shown.state == "down" else ink.tone(Tone.WARN, "‖ unknown: the server does not say")
+    return sealing_line(ink, shown.audit)
 
 
 def _findings_table(ink: Ink, findings: tuple[Finding, ...]) -> str:

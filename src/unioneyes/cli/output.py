@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from unioneyes.cli.options import Format, Output
 from unioneyes.cli.reach import with_flags
+from unioneyes.kernel.files import replace_by_parts
 from unioneyes.kernel.problems import ExitCode, Problem
 from unioneyes.kernel.status import Look, Tone
 
@@ -128,9 +128,7 @@ def _formed(form: Format, document: JsonValue, people: Callable[[Ink], str], ink
 def write(path: Path, parts: Iterable[str]) -> None:
     """The file holds `parts`, one behind the other, whole or not at all. Raises: NotWritten, and what comes from `parts`."""
     try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8") as file:
-            file.writelines(parts)
-        Path(file.name).replace(path)
+        replace_by_parts(path, parts)
     except OSError as error:
         raise NotWritten(what=f"{path} can't be written: {error.strerror}", remedy="name another file with --to") from None
 

@@ -18,7 +18,7 @@ from unioneyes.console.control import Control, Parts
 from unioneyes.console.failures import RESPONSES
 from unioneyes.console.guard import Administrator, Operator, Reader, Responder
 from unioneyes.console.sampler import KEPT, TrafficSeries
-from unioneyes.kernel.access import Right, Role
+from unioneyes.kernel.access import Right, Role, require_name
 from unioneyes.kernel.calendar import ahead, current
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import BadInput, Problem
@@ -44,7 +44,6 @@ _SLICE = timedelta(seconds=1)
 LONGEST_TOKEN = timedelta(days=366)
 LONGEST_REASON = 1_000
 """Characters."""
-_NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,62}")
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Also those that turn the direction of what follows."""
 _WAITERS = CapacityLimiter(64)
@@ -324,9 +323,7 @@ def list_tokens(control: Parts, by: Administrator) -> tuple[TokenView, ...]:
 @router.post("/tokens", status_code=status.HTTP_201_CREATED)
 def create_token(body: NewToken, control: Parts, by: Administrator) -> TokenMade:
     """Make a token. Its secret is in this answer only."""
-    if not _NAME.fullmatch(body.name):
-        raise UnusableName(what=f"{body.name!r} is no name for who holds a token", remedy="lower-case letters, digits and . _ @ - only, such as jane.doe")
-    made = control.engine.tokens.create(body.name, roles=body.roles, lasts=body.lasts, by=by.name)
+    made = control.engine.tokens.create(require_name(body.name), roles=body.roles, lasts=body.lasts, by=by.name)
     return TokenMade(token=made.view, secret=made.secret.get_secret_value())
 
 
@@ -345,10 +342,6 @@ def usable(reason: str) -> str:
     if _CONTROLS.search(reason):
         raise UnusableReason(what="the reason has line breaks or other control characters", remedy="say it in one line")
     return reason
-
-
-class UnusableName(BadInput):
-    """A token was to be made for a name that journals can't tell apart."""
 
 
 class UnusableReason(BadInput):

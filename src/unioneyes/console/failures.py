@@ -24,6 +24,7 @@ RESPONSES: dict[int | str, dict[str, object]] = {
     status: {"model": ProblemDocument, "description": description, "content": {PROBLEM_JSON: {}}}
     for status, description in {
         401: "No valid token",
+        403: "None of the roles of who asks brings the right",
         404: "What was named does not exist",
         409: "Refused by a gate; nothing was changed",
         421: "Not the name of this server",

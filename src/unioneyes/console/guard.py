@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from unioneyes.console.control import Control, Parts
-from unioneyes.kernel.access import EVERYTHING, Person, Right
+from unioneyes.kernel.access import EVERYTHING, Person, Right, require_name
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import NotAuthorised, Problem
 
@@ -73,7 +73,7 @@ class Needs:
     right: Right
 
     def __call__(self, request: Request, control: Parts) -> Person:
-        """Return who asks. Raises: NotSignedIn, NotAllowed."""
+        """Return who asks. Raises: NotSignedIn, NotAllowed, UnusableName."""
         person = _signed_in(request, control)
         person.require(self.right)
         return person
@@ -88,12 +88,13 @@ Administrator = Annotated[Person, Depends(Needs(Right.ADMINISTER))]
 
 
 def _signed_in(request: Request, control: Control) -> Person:
-    """Return who asks: by the bearer token; for reading, also by the console's session. Raises: NotSignedIn."""
+    """Return who asks: by the bearer token; for reading, also by the console's session. Raises: NotSignedIn, UnusableName."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         entry = entered_by(token.strip(), control)
         if entry is not None:
-            return entry.person if entry.number else replace(entry.person, name=request.headers.get("ue-user", entry.person.name)[:64])
+            said = request.headers.get("ue-user")
+            return entry.person if entry.number or said is None else replace(entry.person, name=require_name(said))
     elif request.method in _READS:
         number = session_of(request.cookies.get(SESSION_COOKIE, ""), control.token, now())
         person = None if number is None else control.engine.tokens.person(number) if number else Person(name="console", roles=EVERYTHING)
@@ -138,6 +139,8 @@ def session_of(offered: str, key: SecretStr, moment: datetime) -> int | None:
     if not hmac.compare_digest(seal.encode(), _seal(said, key).encode()):
         return None
     ends, _, number = said.partition(".")
+    if not (ends.isdecimal() and number.isdecimal()):
+        return None  # an earlier release sealed its sessions in another form
     return int(number) if int(ends) > moment.timestamp() else None
 
 

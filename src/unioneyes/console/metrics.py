@@ -30,10 +30,13 @@ def show_metrics(control: Parts, by: Reader) -> Response:
 
 
 def add_audit(registry: CollectorRegistry, status: AuditStatus) -> None:
-    """The registry holds where the audit log is. The lag is what to alert on: it grows when nothing is sealed, and when the witness keeps nothing."""
+    """The registry holds where the audit log is. Alert on the trouble, and on the lag: it grows when nothing is sealed, and when the witness keeps nothing."""
     from prometheus_client import Gauge  # noqa: PLC0415 - as above
 
     Gauge("ue_audit_sealing_lag_seconds", "How long the oldest audit entry has waited that no checkpoint covers", registry=registry).set(status.lag_seconds)
+    Gauge("ue_audit_trouble", "1 while audit entries are not sealed, or their checkpoints can't be read; else 0", registry=registry).set(
+        status.trouble is not None
+    )
     entries = Gauge("ue_audit_entries", "Audit entries: in the tree, waiting for it, and covered by a checkpoint", ["state"], registry=registry)
     for state, count in (("sealed", status.sealed), ("unsealed", status.unsealed), ("covered", status.covered)):
         entries.labels(state).set(count)

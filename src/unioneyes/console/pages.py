@@ -33,7 +33,7 @@ from unioneyes.runbook.views import EntryKind, JournalEntry, RunView
 LAST_RUNS = 8
 RUNS_A_PAGE = 50
 LONGEST_FORM = 4096
-"""Bytes of a sign-in form; a token has 35."""
+"""Bytes of a sign-in form; a token has 46."""
 
 router = APIRouter(include_in_schema=False)
 

@@ -34,7 +34,7 @@ def home_of(name: str, home: Path | None = None) -> Path:
 def locate(name: str, home: Path | None = None) -> ControlAddress:
     """Return where the environment's server listens, and the token that opens it. Builds nothing.
 
-    Raises: UnknownEnvironment, NeverStarted.
+    Raises: UnknownEnvironment, NeverStarted, NotYours.
     """
     folder = home_of(name, home)
     from unioneyes.environments.local.address import control_address  # noqa: PLC0415 - `ue --help` pays nothing for it
@@ -68,7 +68,7 @@ def open_environment(name: str, home: Path | None = None) -> OpenedEnvironment:
 def audit_evidence(name: str, home: Path | None = None) -> AuditEvidence:
     """Return what the environment's audit log is verified by. Asks no server.
 
-    Raises: UnknownEnvironment, NeverStarted, WitnessUnavailable.
+    Raises: UnknownEnvironment, NeverStarted, NotYours, WitnessUnavailable.
     """
     folder = home_of(name, home)
     from unioneyes.environments.local.audit import evidence  # noqa: PLC0415 - imports an adapter

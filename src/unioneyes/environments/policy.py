@@ -28,13 +28,31 @@ def _zone(name: str) -> str:
     return name
 
 
+_DAILY_OR_COARSER = {"DAILY", "WEEKLY", "MONTHLY", "YEARLY"}
+_OF_THE_CLOCK = {"BYHOUR", "BYMINUTE", "BYSECOND"}
+
+
 def _rule(text: str) -> str:
+    """Return a rule that can be followed: by days or coarser, at the time of day of its first time."""
     try:
-        rrulestr(text, dtstart=datetime.fromisoformat("2026-01-01"))
-    except ValueError as error:
-        message = f"{text!r} is no recurrence rule ({error}); write it as FREQ=WEEKLY;BYDAY=FR"
-        raise ValueError(message) from None
+        wrong = _wrong(dict(part.partition("=")[::2] for part in text.upper().split(";")))
+        if wrong is None:
+            rrulestr(text, dtstart=datetime.fromisoformat("2026-01-01"))
+    except (ValueError, TypeError) as error:
+        wrong = str(error)
+    if wrong:
+        message = f"{text!r} is no recurrence rule ({wrong}); write it as FREQ=WEEKLY;BYDAY=FR"
+        raise ValueError(message)
     return text
+
+
+def _wrong(parts: dict[str, str]) -> str | None:
+    """Return what of a rule nobody could follow; None where nothing is."""
+    if parts.get("FREQ") not in _DAILY_OR_COARSER:
+        return "it must say FREQ=DAILY, WEEKLY, MONTHLY or YEARLY"
+    if not _OF_THE_CLOCK.isdisjoint(parts):
+        return "the time of day is that of `starts`"
+    return "INTERVAL must be 1 or more" if int(parts.get("INTERVAL", "1")) < 1 else None
 
 
 class FreezeRule(BaseModel):

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from unioneyes.kernel.problems import NotAuthorised
+from unioneyes.kernel.problems import BadInput, NotAuthorised
 
 
 class Right(StrEnum):
     """What somebody may do."""
 
     READ = "read"
-    """See everything that holds no member's data."""
+    """See runs, plans, releases, traffic and settings, as far as no secret is in them; the audit log takes a right of its own."""
     RESPOND = "respond"
     """Bring the members back to what was good, and ask the service how it is."""
     OPERATE = "operate"
-    """Start, decide and stop every runbook."""
+    """Start, decide and stop every runbook that the program or its owner wrote."""
+    EXECUTE = "execute"
+    """Run code that the request brings along: the blocks of documents. They run as the server's user, so this right contains every other one."""
     AUDIT = "audit"
     """Read who did what, and take the proof along."""
     ADMINISTER = "administer"
@@ -31,6 +34,8 @@ class Role(StrEnum):
     VIEWER = "viewer"
     RESPONDER = "responder"
     OPERATOR = "operator"
+    HOST_OPERATOR = "host-operator"
+    """Whom the server's own machine would be entrusted to."""
     RELEASE_APPROVER = "release-approver"
     SECURITY_APPROVER = "security-approver"
     PRODUCT_APPROVER = "product-approver"
@@ -44,10 +49,12 @@ RIGHTS: dict[Role, frozenset[Right]] = {
     **dict.fromkeys(Role, frozenset({Right.READ})),
     Role.RESPONDER: frozenset({Right.READ, Right.RESPOND}),
     Role.OPERATOR: frozenset({Right.READ, Right.RESPOND, Right.OPERATE}),
+    Role.HOST_OPERATOR: frozenset({Right.READ, Right.RESPOND, Right.OPERATE, Right.EXECUTE}),
     Role.AUDITOR: frozenset({Right.READ, Right.AUDIT}),
-    Role.ADMIN: frozenset({Right.READ, Right.ADMINISTER}),
+    Role.ADMIN: frozenset({Right.READ, Right.ADMINISTER, Right.EXECUTE}),
 }
-"""An administrator gives rights and uses none of them: who must do both holds both roles, and the list of tokens shows it."""
+"""Giving rights and running blocks lead to each other: who makes tokens can make one that runs blocks, and a block reads the token that makes tokens. Neither
+brings the right to operate by itself: who must do both holds both roles, and the list of tokens shows it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +77,20 @@ class Person:
             )
 
 
+PROGRAM_NAMES = frozenset({"engine", "api", "console"})
+"""Under which the program itself stands in journals and in the audit log, beside its workers, whose names begin with `worker-`."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9._@-]{0,62}")
+
+
+def require_name(name: str) -> str:
+    """Return the name of somebody whom journals and the audit log can tell apart, from the program too. Raises: UnusableName."""
+    if not _NAME.fullmatch(name):
+        raise UnusableName(what=f"{name[:80]!r} is no name for who asks", remedy="lower-case letters, digits and . _ @ - only, such as jane.doe")
+    if name in PROGRAM_NAMES or name.startswith("worker-"):
+        raise UnusableName(what=f"{name} is how the program itself is called in the audit log", remedy="take the name of the person or of the other program")
+    return name
+
+
 EVERYTHING = frozenset({Role.OPERATOR, Role.AUDITOR, Role.ADMIN})
 """The roles of the environment's own token, which stands in a file that only its owner can read."""
 
@@ -84,3 +105,7 @@ class NotAllowed(NotAuthorised):
     """Who asks is known, and may not do this."""
 
     http_status: ClassVar[int] = 403
+
+
+class UnusableName(BadInput):
+    """Somebody is called what journals can't tell apart."""

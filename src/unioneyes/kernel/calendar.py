@@ -27,9 +27,11 @@ class Window:
 
     def around(self, moment: datetime) -> Freeze | None:
         """Return the freeze that holds at `moment` by this rule; None when none does."""
-        local = self._local(moment)
-        begun = self._begun(local)
-        return self._freeze(begun) if begun is not None and local < begun + self.lasts else None
+        begun = self._begun(self._local(moment))
+        if begun is None:
+            return None
+        freeze = self._freeze(begun)
+        return freeze if moment < freeze.ends else None  # not by the clock there, which shows an hour of autumn twice
 
     def after(self, moment: datetime) -> Freeze | None:
         """Return the next freeze that begins after `moment`; None when there will be none."""

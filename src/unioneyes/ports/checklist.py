@@ -53,7 +53,7 @@ class Checklist(Protocol):
         """Whether the calendar lets anything be deployed now."""
 
     def freezes(self) -> tuple[Window, ...]:
-        """Return the calendar's rules."""
+        """Return the calendar's rules as they are now. Raises: a Problem where it can't be read."""
 
     def waived(self, gate: str) -> str | None:
         """Return the policy's reason for waiving `gate`; None when it is not waived."""

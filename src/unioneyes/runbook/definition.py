@@ -9,10 +9,11 @@ from threading import Lock
 from typing import Protocol, TypeVar, cast, get_type_hints, runtime_checkable
 
 from unioneyes.kernel.access import Right
-from unioneyes.kernel.problems import NotFound, Refused
+from unioneyes.kernel.problems import NotFound
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.plan import Plan
+from unioneyes.runbook.problems import NameTaken
 from unioneyes.runbook.steps import current_run
 
 RequestT_contra = TypeVar("RequestT_contra", contravariant=True)
@@ -176,10 +177,6 @@ def run_child(runbook: str, request: object, result: type[ChildT]) -> ChildT:
         message = f"{runbook} returned {type(returned).__name__}, not {result.__name__}"
         raise TypeError(message)
     return returned
-
-
-class NameTaken(Refused):
-    """Two runbooks have one name."""
 
 
 class UnknownRunbook(NotFound):

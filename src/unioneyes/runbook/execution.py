@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from concurrent.futures import wait
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -31,6 +32,7 @@ from unioneyes.runbook.outcome import Decided, Outcome, Raised, Returned, Stoppe
 from unioneyes.runbook.plan import Effect
 from unioneyes.runbook.problems import (
     ControlDatabaseUnavailable,
+    LineStopped,
     RunCancelled,
     RunSuperseded,
     StepTimedOut,
@@ -383,6 +385,8 @@ class Execution:
             pause = pause_before(attempt)
             self._note(Line(kind=EntryKind.STEP_RETRIED, step=name, message=came.what, data={**told, "attempt": attempt, "pause_s": pause.total_seconds()}))
             why = self._wait(pause)
+            if why is None and self._heeds_line(step, manner):
+                why = self._await_open_line(name)
             if why is not None:
                 return Stopped(why=why, begun=True)
 
@@ -390,12 +394,19 @@ class Execution:
         """The run is in the step, and the journal says so; or return why it must stop. A stopped line holds what would change something, and no undo."""
         if self._equipment.closing.is_set():
             raise EngineClosed
-        changes = manner.started is EntryKind.STEP_STARTED and step.effect is not Effect.READ
-        why = self._await_open_line(name) if changes and self._definition.can_be_held else None
-        if why is not None:
-            return why
+        heeds_line = self._heeds_line(step, manner)
         started = Line(kind=manner.started, step=name, message=step.does, data={"effect": step.effect.value})
-        return self._patiently(partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable))
+        begin = partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable, heeds_line=heeds_line)
+        while True:
+            why = self._await_open_line(name) if heeds_line else None
+            if why is not None:
+                return why
+            with suppress(LineStopped):  # since it was seen open
+                return self._patiently(begin)
+
+    def _heeds_line(self, step: Step[..., object], manner: _Manner) -> bool:
+        """Return whether a stopped line holds the step."""
+        return manner.started is EntryKind.STEP_STARTED and step.effect is not Effect.READ and self._definition.can_be_held
 
     def _await_open_line(self, step: str) -> Stop | None:
         """Return when nobody stops the line; while somebody does, the run shows that it is held. Return why the run must stop, when it must."""
@@ -410,6 +421,7 @@ class Execution:
             if why is not None:
                 return why
         if held:
+            self._patiently(partial(self._runs.set_status, self._claim, self.run_id, RunStatus.RUNNING))
             self._note(Line(kind=EntryKind.LINE_OPEN, step=step, message="the line is open again; the run goes on"))
         return None
 
@@ -496,7 +508,7 @@ class Execution:
 
     def _plan_child(self, theirs: Definition, child_id: str, request: object) -> Outcome:
         started = Line(kind=EntryKind.STEP_STARTED, step=theirs.name, message=f"{child_id} begins", data={"run": child_id})
-        why = self._patiently(partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable))
+        why = self._patiently(partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable, heeds_line=False))
         if why is not None:
             return Stopped(why=why, begun=False)
         try:

@@ -16,6 +16,10 @@ class RequestMalformed(BadInput):
     """The request does not fit its runbook."""
 
 
+class CannotBeKept(BadInput):
+    """A text or a number was given that PostgreSQL has no room for."""
+
+
 class UnknownRun(NotFound):
     """No run has this identifier."""
 

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from unioneyes.adapters.git import ReleaseChecklist
+from unioneyes.environments.policy import read_freezes
 from unioneyes.kernel.calendar import Window
 from unioneyes.kernel.clock import now
 from unioneyes.ports.checklist import GateState
@@ -137,7 +138,7 @@ def test_only_a_gate_that_the_policy_names_is_waived(tmp_path: Path) -> None:
 def test_a_freeze_of_the_calendar_fails_the_gate_and_says_until_when_and_why(tmp_path: Path) -> None:
     began = now().replace(tzinfo=None) - timedelta(hours=1)
     frozen = Window(name="year-end", reason="the books are closed", time_zone="UTC", starts=began, lasts=timedelta(hours=2))
-    gate = ReleaseChecklist(folder=tmp_path, staging_url=None, waivers={}, windows=(frozen,)).change_freeze()
+    gate = ReleaseChecklist(folder=tmp_path, staging_url=None, waivers={}, calendar=lambda: (frozen,)).change_freeze()
     assert gate.state is GateState.FAILED
     assert gate.detail.startswith("year-end, until ")
     assert gate.detail.endswith(": the books are closed")
@@ -146,5 +147,17 @@ def test_a_freeze_of_the_calendar_fails_the_gate_and_says_until_when_and_why(tmp
 
 def test_without_a_freeze_the_gate_is_open(tmp_path: Path) -> None:
     over = Window(name="past", reason="long ago", time_zone="UTC", starts=datetime.fromisoformat("2020-01-01"), lasts=timedelta(days=1))
-    gate = ReleaseChecklist(folder=tmp_path, staging_url=None, waivers={}, windows=(over,)).change_freeze()
+    gate = ReleaseChecklist(folder=tmp_path, staging_url=None, waivers={}, calendar=lambda: (over,)).change_freeze()
     assert (gate.name, gate.state) == ("change-freeze", GateState.PASSED)
+
+
+def test_the_calendar_is_read_anew_whenever_it_is_asked_and_one_that_can_t_be_read_opens_nothing(tmp_path: Path) -> None:
+    (written := tmp_path / "freezes.yaml").write_text("local: []")
+    asked = ReleaseChecklist(folder=tmp_path, staging_url=None, waivers={}, calendar=lambda: read_freezes(written, "local"))
+    assert asked.change_freeze().state is GateState.PASSED
+    began = f"{now() - timedelta(hours=1):%Y-%m-%dT%H:%M}"
+    written.write_text(f"local: [{{name: year-end, reason: closing, time_zone: UTC, starts: '{began}', lasts: 2h}}]")
+    assert asked.change_freeze().state is GateState.FAILED
+    assert [window.name for window in asked.freezes()] == ["year-end"]
+    written.write_text("local: [")
+    assert asked.change_freeze().state is GateState.UNAVAILABLE

@@ -183,11 +183,18 @@ def test_pages_of_runs_follow_each_other(api: httpx.Client) -> None:
     assert api.get("/runs", params={"runbook": "rollback.traffic", "status": "done"}).json() == []
 
 
+@pytest.mark.parametrize("path", ["/runs/a%00b", "/runs/a%00b/journal", "/runs?before=%00", "/runs?runbook=%00", "/deployments/%00"])
+def test_what_no_database_can_keep_is_told_as_such(api: httpx.Client, path: str) -> None:
+    problem(api.get(path), 422)
+
+
 def test_what_the_server_can_do_is_described(api: httpx.Client) -> None:
     described = api.get("/openapi.json").json()
     start = described["paths"]["/api/v1/runs"]["post"]["responses"]
     assert {"200", "201", "401", "409", "422", "503"} <= set(start)
     assert "application/problem+json" in start["409"]["content"]
+    guarded = [way for path, ways in described["paths"].items() if not path.endswith("/healthz") for way in ways.values()]
+    assert all("403" in way["responses"] for way in guarded), "whoever asks may lack the right"
 
 
 def stream(api: httpx.Client, run_id: str, *, after: int = 0) -> list[JournalEntry]:

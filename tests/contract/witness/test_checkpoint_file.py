@@ -48,11 +48,12 @@ def test_what_a_power_cut_left_half_written_is_no_checkpoint_and_goes(witness: C
         assert witness.all() == (whole, note(3))
 
 
-def test_a_file_that_is_none_of_checkpoints_is_left_as_it_is(witness: CheckpointFile) -> None:
-    witness.path.write_text("a diary\n\n" * 20_000)
+@pytest.mark.parametrize("text", ["a diary\n\n" * 20_000, "a diary\n\n", note(1).replace("\u2014", "-"), note(1)[:40]], ids=["long", "short", "damaged", "cut"])
+def test_a_file_that_holds_no_whole_checkpoint_is_left_as_it_is(witness: CheckpointFile, text: str) -> None:
+    witness.path.write_text(text)
     with pytest.raises(WitnessUnavailable):
         witness.keep(note(1))
-    assert witness.path.read_text() == "a diary\n\n" * 20_000
+    assert witness.path.read_text() == text
 
 
 def test_only_its_owner_reads_it(witness: CheckpointFile) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import psycopg
 
 from unioneyes.adapters.files import CheckpointFile
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.redaction import Redactor
+from unioneyes.runbook.audit.checkpoints import empty_checkpoint
 from unioneyes.runbook.audit.entry import Action, AuditEntry
 from unioneyes.runbook.audit.export import read_export
 from unioneyes.runbook.audit.log import AuditLog
@@ -22,6 +24,13 @@ from unioneyes.runbook.store.database import ControlDatabase
 
 SIGNER = Signer.of("unioneyes/drill", bytes(range(32)))
 CANARY = "canary-5f1c9e"
+
+
+def begun(path: Path, signer: Signer = SIGNER) -> CheckpointFile:
+    """Return a witness as it is from the beginning of a log on."""
+    witness = CheckpointFile(path)
+    witness.keep(empty_checkpoint(signer, now()).note)
+    return witness
 
 
 @dataclass

@@ -19,9 +19,8 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from tests.drills.engine.audited import Audited
+from tests.drills.engine.audited import Audited, begun
 from tests.drills.engine.runbooks import SIDE_TABLES, Move, Script, Side, environment
-from unioneyes.adapters.files import CheckpointFile
 from unioneyes.adapters.postgres.server import SUPERUSER, PostgresServer
 from unioneyes.kernel.ids import new_id
 from unioneyes.kernel.redaction import Redactor
@@ -191,5 +190,5 @@ def audited(fresh: Drill, tmp_path: Path) -> Iterator[Audited]:
     """The audit log of the fresh drill's database, with nothing in it."""
     control_url = url(fresh.server, fresh.control)
     database = ControlDatabase(SecretStr(control_url), name="test")
-    yield Audited(control_url=control_url, database=database, witness=CheckpointFile(tmp_path / "checkpoints"))
+    yield Audited(control_url=control_url, database=database, witness=begun(tmp_path / "checkpoints"))
     database.close()

@@ -97,6 +97,8 @@ class Behaviour(StrEnum):
     """Until the mark `mended KEY` is set."""
     FLICKERS = "flickers"
     """Fails in a way that passes, twice."""
+    STUMBLES = "stumbles"
+    """Dawdles, then fails in a way that passes, once."""
     CRASHES = "crashes"
     """Raises what nobody foresaw, with a secret in its text."""
     REFUSES = "refuses"
@@ -131,6 +133,9 @@ def _behave(world: Side, key: str, behaviour: Behaviour) -> None:
             raise Broken(what=f"{key} is broken", remedy="mend it")
         case Behaviour.FLICKERS if world.mark(f"{key} failed once") or world.mark(f"{key} failed twice"):
             raise Flickering(what=f"{key} flickers", remedy="try again")
+        case Behaviour.STUMBLES if world.mark(f"{key} failed once"):
+            time.sleep(1.5)
+            raise Flickering(what=f"{key} stumbles", remedy="try again")
         case Behaviour.CRASHES:
             raise ValueError("no foresight, password=topsecret")
         case Behaviour.REFUSES:

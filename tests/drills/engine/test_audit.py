@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from threading import Thread
 
 import pytest
 from pydantic import SecretStr
 
-from tests.drills.engine.audited import CANARY, SIGNER, Audited
+from tests.drills.engine.audited import CANARY, SIGNER, Audited, entry
 from tests.drills.engine.conftest import Drill
 from tests.drills.engine.runbooks import Behaviour, Move, environment
 from unioneyes.adapters.files import CheckpointFile
@@ -20,13 +21,14 @@ from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.witness import WitnessUnavailable
 from unioneyes.runbook.audit.entry import Action, AuditEntry, Origin
 from unioneyes.runbook.audit.merkle import Tree, leaf_hash
-from unioneyes.runbook.audit.problems import EntryNotCovered, UnknownEntry
+from unioneyes.runbook.audit.problems import AuditLogChanged, EntryNotCovered, EntryUnreadable, UnknownEntry
 from unioneyes.runbook.audit.proof import read_proof
 from unioneyes.runbook.audit.sealing import Sealing
 from unioneyes.runbook.audit.sequencer import Sequencer
 from unioneyes.runbook.engine import Engine
 from unioneyes.runbook.problems import ControlDatabaseUnavailable
 from unioneyes.runbook.store.audit import AuditTrail
+from unioneyes.runbook.store.runs import Runs
 from unioneyes.runbook.views import Decision
 
 
@@ -102,7 +104,7 @@ def test_a_sequencer_that_died_before_its_checkpoint_was_kept_is_continued(audit
 
     assert audited.sequencer.seal() == 0
     assert audited.log.status().covered == 3
-    assert audited.verify().checkpoints == 2
+    assert audited.verify().checkpoints == 3
 
 
 def test_a_sequencer_whose_connection_was_cut_goes_on(audited: Audited) -> None:
@@ -135,23 +137,46 @@ def test_an_engine_seals_by_itself_and_once_more_when_it_ends(audited: Audited) 
     assert (audited.verify().fault, audited.log.status().covered) == (None, 4)
 
 
-def test_a_witness_that_keeps_nothing_is_told_and_leaves_the_lag_to_grow(audited: Audited) -> None:
+class Full(CheckpointFile):
+    """On a disk without room."""
+
+    def keep(self, checkpoint: str) -> None:
+        del checkpoint
+        raise WitnessUnavailable(what=f"{self.path}: No space left on device", remedy="make room")
+
+
+WITH_ITS_HASH = """UPDATE ue.audit_leaves SET leaf_hash = sha256('\\x00'::bytea || convert_to(entry, 'UTF8')) FROM ue.audit_entries WHERE id = entry_id"""
+
+
+def test_a_witness_that_keeps_nothing_is_told_leaves_the_lag_to_grow_and_costs_no_second_reading(audited: Audited) -> None:
     audited.sealed(1)
-    nowhere = CheckpointFile(audited.witness.path / "is no folder")
-    broken = Sequencer(audited.database, Sealing(signer=SIGNER, witness=nowhere))
+    broken = Sequencer(audited.database, Sealing(signer=SIGNER, witness=Full(audited.witness.path)))
     audited.append("1")
     with pytest.raises(WitnessUnavailable):
         broken.seal()
     assert audited.log.status().lag_seconds > 0
+    audited.tamper("UPDATE ue.audit_leaves SET leaf_hash = ''")  # whoever read the log again would notice
+    with pytest.raises(WitnessUnavailable):
+        broken.seal()
+    audited.tamper(WITH_ITS_HASH)
     audited.sequencer.seal()
     assert audited.log.status().lag_seconds == 0
+
+
+def test_a_witness_that_shows_nothing_does_not_silence_the_alarm(audited: Audited) -> None:
+    audited.sealed(2)
+    audited.witness.path.rename(audited.witness.path.with_name("kept"))
+    audited.witness.path.mkdir()  # no file that could be read
+    status = audited.log.status()
+    assert (status.covered, status.sealed, status.lag_seconds > 0) == (0, 2, True)
+    assert "the checkpoints can't be read" in (status.trouble or "")
 
 
 def test_nothing_to_seal_makes_no_checkpoint(audited: Audited) -> None:
     assert audited.sequencer.seal() == 0
     audited.sealed(1)
     assert audited.sequencer.seal() == 0
-    assert len(audited.witness.all()) == 1
+    assert len(audited.witness.all()) == 2, "the first is that of the empty log"
 
 
 def test_every_entry_is_proven(audited: Audited) -> None:
@@ -194,8 +219,23 @@ def test_an_entry_knows_where_it_was_first_written(audited: Audited) -> None:
     assert (item.index, item.entry.origin, item.entry.at < now() - timedelta(hours=23)) == (None, Origin.LOCAL_JOURNAL, True)
 
 
+def test_an_entry_of_a_later_release_is_no_changed_one(audited: Audited) -> None:
+    with audited.database.transaction() as connection:
+        AuditTrail(Redactor()).append(connection, replace(entry("0"), action="member-erased", origin="another-site"))
+    with audited.connection as later:
+        later.execute("""INSERT INTO ue.audit_entries (entry) VALUES ('{"v":9}')""")
+    audited.sequencer.seal()
+    assert (audited.log.page(limit=1, before=1)[0].entry.action, audited.log.proof(0).entry.origin) == ("member-erased", "another-site")
+    assert audited.verify().fault is None
+    with pytest.raises(EntryUnreadable, match="entry 1 has a form"):
+        audited.log.page(limit=1)
+    audited.tamper("UPDATE ue.audit_entries SET entry = '{}' WHERE entry = '{\"v\":9}'")
+    with pytest.raises(AuditLogChanged):
+        audited.log.page(limit=1)
+
+
 def actions(audited: Audited, run: str) -> list[tuple[str, str, str | None]]:
-    return [(item.entry.action.value, item.entry.actor, item.entry.reason) for item in reversed(audited.log.page(limit=50, run=run))]
+    return [(item.entry.action, item.entry.actor, item.entry.reason) for item in reversed(audited.log.page(limit=50, run=run))]
 
 
 def test_a_run_leaves_who_did_what_and_why(audited: Audited, fresh: Drill) -> None:
@@ -217,18 +257,28 @@ def test_a_run_leaves_who_did_what_and_why(audited: Audited, fresh: Drill) -> No
     assert audited.log.page(limit=50, run=parked.id)[0].entry.data["status"] == ended.status.value
 
 
+WITH_A_PART = """
+INSERT INTO ue.runs (id, parent, runbook, summary, status, service, requested_by, request, plan, plan_hash, parks, ended_at)
+SELECT %s, id, runbook, summary, status, service, requested_by, request, plan, plan_hash, parks, ended_at FROM ue.runs WHERE id = %s
+"""
+
+
 def test_a_run_that_was_cancelled_and_forgotten_stays_in_the_log(audited: Audited, fresh: Drill) -> None:
     run = fresh.start(Move(key="a"))
     fresh.engine.cancel(run.id, by="member-2", reason="wrong day")
     fresh.work()
     fresh.ended(run.id)
     fresh.in_control("UPDATE ue.runs SET ended_at = ended_at - interval '40 days' WHERE id = %s", run.id)
+    part = f"{run.id}.1"
+    fresh.in_control(WITH_A_PART, part, run.id)
     assert fresh.engine.prune(older_than=timedelta(days=30)) == 1
+    Runs(audited.database, Redactor()).forget((run.id,))  # another worker thought so too
 
     audited.sequencer.seal()
 
     told = actions(audited, run.id)
     assert [action for action, _, _ in told] == ["run-requested", "run-cancelled", "run-begun", "run-ended", "run-forgotten"]
+    assert [action for action, _, _ in actions(audited, part)] == ["run-forgotten"]
     assert told[1] == ("run-cancelled", "member-2", "wrong day")
     assert audited.verify().fault is None
 

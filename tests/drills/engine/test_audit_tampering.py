@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from psycopg.errors import IntegrityConstraintViolation
 
-from tests.drills.engine.audited import SIGNER, Audited
-from unioneyes.adapters.files import CheckpointFile
+from tests.drills.engine.audited import SIGNER, Audited, begun
 from unioneyes.runbook.audit.export import read_export
 from unioneyes.runbook.audit.log import AuditLog
 from unioneyes.runbook.audit.notes import Signer
@@ -21,7 +20,7 @@ from unioneyes.runbook.audit.verification import verify
 def test_an_untouched_log_is_what_was_sealed(audited: Audited) -> None:
     audited.sealed(3, 1, 4)
     found = audited.verify()
-    assert (found.fault, found.entries, found.checkpoints) == (None, 8, 3)
+    assert (found.fault, found.entries, found.checkpoints) == (None, 8, 4)
     assert found.last is not None
     assert (found.last.size, found.last.root) == (8, found.root)
     assert audited.reasons() == list("01234567")
@@ -85,7 +84,8 @@ def test_a_rewritten_log_with_checkpoints_of_another_key_is_found(audited: Audit
     """Whoever can write the database and the file, and has not the key."""
     audited.sealed(3)
     audited.tamper(REWRITTEN, WITH_ITS_HASH)
-    forger = Sealing(signer=Signer.of(SIGNER.name, bytes(32)), witness=CheckpointFile(tmp_path / "forged"))
+    signer = Signer.of(SIGNER.name, bytes(32))
+    forger = Sealing(signer=signer, witness=begun(tmp_path / "forged", signer))
     forged = Sequencer(audited.database, forger)
     forged.seal()
     audited.witness.path.write_bytes((tmp_path / "forged").read_bytes())
@@ -93,7 +93,7 @@ def test_a_rewritten_log_with_checkpoints_of_another_key_is_found(audited: Audit
     found = audited.verify()
 
     assert found.fault is not None
-    assert "checkpoint 1 of 1 was not signed by unioneyes/drill" in found.fault.what
+    assert "checkpoint 1 of 2 was not signed by unioneyes/drill" in found.fault.what
 
 
 def test_a_rewritten_log_that_was_signed_anew_with_the_key_is_found_by_a_checkpoint_kept_elsewhere(audited: Audited) -> None:
@@ -101,11 +101,46 @@ def test_a_rewritten_log_that_was_signed_anew_with_the_key_is_found_by_a_checkpo
     kept_elsewhere = audited.witness.all()
     audited.tamper(REWRITTEN, WITH_ITS_HASH)
     audited.witness.path.unlink()
+    begun(audited.witness.path)
     audited.sequencer.seal()
     assert audited.verify().fault is None, "the forger had everything"
 
     _, leaves = read_export(audited.log.export())
     assert verify(leaves, [*audited.witness.all(), *kept_elsewhere], SIGNER.verifier).fault is not None
+
+
+@pytest.mark.parametrize("statements", [(), (REWRITTEN, WITH_ITS_HASH), (REWRITTEN, "DELETE FROM ue.audit_leaves")], ids=["as it was", "rewritten", "unsealed"])
+def test_nothing_is_signed_once_the_witness_keeps_nothing(audited: Audited, statements: tuple[str, ...]) -> None:
+    """Whoever can write the database and the file, and has not the key, does not get the program to sign for it."""
+    audited.sealed(3)
+    audited.tamper(*statements)
+    audited.witness.path.unlink()
+    audited.append("later")
+
+    with pytest.raises(AuditLogChanged, match="the witness keeps no checkpoint"):
+        audited.sequencer.seal()
+
+    assert audited.witness.all() == ()
+    fault = audited.verify().fault
+    assert fault is not None
+    assert "there is no checkpoint" in fault.what
+
+
+def test_a_sequencer_remembers_what_the_witness_kept_while_it_runs(audited: Audited) -> None:
+    """The file was put back to an earlier state, under a server that goes on."""
+    audited.sealed(3)
+    earlier = audited.witness.path.read_bytes()
+    sequencer = audited.sequencer
+    audited.append("3")
+    sequencer.seal()
+    audited.tamper(REWRITTEN, WITH_ITS_HASH)
+    audited.witness.path.write_bytes(earlier)
+    audited.append("4")
+
+    for _ in range(2):  # after its first refusal it reads everything again
+        with pytest.raises(AuditLogChanged, match="the witness's last checkpoint is of 3 entries, and it kept one of 4 before"):
+            sequencer.seal()
+    assert audited.witness.path.read_bytes() == earlier
 
 
 def test_no_proof_is_made_of_a_changed_log(audited: Audited) -> None:
@@ -123,7 +158,8 @@ def test_a_log_that_lost_entries_can_be_begun_anew_with_another_key_and_the_old_
     with pytest.raises(AuditLogChanged):
         audited.sequencer.seal()
 
-    anew = Sealing(signer=Signer.of(SIGNER.name, bytes(32)), witness=CheckpointFile(tmp_path / "anew"))
+    signer = Signer.of(SIGNER.name, bytes(32))
+    anew = Sealing(signer=signer, witness=begun(tmp_path / "anew", signer))
     audited.append("later")
     assert Sequencer(audited.database, anew).seal() == 1
 

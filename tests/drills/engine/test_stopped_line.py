@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
+from pydantic import SecretStr
 
-from tests.drills.engine.conftest import Drill
+from tests.drills.engine.conftest import Drill, url
 from tests.drills.engine.runbooks import Behaviour, Move
+from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.runbook.problems import LineNotStopped, LineStopped, RunNotParked
+from unioneyes.runbook.store.database import ControlDatabase
+from unioneyes.runbook.store.journal import Line
+from unioneyes.runbook.store.runs import Claim, Runs
 from unioneyes.runbook.views import Decision, EntryKind, RunView
 
 WAITING = Move(key="w", step="look", behaviour=Behaviour.WAITS)
@@ -44,6 +50,32 @@ def test_a_run_is_held_before_its_next_change_and_goes_on_when_the_line_is_open(
     assert drill.ended(run.id).status is RunStatus.DONE
     assert drill.effects("did") == ["did a", "did b"]
     assert drill.kinds(run.id).count("line-held change") == 1
+
+
+def test_a_change_that_is_tried_again_is_held_before_its_next_try(drill: Drill) -> None:
+    run = drill.start(Move(key="a", behaviour=Behaviour.STUMBLES))
+    drill.until(lambda: drill.effects("began"), lambda effects: effects == ["began a"])
+    drill.engine.line.stop(reason="payments fail", by=BY)
+    drill.until(lambda: drill.engine.run(run.id), lambda seen: seen.status is RunStatus.HELD)
+    assert drill.effects("began", "did") == ["began a"]
+
+    drill.engine.line.lift(reason="they work again", by=BY)
+
+    assert drill.ended(run.id).status is RunStatus.DONE
+    assert drill.effects("began", "did") == ["began a", "began a", "did a"]
+
+
+def test_a_step_is_not_begun_when_the_line_was_stopped_since_it_was_looked_at(fresh: Drill) -> None:
+    run = fresh.start(Move(key="a"))  # nobody carries it out
+    fresh.engine.line.stop(reason="payments fail", by=BY)
+    claim, line = Claim(root=run.id, service="drilled", attempt=0), Line(kind=EntryKind.STEP_STARTED, step="change", message="a change")
+    with closing(ControlDatabase(SecretStr(url(fresh.server, fresh.control)), name="test")) as database:
+        runs = Runs(database, Redactor())
+        with pytest.raises(LineStopped):
+            runs.begin_step(claim, run.id, line, cancellable=True, heeds_line=True)
+        assert fresh.kinds(run.id) == []
+        assert runs.begin_step(claim, run.id, line, cancellable=True, heeds_line=False) is None
+    assert fresh.kinds(run.id) == ["step-started change"]
 
 
 def test_nothing_new_is_begun_and_whoever_tries_reads_who_and_why(drill: Drill) -> None:

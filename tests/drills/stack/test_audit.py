@@ -104,7 +104,8 @@ def test_a_log_of_which_a_part_is_gone_is_not_signed_any_more_and_the_lag_grows(
 
     address = locate("local", own.home)
     with httpx.Client(headers={"Authorization": f"Bearer {address.token.get_secret_value()}"}, trust_env=False) as scraper:
-        assert eventually(lambda: "nothing is sealed: the database holds 1 sealed entries, and 2 were sealed" in own.ue("env", "status").out)
+        assert eventually(lambda: "the log is in trouble: the database holds 1 sealed entries, and 2 were sealed" in own.ue("env", "status").out)
+        assert "ue_audit_trouble 1.0" in scraper.get(f"{address.url}/metrics").text
         first = lag(scraper.get(f"{address.url}/metrics"))
         assert eventually(lambda: lag(scraper.get(f"{address.url}/metrics")) > first)
         assert httpx.get(f"{address.url}/metrics", trust_env=False).status_code == 401

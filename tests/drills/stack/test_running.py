@@ -13,6 +13,7 @@ import pytest
 
 from tests.stack import RunningStack, eventually
 from unioneyes.adapters.postgres.bootstrap import DATABASE, OWNER
+from unioneyes.environments.local.audit import keep_audit_key
 from unioneyes.environments.local.stack import PARTS, open_stack
 
 pytestmark = pytest.mark.stack
@@ -44,8 +45,12 @@ def test_status_names_every_address_every_process_and_both_colours(stack: Runnin
     assert all(isinstance(each, dict) and {"colour", "version", "replicas", "traffic"} == each.keys() for each in colours)
 
 
+def secrets_of(stack: RunningStack) -> tuple[str, ...]:
+    return (*open_stack(stack.home).secrets.values(), keep_audit_key(stack.layout).get_secret_value())
+
+
 def test_status_shows_no_secret(stack: RunningStack) -> None:
-    secrets = open_stack(stack.home).secrets.values()
+    secrets = secrets_of(stack)
 
     for form in ("json", "table"):
         said = stack.ue("env", "status", "-o", form)
@@ -53,7 +58,7 @@ def test_status_shows_no_secret(stack: RunningStack) -> None:
 
 
 def test_no_secret_stands_in_a_process_list(stack: RunningStack) -> None:
-    secrets = [value.encode() for value in open_stack(stack.home).secrets.values()]
+    secrets = [value.encode() for value in secrets_of(stack)]
 
     for process in stack.status().processes:
         for file in ("cmdline", "environ"):

@@ -12,9 +12,7 @@ from unioneyes.runbook.audit.merkle import (
     EMPTY_ROOT,
     HASH_BYTES,
     Tree,
-    consistency_ranges,
     inclusion_ranges,
-    is_consistent,
     is_included,
     leaf_hash,
     node_hash,
@@ -64,9 +62,6 @@ def test_the_proofs_are_those_of_the_rfc_s_example() -> None:
     assert inclusion_ranges(3, 7) == ((2, 3), (0, 2), (4, 7))  # [c, g, l]
     assert inclusion_ranges(4, 7) == ((5, 6), (6, 7), (0, 4))  # [f, j, k]
     assert inclusion_ranges(6, 7) == ((4, 6), (0, 4))  # [i, k]
-    assert consistency_ranges(3, 7) == ((2, 3), (3, 4), (0, 2), (4, 7))  # [c, d, g, l]
-    assert consistency_ranges(4, 7) == ((4, 7),)  # [l]
-    assert consistency_ranges(6, 7) == ((4, 6), (6, 7), (0, 4))  # [i, j, k]
 
 
 leaves_of = st.lists(st.binary(max_size=8), min_size=1, max_size=70)
@@ -135,44 +130,6 @@ def test_no_proof_holds_when_it_was_changed(one: Included, data: st.DataObject) 
         assert not one.holds(proof[:-1])
     assert not one.holds((*proof, proof[0] if proof else EMPTY_ROOT))
     assert not one.holds(proof, root=changed(mth(one.leaves), data.draw(st.integers(0, 8 * HASH_BYTES - 1))))
-
-
-grown_from = leaves_of.flatmap(lambda leaves: st.tuples(st.just(leaves), st.integers(1, len(leaves))))
-
-
-def consistent(leaves: list[bytes], first: int, *, before: bytes | None = None, after: bytes | None = None, proof: tuple[bytes, ...] | None = None) -> bool:
-    made = prove(map(leaf_hash, leaves), consistency_ranges(first, len(leaves))) if proof is None else proof
-    return is_consistent(first=first, first_root=before or mth(leaves[:first]), second=len(leaves), second_root=after or mth(leaves), proof=made)
-
-
-@given(grown_from)
-def test_every_tree_is_proven_to_begin_with_each_earlier_one(grown_from: tuple[list[bytes], int]) -> None:
-    assert consistent(*grown_from)
-
-
-@given(grown_from, st.data())
-def test_no_tree_is_consistent_with_one_that_held_another_leaf(grown_from: tuple[list[bytes], int], data: st.DataObject) -> None:
-    leaves, first = grown_from
-    at = data.draw(st.integers(0, first - 1))
-    rewritten = [*leaves[:at], leaves[at] + b"x", *leaves[at + 1 :]]
-    assert not consistent(rewritten, first, before=mth(leaves[:first]))
-
-
-@given(grown_from, st.data())
-def test_no_consistency_is_proven_by_a_changed_proof(grown_from: tuple[list[bytes], int], data: st.DataObject) -> None:
-    leaves, first = grown_from
-    proof = prove(map(leaf_hash, leaves), consistency_ranges(first, len(leaves)))
-    if proof:
-        at, bit = data.draw(st.integers(0, len(proof) - 1)), data.draw(st.integers(0, 8 * HASH_BYTES - 1))
-        assert not consistent(leaves, first, proof=(*proof[:at], changed(proof[at], bit), *proof[at + 1 :]))
-        assert not consistent(leaves, first, proof=proof[:-1])
-    assert not consistent(leaves, first, proof=(*proof, EMPTY_ROOT))
-
-
-def test_an_empty_tree_begins_every_other_and_proves_nothing() -> None:
-    assert is_consistent(first=0, first_root=EMPTY_ROOT, second=3, second_root=mth(VECTORS[:3]), proof=())
-    assert not is_consistent(first=0, first_root=bytes(32), second=3, second_root=mth(VECTORS[:3]), proof=())
-    assert not is_consistent(first=4, first_root=mth(VECTORS[:4]), second=3, second_root=mth(VECTORS[:3]), proof=())
 
 
 @pytest.mark.parametrize("index", [-1, 3])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unioneyes.kernel.redaction import Redactor
-from unioneyes.runbook.audit.checkpoints import sign_checkpoint
+from unioneyes.runbook.audit.checkpoints import empty_checkpoint, sign_checkpoint
 from unioneyes.runbook.audit.entry import FORM, Action, AuditEntry, Origin, entry_text, read_entry
 from unioneyes.runbook.audit.export import ExportedLeaf, header_line, leaf_line, read_export
 from unioneyes.runbook.audit.merkle import Tree, inclusion_ranges, leaf_hash, prove
@@ -57,11 +57,21 @@ def test_entries_after_the_last_checkpoint_are_told_apart() -> None:
     assert (found.fault, found.entries, found.last.size) == (None, 10, 4)
 
 
-def test_an_empty_log_without_checkpoints_is_in_order_and_one_with_entries_is_not() -> None:
-    assert verified([], ()).fault is None
-    fault = verified(LEAVES, ()).fault
+@pytest.mark.parametrize("leaves", [[], LEAVES], ids=["empty", "with entries"])
+def test_a_log_without_any_checkpoint_has_lost_the_one_that_it_began_with(leaves: list[ExportedLeaf]) -> None:
+    fault = verified(leaves, ()).fault
     assert fault is not None
     assert "there is no checkpoint" in fault.what
+
+
+def test_a_log_begins_with_the_checkpoint_of_an_empty_one_which_proves_nothing_of_what_follows() -> None:
+    begun = empty_checkpoint(SIGNER, AT).note
+    assert (verified([], (begun,)).fault, verified([], (begun,)).checkpoints) == (None, 1)
+    assert (verified(LEAVES, (begun, *notes())).fault, verified(LEAVES, (begun, *notes())).checkpoints) == (None, 4)
+    fault = verified(LEAVES, (begun,)).fault
+    assert fault is not None
+    assert "no checkpoint covers any entry" in fault.what
+    assert verified([], (sign_checkpoint(SIGNER, size=0, root=bytes(32), at=AT).note,)).fault is not None
 
 
 def test_where_something_is_wrong_only_what_a_checkpoint_covers_counts_as_verified() -> None:

@@ -51,9 +51,16 @@ def test_a_list_says_who_did_what_when_and_why() -> None:
         (Action.RUN_ENDED, {"status": "done"}, "done: wrong day"),
         (Action.RUN_TAKEN_OVER, {"from": "worker-1"}, "from worker-1: wrong day"),
         (Action.RUN_SUPERSEDED, {"superseded_by": "r-2"}, "by r-2: wrong day"),
+        (
+            Action.TOKEN_CREATED,
+            {"name": "jane", "roles": ["viewer", "responder"], "expires_at": "2026-05-10T14:30:00.000Z"},
+            "jane as viewer, responder until 2026-05-10T14:30:00.000Z: wrong day",
+        ),
+        (Action.TOKEN_REVOKED, {"name": "jane"}, "jane: wrong day"),
+        ("member-erased", {}, "wrong day"),
     ],
 )
-def test_each_kind_of_entry_says_what_is_to_be_known_of_it(action: Action, data: dict[str, JsonValue], said: str) -> None:
+def test_each_kind_of_entry_says_what_is_to_be_known_of_it(action: str, data: dict[str, JsonValue], said: str) -> None:
     assert about(replace(ENTRY, action=action, data=data)) == said
 
 
@@ -85,5 +92,5 @@ def test_sealing_that_is_behind_is_warned_of() -> None:
     assert "has waited 5 min" in (lag_warning(LATE) or "")
     assert sealing_line(INK, IN_ORDER) == "1,204 sealed, 1,203 covered by a checkpoint, 1 waiting"
     assert sealing_line(INK, LATE).endswith("1 waiting, the oldest for 5 min")
-    assert sealing_line(INK, replace(LATE, trouble="the disk is full")) == "✘ nothing is sealed: the disk is full"
+    assert sealing_line(INK, replace(LATE, trouble="the disk is full")) == "✘ the log is in trouble: the disk is full"
     assert timedelta(seconds=LATE.lag_seconds) > LONGEST_LAG

@@ -11,19 +11,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import JsonValue
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from unioneyes.cli.client import Api, NotOurServer, ServerUnavailable
+from unioneyes.cli.client import Api, NoAddress, NoToken, NotOurServer, ServerUnavailable, TwoServers, _user
 from unioneyes.cli.follow import exit_code, follow
 from unioneyes.cli.options import Where
 from unioneyes.cli.screens import PlainLines
 from unioneyes.environments.local.ports import Ports, keep_ports
 from unioneyes.environments.local.secrets import keep_secrets
-from unioneyes.kernel.problems import ExitCode, Refused, ReportedProblem, Unavailable
+from unioneyes.kernel.access import require_name
+from unioneyes.kernel.problems import ExitCode, Problem, Refused, ReportedProblem, Unavailable
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.releases import Release
 from unioneyes.runbook.views import RunView
@@ -146,6 +149,41 @@ def test_something_else_that_answers_is_not_taken_for_the_server() -> None:
 def test_a_server_that_is_away_is_a_problem_with_its_remedy() -> None:
     with home_of(9) as where, closing(Api(where)) as api, pytest.raises(ServerUnavailable, match="ue env up --home"):
         api.run(RUN)
+
+
+def test_an_address_and_a_token_are_all_that_a_person_without_the_folder_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "nothing"))
+    monkeypatch.setenv("UE_TOKEN", "ue_jane")
+    script = Script()
+    with served(lambda _: script.app()) as url:
+        monkeypatch.setenv("UE_URL", f"{url}/")
+        with closing(Api(Where())) as api:
+            api.get("releases", tuple[Release, ...])
+    (asked,) = script.asked
+    assert asked.headers["authorization"] == "Bearer ue_jane"
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "where", "problem"),
+    [
+        ("http://127.0.0.1:8180", "", Where(), NoToken),
+        ("127.0.0.1:8180", "ue_jane", Where(), NoAddress),
+        ("http://", "ue_jane", Where(), NoAddress),
+        ("http://127.0.0.1:8180", "ue_jane", Where(home=Path("/srv/other")), TwoServers),
+    ],
+)
+def test_an_address_that_leaves_something_open_is_refused(monkeypatch: pytest.MonkeyPatch, url: str, token: str, where: Where, problem: type[Problem]) -> None:
+    monkeypatch.setenv("UE_URL", url)
+    monkeypatch.setenv("UE_TOKEN", token)
+    with pytest.raises(problem):
+        Api(where)
+
+
+@given(st.text(max_size=80) | st.sampled_from(["root", "DOMAIN\\Jane Doe", "engine", "console", "worker-7", "jane.doe@example.org"]))
+def test_every_login_name_is_one_that_the_server_takes(login: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("getpass.getuser", lambda: login)
+        assert require_name(_user())
 
 
 def test_a_run_is_followed_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:

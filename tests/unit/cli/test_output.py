@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from unioneyes.cli.options import Format, Output
-from unioneyes.cli.output import Cell, Ink, NotWritten, facts, report, result, table
+from unioneyes.cli.output import Cell, Ink, NotWritten, facts, report, result, table, write
 from unioneyes.kernel.problems import BadInput, ExitCode, Refused, ReportedProblem
 from unioneyes.kernel.status import RunStatus, Tone
 
@@ -23,6 +24,20 @@ WORDS = st.text(st.characters(categories=["L", "N"], max_codepoint=0x24F), min_s
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def test_a_result_that_breaks_off_leaves_the_file_as_it_was_and_nothing_beside_it(tmp_path: Path) -> None:
+    (kept := tmp_path / "audit.jsonl").write_text("before")
+
+    def parts() -> Iterator[str]:
+        yield "half"
+        raise Refused(what="the server ended", remedy="try again")
+
+    with pytest.raises(Refused):
+        write(kept, parts())
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("audit.jsonl", "before")]
+    write(kept, ("one", "two"))
+    assert kept.read_text() == "onetwo"
 
 
 @given(st.lists(st.tuples(WORDS, WORDS, WORDS), min_size=1, max_size=8))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from unioneyes.console.guard import SESSION_LASTS, host_name, is_token, new_session, session_of
+from unioneyes.console.guard import SESSION_LASTS, _seal, host_name, is_token, new_session, session_of
 
 TOKEN = SecretStr("ue_token-of-this-server")
 AT = datetime(2026, 2, 9, 14, 30, tzinfo=UTC)
@@ -35,6 +35,11 @@ def test_a_session_can_t_be_made_longer_nor_be_somebody_else_s() -> None:
     ends, number, seal = new_session(7, TOKEN, AT).split(".")
     assert session_of(f"{int(ends) + 3600}.{number}.{seal}", TOKEN, AT) is None
     assert session_of(f"{ends}.0.{seal}", TOKEN, AT) is None
+
+
+@pytest.mark.parametrize("said", ["9999999999", "9999999999.", ".7", "", "soon.7", "9999999999.seven"])
+def test_a_session_that_another_release_sealed_in_its_own_form_has_ended(said: str) -> None:
+    assert session_of(f"{said}.{_seal(said, TOKEN)}", TOKEN, AT) is None
 
 
 def test_a_session_is_of_one_server() -> None:

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from unioneyes.environments import UnknownEnvironment, home_of, locate
-from unioneyes.environments.local.address import NeverStarted
+from unioneyes.environments import UnknownEnvironment, audit_evidence, home_of, locate
+from unioneyes.environments.local.address import NeverStarted, NotYours
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.ports import Ports, keep_ports
 from unioneyes.environments.local.secrets import keep_secrets
+from unioneyes.environments.local.stack import open_stack
 
 
 def test_an_unknown_environment_is_told_the_known_ones() -> None:
@@ -39,6 +41,20 @@ def test_the_address_and_the_token_are_those_that_were_kept(tmp_path: Path) -> N
     assert address.url == "http://127.0.0.1:8999"
     assert address.token == secrets.api_token
     assert secrets.api_token.get_secret_value() not in repr(address)
+
+
+def test_a_folder_of_another_user_is_told_with_the_other_way_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, *_: object, **__: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))  # as for everybody but the superuser
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(NotYours, match="can be read by its owner only") as refused:
+        locate("local", tmp_path)
+    assert "UE_URL" in refused.value.remedy
+    with pytest.raises(NotYours):
+        audit_evidence("local", tmp_path)
+    with pytest.raises(NotYours):
+        open_stack(tmp_path)
 
 
 def test_the_default_home_is_in_the_users_state_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

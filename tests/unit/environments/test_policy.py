@@ -57,6 +57,11 @@ def test_a_freeze_is_read_as_the_policy_writes_it(tmp_path: Path) -> None:
     [
         ("America/Toronto", "Toronto time", "is no time zone"),
         ("FREQ=WEEKLY", "every friday", "is no recurrence rule"),
+        ("FREQ=WEEKLY", "BYDAY=FR", "it must say FREQ"),
+        ("FREQ=WEEKLY", "FREQ=MINUTELY", "it must say FREQ"),
+        ("FREQ=WEEKLY", "FREQ=DAILY;INTERVAL=0", "INTERVAL must be 1 or more"),
+        ("FREQ=WEEKLY", "FREQ=DAILY;BYSECOND=0", "the time of day"),
+        ("FREQ=WEEKLY", "FREQ=WEEKLY;BYDAY", "is no recurrence rule"),
         ("63h", "a weekend", "lasts"),
         ("2026-01-02T17:00", "2026-01-02T17:00Z", "starts"),
         ("    reason: nobody is at work who could help\n", "", "reason"),

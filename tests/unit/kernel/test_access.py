@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unioneyes.kernel.access import RIGHTS, NotAllowed, Person, Right, Role
+from unioneyes.kernel.access import RIGHTS, NotAllowed, Person, Right, Role, UnusableName, require_name
 from unioneyes.kernel.problems import ExitCode
 
 some_roles = st.frozensets(st.sampled_from(Role))
@@ -28,21 +28,36 @@ def test_whoever_holds_no_role_may_nothing() -> None:
     assert not any(Person(name="nobody", roles=frozenset()).may(right) for right in Right)
 
 
-def test_every_role_reads_and_only_the_operator_runs_every_runbook() -> None:
+def test_every_role_reads_and_only_operators_run_every_built_in_runbook() -> None:
     assert all(Right.READ in RIGHTS[role] for role in Role)
-    assert [role for role in Role if Right.OPERATE in RIGHTS[role]] == [Role.OPERATOR]
+    assert [role for role in Role if Right.OPERATE in RIGHTS[role]] == [Role.OPERATOR, Role.HOST_OPERATOR]
+
+
+def test_an_operator_runs_no_code_that_the_request_brings_along() -> None:
+    assert [role for role in Role if Right.EXECUTE in RIGHTS[role]] == [Role.HOST_OPERATOR, Role.ADMIN]
 
 
 def test_who_says_who_may_come_in_does_not_run_the_platform_by_it() -> None:
-    assert RIGHTS[Role.ADMIN] == {Right.READ, Right.ADMINISTER}
+    assert RIGHTS[Role.ADMIN] == {Right.READ, Right.ADMINISTER, Right.EXECUTE}
 
 
 def test_an_auditor_changes_nothing() -> None:
     assert RIGHTS[Role.AUDITOR] == {Right.READ, Right.AUDIT}
 
 
+@pytest.mark.parametrize("name", ["engine", "api", "console", "worker-20260209-143000-k7m2q", "", "a b", "Jane", "x" * 64, "jane\n", ".jane"])
+def test_nobody_is_called_as_the_program_is_nor_what_cannot_be_told_apart(name: str) -> None:
+    with pytest.raises(UnusableName):
+        require_name(name)
+
+
+@pytest.mark.parametrize("name", ["jane", "jane.doe@example.org", "7", "x" * 63, "engineer", "worker"])
+def test_everybody_else_keeps_their_name(name: str) -> None:
+    assert require_name(name) == name
+
+
 def test_a_refusal_names_who_could() -> None:
     with pytest.raises(NotAllowed) as refused:
         Person(name="jane", roles=frozenset({Role.VIEWER})).require(Right.RESPOND)
     assert "viewer does not bring it" in refused.value.what
-    assert "responder or operator" in refused.value.remedy
+    assert "responder or operator or host-operator" in refused.value.remedy

@@ -47,6 +47,14 @@ def test_summer_time_moves_neither_beginning_nor_end_on_the_clock_there() -> Non
     assert freeze.ends - freeze.begins == timedelta(hours=62)
 
 
+def test_a_freeze_that_ends_in_the_hour_that_autumn_shows_twice_ends_once() -> None:
+    night = Window(name="night", reason="closing", time_zone="America/Toronto", starts=clock("2026-10-31T22:00"), lasts=timedelta(hours=3, minutes=30))
+    before = night.around(there(2026, 11, 1, 1, 15))
+    assert before is not None
+    assert before.ends == datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
+    assert night.around(datetime(2026, 11, 1, 6, 15, tzinfo=UTC)) is None, "the clock there shows 01:15 again"
+
+
 @given(st.datetimes(clock("2026-01-03"), clock("2030-01-01"), timezones=st.just(UTC)))
 def test_every_moment_is_in_a_freeze_or_before_the_next_one(moment: datetime) -> None:
     now, coming = WEEKEND.around(moment), WEEKEND.after(moment)

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from unioneyes.kernel.files import keep_name
 from unioneyes.ports.witness import WitnessUnavailable
 
 _END = "\n\n"
@@ -26,18 +27,21 @@ class CheckpointFile:
     def keep(self, checkpoint: str) -> None:
         """The file ends with the checkpoint, and a power cut leaves it there; what an earlier one cut off is removed. Raises: WitnessUnavailable."""
         try:
+            new = not self.path.exists()
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 begin = max(0, os.fstat(descriptor).st_size - _TAIL)
                 tail = os.pread(descriptor, _TAIL, begin)
                 whole = _whole(tail)
-                if begin and not whole:
+                if tail and not whole:
                     raise WitnessUnavailable(what=f"{self.path} does not end with a checkpoint", remedy="look at it; name it otherwise when it is another file")
                 os.ftruncate(descriptor, begin + whole)
                 os.pwrite(descriptor, f"{checkpoint}\n".encode(), begin + whole)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+            if new:
+                keep_name(self.path.parent)
         except OSError as error:
             raise self._unavailable(error) from None
 

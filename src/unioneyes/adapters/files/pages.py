@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from unioneyes.kernel.files import keep_name
 from unioneyes.kernel.problems import BadInput, Problem
 
 
@@ -31,7 +32,7 @@ class MarkdownFolder:
                 file.flush()
                 os.fsync(file.fileno())
             partial.replace(page)
-            _keep_name(page.parent)
+            keep_name(page.parent)
         except OSError as error:
             with suppress(OSError):
                 partial.unlink()
@@ -54,15 +55,6 @@ class MarkdownFolder:
         if page == root or not page.is_relative_to(root):
             raise PathOutside(what=f"{path!r} is no page below {root}", remedy="name a path relative to it, such as docs/incidents/2026-02-09-incident.md")
         return page
-
-
-def _keep_name(folder: Path) -> None:
-    """The folder's entries survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 class PathOutside(BadInput):

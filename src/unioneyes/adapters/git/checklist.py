@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from unioneyes.adapters.git.work_tree import GitUnavailable, read_work_tree
 from unioneyes.kernel.calendar import Window, current
 from unioneyes.kernel.clock import now, rfc3339
+from unioneyes.kernel.problems import Problem
 from unioneyes.ports.checklist import Gate, GateState
 from unioneyes.ports.service import HealthStatus
 
@@ -37,8 +38,8 @@ class ReleaseChecklist:
     """`https://staging.example.org`; None when the environment names no staging."""
     waivers: Mapping[str, str]
     """Reason for each waived gate, by the gate's name."""
-    windows: tuple[Window, ...] = ()
-    """The calendar's rules."""
+    calendar: Callable[[], tuple[Window, ...]] = tuple
+    """Returns the calendar's rules as they are now. Raises: a Problem where it can't be read."""
     health_path: str = "/api/health"
 
     def current_version(self) -> Gate:
@@ -78,16 +79,18 @@ class ReleaseChecklist:
 
     def change_freeze(self) -> Gate:
         """Whether the calendar lets anything be deployed now."""
-        title = "No change freeze"
-        freeze = current(self.windows, now())
+        try:
+            freeze = current(self.calendar(), now())
+        except Problem as problem:
+            return _change_freeze(GateState.UNAVAILABLE, problem.what, problem.remedy)
         if freeze is not None:
             detail = f"{freeze.name}, until {rfc3339(freeze.ends)}: {freeze.reason}"
-            return Gate(name="change-freeze", title=title, state=GateState.FAILED, detail=detail, remedy="wait until then; ue freeze list shows the calendar")
-        return Gate(name="change-freeze", title=title, state=GateState.PASSED, detail="the calendar holds nothing now")
+            return _change_freeze(GateState.FAILED, detail, "wait until then; ue freeze list shows the calendar")
+        return _change_freeze(GateState.PASSED, "the calendar holds nothing now")
 
     def freezes(self) -> tuple[Window, ...]:
-        """Return the calendar's rules."""
-        return self.windows
+        """Return the calendar's rules as they are now. Raises: a Problem where it can't be read."""
+        return self.calendar()
 
     def waived(self, gate: str) -> str | None:
         """Return the policy's reason for waiving `gate`; None when it is not waived."""
@@ -96,6 +99,10 @@ class ReleaseChecklist:
 
 def _current_version(state: GateState, detail: str, remedy: str = "") -> Gate:
     return Gate(name="current-version", title="Verify current version", state=state, detail=detail, remedy=remedy)
+
+
+def _change_freeze(state: GateState, detail: str, remedy: str = "") -> Gate:
+    return Gate(name="change-freeze", title="No change freeze", state=state, detail=detail, remedy=remedy)
 
 
 def _staging_health(state: GateState, detail: str, remedy: str = "") -> Gate:

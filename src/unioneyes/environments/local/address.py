@@ -10,17 +10,20 @@ from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.ports import HOST, read_ports
 from unioneyes.environments.local.secrets import secret_file
 from unioneyes.environments.model import ControlAddress
-from unioneyes.kernel.problems import Refused
+from unioneyes.kernel.problems import NotAuthorised, Refused
 
 
 def control_address(home: Path) -> ControlAddress:
-    """Return the server's address and token. Raises: NeverStarted."""
+    """Return the server's address and token. Raises: NeverStarted, NotYours."""
     layout = Layout(home)
-    ports = read_ports(layout.ports)
     token = secret_file(layout.secrets, "api_token")
-    if ports is None or not token.exists():
-        raise NeverStarted.at(home)
-    return ControlAddress(url=f"http://{HOST}:{ports.control}", token=SecretStr(token.read_text()))
+    try:
+        ports = read_ports(layout.ports)
+        if ports is None or not token.exists():
+            raise NeverStarted.at(home)
+        return ControlAddress(url=f"http://{HOST}:{ports.control}", token=SecretStr(token.read_text()))
+    except PermissionError:
+        raise NotYours.at(home) from None
 
 
 class NeverStarted(Refused):
@@ -30,3 +33,15 @@ class NeverStarted(Refused):
     def at(cls, home: Path) -> NeverStarted:
         """Return the problem for `home`."""
         return cls(what=f"there is no embedded stack in {home} yet", remedy="ue env up")
+
+
+class NotYours(NotAuthorised):
+    """The embedded stack is another user's, who alone can read its folder."""
+
+    @classmethod
+    def at(cls, home: Path) -> NotYours:
+        """Return the problem for `home`."""
+        return cls(
+            what=f"{home} can be read by its owner only",
+            remedy="ask them for a token and for the server's address, and set both: UE_TOKEN, UE_URL=http://127.0.0.1:PORT; or run ue as that user",
+        )

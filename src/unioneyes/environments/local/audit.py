@@ -3,46 +3,79 @@
 from __future__ import annotations
 
 import base64
+import secrets
 from pathlib import Path
 
 import httpx
-from pydantic import TypeAdapter, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from unioneyes.adapters.files import CheckpointFile
-from unioneyes.environments.local.address import NeverStarted
+from unioneyes.environments.local.address import NeverStarted, NotYours
 from unioneyes.environments.local.layout import Layout
+from unioneyes.environments.local.secrets import secret_file
 from unioneyes.environments.local.stack import Stack
 from unioneyes.environments.model import AuditEvidence
+from unioneyes.kernel.clock import now
 from unioneyes.kernel.files import replace_file
+from unioneyes.kernel.problems import Refused
+from unioneyes.runbook.audit.checkpoints import empty_checkpoint, promises_something
 from unioneyes.runbook.audit.notes import Signer
 from unioneyes.runbook.audit.sealing import Sealing
 from unioneyes.runbook.audit.views import AuditStatus
 
 LOG_NAME = "unioneyes/local"
 """Under which the checkpoints are signed (their origin)."""
-_PUBLIC_KEY, _CHECKPOINTS = "public-key", "checkpoints"
+_KEY, _PUBLIC_KEY, _CHECKPOINTS = "audit_key", "public-key", "checkpoints"
+_KEY_BYTES = 32
 _ANSWER_SECONDS = 2.0
 _STATUS = TypeAdapter(AuditStatus)
 
 
-def build_sealing(stack: Stack) -> Sealing:
-    """Return who signs and keeps the checkpoints; the public key stands beside them, to be handed on."""
-    signer = Signer.of(LOG_NAME, base64.urlsafe_b64decode(f"{stack.secrets.audit_key.get_secret_value()}="))
-    folder = stack.layout.audit
-    folder.mkdir(mode=0o700, exist_ok=True)  # a stack of an earlier release has none
-    public_key = folder / _PUBLIC_KEY
-    if not public_key.exists() or public_key.read_text() != f"{signer.verifier}\n":
-        replace_file(public_key, f"{signer.verifier}\n")
-    return Sealing(signer=signer, witness=CheckpointFile(folder / _CHECKPOINTS))
+def keep_audit_key(layout: Layout) -> SecretStr:
+    """Return the private key, its 32 bytes as base64url. One that was missing was made now, where no log was begun before, and the log with it.
+
+    To begin a log is to keep the checkpoint of an empty one: from then on, a witness that keeps nothing has lost something. Raises: AuditKeyLost.
+    """
+    private, public = secret_file(layout.secrets, _KEY), layout.audit / _PUBLIC_KEY
+    if not private.exists():
+        layout.audit.mkdir(mode=0o700, exist_ok=True)  # a stack of an earlier release has none
+        witness = CheckpointFile(layout.audit / _CHECKPOINTS)
+        if public.exists() or any(promises_something(note) for note in witness.all()):
+            raise AuditKeyLost(
+                what=f"{private} is gone, and {layout.audit} holds what was signed with it",
+                remedy=f"put the key back; or, to begin a new log, keep the old evidence elsewhere: mv {layout.audit} WHERE",
+            )
+        witness.path.unlink(missing_ok=True)  # of a beginning that was cut off
+        made = secrets.token_urlsafe(_KEY_BYTES)
+        witness.keep(empty_checkpoint(_signer(made), now()).note)
+        replace_file(private, made)
+    return SecretStr(private.read_text())
+
+
+def build_sealing(layout: Layout, key: SecretStr) -> Sealing:
+    """Return who signs and keeps the checkpoints; the public key stands beside them, to be handed on. Raises: AuditKeyLost where another one does."""
+    signer = _signer(key.get_secret_value())
+    public = layout.audit / _PUBLIC_KEY
+    if not public.exists():
+        layout.audit.mkdir(mode=0o700, exist_ok=True)
+        replace_file(public, f"{signer.verifier}\n")
+    elif public.read_text().strip() != str(signer.verifier):
+        raise AuditKeyLost(
+            what=f"{secret_file(layout.secrets, _KEY)} is not the key that {public} belongs to",
+            remedy=f"put the right key back; or, to begin a new log, keep the old evidence elsewhere: mv {layout.audit} WHERE, and move the key away too",
+        )
+    return Sealing(signer=signer, witness=CheckpointFile(layout.audit / _CHECKPOINTS))
 
 
 def evidence(home: Path) -> AuditEvidence:
-    """Return what the stack's log is verified by. Raises: NeverStarted, WitnessUnavailable."""
+    """Return what the stack's log is verified by. Raises: NeverStarted, NotYours, WitnessUnavailable."""
     folder = Layout(home).audit
     try:
         key = (folder / _PUBLIC_KEY).read_text()
     except FileNotFoundError:
         raise NeverStarted.at(home) from None
+    except PermissionError:
+        raise NotYours.at(home) from None
     return AuditEvidence(key=key, checkpoints=CheckpointFile(folder / _CHECKPOINTS).all())
 
 
@@ -54,3 +87,11 @@ def audit_status(stack: Stack) -> AuditStatus | None:
         return _STATUS.validate_json(answer.raise_for_status().content)
     except (httpx.HTTPError, ValidationError):
         return None
+
+
+def _signer(key: str) -> Signer:
+    return Signer.of(LOG_NAME, base64.urlsafe_b64decode(f"{key}="))
+
+
+class AuditKeyLost(Refused):
+    """The key that signs the audit log is not the one that it was begun with; nothing is signed with another."""

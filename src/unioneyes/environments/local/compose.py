@@ -17,7 +17,7 @@ from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.slack import SlackNotifier
 from unioneyes.claims.releases import Catalogue, migration_folders, newest_migration
 from unioneyes.environments.folders import runbooks_folder, source_folder
-from unioneyes.environments.local.audit import build_sealing
+from unioneyes.environments.local.audit import build_sealing, keep_audit_key
 from unioneyes.environments.local.parts import build_replicas, build_traffic
 from unioneyes.environments.local.ports import HOST
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
@@ -28,8 +28,9 @@ from unioneyes.ports.environment import Environment, Facts
 
 
 def compose(home: Path) -> OpenedEnvironment:
-    """Return the stack in `home` as an environment; nothing is started. Raises: NeverStarted, SettingsRefused."""
+    """Return the stack in `home` as an environment; nothing is started. Raises: NeverStarted, SettingsRefused, AuditKeyLost."""
     stack = open_stack(home)
+    audit_key = keep_audit_key(stack.layout)
     return OpenedEnvironment(
         environment=build_environment(stack),
         control_database_url=stack.control_database_url,
@@ -37,8 +38,8 @@ def compose(home: Path) -> OpenedEnvironment:
         control_port=stack.ports.control,
         api_token=stack.secrets.api_token,
         runbooks=runbooks_folder(stack.settings),
-        redactor=Redactor(stack.secrets.values()),
-        sealing=build_sealing(stack),
+        redactor=Redactor((*stack.secrets.values(), audit_key.get_secret_value())),
+        sealing=build_sealing(stack.layout, audit_key),
     )
 
 
@@ -70,7 +71,7 @@ def build_environment(stack: Stack) -> Environment:
             folder=source_folder(stack.settings),
             staging_url=stack.settings.staging.url if stack.settings.staging else None,
             waivers=waivers("local", stack.settings),
-            windows=freeze_windows("local"),
+            calendar=lambda: freeze_windows("local"),
         ),
         traffic=traffic,
         replicas=build_replicas(stack, traffic),

@@ -29,8 +29,6 @@ class Secrets:
     api_token: SecretStr
     """Opens the server's API."""
     slack_token: SecretStr
-    audit_key: SecretStr
-    """Signs the audit log's checkpoints: the private key's 32 bytes, base64url."""
 
     def values(self) -> tuple[str, ...]:
         """Return the plain values, for the redactor."""

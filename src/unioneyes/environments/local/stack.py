@@ -19,7 +19,7 @@ from unioneyes.adapters.postgres.programs import program
 from unioneyes.adapters.postgres.server import STOP_SIGNAL, SUPERUSER, PostgresServer
 from unioneyes.adapters.processes.replicas import ReplicaSlot
 from unioneyes.adapters.processes.spec import Exec, ProcessSpec, Readiness, TcpHttp, UnixHttp
-from unioneyes.environments.local.address import NeverStarted
+from unioneyes.environments.local.address import NeverStarted, NotYours
 from unioneyes.environments.local.layout import Layout, require_own
 from unioneyes.environments.local.ports import HOST, Ports, read_ports
 from unioneyes.environments.local.remnants import MARK
@@ -130,9 +130,12 @@ class Stack:
 
 
 def open_stack(home: Path) -> Stack:
-    """Return the stack in `home`, as it was chosen when it was first started. Raises: NeverStarted, SettingsRefused, ForeignFolder."""
+    """Return the stack in `home`, as it was chosen when it was first started. Raises: NeverStarted, NotYours, SettingsRefused, ForeignFolder."""
     layout = Layout(home)
-    ports = read_ports(layout.ports)
+    try:
+        ports = read_ports(layout.ports)
+    except PermissionError:
+        raise NotYours.at(home) from None
     if ports is None:
         raise NeverStarted.at(home)
     require_own(home)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from unioneyes.runbook.audit.merkle import HASH_BYTES
+from unioneyes.runbook.audit.merkle import EMPTY_ROOT, HASH_BYTES
 from unioneyes.runbook.audit.notes import Signer, VerifierKey
 
 _SIZE = re.compile(r"0|[1-9][0-9]{0,17}")
@@ -29,6 +29,16 @@ def sign_checkpoint(signer: Signer, *, size: int, root: bytes, at: datetime) -> 
     """Return the tree's head, signed. The log's name is the signer's."""
     text = f"{signer.name}\n{size}\n{base64.b64encode(root).decode()}\n"
     return Checkpoint(size=size, root=root, at=at.replace(microsecond=0), note=signer.sign(text, at))
+
+
+def empty_checkpoint(signer: Signer, at: datetime) -> Checkpoint:
+    """Return the checkpoint that a log begins with: it promises no entry, and shows later that something was kept."""
+    return sign_checkpoint(signer, size=0, root=EMPTY_ROOT, at=at)
+
+
+def promises_something(note: str) -> bool:
+    """Return whether the note says, whoever signed it, that there was an entry."""
+    return note.split("\n")[1:2] != ["0"]
 
 
 def read_checkpoint(note: str, key: VerifierKey) -> Checkpoint | None:

@@ -62,14 +62,15 @@ class AuditEntry:
     at: datetime
     actor: str
     """Who did it: a person's name, a worker's, or `engine`."""
-    action: Action
+    action: str
+    """One of `Action`; where it was read, maybe one that a later release knows."""
     run: str | None = None
     """The run that it was done to."""
     reason: str | None = None
     """Why, in the actor's own words."""
     approval: str | None = None
     """The approval that allowed it; None where none was asked for."""
-    origin: Origin = Origin.CONTROL_PLANE
+    origin: str = Origin.CONTROL_PLANE
     data: dict[str, JsonValue] = field(default_factory=dict)
     """What else is to be known of it: the plan's hash, the decision, how it ended."""
 
@@ -83,16 +84,16 @@ def entry_text(entry: AuditEntry, redact: Redactor) -> str:
         "v": FORM,
         "at": rfc3339(entry.at),
         "actor": entry.actor,
-        "action": entry.action.value,
+        "action": str(entry.action),
         "run": entry.run,
         "reason": entry.reason,
         "approval": entry.approval,
-        "origin": entry.origin.value,
+        "origin": str(entry.origin),
         "data": entry.data,
     }
     return json.dumps(redacted_fields(document, redact), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def read_entry(text: str) -> AuditEntry:
-    """Return the entry that `text` is. Raises: pydantic.ValidationError where it is none, as only a changed one can be."""
+    """Return the entry that `text` is, as far as this release knows it. Raises: pydantic.ValidationError; only its hash says whether it was changed."""
     return _ADAPTER.validate_json(text)

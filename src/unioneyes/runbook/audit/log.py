@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from pydantic import ValidationError
 
+from unioneyes.ports.witness import WitnessUnavailable
 from unioneyes.runbook.audit.checkpoints import Checkpoint, read_checkpoint
 from unioneyes.runbook.audit.entry import AuditEntry, read_entry
 from unioneyes.runbook.audit.export import header_line, leaf_line
 from unioneyes.runbook.audit.merkle import inclusion_ranges, is_included, leaf_hash, prove
-from unioneyes.runbook.audit.problems import AuditLogChanged, EntryNotCovered, UnknownEntry
+from unioneyes.runbook.audit.problems import AuditLogChanged, EntryNotCovered, EntryUnreadable, UnknownEntry
 from unioneyes.runbook.audit.proof import proof_text
 from unioneyes.runbook.audit.sealing import Sealing
 from unioneyes.runbook.audit.sequencer import Sequencer
@@ -41,18 +42,23 @@ class AuditLog:
     def page(self, *, limit: int, before: int | None = None, run: str | None = None) -> tuple[AuditItem, ...]:
         """Return entries, newest first: those that are not sealed yet, then by their place; or only those `before` a place. With `run`, of that run.
 
-        Raises: AuditLogChanged where one can't be read any more.
+        Raises: AuditLogChanged where one is missing or was changed, EntryUnreadable.
         """
         with self._database.transaction() as connection:
             open_ones = audit.newest_unsealed(connection, run_id=run, limit=limit) if before is None else ()
             sealed = audit.newest_sealed(connection, before=before, run_id=run, limit=limit)
-        items = [AuditItem(index=None, entry=_shown(text, None)) for text in open_ones]
-        items += [AuditItem(index=leaf.index, entry=_shown(leaf.entry, leaf.index)) for leaf in sealed]
+        items = [AuditItem(index=None, entry=_shown(text, None, sealed_as=None)) for text in open_ones]
+        items += [AuditItem(index=leaf.index, entry=_shown(leaf.entry, leaf.index, sealed_as=leaf.leaf_hash)) for leaf in sealed]
         return tuple(items[:limit])
 
     def status(self) -> AuditStatus:
-        """Return where the log is. Raises: WitnessUnavailable."""
-        latest = self._latest()
+        """Return where the log is. While the witness shows nothing, nothing counts as covered: that is an alarm, and must not keep itself from being told."""
+        trouble = self._sequencer.trouble if self._sequencer else None
+        latest = None
+        try:
+            latest = self._latest()
+        except WitnessUnavailable as problem:
+            trouble = trouble or f"the checkpoints can't be read: {problem}"
         covered = latest.size if latest else 0
         with self._database.transaction() as connection:
             sealed = audit.size(connection)
@@ -65,7 +71,7 @@ class AuditLog:
             checkpoint_at=latest.at if latest else None,
             lag_seconds=round(waiting.oldest.total_seconds(), 3),
             late=waiting.oldest > LONGEST_LAG,
-            trouble=self._sequencer.trouble if self._sequencer else None,
+            trouble=trouble,
         )
 
     def export(self) -> Iterator[str]:
@@ -82,7 +88,10 @@ class AuditLog:
             begin = page[-1].index + 1
 
     def proof(self, index: int) -> AuditProof:
-        """Return the proof that an entry is below the last checkpoint. Raises: UnknownEntry, EntryNotCovered, AuditLogChanged, WitnessUnavailable."""
+        """Return the proof that an entry is below the last checkpoint.
+
+        Raises: UnknownEntry, EntryNotCovered, AuditLogChanged, EntryUnreadable, WitnessUnavailable.
+        """
         latest = self._latest()
         with self._database.transaction() as connection:
             leaf = next(iter(audit.sealed_page(connection, begin=index, end=index + 1)), None)
@@ -95,7 +104,10 @@ class AuditLog:
         if text is None or not is_included(leaf_hash(text.encode()), index=index, size=latest.size, root=latest.root, proof=hashes):
             raise AuditLogChanged(what=f"entry {index} is not in the tree that was signed", remedy="ue audit verify says what is wrong")
         return AuditProof(
-            index=index, entry=_shown(text, index), size=latest.size, proof=proof_text(index=index, entry=text, hashes=hashes, checkpoint=latest.note)
+            index=index,
+            entry=_shown(text, index, sealed_as=leaf.leaf_hash),
+            size=latest.size,
+            proof=proof_text(index=index, entry=text, hashes=hashes, checkpoint=latest.note),
         )
 
     def _sealed(self, begin: int, end: int) -> tuple[audit.Leaf, ...]:
@@ -112,11 +124,15 @@ class AuditLog:
         return self._sealing
 
 
-def _shown(text: str | None, index: int | None) -> AuditEntry:
+def _shown(text: str | None, index: int | None, *, sealed_as: bytes | None) -> AuditEntry:
     which = "an entry that waits to be sealed" if index is None else f"entry {index}"
     if text is None:
         raise AuditLogChanged(what=f"{which} is missing", remedy="ue audit verify says what is wrong")
     try:
         return read_entry(text)
     except ValidationError:
-        raise AuditLogChanged(what=f"{which} is not what was written: it can't be read", remedy="ue audit verify says what is wrong") from None
+        if sealed_as is not None and leaf_hash(text.encode()) != sealed_as:
+            raise AuditLogChanged(what=f"{which} is not what was written: it can't be read", remedy="ue audit verify says what is wrong") from None
+        raise EntryUnreadable(
+            what=f"{which} has a form that this release does not know", remedy="ask a server of the release that wrote it; ue audit verify needs to read none"
+        ) from None

@@ -1,6 +1,6 @@
-"""The Merkle tree of RFC 6962: roots, inclusion proofs and consistency proofs. Pure, and of constant memory whatever the tree's size.
+"""The Merkle tree of RFC 6962: roots and inclusion proofs. Pure, and of constant memory whatever the tree's size.
 
-Source: RFC 6962, section 2.1; how proofs are verified: RFC 9162, sections 2.1.3.2 and 2.1.4.2 (the same tree).
+Source: RFC 6962, section 2.1; how proofs are verified: RFC 9162, section 2.1.3.2 (the same tree).
 """
 
 from __future__ import annotations
@@ -67,25 +67,6 @@ def inclusion_ranges(index: int, size: int) -> tuple[Range, ...]:
     return tuple(reversed(found))
 
 
-def consistency_ranges(first: int, second: int) -> tuple[Range, ...]:
-    """Return the leaves below each hash of the proof that the tree of `second` leaves begins with that of `first`; none when `first` is 0 or `second`."""
-    if first in {0, second}:
-        return ()
-    found: list[Range] = []
-    begin, end, known = 0, second, True
-    while first != end:
-        middle = begin + _left(end - begin)
-        if first <= middle:
-            found.append((middle, end))
-            end = middle
-        else:
-            found.append((begin, middle))
-            begin, known = middle, False
-    if not known:
-        found.append((begin, end))
-    return tuple(reversed(found))
-
-
 def prove(leaf_hashes: Iterable[bytes], ranges: Sequence[Range]) -> tuple[bytes, ...]:
     """Return the hash of each of `ranges`, which do not overlap, in their order; the leaves are gone through once.
 
@@ -122,34 +103,6 @@ def is_included(hashed: bytes, *, index: int, size: int, root: bytes, proof: Seq
             hashed = node_hash(hashed, beside)
         node, last = node >> 1, last >> 1
     return last == 0 and hashed == root
-
-
-def is_consistent(*, first: int, first_root: bytes, second: int, second_root: bytes, proof: Sequence[bytes]) -> bool:
-    """Return whether `proof` shows that the tree of `second` leaves begins with the tree of `first`. Source: RFC 9162, 2.1.4.2."""
-    if not 0 <= first <= second:
-        return False
-    if first == 0:
-        return not proof and first_root == EMPTY_ROOT
-    if first == second:
-        return not proof and first_root == second_root
-    path = [first_root, *proof] if first & (first - 1) == 0 else list(proof)
-    if not path:
-        return False
-    node, last = first - 1, second - 1
-    while node & 1:
-        node, last = node >> 1, last >> 1
-    before = after = path[0]
-    for beside in path[1:]:
-        if last == 0:
-            return False
-        if node & 1 or node == last:
-            before, after = node_hash(beside, before), node_hash(beside, after)
-            while not node & 1 and node:
-                node, last = node >> 1, last >> 1
-        else:
-            after = node_hash(after, beside)
-        node, last = node >> 1, last >> 1
-    return last == 0 and before == first_root and after == second_root
 
 
 def _left(size: int) -> int:

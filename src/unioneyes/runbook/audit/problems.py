@@ -21,5 +21,9 @@ class EntryNotCovered(Refused):
     """No checkpoint covers the entry yet."""
 
 
+class EntryUnreadable(Refused):
+    """The entry is what was written, in a form that this release does not know."""
+
+
 class AuditLogChanged(Problem):
     """The audit log is not what was sealed."""

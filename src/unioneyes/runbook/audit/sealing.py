@@ -10,7 +10,7 @@ from unioneyes.runbook.audit.notes import Signer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealing:
-    """Who signs the audit log's checkpoints, and who keeps them."""
+    """Who signs the audit log's checkpoints, and who keeps them: the checkpoint of an empty log, from the log's beginning on."""
 
     signer: Signer
     witness: Witness

@@ -36,7 +36,7 @@ class Sequencer:
         self._thread = Thread(target=self._seal_on, name="audit-sequencer", daemon=True)
         self._tree = Tree()
         self._known: Checkpoint | None = None
-        """The witness's last checkpoint, as far as this process knows."""
+        """The witness's last checkpoint, as far as this process knows: it only grows."""
         self._looked_everywhere = False
         self.trouble: str | None = None
         """Why nothing is sealed; None while it is."""
@@ -59,9 +59,13 @@ class Sequencer:
         try:
             while sealed := self._seal_batch():
                 count += sealed
-            self._publish()
         except BaseException:
             self._forget()  # what took effect of it is read again
+            raise
+        try:
+            self._publish()
+        except AuditLogChanged:
+            self._forget()  # what stands is held against the witness anew; where it only did not answer, nothing needs to be read again
             raise
         return count
 
@@ -127,26 +131,28 @@ class Sequencer:
             if not audit.take_turn(connection) or audit.size(connection) != self._tree.size:
                 return  # whoever has sealed on publishes more
             latest = self._witnessed()
-            if latest is None or latest.size < self._tree.size:
+            if latest.size < self._tree.size:
                 latest = sign_checkpoint(self._sealing.signer, size=self._tree.size, root=self._tree.root(), at=now())
                 self._sealing.witness.keep(latest.note)
             elif (latest.size, latest.root) != (self._tree.size, self._tree.root()):
                 raise _changed(f"the witness keeps another checkpoint, of {latest.size} entries")
             self._known = latest
 
-    def _witnessed(self) -> Checkpoint | None:
-        """Return the witness's last checkpoint. Raises: AuditLogChanged where it is not this log's."""
+    def _witnessed(self) -> Checkpoint:
+        """Return the witness's last checkpoint. Raises: AuditLogChanged where it is not this log's, or where the witness kept more before."""
         note = self._sealing.witness.latest()
         if note is None:
-            return None
+            raise _changed("the witness keeps no checkpoint, and it kept one when the log was begun")
         latest = read_checkpoint(note, self._sealing.signer.verifier)
         if latest is None:
             raise _changed(f"the witness's last checkpoint was not signed by {self._sealing.signer.verifier}")
+        if self._known is not None and latest.size < self._known.size:
+            raise _changed(f"the witness's last checkpoint is of {latest.size} entries, and it kept one of {self._known.size} before")
         return latest
 
     def _forget(self) -> None:
+        """The tree is read anew; what the witness has kept is not forgotten."""
         self._tree = Tree()
-        self._known = None
         self._looked_everywhere = False
 
 

@@ -51,20 +51,17 @@ def verify(leaves: Iterable[ExportedLeaf], notes: Sequence[str], key: VerifierKe
     if None in checkpoints:
         at = checkpoints.index(None) + 1
         return replace(seen, fault=Fault(index=None, what=f"checkpoint {at} of {len(notes)} was not signed by {key.name}+{key.id().hex()}"))
-    tree, kept = Tree(), 0
+    tree = Tree()
+    kept, fault = _held_against(promised, 0, tree)  # a log begins with the checkpoint of an empty one
     for leaf in leaves:
-        if (fault := _wrong(leaf, tree.size)) is None:
+        if fault is None and (fault := _wrong(leaf, tree.size)) is None:
             tree.append(leaf.leaf_hash)
             kept, fault = _held_against(promised, kept, tree)
         if fault is not None:
-            return replace(_proven(seen, promised, kept), fault=fault)
-    if kept < len(promised):
-        return replace(
-            _proven(seen, promised, kept),
-            fault=Fault(index=tree.size, what=f"entry {tree.size} is missing: the log ends before it, and {promised[-1].size:,} were sealed"),
-        )
-    if tree.size and not promised:
-        return replace(seen, fault=Fault(index=0, what="there is no checkpoint: nothing shows that the entries are what was sealed"))
+            break
+    fault = fault or _left_open(promised, kept, tree)
+    if fault is not None:
+        return replace(_proven(seen, promised, kept), fault=fault)
     return replace(_proven(seen, promised, kept), entries=tree.size, root=tree.root())
 
 
@@ -84,6 +81,17 @@ def _wrong(leaf: ExportedLeaf, expected: int) -> Fault | None:
         return Fault(index=expected, what=f"entry {expected} is missing: its place in the tree is left")
     if leaf_hash(leaf.entry.encode()) != leaf.leaf_hash:
         return Fault(index=expected, what=f"entry {expected} is not what was sealed: its text has another hash")
+    return None
+
+
+def _left_open(promised: Sequence[Checkpoint], kept: int, tree: Tree) -> Fault | None:
+    """Return what is wrong although every entry that there is fits."""
+    if kept < len(promised):
+        return Fault(index=tree.size, what=f"entry {tree.size} is missing: the log ends before it, and {promised[-1].size:,} were sealed")
+    if not promised:
+        return Fault(index=None, what="there is no checkpoint, not even the one that the log began with")
+    if tree.size and promised[-1].size == 0:
+        return Fault(index=0, what="no checkpoint covers any entry: nothing shows that the entries are what was sealed")
     return None
 
 

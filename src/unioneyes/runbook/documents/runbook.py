@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unioneyes.kernel.access import Right
 from unioneyes.kernel.problems import Refused
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.definition import runbook
@@ -15,7 +16,7 @@ class ItChanges(Refused):
     """A document that should only be read has blocks that change something."""
 
 
-@runbook(name="document.run", chapter="Your own runbooks")
+@runbook(name="document.run", chapter="Your own runbooks", right=Right.EXECUTE)
 class RunDocument:
     """Run the blocks of a document, in their order, one step each."""
 
@@ -28,7 +29,7 @@ class RunDocument:
         return _run(env, plan)
 
 
-@runbook(name="document.read", chapter="Your own runbooks", locks=False)
+@runbook(name="document.read", chapter="Your own runbooks", locks=False, right=Right.EXECUTE)
 class ReadDocument:
     """Run blocks of a document that only read: nobody has to wait for it, and it waits for nobody."""
 

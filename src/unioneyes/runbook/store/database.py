@@ -13,10 +13,10 @@ import psycopg
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
-from unioneyes.runbook.problems import ControlDatabaseUnavailable
+from unioneyes.runbook.problems import CannotBeKept, ControlDatabaseUnavailable
 
 R = TypeVar("R")
 
@@ -41,13 +41,16 @@ class ControlDatabase:
     def transaction(self, *, relaxed: bool = False) -> Iterator[Connection]:
         """Give a transaction. `relaxed`: it may be lost when PostgreSQL crashes, unless a later strict one was kept.
 
-        Raises: ControlDatabaseUnavailable; whether the transaction took effect is not known then.
+        Raises: ControlDatabaseUnavailable, where it is not known whether the transaction took effect; CannotBeKept (nothing was changed).
         """
         try:
             with (self._relaxed if relaxed else self._strict).begin() as connection:
                 yield connection
         except (OperationalError, InterfaceError, PoolExhausted) as error:
             raise _unavailable(error.orig if isinstance(error, OperationalError | InterfaceError) else error) from None
+        except (DataError, UnicodeEncodeError) as error:
+            said = str(error.orig if isinstance(error, DataError) else error.reason).strip().partition("\n")[0]
+            raise CannotBeKept(what=f"something that was given can be kept in no database: {said}", remedy="leave NUL and broken characters out") from None
 
     def session(self) -> psycopg.Connection[tuple[object, ...]]:
         """Return a connection of its own, in autocommit mode, for what lives as long as a session. Raises: ControlDatabaseUnavailable."""

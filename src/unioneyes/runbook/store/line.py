@@ -27,12 +27,12 @@ class StoppedLine:
 
     def stop(self, *, reason: str, by: str) -> LineStop:
         """No run changes the service any more, from its next step on. Raises: LineStopped when somebody stopped it before."""
+        made = insert(line_stops).values(service=self._service, reason=reason, stopped_by=by).on_conflict_do_nothing().returning(line_stops)
         with self._database.transaction() as connection:
-            made = insert(line_stops).values(service=self._service, reason=reason, stopped_by=by).on_conflict_do_nothing().returning(line_stops)
-            row = connection.execute(made).one_or_none()
-            if row is None:
-                standing = _view(connection.execute(select(line_stops).where(line_stops.c.service == self._service, _HOLDS)).one())
-                raise LineStopped(what=f"it is stopped already: {standing}", remedy="ue freeze end --reason WHY lets it go on")
+            while (row := connection.execute(made).one_or_none()) is None:
+                standing = connection.execute(select(line_stops).where(line_stops.c.service == self._service, _HOLDS)).one_or_none()
+                if standing is not None:  # else it was lifted in between
+                    raise LineStopped(what=f"it is stopped already: {_view(standing)}", remedy="ue freeze end --reason WHY lets it go on")
             self._audit.append(connection, AuditEntry(at=now(), actor=by, action=Action.LINE_STOPPED, reason=reason))
             return _view(row)
 

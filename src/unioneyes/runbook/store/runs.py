@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.clock import now
@@ -17,13 +17,13 @@ from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.runbook.audit.entry import ENGINE, Action, AuditEntry
 from unioneyes.runbook.codec import problem_json
-from unioneyes.runbook.problems import ChoiceNotOffered, PartOfAnotherRun, RunEnded, RunNotParked, UnknownRun
+from unioneyes.runbook.problems import ChoiceNotOffered, LineStopped, PartOfAnotherRun, RunEnded, RunNotParked, UnknownRun
 from unioneyes.runbook.steps import Stop
 from unioneyes.runbook.store import lock
 from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase
 from unioneyes.runbook.store.journal import Journal, Line
-from unioneyes.runbook.store.tables import decisions, runs, service_locks
+from unioneyes.runbook.store.tables import decisions, line_stops, runs, service_locks
 from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView, RunView
 
 _LAST_RUNS = 20
@@ -221,10 +221,13 @@ class Runs:
         with self._database.transaction() as connection:
             return _stop(connection, claim, run_id, cancellable=cancellable)
 
-    def begin_step(self, claim: Claim, run_id: str, line: Line, *, cancellable: bool) -> Stop | None:
-        """The run is in `line.step`, and the journal says so, unless the run must stop: then why is returned. Raises: ExecutionLost."""
+    def begin_step(self, claim: Claim, run_id: str, line: Line, *, cancellable: bool, heeds_line: bool) -> Stop | None:
+        """The run is in `line.step`, and the journal says so, unless the run must stop: then why is returned.
+
+        Raises: ExecutionLost; LineStopped where the step `heeds_line` and somebody stopped it.
+        """
         with self._database.transaction(relaxed=True) as connection:
-            why = _stop(connection, claim, run_id, cancellable=cancellable, hold=True)
+            why = _stop(connection, claim, run_id, cancellable=cancellable, hold=True, heeds_line=heeds_line)
             if why is None:
                 if line.kind is EntryKind.STEP_STARTED:  # while a run is taken back, it still shows the step that failed
                     standing = {"step": line.step, "status": RunStatus.RUNNING.value}  # also where the line held it, and was opened while nobody carried it out
@@ -318,10 +321,12 @@ class Runs:
 
     def forget(self, run_ids: tuple[str, ...]) -> None:
         """Nothing is left of these runs but their audit entries: their children, decisions and journal go with them."""
+        family = select(runs.c.id).where(runs.c.id.in_(run_ids)).cte("family", recursive=True)
+        family = family.union_all(select(runs.c.id).join(family, runs.c.parent == family.c.id))
         with self._database.transaction() as connection:
-            for run_id in run_ids:
+            gone = connection.execute(delete(runs).where(runs.c.id.in_(select(family.c.id))).returning(runs.c.id)).scalars().all()
+            for run_id in sorted(gone):
                 self._append(connection, Action.RUN_FORGOTTEN, run_id, by=ENGINE)
-            connection.execute(delete(runs).where(runs.c.id.in_(run_ids)))
 
     @contextmanager
     def _fenced(self, claim: Claim, *, hands_lock_on: bool = False, relaxed: bool = False) -> Iterator[Connection]:
@@ -365,22 +370,37 @@ class Runs:
 
 _root, _part = runs.alias("root"), runs.alias("part")
 _STANDING = (
-    select(_root.c.attempt, _root.c.cancelled_by, _root.c.superseded_by, _part.c.token, service_locks.c.token.label("held"), service_locks.c.run_id)
+    select(
+        _root.c.attempt,
+        _root.c.cancelled_by,
+        _root.c.superseded_by,
+        _part.c.token,
+        service_locks.c.token.label("held"),
+        service_locks.c.run_id,
+        exists().where(line_stops.c.service == _part.c.service, line_stops.c.lifted_at.is_(None)).label("line_stopped"),
+    )
     .select_from(_root.join(_part, _part.c.id == bindparam("part_id")).outerjoin(service_locks, service_locks.c.service == _part.c.service))
     .where(_root.c.id == bindparam("root_id"))
 )
 _STANDING_HELD = _STANDING.with_for_update(of=_root, key_share=True)
 
 
-def _stop(connection: Connection, claim: Claim, run_id: str, *, cancellable: bool, hold: bool = False) -> Stop | None:
-    """Return why the run must stop: it lost the service, or somebody cancelled it. With `hold`, the claim lasts until the transaction ends."""
+def _stop(connection: Connection, claim: Claim, run_id: str, *, cancellable: bool, hold: bool = False, heeds_line: bool = False) -> Stop | None:
+    """Return why the run must stop: it lost the service, or somebody cancelled it. With `hold`, the claim lasts until the transaction ends.
+
+    Raises: ExecutionLost; LineStopped where the run `heeds_line` and may go on otherwise.
+    """
     row = connection.execute(_STANDING_HELD if hold else _STANDING, {"root_id": claim.root, "part_id": run_id}).one()
     if row.attempt != claim.attempt:
         raise ExecutionLost
     lost = row.token is not None and (row.held != row.token or row.run_id != run_id)
     if lost or row.superseded_by is not None:
         return Stop.SUPERSEDED
-    return Stop.CANCELLED if cancellable and row.cancelled_by is not None else None
+    if cancellable and row.cancelled_by is not None:
+        return Stop.CANCELLED
+    if heeds_line and row.line_stopped:
+        raise LineStopped(what="the line is stopped", remedy="ue freeze list says by whom and why")
+    return None
 
 
 def _asked(new: NewRun) -> dict[str, JsonValue]:
