@@ -33,7 +33,7 @@ def test_a_run_does_what_its_plan_says_and_the_journal_tells_it(drill: Drill) ->
 
 
 def test_a_plan_says_how_long_its_steps_took_in_runs_that_were_done(drill: Drill) -> None:
-    moves = {"moves": [{"key": "a"}, {"key": "b", "step": "look"}]}
+    moves: JsonValue = {"moves": [{"key": "a"}, {"key": "b", "step": "look"}]}
     for key in ("a", "b", "c"):
         drill.ended(drill.start(Move(key=key), Move(key=f"{key}2", behaviour=Behaviour.DAWDLES)).id)
     plan = drill.engine.plan("drill.script", moves)
