@@ -82,6 +82,8 @@ class Equipment:
     line: StoppedLine
     durable: Durable
     redactor: Redactor
+    look_again: Callable[[], None]
+    """Looks where runbooks come from, and knows afterwards those that are there."""
     threads: StepThreads = field(default_factory=StepThreads)
     closing: Event = field(default_factory=Event)
     """Set: no step is begun, and no wait goes on."""
@@ -349,10 +351,7 @@ class Execution:
         return redacted(kept, self._equipment.redactor)
 
     def _stopped_by(self, why: Stop) -> Problem:
-        root = self._patiently(partial(self._runs.get, self._claim.root))
-        if why is Stop.SUPERSEDED:
-            return RunSuperseded(what=f"{root.superseded_by} took {root.service} over", remedy=f"ue run show {root.superseded_by}")
-        return RunCancelled(what=f"cancelled by {root.cancelled_by}: {root.cancel_reason}", remedy="start it anew when the reason is gone")
+        return stopped_by(self._patiently(partial(self._runs.get, self._claim.root)), why)
 
     # One step
 
@@ -579,6 +578,13 @@ class Execution:
         _logger.error("%s: %s failed unexpectedly", self.run_id, where, exc_info=error)
         said = self._equipment.redactor(f"{type(error).__name__}: {error}")
         return UnexpectedFailure(what=f"{where} failed unexpectedly: {said}", remedy="the worker's log has the traceback; report it")
+
+
+def stopped_by(root: StoredRun, why: Stop) -> Problem:
+    """Return the problem that a run ends with that was stopped."""
+    if why is Stop.SUPERSEDED:
+        return RunSuperseded(what=f"{root.superseded_by} took {root.service} over", remedy=f"ue run show {root.superseded_by}")
+    return RunCancelled(what=f"cancelled by {root.cancelled_by}: {root.cancel_reason}", remedy="start it anew when the reason is gone")
 
 
 def may_supersede(theirs: Definition, holder: str) -> bool:

@@ -230,6 +230,8 @@ class Script:
     child: tuple[Move, ...] | None = None
     """Moves of a child run, at the end."""
     child_takes_over: bool = False
+    child_is_own: bool = False
+    """Its runbook is one that only a file of the workers has."""
     ends_as: RunStatus = RunStatus.DONE
     accounts: Behaviour | None = None
     """How it accounts for itself when it does not reach its end; None: it has nothing to show."""
@@ -269,6 +271,8 @@ def plan_script(script: Script) -> ScriptPlan:
 
 
 def child_name(script: Script) -> str:
+    if script.child_is_own:
+        return "own.script"
     return "drill.rescue" if script.child_takes_over else "drill.part"
 
 
