@@ -216,13 +216,16 @@ class Execution:
         return decided
 
     def pause(self, duration: timedelta) -> None:
-        """Sleep. Raises: RunStopped when the run was cancelled or superseded meanwhile."""
+        """Sleep. Raises: RunStopped when the run was cancelled or superseded meanwhile, EngineClosed when this worker ends.
+
+        A pause of no time at all is a look, by a step that is at work: like every other step, it has a few seconds to end when its worker does.
+        """
         scope = _scope.get()
         until = monotonic() + duration.total_seconds()
         while True:
             if scope.over.is_set():
                 raise RunStopped(Stop.CANCELLED)
-            self._stop_if_told()
+            self._stop_if_told(ends=self._equipment.closing if duration else self._equipment.abandoned)
             left = until - monotonic()
             if left <= 0:
                 return
@@ -557,9 +560,9 @@ class Execution:
             raise EngineClosed
         return self._patiently(partial(self._runs.stop, self._claim, self.run_id, cancellable=self._cancellable))
 
-    def _stop_if_told(self) -> None:
-        """Raises: RunStopped, EngineClosed. Silence of the control plane's database stops nothing."""
-        if self._equipment.closing.is_set():
+    def _stop_if_told(self, *, ends: Event) -> None:
+        """Raises: RunStopped, EngineClosed once `ends` is set. Silence of the control plane's database stops nothing."""
+        if ends.is_set():
             raise EngineClosed
         try:
             why = self._runs.stop(self._claim, self.run_id, cancellable=self._cancellable)

@@ -102,6 +102,8 @@ class Behaviour(StrEnum):
     REFUSES = "refuses"
     WAITS = "waits"
     """Until the mark `go KEY` is set, looking whether the run must stop."""
+    WORKS_ON = "works on"
+    """For a second and a half, looking whether the run must stop, as the blocks of documents do."""
     DAWDLES = "dawdles"
     """For a second and a half, deaf to everything."""
 
@@ -139,6 +141,11 @@ def _behave(world: Side, key: str, behaviour: Behaviour) -> None:
             while not world.marked(f"go {key}"):
                 progress(f"{key} waits", looks=1)
                 pause(timedelta(milliseconds=50))
+        case Behaviour.WORKS_ON:
+            until = time.monotonic() + 1.5
+            while time.monotonic() < until:
+                pause(timedelta(0))
+                time.sleep(0.05)
         case Behaviour.DAWDLES:
             time.sleep(1.5)
         case _:
