@@ -31,7 +31,7 @@ from unioneyes.ports.environment import Facts
 from unioneyes.ports.releases import Release
 from unioneyes.ports.service import SmokeReport
 from unioneyes.ports.traffic import Counters, TrafficView
-from unioneyes.runbook.definition import definition
+from unioneyes.runbook.definition import definition, right_over
 from unioneyes.runbook.own import RunbookView
 from unioneyes.runbook.views import Decision, EntryKind, Freezes, JournalEntry, LineStop, LockView, Myself, PlanView, RunView, TokenMade, TokenView
 
@@ -201,14 +201,14 @@ async def stream_journal(run_id: str, request: Request, control: Parts, by: Read
 @router.post("/runs/{run_id}/cancel")
 def cancel_run(run_id: str, body: Reason, control: Parts, by: Reader) -> RunView:
     """Stop the run at its next safe point, and undo what it did."""
-    by.require(definition(control.engine.run(run_id).runbook).right)
+    by.require(right_over(control.engine.run(run_id).runbook))
     return control.engine.cancel(run_id, by=by.name, reason=usable(body.reason))
 
 
 @router.post("/runs/{run_id}/decision")
 def decide_run(run_id: str, body: Decide, control: Parts, by: Reader) -> RunView:
     """Let a parked run go on."""
-    by.require(definition(control.engine.run(run_id).runbook).right)
+    by.require(right_over(control.engine.run(run_id).runbook))
     return control.engine.decide(run_id, body.decision, by=by.name, reason=usable(body.reason))
 
 

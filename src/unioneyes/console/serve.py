@@ -85,10 +85,16 @@ def serve(name: str, home: Path | None) -> None:
 @contextmanager
 def running(opened: OpenedEnvironment) -> Iterator[Control]:
     """Worker and sampler run."""
-    engine = Engine(database_url=opened.control_database_url, environment=opened.environment, redactor=opened.redactor, sealing=opened.sealing)
-    sampler = Sampler(opened.environment.traffic)
     own = OwnRunbooks(opened.runbooks)
     own.refresh()  # before a run of one of them is taken up
+    engine = Engine(
+        database_url=opened.control_database_url,
+        environment=opened.environment,
+        redactor=opened.redactor,
+        sealing=opened.sealing,
+        look_again=own.refresh,
+    )
+    sampler = Sampler(opened.environment.traffic)
     engine.launch()
     sampler.start()
     try:

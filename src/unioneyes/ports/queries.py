@@ -18,7 +18,8 @@ class Queries(Protocol):
     def run(self, text: str, *, read_only: bool, within: timedelta, meanwhile: Callable[[], None]) -> Ran:
         """All statements of `text` were done, or none: they are one transaction, unless they begin and end their own.
 
-        With `read_only`, PostgreSQL refuses whatever would change something. No statement runs, or waits for a lock, longer than it may. `meanwhile`
-        is called several times a second; whatever that raises cancels the statement.
+        With `read_only` they are one transaction that PostgreSQL holds to reading, from its beginning to its end; text that begins or ends one by itself
+        is refused. What functions do beside transactions, such as to end another session, that does not hold. No statement runs, or waits for a lock,
+        longer than it may. `meanwhile` is called several times a second; whatever that raises cancels the statement.
         Raises: BlockFailed with the line, BlockTookTooLong, DatabaseUnavailable.
         """

@@ -29,7 +29,9 @@ class Shell(Protocol):
         """`script` was run to its end, and each of its commands ended well: the first that does not ends it.
 
         `variables` are its environment, beside the few that every program needs; they never become a part of its text. `meanwhile` is called
-        several times a second with the last line that it printed; whatever that raises ends the script, and all that it started, at once.
+        several times a second with the last whole line that it printed; whatever that raises ends the script, and all that it started, at once.
+        What a script that ends by itself left in the background ends with it, but for what made itself a session of its own, as daemons do
+        (`pg_ctl start`, `setsid`): that goes on. What is kept of its output are whole lines, without the characters that terminals obey.
         Raises: BlockFailed, BlockTookTooLong.
         """
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Lock
@@ -81,8 +82,11 @@ class Definition:
         return self.locks and not self.takes_over
 
 
-_registry: dict[str, Definition] = {}
+_registry: Mapping[str, Definition] = {}
+"""Never changed, only put in the place of another: whoever reads it sees all of a change or nothing."""
 _guard = Lock()
+_collected: ContextVar[dict[str, Definition] | None] = ContextVar("_collected", default=None)
+"""Where what is registered goes while somebody collects it."""
 
 
 class _Register(Protocol):
@@ -94,12 +98,12 @@ class _Register(Protocol):
 def runbook(
     *, name: str, chapter: str, promise: timedelta | None = None, takes_over: bool = False, locks: bool = True, right: Right = Right.OPERATE
 ) -> _Register:
-    """Register a class that has `plan` and `run` under `name`."""
+    """Register a class that has `plan` and `run` under `name`. Raises: NameTaken."""
 
     def register(kind: type[Runbook[RequestT, PlanT, ResultT]], /) -> type[Runbook[RequestT, PlanT, ResultT]]:
         made = kind()
         planning, running = get_type_hints(kind.plan), get_type_hints(kind.run)
-        _registry[name] = Definition(
+        made_of_it = Definition(
             name=name,
             chapter=chapter,
             promise=promise,
@@ -113,6 +117,12 @@ def runbook(
             plan_type=planning["return"],
             result_type=running["return"],
         )
+        collected = _collected.get()
+        if collected is None:
+            replace({name: made_of_it}, before=())
+        else:
+            _refuse_taken(collected, name)
+            collected[name] = made_of_it
         return kind
 
     return register
@@ -122,38 +132,39 @@ def _account(made: Accounts[Plan, object]) -> Callable[[Environment, Plan, RunSt
     return lambda env, plan, ends_as: made.account(env, plan, ends_as=ends_as)
 
 
-def register_by(load: Callable[[], object], *, again: frozenset[str] = frozenset()) -> frozenset[str]:
-    """Return the names that `load` registered; of those that stand, only `again` may be registered anew. Whatever it raises, nothing has changed.
+def collect(load: Callable[[], object]) -> Mapping[str, Definition]:
+    """Return what `load` registers, by name; nobody else sees any of it. Raises: NameTaken, and what `load` raises."""
+    collected: dict[str, Definition] = {}
+    entered = _collected.set(collected)
+    try:
+        load()
+    finally:
+        _collected.reset(entered)
+    return collected
 
-    Raises: NameTaken, and what `load` raises.
-    """
+
+def replace(those: Mapping[str, Definition], *, before: Collection[str]) -> None:
+    """The runbooks called `before` are no more, and `those` are, in one moment. Raises: NameTaken; nothing has changed then."""
+    global _registry  # noqa: PLW0603 - see there
     with _guard:
-        before = dict(_registry)
-        try:
-            load()
-            _refuse_taken(before, again)
-        except BaseException:
-            for name in list(_registry):
-                if name in before:
-                    _registry[name] = before[name]
-                else:
-                    del _registry[name]
-            raise
-        return frozenset(name for name, made in _registry.items() if before.get(name) is not made)
+        kept = {name: known for name, known in _registry.items() if name not in before}
+        for name in those:
+            _refuse_taken(kept, name)
+        _registry = {**kept, **those}
 
 
-def _refuse_taken(before: Mapping[str, Definition], again: frozenset[str]) -> None:
-    taken = sorted(name for name, known in before.items() if _registry[name] is not known and name not in again)
-    if taken:
-        raise NameTaken(what=f"there is a runbook called {', '.join(taken)} already", remedy="give it another name")
+def _refuse_taken(known: Mapping[str, Definition], name: str) -> None:
+    if name in known:
+        raise NameTaken(what=f"there is a runbook called {name} already", remedy="give it another name")
 
 
 def definition(name: str) -> Definition:
     """Return the runbook called `name`. Raises: UnknownRunbook."""
+    registry = _registry
     try:
-        return _registry[name]
+        return registry[name]
     except KeyError:
-        raise UnknownRunbook(what=f"there is no runbook called {name!r}", remedy=f"one of: {', '.join(sorted(_registry))}") from None
+        raise UnknownRunbook(what=f"there is no runbook called {name!r}", remedy=f"one of: {', '.join(sorted(registry))}") from None
 
 
 def takes_over(name: str) -> bool:
@@ -162,9 +173,16 @@ def takes_over(name: str) -> bool:
     return known is not None and known.takes_over
 
 
+def right_over(name: str) -> Right:
+    """Return what whoever decides in a run of the runbook, or stops it, must be allowed: also of one that is no more, whose runs may still wait."""
+    known = _registry.get(name)
+    return Right.OPERATE if known is None else known.right
+
+
 def definitions() -> tuple[Definition, ...]:
     """Return every registered runbook, by name."""
-    return tuple(_registry[name] for name in sorted(_registry))
+    registry = _registry
+    return tuple(registry[name] for name in sorted(registry))
 
 
 def run_child(runbook: str, request: object, result: type[ChildT]) -> ChildT:

@@ -24,10 +24,10 @@ from unioneyes.runbook.audit.sealing import Sealing
 from unioneyes.runbook.codec import decode, encode, redacted
 from unioneyes.runbook.definition import Definition, definition
 from unioneyes.runbook.durable import Durable
-from unioneyes.runbook.execution import EngineClosed, Equipment, Execution, may_supersede
+from unioneyes.runbook.execution import EngineClosed, Equipment, may_supersede
 from unioneyes.runbook.liveness import Liveness
 from unioneyes.runbook.plan import Plan, PlannedStep, Reading
-from unioneyes.runbook.problems import ControlDatabaseUnavailable, RequestMalformed
+from unioneyes.runbook.problems import RequestMalformed
 from unioneyes.runbook.rules import refuse_unconfirmed
 from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase, patiently
@@ -36,6 +36,7 @@ from unioneyes.runbook.store.runs import NewRun, Runs
 from unioneyes.runbook.store.schema import migrate
 from unioneyes.runbook.store.tokens import Tokens
 from unioneyes.runbook.sweeper import Sweeper
+from unioneyes.runbook.taking_up import take_up
 from unioneyes.runbook.views import Decision, JournalEntry, LockView, PlanView, RunView
 
 T = TypeVar("T")
@@ -53,10 +54,19 @@ _logger = logging.getLogger(__name__)
 class Engine:
     """Runs of the registered runbooks, in one environment. One engine that works per process."""
 
-    def __init__(self, *, database_url: SecretStr, environment: Environment, redactor: Redactor, worker: bool = True, sealing: Sealing | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        database_url: SecretStr,
+        environment: Environment,
+        redactor: Redactor,
+        worker: bool = True,
+        sealing: Sealing | None = None,
+        look_again: Callable[[], None] = lambda: None,
+    ) -> None:
         """Use the control plane's database; with `worker`, also carry runs out. A process without one only writes down what workers then do.
 
-        With `sealing`, also seal the audit log, whoever appended to it.
+        With `sealing`, also seal the audit log, whoever appended to it. `look_again` looks for runbooks that a run waits for.
         """
         self._environment = environment
         self._redactor = redactor
@@ -71,7 +81,9 @@ class Engine:
         self.audit = AuditLog(self._database, sealing)
         self._durable = Durable(self._database.url, worker=self._name, carry_out=self._carry_out) if worker else None
         self._equipment = (
-            None if self._durable is None else Equipment(environment=environment, runs=self._runs, line=self.line, durable=self._durable, redactor=redactor)
+            None
+            if self._durable is None
+            else Equipment(environment=environment, runs=self._runs, line=self.line, durable=self._durable, redactor=redactor, look_again=look_again)
         )
         self._open: ExitStack | None = None
         self._closed = Event()
@@ -225,11 +237,9 @@ class Engine:
         """The run has ended. Raises: EngineClosed, and the run stays pending for another worker."""
         if self._equipment is None or self._equipment.closing.is_set():
             raise EngineClosed
-        try:
-            run, claim = patiently(partial(self._runs.take_up, run_id, self._name), give_up=self._equipment.closing)
-        except ControlDatabaseUnavailable:
-            raise EngineClosed from None
-        Execution(self._equipment, run, claim).carry_out()
+        execution = take_up(self._equipment, run_id, self._name)
+        if execution is not None:
+            execution.carry_out()
 
     @staticmethod
     def _end_steps(durable: Durable, equipment: Equipment) -> None:

@@ -84,6 +84,8 @@ class Equipment:
     line: StoppedLine
     durable: Durable
     redactor: Redactor
+    look_again: Callable[[], None]
+    """Looks where runbooks come from, and knows afterwards those that are there."""
     threads: StepThreads = field(default_factory=StepThreads)
     closing: Event = field(default_factory=Event)
     """Set: no step is begun, and no wait goes on."""
@@ -216,13 +218,16 @@ class Execution:
         return decided
 
     def pause(self, duration: timedelta) -> None:
-        """Sleep. Raises: RunStopped when the run was cancelled or superseded meanwhile."""
+        """Sleep. Raises: RunStopped when the run was cancelled or superseded meanwhile, EngineClosed when this worker ends.
+
+        A pause of no time at all is a look, by a step that is at work: like every other step, it has a few seconds to end when its worker does.
+        """
         scope = _scope.get()
         until = monotonic() + duration.total_seconds()
         while True:
             if scope.over.is_set():
                 raise RunStopped(Stop.CANCELLED)
-            self._stop_if_told()
+            self._stop_if_told(ends=self._equipment.closing if duration else self._equipment.abandoned)
             left = until - monotonic()
             if left <= 0:
                 return
@@ -351,10 +356,7 @@ class Execution:
         return redacted(kept, self._equipment.redactor)
 
     def _stopped_by(self, why: Stop) -> Problem:
-        root = self._patiently(partial(self._runs.get, self._claim.root))
-        if why is Stop.SUPERSEDED:
-            return RunSuperseded(what=f"{root.superseded_by} took {root.service} over", remedy=f"ue run show {root.superseded_by}")
-        return RunCancelled(what=f"cancelled by {root.cancelled_by}: {root.cancel_reason}", remedy="start it anew when the reason is gone")
+        return stopped_by(self._patiently(partial(self._runs.get, self._claim.root)), why)
 
     # One step
 
@@ -570,9 +572,9 @@ class Execution:
             raise EngineClosed
         return self._patiently(partial(self._runs.stop, self._claim, self.run_id, cancellable=self._cancellable))
 
-    def _stop_if_told(self) -> None:
-        """Raises: RunStopped, EngineClosed. Silence of the control plane's database stops nothing."""
-        if self._equipment.closing.is_set():
+    def _stop_if_told(self, *, ends: Event) -> None:
+        """Raises: RunStopped, EngineClosed once `ends` is set. Silence of the control plane's database stops nothing."""
+        if ends.is_set():
             raise EngineClosed
         try:
             why = self._runs.stop(self._claim, self.run_id, cancellable=self._cancellable)
@@ -591,6 +593,13 @@ class Execution:
         _logger.error("%s: %s failed unexpectedly", self.run_id, where, exc_info=error)
         said = self._equipment.redactor(f"{type(error).__name__}: {error}")
         return UnexpectedFailure(what=f"{where} failed unexpectedly: {said}", remedy="the worker's log has the traceback; report it")
+
+
+def stopped_by(root: StoredRun, why: Stop) -> Problem:
+    """Return the problem that a run ends with that was stopped."""
+    if why is Stop.SUPERSEDED:
+        return RunSuperseded(what=f"{root.superseded_by} took {root.service} over", remedy=f"ue run show {root.superseded_by}")
+    return RunCancelled(what=f"cancelled by {root.cancelled_by}: {root.cancel_reason}", remedy="start it anew when the reason is gone")
 
 
 def may_supersede(theirs: Definition, holder: str) -> bool:

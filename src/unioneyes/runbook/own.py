@@ -6,31 +6,20 @@ named with its line and registers nothing, and nothing else suffers.
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import os
-import re
-import stat
-import sys
-import time
-import traceback
-from dataclasses import dataclass, fields
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
-from threading import Lock, Thread
+from threading import Lock
 
-from unioneyes.kernel.problems import BadInput, NotFound, Problem
-from unioneyes.kernel.units import format_duration
-from unioneyes.runbook.definition import Definition, definition, definitions, register_by
+from unioneyes.kernel.problems import BadInput, NotFound
+from unioneyes.runbook.definition import Definition, definitions, replace
 from unioneyes.runbook.documents.lint.checks import lint
 from unioneyes.runbook.documents.lint.finding import Severity
 from unioneyes.runbook.documents.markdown import read_document
 from unioneyes.runbook.documents.parameters import parameters_of
-
-LOADED_WITHIN = timedelta(seconds=10)
-"""How long the folder's files may take to load before whoever asked goes on without them."""
-_NAME = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z][a-z0-9_-]*)+")
+from unioneyes.runbook.modules import Loading
+from unioneyes.runbook.trusted import Unfit, read_trusted
 
 
 class Form(StrEnum):
@@ -60,13 +49,23 @@ class RunbookView:
     """Why the file can't be used, with the line; None when it can."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Loaded:
-    """A Python file, as it was last read."""
+@dataclass(slots=True, kw_only=True)
+class _File:
+    """A Python file, as it stands now."""
 
-    sha256: str
-    names: frozenset[str]
-    broken: OwnRunbookBroken | None
+    latest: Loading | Unfit
+    usable: Mapping[str, Definition] = field(default_factory=dict)
+    """What it registered when it was last sound."""
+    broken: str | None = None
+    """Why it can't be used now."""
+
+    @property
+    def sound(self) -> Mapping[str, Definition] | str:
+        """What it registers, or why it can't be used; as before while it is being loaded."""
+        outcome = self.latest.why if isinstance(self.latest, Unfit) else self.latest.outcome()
+        if outcome is not None:
+            return outcome
+        return self.usable if self.broken is None else self.broken
 
 
 class OwnRunbooks:
@@ -76,139 +75,92 @@ class OwnRunbooks:
         """Load nothing yet; the folder need not be there. What is registered already is built in."""
         self._folder = folder
         self._built_in = frozenset(each.name for each in definitions())
-        self._loaded: dict[Path, _Loaded] = {}
+        self._files: dict[Path, _File] = {}
+        self._holders: dict[str, Path] = {}
+        """The file that each own runbook comes from."""
         self._guard = Lock()
-        self._loading: Thread | None = None
-        self._until = 0.0
 
     def refresh(self) -> None:
-        """Every Python file of the folder is loaded as it stands now; those that are broken are remembered as such.
+        """The runbooks of the folder's Python files are those that stand there now; files that are broken are remembered as such.
 
-        A file that takes too long is left to itself, and named as broken until it has ended; nobody waits for it twice.
+        A file that takes too long is left to itself, and named as broken until it has ended or was changed; nobody waits for it twice.
         """
         with self._guard:
-            if self._loading is None or not self._loading.is_alive():
-                self._until = time.monotonic() + LOADED_WITHIN.total_seconds()
-                self._loading = Thread(target=self._load_all, name="own-runbooks", daemon=True)
-                self._loading.start()
-            loading = self._loading
-        loading.join(max(0.0, self._until - time.monotonic()))
+            found = {path: content for path, content in read_trusted(self._folder, ".py").items() if not path.name.startswith("_")}
+            self._files = {path: self._read(path, content) for path, content in found.items()}
+            loading = [file.latest for file in self._files.values() if isinstance(file.latest, Loading)]
+        for each in loading:
+            each.wait()
+        with self._guard:
+            self._register()
 
     def require(self, name: str) -> None:
         """Return when the runbook called `name` is built in, or its file is sound. Raises: OwnRunbookBroken, with the line."""
         if name in self._built_in:
             return  # a rollback waits for nobody's file
         self.refresh()
-        broken = [loaded.broken for loaded in self._files_loaded().values() if name in loaded.names and loaded.broken is not None]
-        if broken:
-            raise broken[0]
+        with self._guard:
+            path = self._holders.get(name)
+            broken = None if path is None else self._files[path].broken
+        if broken is not None:
+            raise OwnRunbookBroken(what=f"{path}: {broken}", remedy="correct the file; it is read again the next time")
 
     def all(self) -> tuple[RunbookView, ...]:
         """Return the own runbooks, then the built-in ones."""
         self.refresh()
-        files = self._files_loaded()
-        own = {name: path for path, loaded in files.items() for name in loaded.names if loaded.broken is None}
-        named = frozenset[str]().union(*(loaded.names for loaded in files.values()))
-        broken = [_broken_view(path, loaded.broken) for path, loaded in sorted(files.items()) if loaded.broken is not None and path.exists()]
+        with self._guard:
+            known = definitions()
+            holders = dict(self._holders)
+            broken = {path: file.broken for path, file in self._files.items() if file.broken is not None}
         return (
-            *(_document_view(path) for path in self._files(".md")),
-            *(_view(definition(name), Form.PYTHON, path) for name, path in sorted(own.items())),
-            *broken,
-            *(_view(each, Form.BUILT_IN, None) for each in definitions() if each.name not in named),
+            *(_document_view(path) for path in self._documents()),
+            *(_view(each, Form.PYTHON, holders[each.name]) for each in known if each.name in holders and holders[each.name] not in broken),
+            *(_broken_view(path, why) for path, why in sorted(broken.items())),
+            *(_view(each, Form.BUILT_IN, None) for each in known if each.name not in holders),
         )
 
-    def _load_all(self) -> None:
-        files = [path for path in self._files(".py") if not path.name.startswith("_")]
-        for path in files:
-            self._load(path)
-        for gone in self._files_loaded().keys() - set(files):
-            broken = OwnRunbookBroken(what=f"{gone} is gone", remedy="put it back, or forget it")
-            self._note(gone, _Loaded(sha256="", names=self._loaded[gone].names, broken=broken))
+    def _read(self, path: Path, content: bytes | Unfit) -> _File:
+        """Return the file as it is now: being loaded, when it changed."""
+        file = self._files.get(path)
+        if file is not None and isinstance(file.latest, Loading) and file.latest.code == content:
+            return file
+        latest = content if isinstance(content, Unfit) else Loading(path, content)
+        return _File(latest=latest) if file is None else _File(latest=latest, usable=file.usable, broken=file.broken)
 
-    def _files(self, suffix: str) -> list[Path]:
+    def _register(self) -> None:
+        """What the sound files register is registered, and what files registered that are gone, or say something else now, is no more."""
+        registered = {each.name for each in definitions()} - self._holders.keys()
+        own: dict[str, Definition] = {}
+        holders: dict[str, Path] = {}
+        for path, file in sorted(self._files.items(), key=lambda each: (not self._holds_all(*each), each[0])):
+            sound = file.sound
+            if isinstance(sound, str):
+                file.broken = sound
+            elif taken := sorted(name for name in sound if name in registered or name in own):
+                file.broken = f"there is a runbook called {', '.join(taken)} already; give it another name"
+            else:
+                file.broken = None
+                file.usable = sound
+                own.update(sound)
+                holders.update(dict.fromkeys(sound, path))
+        for path, file in self._files.items():
+            if file.broken is not None:  # what it was goes on for the runs that wait for a person; `require` keeps new ones out
+                left = {name: made for name, made in file.usable.items() if name not in own and name not in registered}
+                own.update(left)
+                holders.update(dict.fromkeys(left, path))
+        replace(own, before=self._holders.keys())
+        self._holders = holders
+
+    def _holds_all(self, path: Path, file: _File) -> bool:
+        """Return True when every name that the file wants is its own already: it goes before those that want new ones."""
+        sound = file.sound
+        return not isinstance(sound, str) and all(self._holders.get(name) == path for name in sound)
+
+    def _documents(self) -> list[Path]:
         try:
-            return sorted(path for path in self._folder.glob(f"*{suffix}") if path.is_file())
+            return sorted(path for path in self._folder.glob("*.md") if path.is_file())
         except OSError:
             return []  # a folder that can't be read has none, and keeps nobody else's runbook from running
-
-    def _files_loaded(self) -> dict[Path, _Loaded]:
-        with self._guard:
-            return dict(self._loaded)
-
-    def _note(self, path: Path, loaded: _Loaded) -> None:
-        with self._guard:
-            self._loaded[path] = loaded
-
-    def _load(self, path: Path) -> None:
-        before = self._loaded.get(path)
-        names = before.names if before else frozenset[str]()
-        try:
-            _require_trusted(path)
-            code = path.read_bytes()
-            sha256 = hashlib.sha256(code).hexdigest()
-            if before is not None and before.sha256 == sha256:
-                return
-        except OSError as error:
-            self._note(path, _Loaded(sha256="", names=names, broken=_broken(path, f"it can't be read: {error.strerror}")))
-            return
-        except OwnRunbookBroken as problem:
-            self._note(path, _Loaded(sha256="", names=names, broken=problem))
-            return
-        self._note(path, _Loaded(sha256="", names=names, broken=_broken(path, f"it takes longer than {format_duration(LOADED_WITHIN)} to load")))
-        try:
-            registered = register_by(lambda: _execute(path, code), again=names)
-        except (OwnRunbookBroken, Problem) as problem:
-            broken = problem if isinstance(problem, OwnRunbookBroken) else _broken(path, problem.what)
-            self._note(path, _Loaded(sha256=sha256, names=names, broken=broken))
-        else:
-            self._note(path, _Loaded(sha256=sha256, names=registered, broken=None))
-
-
-def _execute(path: Path, code: bytes) -> None:
-    """The module is loaded, and its runbooks registered. Raises: OwnRunbookBroken."""
-    known = frozenset(each.name for each in definitions())
-    name = f"unioneyes_own_{re.sub(r'[^a-z0-9]', '_', path.stem.lower())}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
-    specification = importlib.util.spec_from_loader(name, loader=None, origin=str(path))
-    assert specification is not None  # noqa: S101 - a name alone always makes one
-    module = importlib.util.module_from_spec(specification)
-    module.__file__ = str(path)
-    before = sys.modules.get(name)
-    sys.modules[name] = module  # dataclasses and type hints look their module up
-    try:
-        exec(compile(code, str(path), "exec"), module.__dict__)  # noqa: S102 - it is what the folder is for; who may write there may change the program
-        _refuse_strange_names(path, known)
-    except (Exception, SystemExit) as error:
-        if before is None:
-            del sys.modules[name]
-        else:
-            sys.modules[name] = before
-        if isinstance(error, Problem):
-            raise
-        raise _broken(path, f"{_line_of(error, path)}{type(error).__name__}: {error}") from None
-
-
-def _refuse_strange_names(path: Path, known: frozenset[str]) -> None:
-    strange = sorted(each.name for each in definitions() if each.name not in known and not _NAME.fullmatch(each.name))
-    if strange:
-        raise _broken(path, f"{strange[0]!r} is no name for a runbook; write it as chapter.option, in small letters")
-
-
-def _line_of(error: BaseException, path: Path) -> str:
-    if isinstance(error, SyntaxError) and error.filename == str(path):
-        return f"line {error.lineno}: "
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    return f"line {lines[-1]}: " if lines else ""
-
-
-def _require_trusted(path: Path) -> None:
-    """Return when nobody but us and root may write the file. Raises: OwnRunbookBroken."""
-    found = path.stat()
-    if found.st_mode & stat.S_IWOTH or found.st_uid not in {0, os.getuid()}:
-        raise _broken(path, "others can write it, and the server would run what they write")
-
-
-def _broken(path: Path, why: str) -> OwnRunbookBroken:
-    return OwnRunbookBroken(what=f"{path}: {why}", remedy="correct the file; it is read again the next time")
 
 
 def _view(known: Definition, form: Form, path: Path | None) -> RunbookView:
@@ -216,8 +168,8 @@ def _view(known: Definition, form: Form, path: Path | None) -> RunbookView:
     return RunbookView(name=known.name, form=form, title=known.chapter, file=None if path is None else str(path), asks=asks, note="")
 
 
-def _broken_view(path: Path, broken: OwnRunbookBroken) -> RunbookView:
-    return RunbookView(name=path.name, form=Form.PYTHON, title="", file=str(path), asks=(), note="", broken=broken.what)
+def _broken_view(path: Path, why: str) -> RunbookView:
+    return RunbookView(name=path.name, form=Form.PYTHON, title="", file=str(path), asks=(), note="", broken=f"{path}: {why}")
 
 
 def _document_view(path: Path) -> RunbookView:

@@ -192,5 +192,5 @@ def story(run_id: str) -> tuple[JournalEntry, ...]:
 
 
 def pause(duration: timedelta) -> None:
-    """Sleep inside a step that waits or watches; ends at once when the run is cancelled or superseded."""
+    """Sleep inside a step that waits or watches; ends at once when the run is cancelled or superseded. No time at all: look, in a step that is at work."""
     current_run.get().pause(duration)

@@ -9,13 +9,15 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from tests.stack import eventually
 from unioneyes.adapters.shell import BashShell
-from unioneyes.adapters.shell.output import HEAD, TAIL, Kept
+from unioneyes.adapters.shell.leashed import LOOK_SECONDS, leashed
+from unioneyes.kernel.output import HEAD, TAIL
 from unioneyes.ports.shell import BlockFailed, BlockTookTooLong, Ran
 
 SOON = timedelta(seconds=20)
@@ -27,6 +29,16 @@ class ToldToStop(BaseException):
 
 def quiet(line: str) -> None:
     del line
+
+
+def stop_at(last: str) -> Callable[[str], None]:
+    """Return what stops a script once it has printed `last`."""
+
+    def look(line: str) -> None:
+        if line == last:
+            raise ToldToStop
+
+    return look
 
 
 @pytest.fixture
@@ -91,10 +103,8 @@ def test_nobody_is_there_to_type(shell: BashShell) -> None:
 
 
 def test_a_script_that_takes_too_long_is_ended_with_all_that_it_started(shell: BashShell) -> None:
-    began = time.monotonic()
-    with pytest.raises(BlockTookTooLong, match="begun"):
-        run(shell, "echo begun; (sleep 4711.1; echo never) & sleep 4711.2", within=timedelta(seconds=1))
-    assert time.monotonic() - began < 10
+    with pytest.raises(BlockTookTooLong, match="was ended"):
+        run(shell, "(sleep 4711.1; echo never) & sleep 4711.2", within=timedelta(seconds=1))
     assert eventually(lambda: alive("sleep\x004711.") == [], within=5)
 
 
@@ -143,8 +153,55 @@ def test_long_output_keeps_its_beginning_and_its_end(shell: BashShell) -> None:
     assert len(output) < HEAD + TAIL + 100
 
 
-def test_what_terminals_obey_is_not_kept() -> None:
-    kept = Kept()
-    kept.add(b"\x1b[31mred\x1b[0m \xe2\x80\xae\xff\n")
-    assert kept.text() == "[31mred[0m \N{REPLACEMENT CHARACTER}\n"
-    assert kept.last_line() == kept.text().strip()
+def test_what_left_its_group_by_itself_ends_with_a_script_that_is_ended(shell: BashShell) -> None:
+    with pytest.raises(ToldToStop):
+        run(shell, "setsid sleep 4716.1 & (setsid -f setsid -f sleep 4716.2); echo begun; sleep 4716.3", meanwhile=stop_at("begun"))
+    assert alive("4716.") == []
+
+
+def test_a_daemon_outlives_the_script_that_started_it_and_keeps_nobody_waiting(shell: BashShell, tmp_path: Path) -> None:
+    ran = run(shell, "setsid bash -c 'echo begun; echo $$ > daemon; exec sleep 4717.1' & while [ ! -s daemon ]; do sleep 0.05; done")
+    daemon = int((tmp_path / "daemon").read_text())
+    try:
+        assert ran.output == "begun\n"
+        assert eventually(lambda: alive("sleep\x004717.1") == [daemon], within=10)
+    finally:
+        os.kill(daemon, signal.SIGKILL)
+
+
+def test_a_script_that_closes_its_output_is_still_followed_to_its_end(shell: BashShell, tmp_path: Path) -> None:
+    assert run(shell, "echo before; exec >&- 2>&-; sleep 0.5; touch after").output == "before\n"
+    assert (tmp_path / "after").exists()
+
+
+def test_nobody_runs_without_a_leash(shell: BashShell, tmp_path: Path) -> None:
+    with pytest.raises(BlockFailed, match="the block ended with 137"):
+        run(shell, "kill -KILL $PPID; sleep 4718.1")
+    assert eventually(lambda: alive("4718.1") == [], within=5)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_line_that_was_cut_off_is_not_told(shell: BashShell) -> None:
+    with pytest.raises(BlockFailed) as failed:
+        run(shell, "printf 'whole\\nhalf a sec'; kill -KILL $$")
+    assert failed.value.what == "the block ended with 137: whole\n... 10 bytes of an unfinished line left out ..."
+
+
+def test_a_last_line_without_its_end_is_told_when_the_script_ended_by_itself(shell: BashShell) -> None:
+    assert run(shell, "printf 'one\\ntwo'").output == "one\ntwo"
+    with pytest.raises(BlockFailed, match="the block ended with 3: one\ntwo"):
+        run(shell, "printf 'one\\ntwo'; exit 3")
+
+
+def test_whoever_looks_is_not_asked_more_often_than_by_other_steps_and_not_at_all_by_a_short_one(shell: BashShell) -> None:
+    looks: list[float] = []
+    run(shell, "for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.1; done", meanwhile=lambda _line: looks.append(time.monotonic()))
+    assert looks
+    assert all(later - earlier >= LOOK_SECONDS for earlier, later in pairwise(looks))
+
+
+def test_what_fills_the_pipe_while_it_is_told_to_end_is_read(tmp_path: Path) -> None:
+    script = "trap 'seq 1 20000; echo over; exit' TERM; echo begun; while true; do sleep 0.1; done"
+    with pytest.raises(ToldToStop), leashed(("bash", "-c", script), folder=tmp_path, environment=os.environ) as block:
+        block.follow(time.monotonic() + 60, lambda: stop_at("begun")(block.kept.last_line()))
+    assert block.kept.last_line() == "over"

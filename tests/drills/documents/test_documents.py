@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 
 from tests.drills.documents.conftest import Own
+from tests.samples import python_runbook
 from tests.stack import eventually
 from unioneyes.environments import locate
 
@@ -162,54 +163,23 @@ def test_nobody_without_the_token_sees_or_starts_anything(own: Own) -> None:
         assert stranger.post("/runs", json={"runbook": "document.run", "request": {"name": "a", "text": "```bash\ndate\n```"}}).status_code == 401
 
 
-PYTHON = '''
-from __future__ import annotations
-from dataclasses import dataclass
-from unioneyes.ports.environment import Environment
-from unioneyes.runbook.definition import runbook
-from unioneyes.runbook.plan import Effect, Plan
-from unioneyes.runbook.steps import step
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    times: int = 1
-
-@step(effect=Effect.READ)
-def look(service: str, *, times: int) -> str:
-    """It was looked at."""
-    return f"{service} was looked at {times} times"
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LookPlan(Plan):
-    times: int
-
-@runbook(name="own.look", chapter="Ours", locks=False)
-class Looking:
-    def plan(self, env: Environment, request: Look) -> LookPlan:
-        return LookPlan(summary=f"look {request.times} times", steps=(look.planned(),), times=request.times)
-
-    def run(self, env: Environment, plan: LookPlan) -> str:
-        return look(env.facts.service, times=plan.times)
-'''
-
-
 def test_a_python_file_runs_like_the_built_in_ones_and_a_broken_one_harms_nobody(own: Own) -> None:
-    own.write("look.py", PYTHON)
+    own.write("greet.py", python_runbook("own.greet"))
     own.write("broken.py", "import os\n\ndef x(:\n")
     listed = own.stack.ue("runbook", "list")
     assert listed.code == 1
     assert "broken.py: line 3: SyntaxError" in listed.out
-    ran = own.run("own.look", "--set", "times=3")
+    ran = own.run("own.greet", "--set", "times=3")
     assert ran.code == 0, ran.err
-    assert "unioneyes-web was looked at 3 times" in ran.out
-    assert own.run("look.py").code == 0
+    assert "unioneyes-web: hello everybody, 3 times" in ran.out
+    assert own.run("greet.py").code == 0
     refused = own.run("broken.py")
     assert refused.code == 2
     assert "line 3: SyntaxError" in refused.err
-    own.write("look.py", f"{PYTHON}\n1 / 0\n")
-    gone_bad = own.run("own.look")
+    own.write("greet.py", f"{python_runbook('own.greet')}\n1 / 0\n")
+    gone_bad = own.run("own.greet")
     assert gone_bad.code == 2
     assert "ZeroDivisionError" in gone_bad.err
-    (own.folder / "look.py").unlink()
+    (own.folder / "greet.py").unlink()
     (own.folder / "broken.py").unlink()
     assert own.stack.ue("runbook", "list").code == 0

@@ -43,6 +43,8 @@ class Drill:
     """Where the world that the drills change stands."""
     control: str
     engine: Engine
+    runbooks: Path
+    """Where the workers' own runbooks stand."""
     workers: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
@@ -54,7 +56,7 @@ class Drill:
         worker = subprocess.Popen(
             [sys.executable, "-m", "tests.drills.engine.worker"],
             cwd=ROOT,
-            env={**os.environ, "DRILL_CONTROL_URL": url(self.server, self.control), "DRILL_SIDE_URL": self.side.url},
+            env={**os.environ, "DRILL_CONTROL_URL": url(self.server, self.control), "DRILL_SIDE_URL": self.side.url, "DRILL_RUNBOOKS": str(self.runbooks)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
@@ -137,7 +139,9 @@ def running_server() -> Iterator[PostgresServer]:
 @contextmanager
 def drill_on(server: PostgresServer, *, beside: PostgresServer | None = None) -> Iterator[Drill]:
     control = new_id("drill").replace("-", "_")
-    drill = Drill(server=server, beside=beside or server, control=control, engine=engine_on(server, control))
+    runbooks = server.folder.with_name(f"{control}-runbooks")
+    runbooks.mkdir(mode=0o700)
+    drill = Drill(server=server, beside=beside or server, control=control, engine=engine_on(server, control), runbooks=runbooks)
     for each in {server.port: server, drill.beside.port: drill.beside}.values():
         with psycopg.connect(url(each, "postgres"), autocommit=True) as admin:
             admin.execute(f'CREATE DATABASE "{control}"'.encode())

@@ -104,6 +104,8 @@ class Behaviour(StrEnum):
     REFUSES = "refuses"
     WAITS = "waits"
     """Until the mark `go KEY` is set, looking whether the run must stop."""
+    WORKS_ON = "works on"
+    """For a second and a half, looking whether the run must stop, as the blocks of documents do."""
     DAWDLES = "dawdles"
     """For a second and a half, deaf to everything."""
 
@@ -140,10 +142,21 @@ def _behave(world: Side, key: str, behaviour: Behaviour) -> None:
             raise ValueError("no foresight, password=topsecret")
         case Behaviour.REFUSES:
             raise Closed(what=f"{key} is closed", remedy="open it")
+        case _:
+            _last(world, key, behaviour)
+
+
+def _last(world: Side, key: str, behaviour: Behaviour) -> None:
+    match behaviour:
         case Behaviour.WAITS:
             while not world.marked(f"go {key}"):
                 progress(f"{key} waits", looks=1)
                 pause(timedelta(milliseconds=50))
+        case Behaviour.WORKS_ON:
+            until = time.monotonic() + 1.5
+            while time.monotonic() < until:
+                pause(timedelta(0))
+                time.sleep(0.05)
         case Behaviour.DAWDLES:
             time.sleep(1.5)
         case _:
@@ -235,6 +248,8 @@ class Script:
     child: tuple[Move, ...] | None = None
     """Moves of a child run, at the end."""
     child_takes_over: bool = False
+    child_is_own: bool = False
+    """Its runbook is one that only a file of the workers has."""
     ends_as: RunStatus = RunStatus.DONE
     accounts: Behaviour | None = None
     """How it accounts for itself when it does not reach its end; None: it has nothing to show."""
@@ -274,6 +289,8 @@ def plan_script(script: Script) -> ScriptPlan:
 
 
 def child_name(script: Script) -> str:
+    if script.child_is_own:
+        return "own.script"
     return "drill.rescue" if script.child_takes_over else "drill.part"
 
 

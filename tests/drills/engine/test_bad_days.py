@@ -77,6 +77,18 @@ def test_a_child_run_survives_its_worker(fresh: Drill) -> None:
     assert fresh.engine.lock() is None
 
 
+def test_a_step_that_looks_now_and_then_has_a_moment_to_end_when_its_worker_does(fresh: Drill) -> None:
+    worker = fresh.work()
+    run = fresh.start(Move(key="w", behaviour=Behaviour.WORKS_ON), Move(key="b"))
+    waiting(fresh, run)
+    worker.terminate()
+    assert worker.wait(20) == 0
+    assert fresh.effects() == ["began w", "did w"]
+    fresh.work()
+    assert fresh.ended(run.id).status is RunStatus.DONE
+    assert fresh.effects() == ["began w", "did w", "began b", "did b"]
+
+
 def test_a_worker_that_is_told_to_end_leaves_its_run_to_the_next(fresh: Drill) -> None:
     worker = fresh.work()
     run = waiting(fresh, fresh.start(Move(key="a"), WAITING, Move(key="b")))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 from threading import Event
 
 from pydantic import SecretStr
@@ -12,10 +13,13 @@ from pydantic import SecretStr
 from tests.drills.engine import runbooks
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.runbook.engine import Engine
+from unioneyes.runbook.own import OwnRunbooks
 
 ended = Event()
 signal.signal(signal.SIGTERM, lambda _signal, _frame: ended.set())
-engine = Engine(database_url=SecretStr(os.environ["DRILL_CONTROL_URL"]), environment=runbooks.environment(), redactor=Redactor())
+own = OwnRunbooks(Path(os.environ["DRILL_RUNBOOKS"]))
+own.refresh()
+engine = Engine(database_url=SecretStr(os.environ["DRILL_CONTROL_URL"]), environment=runbooks.environment(), redactor=Redactor(), look_again=own.refresh)
 engine.launch()
 sys.stdout.write("launched\n")
 sys.stdout.flush()

@@ -81,3 +81,15 @@ def test_no_text_is_too_strange(sql: str) -> None:
     lines = [statement.line for statement in statements(sql)]
     assert lines == sorted(lines)
     assert all(1 <= line <= sql.count("\n") + 1 for line in lines)
+
+
+@pytest.mark.parametrize(
+    "text", ["begin read write", "Commit and chain", "SET TRANSACTION READ WRITE", "set session characteristics as transaction read write"]
+)
+def test_what_is_about_a_transaction_is_found(text: str) -> None:
+    assert [statement.of_transactions for statement in statements(f"SELECT 'COMMIT'; {text}")] == [False, True]
+
+
+def test_copying_from_or_to_whoever_sends_it_is_found() -> None:
+    text = "COPY a FROM '/tmp/STDIN'; COPY (SELECT 1) TO STDOUT; copy a (b) from stdin WITH (FORMAT csv); SELECT 'COPY a TO STDOUT'"
+    assert [statement.copies for statement in statements(text)] == [False, True, True, False]

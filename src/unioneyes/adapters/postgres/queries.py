@@ -6,23 +6,26 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from threading import Thread
 
-import psycopg
-from psycopg.rows import TupleRow
+from psycopg import pq
 from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.connections import connection, shown
+from unioneyes.adapters.postgres.simple import COPIES, Simple, SqlFailed, SqlLate, SqlLost
+from unioneyes.adapters.postgres.statements import statements
+from unioneyes.kernel.output import Kept, printable
 from unioneyes.kernel.units import format_duration
 from unioneyes.ports.shell import BlockFailed, BlockTookTooLong, Ran
 
 _NAME = "ue runbook"
-_POLL_SECONDS = 0.1
+_LOOK_SECONDS = 0.2
+"""How often whoever looks is asked whether it may go on: as often as the engine's own waits ask."""
 _ROWS = 50
 """Rows of one result that are shown."""
-_CELL = 200
-"""Characters of one value that are shown."""
+_CELL = 1_000
+"""Bytes of a value that is shown: whole or not at all, for whoever blots secrets out afterwards finds none that was cut in two."""
 _CANCEL_SECONDS = 5.0
+_QUERY_CANCELED = "57014"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,77 +40,88 @@ class OperatedQueries:
 
     def run(self, text: str, *, read_only: bool, within: timedelta, meanwhile: Callable[[], None]) -> Ran:
         """All statements of `text` were done, or none. See the port."""
+        _refuse_strange(text, read_only=read_only)
         began = time.monotonic()
+        kept = Kept()
         with connection(self.database_url, name=_NAME, statement_limit=within) as opened:
+            opened.execute("SET client_encoding = 'UTF8'")
             opened.execute("SET lock_timeout = '10s'")  # whoever waits for a lock keeps the members waiting behind it
             opened.execute("SET standard_conforming_strings = on")  # the values that were put in are quoted for this
             if read_only:
-                opened.execute("SET default_transaction_read_only = on")
-            under_way = _UnderWay(opened, text)
-            under_way.start()
+                opened.execute("BEGIN READ ONLY")
+                opened.execute("SELECT 1")  # from its first query on, a transaction that only reads can't be made one that writes
+            under_way = Simple(opened, until=began + within.total_seconds(), look=meanwhile, every=_LOOK_SECONDS)
             try:
-                while under_way.is_alive():
-                    if time.monotonic() - began > within.total_seconds():
-                        break
-                    meanwhile()
-                    under_way.join(_POLL_SECONDS)
+                for line in _lines(under_way.results(text)):
+                    kept.add(f"{line}\n".encode())
+            except SqlLate:
+                raise _took_too_long(within, "it was cancelled") from None
+            except SqlLost as lost:
+                raise BlockFailed(
+                    what=f"the connection was lost: {lost}; whether the block took effect is not known", remedy="look, then go on or run it anew"
+                ) from None
+            except SqlFailed as failed:
+                message = printable(failed.message.encode())
+                if failed.state == _QUERY_CANCELED and time.monotonic() - began >= within.total_seconds():
+                    raise _took_too_long(within, message) from None
+                raise BlockFailed(
+                    what=f"{_place(text, failed.position)}{message}; what was not committed is not kept",
+                    remedy=printable(failed.hint.encode()) or "correct it; look at what it names",
+                ) from None
             finally:
-                if under_way.is_alive():
-                    opened.cancel_safe(timeout=_CANCEL_SECONDS)
-                    under_way.join()
-        return Ran(output=under_way.output(within), took=timedelta(seconds=time.monotonic() - began))
+                under_way.settle(seconds=_CANCEL_SECONDS)
+        kept.close(whole=True)
+        return Ran(output=kept.text().removesuffix("\n"), took=timedelta(seconds=time.monotonic() - began))
 
 
-class _UnderWay(Thread):
-    """A thread in which the statements run, so that another one can cancel them."""
-
-    def __init__(self, opened: psycopg.Connection, text: str) -> None:
-        super().__init__(name="block-sql", daemon=True)
-        self._opened = opened
-        self._text = text
-        self._parts: list[str] = []
-        self._error: psycopg.Error | None = None
-
-    def run(self) -> None:
-        try:
-            with self._opened.cursor() as cursor:
-                cursor.execute(self._text.encode())  # without parameters: PostgreSQL takes the whole text as one transaction
-                self._parts = list(_results(cursor))
-        except psycopg.Error as error:
-            self._error = error
-
-    def output(self, within: timedelta) -> str:
-        """Return what the statements gave. Raises: BlockFailed, BlockTookTooLong."""
-        error = self._error
-        if isinstance(error, psycopg.errors.QueryCanceled):
-            raise BlockTookTooLong(
-                what=f"the SQL did not end within {format_duration(within)}: {error.diag.message_primary}; what was not committed is not kept",
-                remedy="look at what it waited for; give it longer by `timeout=DURATION` behind the fence",
+def _refuse_strange(text: str, *, read_only: bool) -> None:
+    """Return when every statement can be done here. Raises: BlockFailed."""
+    for statement in statements(text):
+        if statement.copies:
+            raise _copy_refused(f"line {statement.line} of the block: ", "nothing was done")
+        if read_only and statement.of_transactions:
+            verb = statement.words.partition(" ")[0]
+            raise BlockFailed(
+                what=f"line {statement.line} of the block: {verb} is about a transaction, and a block that only reads is one already; nothing was done",
+                remedy="leave it out",
             )
-        if error is not None and self._opened.broken:
-            said = str(error).strip().partition("\n")[0]
-            raise BlockFailed(what=f"the connection was lost: {said}; whether the block took effect is not known", remedy="look, then go on or run it anew")
-        if error is not None:
-            place = error.diag.statement_position
-            line = f"line {self._text.count(chr(10), 0, int(place) - 1) + 1} of the block: " if place else ""
-            said = error.diag.message_primary or str(error).strip()
-            raise BlockFailed(what=f"{line}{said}; what was not committed is not kept", remedy=error.diag.message_hint or "correct it; look at what it names")
-        return "\n".join(self._parts)
 
 
-def _results(cursor: psycopg.Cursor[TupleRow]) -> Iterator[str]:
-    while True:
-        if cursor.description is None:
-            yield cursor.statusmessage or "done"
-        else:
-            rows = cursor.fetchmany(_ROWS)
-            yield " | ".join(column.name for column in cursor.description)
-            yield from (" | ".join(_cell(value) for value in row) for row in rows)
-            yield f"({cursor.rowcount} rows{f', the first {_ROWS} shown' if cursor.rowcount > _ROWS else ''})"
-        if not cursor.nextset():
-            return
+def _copy_refused(place: str, done: str) -> BlockFailed:
+    return BlockFailed(what=f"{place}COPY from or to whoever sends the SQL can't be done here; {done}", remedy="use psql and its \\copy in a bash block")
 
 
-def _cell(value: object) -> str:
-    text = "" if value is None else str(value)
-    return text if len(text) <= _CELL else f"{text[:_CELL]}..."
+def _took_too_long(within: timedelta, message: str) -> BlockTookTooLong:
+    return BlockTookTooLong(
+        what=f"the SQL did not end within {format_duration(within)}: {message}; what was not committed is not kept",
+        remedy="look at what it waited for; give it longer by `timeout=DURATION` behind the fence",
+    )
+
+
+def _place(text: str, position: int | None) -> str:
+    return "" if position is None else f"line {text.count(chr(10), 0, position - 1) + 1} of the block: "
+
+
+def _lines(results: Iterator[pq.abc.PGresult]) -> Iterator[str]:
+    """Give the lines that show the results: the first rows of each, and how many there are."""
+    seen = 0
+    for result in results:
+        if result.status in COPIES:
+            raise _copy_refused("", "whether the block took effect is not known")
+        if result.status not in {pq.ExecStatus.TUPLES_CHUNK, pq.ExecStatus.TUPLES_OK}:
+            yield (result.command_status or b"").decode() or "done"
+            continue
+        if seen == 0:
+            yield " | ".join((result.fname(column) or b"").decode(errors="replace") for column in range(result.nfields))
+        for row in range(min(result.ntuples, _ROWS - seen)):
+            yield " | ".join(_cell(result.get_value(row, column)) for column in range(result.nfields))
+        seen += result.ntuples
+        if result.status == pq.ExecStatus.TUPLES_OK:
+            yield f"({seen} rows{f', the first {_ROWS} shown' if seen > _ROWS else ''})"
+            seen = 0
+
+
+def _cell(value: bytes | None) -> str:
+    if value is None:
+        return ""
+    return value.decode(errors="replace") if len(value) <= _CELL else f"({len(value):,} bytes)"

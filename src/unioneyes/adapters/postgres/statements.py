@@ -39,6 +39,8 @@ _OUTSIDE_TRANSACTIONS = re.compile(
     re.VERBOSE,
 )
 _ENDS_TRANSACTION = re.compile(r"(BEGIN|START TRANSACTION|COMMIT|END|ABORT|PREPARE TRANSACTION|ROLLBACK(?! (WORK |TRANSACTION )?TO))\b")
+_COPIES = re.compile(r"COPY\b.*\b(FROM STDIN|TO STDOUT)\b")
+_OF_TRANSACTIONS = re.compile(rf"{_ENDS_TRANSACTION.pattern}|SET (LOCAL |SESSION )?(TRANSACTION|CHARACTERISTICS)\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,16 @@ class Statement:
     def unfit(self) -> bool:
         """True when it can't run in the runner's transaction, or would end it."""
         return bool(_OUTSIDE_TRANSACTIONS.match(self.words) or _ENDS_TRANSACTION.match(self.words))
+
+    @property
+    def of_transactions(self) -> bool:
+        """True when it begins or ends a transaction, or says how one is."""
+        return _OF_TRANSACTIONS.match(self.words) is not None
+
+    @property
+    def copies(self) -> bool:
+        """True when it copies from or to whoever sends it."""
+        return _COPIES.match(self.words) is not None
 
 
 def statements(sql: str) -> tuple[Statement, ...]:

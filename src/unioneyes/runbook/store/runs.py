@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -113,6 +113,11 @@ class Runs:
         """Return the run. Raises: UnknownRun."""
         with self._database.transaction() as connection:
             return _stored(_row(connection, run_id))
+
+    def family(self, run_id: str) -> tuple[StoredRun, ...]:
+        """Return the run's parts, and the run."""
+        with self._database.transaction() as connection:
+            return tuple(_stored(row) for row in _family(connection, run_id))
 
     def page(self, *, limit: int, before: str | None, runbook: str | None, status: RunStatus | None) -> tuple[RunView, ...]:
         """Return the newest runs first, from before the run `before` on. Raises: UnknownRun."""
@@ -283,6 +288,12 @@ class Runs:
         with self._fenced(claim, hands_lock_on=True) as connection:
             self._end(connection, run_id, ending, by=_row(connection, run_id).worker or ENGINE)
 
+    def end_family(self, claim: Claim, ending: Ending) -> None:
+        """The run and its parts have ended, those left out that had before, and the service is free. Raises: ExecutionLost."""
+        with self._fenced(claim, hands_lock_on=True) as connection:
+            for row in _family(connection, claim.root):
+                self._end(connection, row.id, ending, by=row.worker or ENGINE)
+
     # What keeps runs moving
 
     def not_enqueued(self) -> tuple[tuple[str, str], ...]:
@@ -305,8 +316,7 @@ class Runs:
     def give_up(self, run_id: str, problem: ProblemDocument) -> None:
         """The run and its children have ended, because nobody will carry them on."""
         with self._database.transaction() as connection:
-            columns = select(runs.c.id, runs.c.started_at, runs.c.service)
-            family = connection.execute(columns.where((runs.c.id == run_id) | (runs.c.parent == run_id)).order_by(runs.c.parent.nulls_last())).all()
+            family = _family(connection, run_id)
             lock.await_others(connection, family[0].service)
             connection.execute(update(runs).where(runs.c.id == run_id).values(attempt=runs.c.attempt + 1))  # an execution that still lives is fenced off
             for row in family:
@@ -443,6 +453,12 @@ def _row(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
     if row is None:
         raise UnknownRun(what=f"there is no run {run_id}", remedy="ue run list")
     return row
+
+
+def _family(connection: Connection, run_id: str) -> Sequence[Row[tuple[object, ...]]]:
+    """Return the rows of the run and of all its parts, each part before what it is a part of."""
+    wanted = select(runs).where((runs.c.id == run_id) | runs.c.id.startswith(f"{run_id}.", autoescape=True))
+    return connection.execute(wanted.order_by(func.length(runs.c.id).desc())).all()
 
 
 def _open_row(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
