@@ -27,6 +27,10 @@ def effect(code: str, language: str = "bash") -> Effect:
         'psql -h h -d d -c "SELECT count(*) FROM pg_stat_activity"',
         "git describe --tags && date -u +%Y && echo done",
         "ue deploy status && ue deploy start 1.0.0 --dry-run",
+        "kubectl -n production --context=a get pods 2>&1 | grep Running",
+        "kubectl --request-timeout 5s rollout status deployment/web",
+        "cat <<EOF\na\nEOF",
+        "kubectl logs web 2>/dev/null && date >/dev/null",
     ],
 )
 def test_what_is_known_to_read_reads(code: str) -> None:
@@ -63,13 +67,69 @@ def test_what_is_known_to_read_reads(code: str) -> None:
         "ue run cancel x",
         "echo x | tee y",
         "eval ls",
+        "cat <<EOF > /etc/x\na\nEOF",
+        "cat <<EOF >> /etc/x\na\nEOF",
+        "date && echo y > f",
+        "date | cat > f",
+        "{ echo a; } > f",
+        "(echo a) >| f",
+        "if true; then echo a; fi > f",
+        "> /var/log/app.log",
+        "echo a >& f",
+        "cat 3<> f",
+        "curl 2>/dev/null -X DELETE https://a.example",
+        "date && curl 2>/dev/null -X DELETE https://a.example",
+        "kubectl -n logs delete pods --all",
+        "kubectl --unknown get delete pods",
+        "kubectl rollout --unknown status restart",
+        "kubectl config get",
+        'psql -c "SELECT 1" -fdrop.sql',
+        'psql -c "SELECT 1" --file=drop.sql',
+        'psql -c "SELECT 1" --fil drop.sql',
+        'psql -Xo /etc/x -c "SELECT 1"',
+        "psql -c $'\\x44ROP TABLE a'",
+        "sudo kubectl get pods",
+        "./kubectl get pods",
     ],
 )
 def test_what_is_not_known_to_read_changes(code: str) -> None:
     assert effect(code) is not Effect.READ
 
 
-@pytest.mark.parametrize("code", ["rm -rf /x", "kubectl delete secret a", "pg_restore -d d x", "psql -d d < backup.sql", 'psql -d d -c "DROP TABLE a"'])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "rm -rf /x",
+        "kubectl delete secret a",
+        "pg_restore -d d x",
+        "psql -d d < backup.sql",
+        'psql -d d -c "DROP TABLE a"',
+        "kubectl -n production delete deployment web",
+        "kubectl --namespace production --unknown delete deployment web",
+        'PGPASSWORD=x psql -c "DROP TABLE a"',
+        "psql -XAtcTRUNCATE\\ a",
+        "psql -d d -c 'ALTER TABLE a DROP COLUMN b'",
+        "psql -d d -c 'ALTER TABLE a DROP b'",
+        "sudo -u postgres rm -rf /x",
+        "/bin/rm /x",
+        "\\rm /x",
+        "env A=b nice -n 5 timeout 10 rm /x",
+        "kubectl exec p -- rm -rf /x",
+        "kubectl -n a exec -i p -- sh -c 'date; rm /x'",
+        "ssh -p 22 host rm -rf /x",
+        "bash -ec 'rm /x'",
+        "docker compose -f x.yml exec -T db psql -c 'DROP TABLE a'",
+        "find . -name x -exec rm {} +",
+        "kubectl get pods -o name | xargs -n 1 kubectl delete",
+        "psql -d d <<EOF\nDROP TABLE a;\nEOF",
+        "cd d && psql -d d <<EOF\nDROP TABLE a;\nEOF",
+        "cat <<EOF | psql -d d\nDROP TABLE a;\nEOF",
+        "psql -d d <<< 'DROP TABLE a'",
+        "echo 'DROP TABLE a' | psql -d d",
+        "cd d && psql -d d < backup.sql",
+        "cat backup.sql | psql -d d",
+    ],
+)
 def test_what_has_no_way_back_destroys(code: str) -> None:
     assert effect(code) is Effect.DESTROY
 
@@ -95,6 +155,9 @@ def test_what_has_no_way_back_destroys(code: str) -> None:
         ("DROP TABLE a", Effect.DESTROY),
         ("DELETE FROM a", Effect.DESTROY),
         ("DELETE FROM a WHERE b = 1", Effect.CHANGE),
+        ("ALTER TABLE a DROP COLUMN b", Effect.DESTROY),
+        ("ALTER TABLE a\n  ALTER b DROP NOT NULL", Effect.CHANGE),
+        ("ALTER TABLE a DROP CONSTRAINT c", Effect.CHANGE),
     ],
 )
 def test_sql_reads_only_when_nothing_in_it_can_change(code: str, expected: Effect) -> None:

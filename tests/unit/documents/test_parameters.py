@@ -9,6 +9,8 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from unioneyes.runbook.documents.effects import effect_of
+from unioneyes.runbook.documents.lint.checks import lint
 from unioneyes.runbook.documents.markdown import read_document
 from unioneyes.runbook.documents.model import Block, Document
 from unioneyes.runbook.documents.parameters import Kind, Parameter, filled, masked, parameters_of, shell_variables
@@ -99,6 +101,83 @@ def test_a_value_is_held_to_what_its_name_says(spoken: str, right: list[str], wr
     (parameter,) = opened(f'echo "{spoken}"').values()
     assert {value: parameter.refuses(value) for value in right} == dict.fromkeys(right)
     assert [value for value in wrong if parameter.refuses(value) is None] == []
+
+
+AS_CODE = [
+    """psql -d d -c "SELECT * FROM t WHERE a LIKE '%$NOTE%'\"""",
+    """psql -d d -c "SELECT * FROM t WHERE n>$NOTE\"""",
+    """psql -d d -c "$NOTE\"""",
+    """PGPASSWORD=x psql -d d -c "SELECT '$NOTE'\"""",
+    """sudo -u postgres psql -d d -c "SELECT '$NOTE'\"""",
+    """kubectl exec p -- psql -c "SELECT '$NOTE'\"""",
+    """docker compose exec -T db psql -c "SELECT '$NOTE'\"""",
+    """echo "SELECT '$NOTE'" | psql -d d""",
+    """echo "$NOTE" | psql -d d""",
+    """printf '%s' "$NOTE" | tr a b | sudo bash""",
+    """cd d && psql -d d <<EOF\nSELECT '$NOTE'\nEOF""",
+    """cat <<EOF | psql -d d\nSELECT '$NOTE'\nEOF""",
+    """kubectl apply -f - <<EOF\nname: $NOTE\nEOF""",
+    """psql -d d <<< "SELECT '$NOTE'\"""",
+    """{ echo "SELECT '$NOTE'"; } | psql -d d""",
+    """psql -d d -c "$(echo "SELECT '$NOTE'")\"""",
+    """Q="SELECT '$NOTE'"; psql -d d -c "$Q\"""",
+    """A="$NOTE"; Q="SELECT '$A'"; echo "$Q" | psql -d d""",
+    """for each in $NOTE; do psql -d d -c "SELECT '$each'"; done""",
+    """[[ "$NOTE" -gt 5 ]]""",
+    """[ -v "$NOTE" ]""",
+    """(( $NOTE > 5 ))""",
+    """echo "$NOTE" && (( NOTE > 5 ))""",
+    """echo "$NOTE" && [[ NOTE -gt 5 ]]""",
+    """echo $(( $NOTE + 1 ))""",
+    """LIMIT=$NOTE; (( LIMIT > 5 ))""",
+    """kubectl patch x -p "{'a': '$NOTE'}\"""",
+    """ssh host "restart $NOTE\"""",
+    """kubectl exec p -- sh -c "restart $NOTE\"""",
+    """"$NOTE" --now""",
+    """psql -d d -v note="$NOTE" <<'EOF'\nSELECT :note\nEOF""",
+    """psql -d d -v note="$NOTE" -f a.sql""",
+]
+
+
+@pytest.mark.parametrize("code", AS_CODE)
+def test_a_value_that_becomes_code_is_held_to_letters_and_digits(code: str) -> None:
+    parameter = opened(code)["NOTE"]
+    assert parameter.refuses("web-1.4") is None
+    assert [value for value in ("x' OR '1", "a[$(cmd)]", "1 OR true", "1--", "a;b", "a/b") if parameter.refuses(value) is None] == []
+    assert "parameter-becomes-code" in {finding.rule for finding in lint(read_document(f"```bash\n{code}\n```\n".encode(), "a.md"))}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'echo "marking $NOTE" > "$PAGE"',
+        'cat <<EOF > "$PAGE"\nhello $NOTE\nEOF',
+        './announce.sh "$NOTE"',
+        'kubectl annotate x "$NOTE"',
+        '[ "$NOTE" = yes ]',
+        'TEXT="it is $NOTE"; echo "$TEXT"',
+        "psql -d d -v note=\"$NOTE\" <<'EOF'\nSELECT :'note', a::note\nEOF",
+        'echo "$NOTE" | grep a',
+    ],
+)
+def test_a_value_that_stays_one_word_is_free(code: str) -> None:
+    assert opened(code)["NOTE"].refuses("it's $(x); a [1]") is None
+
+
+@pytest.mark.parametrize(
+    "code", ['touch "/srv/$NOTE"', 'cat a > "$NOTE.txt"', 'kubectl logs "deployment/$NOTE" --tail=10', 'curl -f "https://a.example/$NOTE"']
+)
+def test_a_value_that_is_a_part_of_a_path_or_an_option_stays_one(code: str) -> None:
+    parameter = opened(code)["NOTE"]
+    assert parameter.refuses("a/b-c.d") is None
+    assert [value for value in ("a b", "../b", "a/../b", "a;b", "a&b=c", "$(x)") if parameter.refuses(value) is None] == []
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("code", ["echo $A | " * 3000 + "cat", "echo $A && " * 6000 + "date", "$(" * 3000, "{ " * 3000, "A=$A; " * 6000 + "echo $A"])
+def test_no_block_is_too_long_or_too_deep_to_be_looked_at(code: str) -> None:
+    lint(read_document(f"```bash\n{code}\n```\n".encode(), "a.md"))
+    effect_of(block(code))
 
 
 def test_a_day_and_a_moment_must_be_ones_of_the_calendar() -> None:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 from unioneyes.runbook.documents.model import Block, Language
+from unioneyes.runbook.documents.places import Held, held_of
 from unioneyes.runbook.documents.shell import read_script
 from unioneyes.runbook.documents.sql import Place, place_of, read_statements, unended_at
 
@@ -48,9 +49,10 @@ _FORMS = {
 }
 _BARE = re.compile(r"[^\s*?\[\]\\~{}-][^\s*?\[\]\\{}]*")
 """What the shell leaves as one word where it stands outside quotes."""
-_PLAIN = re.compile(r"[A-Za-z0-9_.@:+-]+")
-"""What stays one word in whatever language it is put into."""
-_READ_AGAIN = re.compile(r"^\s*(eval|ssh|source|xargs|awk)\b|\b(ba|da|z|k)?sh\s+-\w*c\b|\b(python3?|perl|ruby|node)\s+-[ce]\b")
+_PLAIN = re.compile(r"(?!.*--)[A-Za-z0-9_.@:+-]+")
+"""What stays one word in whatever language it is put into; `--` begins a comment in SQL."""
+_PART = re.compile(r"(?!.*(^|/)\.\.(/|$))[A-Za-z0-9_.@:+/%=,-]+")
+"""What stays a part of one path, address or option."""
 _KINDS = (
     (r"PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE|WEBHOOK|_KEY$", Kind.SECRET),
     (r"HOST", Kind.HOST),
@@ -94,6 +96,8 @@ class Parameter:
     """True where the shell would split it, or expand `*` in it."""
     strict: bool = False
     """True where what it is put into is read as code once more: SQL in a shell command, `eval`, `ssh`."""
+    part: bool = False
+    """True where it is a part of a longer word, such as a path or an address."""
     optional: bool = False
     """True when the document has a default for it everywhere."""
 
@@ -115,7 +119,9 @@ class Parameter:
     def _unfit(self, value: str) -> str | None:
         """Return why `value` can't stand where the document has it; None when it can."""
         if self.strict and not _PLAIN.fullmatch(value):
-            return "of letters, digits, and _ . @ : + - alone: what it is put into is read as code once more"
+            return "of letters, digits, and _ . @ : + - alone, without --: what it is put into is read as code once more"
+        if self.part and not _PART.fullmatch(value):
+            return "of letters, digits, and _ . / @ : + % = , - alone, without ..: it is a part of a longer word"
         if self.bare and not _BARE.fullmatch(value):
             return "without blanks and * ? [ ] { } \\: the document does not quote it"
         return None
@@ -178,12 +184,11 @@ def _in_block(block: Block) -> Iterator[Parameter]:
                 yield replace(named, strict=place_of(code, found.start()) is not Place.CODE)
         return
     script = read_script(masked(block))
-    for use in script.uses:
+    for use, how in zip(script.uses, held_of(script), strict=True):
         if use.name in script.own or _SHELLS_OWN.fullmatch(use.name):
             continue
         named = _variable(use.name, f"${use.name}", block.line + use.line - 1)
-        into_sql = use.inside.startswith("psql") and not use.bare and re.search(rf"['=\s(,]\$\{{?{use.name}\b", use.inside) is not None
-        yield replace(named, bare=use.bare, strict=into_sql or _READ_AGAIN.search(use.inside) is not None, optional=use.optional)
+        yield replace(named, bare=use.bare, strict=how is Held.WORD, part=how is Held.PART, optional=use.optional)
 
 
 def _variable(name: str, spoken: str, line: int) -> Parameter:
@@ -198,6 +203,7 @@ def _joined(places: Sequence[Parameter]) -> Parameter:
         lines=tuple(sorted({line for place in places for line in place.lines})),
         bare=any(place.bare for place in places),
         strict=any(place.strict for place in places),
+        part=any(place.part for place in places),
         optional=all(place.optional for place in places),
     )
 
