@@ -12,7 +12,7 @@ from unioneyes.ports.environment import Facts
 from unioneyes.runbook.codec import decode, encode
 from unioneyes.runbook.documents.model import Document
 from unioneyes.runbook.documents.plan import DocumentPlan, DocumentRequest
-from unioneyes.runbook.documents.planning import Missing, NothingToRun, PlanChanged, UnknownParameter, plan_document
+from unioneyes.runbook.documents.planning import Missing, NothingToRun, PlanChanged, SecretTyped, UnknownParameter, plan_document
 from unioneyes.runbook.documents.steps import check_document
 from unioneyes.runbook.plan import Effect
 
@@ -89,10 +89,17 @@ def test_what_is_open_is_asked_for_and_blocks_until_it_is_given_rightly() -> Non
     assert "o'hara" not in str(plan.blocks)
 
 
-def test_a_secret_that_is_typed_where_its_file_belongs_is_kept_nowhere() -> None:
-    plan = planned("```bash\ncurl -f -H @/run/x https://a.example/$API_TOKEN\n```\n", API_TOKEN="hunter22")
-    assert "hunter22" not in str(plan)
-    assert gates(plan)["values"] is GateState.FAILED
+def test_a_secret_that_is_typed_where_its_file_belongs_ends_the_plan_and_stands_in_no_message() -> None:
+    with pytest.raises(SecretTyped) as refused:
+        planned("```bash\ncurl -f -H @/run/x https://a.example/$API_TOKEN\n```\n", API_TOKEN="hunter22")
+    assert "API_TOKEN" in refused.value.what
+    assert "hunter22" not in f"{refused.value.what}{refused.value.remedy}"
+
+
+def test_no_comment_accepts_a_secret_in_sql_which_would_be_set_to_its_own_name() -> None:
+    text = "<!-- ue: accept secret-in-sql: it is only a test -->\n```sql\nALTER ROLE a PASSWORD '$NEW_PASSWORD';\n```\n"
+    plan = planned(text, NEW_PASSWORD="@/run/secrets/password")
+    assert gates(plan)["sound"] is GateState.FAILED
 
 
 def test_a_secret_is_a_file_that_the_worker_reads() -> None:

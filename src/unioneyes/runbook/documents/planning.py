@@ -32,7 +32,7 @@ Missing = Callable[[Iterable[str]], tuple[str, ...]]
 
 
 def plan_document(request: DocumentRequest, facts: Facts, *, missing: Missing, sql_by: str, checked: PlannedStep) -> DocumentPlan:
-    """Return the plan. Raises: DocumentUnreadable, UnknownHeading, NothingToRun, UnknownParameter, PlanChanged."""
+    """Return the plan. Raises: DocumentUnreadable, UnknownHeading, NothingToRun, UnknownParameter, SecretTyped, PlanChanged."""
     document = read_document(request.text.encode(), request.name)
     blocks = chosen(document, only=request.only, start=request.start)
     pairs = with_undos(blocks)
@@ -74,20 +74,24 @@ def _asked(parameters: Sequence[Parameter], values: Mapping[str, str]) -> tuple[
     if strange := sorted(values.keys() - known):
         named = ", ".join(sorted(known)) or "nothing"
         raise UnknownParameter(what=f"the chosen part leaves no {', '.join(strange)} open", remedy=f"it leaves open: {named}")
+    if typed := [parameter for parameter in parameters if parameter.kind is Kind.SECRET and (value := values.get(parameter.name)) and parameter.refuses(value)]:
+        # What is no reference to a secret may be the secret itself: a plan, and the request that it comes from, would be kept.
+        named = ", ".join(parameter.name for parameter in typed)
+        raise SecretTyped(
+            what=f"{named} must be {typed[0].wanted}; what was given instead is kept nowhere", remedy=f"write it into a file: --set {named}=@FILE"
+        )
     return tuple(
         Asked(
             name=parameter.name,
             spoken=parameter.spoken,
             wanted=parameter.wanted,
             lines=parameter.lines,
-            # What is no reference to a secret may be the secret itself: it is kept nowhere.
-            value=None if refused and parameter.kind is Kind.SECRET else value,
-            refused=refused,
+            value=value,
+            refused=None if value is None else parameter.refuses(value),
             optional=parameter.optional,
         )
         for parameter in parameters
         for value in (values.get(parameter.name),)
-        for refused in (None if value is None else parameter.refuses(value),)
     )
 
 
@@ -188,6 +192,10 @@ class NothingToRun(BadInput):
 
 class UnknownParameter(BadInput):
     """A value was given for what the document does not leave open."""
+
+
+class SecretTyped(BadInput):
+    """A secret's value stands where the file that holds it belongs."""
 
 
 class PlanChanged(Refused):

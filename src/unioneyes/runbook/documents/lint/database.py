@@ -91,8 +91,9 @@ SECRET = Rule(
     id="secret-in-sql",
     severity=Severity.ERROR,
     title="puts a secret into SQL",
-    wrong="the statement stands in the server's log and in pg_stat_activity, with the secret in it",
-    do="set it by a tool that sends only its hash: psql's \\password, or createuser --pwprompt",
+    wrong="a secret is never put into SQL, where the server's log and pg_stat_activity would show it: its name would be taken for it",
+    do="set it by a tool that sends only its hash: psql's \\password, or createuser --pwprompt; no comment accepts this",
+    acceptable=False,
 )
 RULES = (COUNTED, NEVER_RESTORED, RETENTION, LEDGER, DUMP_OVER_LIVE, WAL_ON_DUMP, TERMINATES, ANALYZE, REPLAY, UNENDED_SQL, META, SECRET)
 

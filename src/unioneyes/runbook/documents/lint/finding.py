@@ -35,10 +35,12 @@ class Rule:
     """What really happens."""
     do: str
     """What to do instead."""
+    acceptable: bool = True
+    """False where no comment accepts it."""
 
     def at(self, line: int, *, what: str = "", block: Block | None = None) -> Finding:
         """Return a finding of this rule; `what` where more can be said than the rule does."""
-        accepted = next((each.why for each in block.accepted if each.rule == self.id), None) if block else None
+        accepted = next((each.why for each in block.accepted if each.rule == self.id), None) if block and self.acceptable else None
         begins = block.line if block else None
         return Finding(rule=self.id, severity=self.severity, line=line, what=what or self.wrong, do=self.do, accepted=accepted, block=begins)
 
