@@ -162,6 +162,47 @@ def test_a_last_level_that_begins_again_is_right() -> None:
     assert "escalation-ends" not in rules("```yaml\nescalation_policy:\n  - level: 1\n    timeout: 5 minutes\n  - level: 2\n    repeat: 1\n```\n")
 
 
+@pytest.mark.parametrize(
+    ("policy", "line"),
+    [
+        ("- timeout: 5 minutes\n  level: 1\n- contacts: [a]\n  level: 2", 4),
+        ("escalation_policy: [{level: 1, timeout: 5m}, {level: 2}]", 2),
+        ("escalation_policy: [{level: 1, timeout: 5m},\n  {level: 2}]", 3),
+        ("since: 2026-02-30\nescalation_policy:\n  - level: 1", 4),
+    ],
+)
+def test_an_escalation_that_ends_is_found_however_it_is_written(policy: str, line: int) -> None:
+    found = lint(read_document(f"```yaml\n{policy}\n```\n".encode(), "a.md"))
+    assert [(finding.rule, finding.line) for finding in found] == [("escalation-ends", line)]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "date: 2026-02-30",
+        "[" * 5000,
+        "{a: " * 5000,
+        "- " * 5000 + "a",
+        "a: &a [1, 1]\n" + "".join(f"{chr(98 + at)}: &{chr(98 + at)} [*{chr(97 + at)}, *{chr(97 + at)}]\n" for at in range(24)) + "escalation_policy: *y",
+        "&a [*a]",
+        "&a\nlevel: 1\n<<: *a",
+        "escalation_policy: []",
+        "- !!python/object:os.system x",
+        "? [level]\n: 1",
+        "- [level]",
+        "a: 1\n---\nb: 2",
+        "0x_: !!int x",
+    ],
+)
+def test_no_yaml_stops_the_lint(text: str) -> None:
+    assert "escalation-ends" not in rules(f"```yaml\n{text}\n```\n")
+
+
+def test_what_an_alias_merges_into_the_last_level_counts() -> None:
+    assert "escalation-ends" not in rules("```yaml\nusual: &usual\n  timeout: 5m\nescalation_policy:\n  - level: 1\n    <<: *usual\n```\n")
+
+
 def test_every_rule_has_its_own_name() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
 

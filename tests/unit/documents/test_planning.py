@@ -96,6 +96,18 @@ def test_a_secret_that_is_typed_where_its_file_belongs_ends_the_plan_and_stands_
     assert "hunter22" not in f"{refused.value.what}{refused.value.remedy}"
 
 
+@pytest.mark.parametrize("above", ["", "**To take it back:**\n\n"])
+def test_a_part_that_is_chosen_by_its_label_keeps_what_takes_it_back(above: str) -> None:
+    text = f"# Ours\n\n## Part\n\n**One:**\n\n```bash\ntouch /srv/a\n```\n\n{above}```bash undo\nrm -f /srv/a\n```\n\n**Two:**\n\n```bash\ndate\n```\n"
+    assert [(block.code, block.undo) for block in planned(text, only="One").blocks] == [("touch /srv/a", "rm -f /srv/a")]
+    assert [(block.code, block.undo) for block in planned(text, only="Two").blocks] == [("date", None)]
+
+
+def test_what_has_an_undo_changes_something_whatever_it_looks_like() -> None:
+    (block,) = planned("```bash\nkubectl get pods\n```\n\n```bash undo\ndate\n```\n").blocks
+    assert block.effect is Effect.CHANGE
+
+
 def test_no_comment_accepts_a_secret_in_sql_which_would_be_set_to_its_own_name() -> None:
     text = "<!-- ue: accept secret-in-sql: it is only a test -->\n```sql\nALTER ROLE a PASSWORD '$NEW_PASSWORD';\n```\n"
     plan = planned(text, NEW_PASSWORD="@/run/secrets/password")

@@ -35,14 +35,14 @@ def plan_document(request: DocumentRequest, facts: Facts, *, missing: Missing, s
     """Return the plan. Raises: DocumentUnreadable, UnknownHeading, NothingToRun, UnknownParameter, SecretTyped, PlanChanged."""
     document = read_document(request.text.encode(), request.name)
     blocks = chosen(document, only=request.only, start=request.start)
-    pairs = with_undos(blocks)
-    if not pairs:
+    steps = with_undos(blocks)
+    if not steps:
         raise NothingToRun(what=f"{request.name} has no bash or sql block there", remedy="choose another heading, or name a language behind the fence")
-    used = [block for pair in pairs for block in pair if block is not None]
+    used = [each for block, _, undo in steps for each in (block, undo) if each is not None]
     parameters = parameters_of(used)
     asked = _asked(parameters, request.values)
     good = {each.name: each.value for each in asked if each.value is not None and each.refused is None}
-    planned = tuple(_planned(block, undo, good, parameters) for block, undo in pairs)
+    planned = tuple(_planned(block, language, undo, good, parameters) for block, language, undo in steps)
     absent = missing(program for block in planned for program in block.programs)
     destroys = any(block.effect is Effect.DESTROY for block in planned)
     plan = DocumentPlan(
@@ -95,19 +95,19 @@ def _asked(parameters: Sequence[Parameter], values: Mapping[str, str]) -> tuple[
     )
 
 
-def _planned(block: Block, undo: Block | None, values: Mapping[str, str], parameters: Sequence[Parameter]) -> PlannedBlock:
+def _planned(block: Block, language: Language, undo: Block | None, values: Mapping[str, str], parameters: Sequence[Parameter]) -> PlannedBlock:
     known = {parameter.name: parameter for parameter in parameters}
     both = [each for each in (block, undo) if each is not None]
     wanted = frozenset[str]().union(*(shell_variables(each) for each in both))
     given = {name: value for name, value in values.items() if name in wanted}
     secrets = {name: value.removeprefix("@") for name, value in given.items() if known[name].kind is Kind.SECRET}
-    assert block.language is not None  # noqa: S101 - only steps are planned
+    effect = effect_of(block)
     return PlannedBlock(
         step=f"{_short(slug_of(block.path[-1] if block.path else 'document'))}:{block.line}",
         section=block.section,
         line=block.line,
-        language=block.language,
-        effect=effect_of(block),
+        language=language,
+        effect=Effect.CHANGE if effect is Effect.READ and undo is not None else effect,  # what is taken back was a change, whatever it looks like
         code=filled(block, values, known).rstrip("\n"),
         undo=None if undo is None else filled(undo, values, known).rstrip("\n"),
         variables={name: value for name, value in given.items() if name not in secrets},
