@@ -105,27 +105,59 @@ def test_the_errors_of_the_requirement_are_these_and_no_others(requirement: Docu
 @pytest.mark.parametrize(
     ("rule", "wrong", "right"),
     [
-        ("outage-before-deploy", "kubectl scale deployment web --replicas=0", "kubectl scale deployment web --replicas=10"),
+        ("outage-before-deploy", "# Maintenance\nkubectl scale deployment web --replicas=0", "# Maintenance\nkubectl scale deployment web --replicas=10"),
+        ("outage-before-deploy", "kubectl -n a scale --replicas 0 deployment/web\nkubectl -n a apply -f a.yaml", "kubectl scale deployment web --replicas=0"),
+        ("outage-before-deploy", "# Release\nkubectl scale deploy/web --replicas=0", "# Release\nkubectl scale deploy/report-worker --replicas=0"),
         ("never-ends", "tail -f /var/log/x", "tail /var/log/x"),
         ("never-ends", "kubectl get pods --watch", "kubectl apply -f a.yaml"),
+        ("never-ends", "kubectl -n a logs -f web", "kubectl get -f a.yaml"),
+        ("never-ends", "docker compose logs -f", "docker compose -f a.yml ps"),
+        ("never-ends", "sudo tail -fn5 x", "timeout 10 tail -f x"),
+        ("never-ends", "top", "top -b -n1"),
         ("waits-for-a-person", "psql -h h -d d", 'psql -h h -d d -c "SELECT 1"'),
         ("waits-for-a-person", "psql -h h -d d", "echo 'SELECT 1' | psql -h h -d d"),
         ("waits-for-a-person", "kubectl exec -it pod -- ls", "kubectl exec pod -- ls"),
         ("waits-for-a-person", "vim a.yaml", "cat a.yaml"),
+        ("waits-for-a-person", "kubectl exec -i pod -- psql", "cat f | kubectl exec -i pod -- psql"),
+        ("waits-for-a-person", "kubectl exec pod -- bash", "kubectl exec pod -- nginx -t"),
+        ("waits-for-a-person", "cat f; psql -d d", "cat <<SQL | psql -d d\nSELECT 1;\nSQL"),
+        ("waits-for-a-person", "psql -d d && cd d", "cd d && psql -d d < f.sql"),
+        ("waits-for-a-person", "ssh-keygen -f k", "ssh-keygen -q -N '' -f k"),
         ("psql-goes-on", "psql -d d -f a.sql", "psql -d d -v ON_ERROR_STOP=1 -f a.sql"),
+        ("psql-goes-on", "psql -d d -fa.sql", "psql -d d -vON_ERROR_STOP=on -fa.sql"),
+        ("psql-goes-on", "psql -d d -v ON_ERROR_STOP=0 --file=a.sql", "psql -d d --set=ON_ERROR_STOP=1 --file=a.sql"),
+        ("psql-goes-on", "cat a.sql | psql -d d", "psql -d d <<SQL\n\\set ON_ERROR_STOP on\nSELECT 1;\nSQL"),
+        ("psql-goes-on", "cat a.sql | kubectl exec -i pod -- psql -d d", "psql -d d -c 'SELECT 1'"),
         ("curl-cannot-fail", "curl https://a.example/health", "curl -fsS https://a.example/health"),
         ("curl-cannot-fail", "curl -sS https://a.example/health", "curl --fail-with-body https://a.example/health"),
         ("grep-finds-nothing", "kubectl logs x | grep ERROR", "kubectl logs x | grep Image"),
+        ("grep-finds-nothing", "kubectl logs x | grep -c ERROR", "kubectl logs x | grep -c ERROR || true"),
+        ("grep-finds-nothing", "grep ERROR x && date", "if grep -q ERROR x; then exit 1; fi"),
         ("dump-over-live", "psql -d d < backup_1.sql", "psql -d d < seed.sql"),
+        ("dump-over-live", "cat backup_1.sql | psql -d d", "createdb beside\npsql -d beside < backup_1.sql"),
+        ("backup-never-restored", "pg_dump d > b.sql", "pg_dump d > b.sql\ncreatedb beside\npsql -d beside < b.sql"),
+        ("retention-by-age", "find /backups -mtime +3 -delete", "pg_restore -d scratch b.dump\nfind /backups -mtime +3 -delete"),
+        ("wrong-ledger", "psql -d d <<SQL\nSELECT * FROM drizzle_migrations\nSQL", "psql -d d -c 'SELECT 1'"),
+        ("ends-every-idle-session", 'psql -d d -c "SELECT pg_terminate_backend(pid) FROM s"', 'psql -d d -c "SELECT pg_terminate_backend(47)"'),
+        ("explain-analyze-executes", 'psql -d d -c "EXPLAIN ANALYZE [query]"', 'psql -d d -c "EXPLAIN ANALYZE SELECT 1"'),
+        ("lag-by-replay-timestamp", "echo 'SELECT pg_last_xact_replay_timestamp()' | psql -d d", "psql -d d -c 'SELECT pg_last_wal_replay_lsn()'"),
         ("backup-not-proven", 'pg_dump d > b.dump\npsql -d d -c "SELECT count(*) FROM t"', "pg_dump -Fc d > b.dump\npg_restore -d scratch b.dump"),
         ("secret-gap", "kubectl delete secret a\nkubectl create secret generic a", "kubectl delete secret a\nkubectl create secret generic b"),
+        (
+            "secret-gap",
+            "kubectl -n x delete secret a\nkubectl -n x create secret generic a",
+            "kubectl -n x delete secret a\nkubectl -n x create secret generic b",
+        ),
+        ("secret-gap", "kubectl delete secret/a -n x\nkubectl create -n x secret generic a", "kubectl create secret generic a\nkubectl delete secret a"),
         ("not-bash", "SELECT 1;", "echo SELECT 1"),
         ("not-bash", "if true; then", "if true; then echo; fi"),
         ("parameter-becomes-code", """psql -d d -c "SELECT * FROM t WHERE id = '$ID'" """, 'psql -d "$DB" -c "SELECT 1"'),
         ("parameter-becomes-code", 'ssh host "restart $NAME"', 'echo "restart $NAME"'),
         ("psql-anywhere", 'psql -h h -U u -c "SELECT 1"', 'psql -h h claims -c "SELECT 1"'),
+        ("psql-anywhere", 'psql -h h -c "SELECT 1"', 'PGDATABASE=claims psql -h h -c "SELECT 1"'),
         ("unquoted-parameter", "echo $NAME", 'echo "$NAME"'),
         ("secret-on-command-line", 'curl -f -H "Authorization: Bearer $TOKEN" https://a.example', "curl -f -H @/run/header https://a.example"),
+        ("secret-on-command-line", "./login --token $TOKEN", "printf '%s' \"$TOKEN\" | ./login"),
         ("wrong-ledger", 'psql -d d -c "SELECT * FROM drizzle_migrations"', 'psql -d d -c "SELECT * FROM drizzle.__drizzle_migrations"'),
         ("comment-does-nothing", "date\n# now look at the dashboard", "# look at the clock\ndate"),
     ],
@@ -140,6 +172,16 @@ def test_a_rule_finds_what_is_wrong_and_leaves_what_is_right(rule: str, wrong: s
     [
         ("lag-by-replay-timestamp", "SELECT now() - pg_last_xact_replay_timestamp();", "SELECT pg_wal_lsn_diff(a, b), pg_last_xact_replay_timestamp() FROM x;"),
         ("ends-every-idle-session", "SELECT pg_terminate_backend(pid) FROM s;", "SELECT pg_terminate_backend(pid) FROM s WHERE pid <> pg_backend_pid();"),
+        (
+            "lag-by-replay-timestamp",
+            "SELECT pg_last_xact_replay_timestamp();",
+            "SELECT pg_last_xact_replay_timestamp(); SELECT status FROM pg_stat_wal_receiver;",
+        ),
+        (
+            "ends-every-idle-session",
+            "SELECT pg_terminate_backend(pid) FROM s WHERE state = 'idle';",
+            "SELECT pg_terminate_backend(pid) FROM s WHERE datname = 'a' AND usename = 'b' AND state = 'idle in transaction';",
+        ),
         ("explain-analyze-executes", "EXPLAIN (ANALYZE) [query];", "EXPLAIN [query];"),
         ("unended-sql", "SELECT 'a;", "SELECT 'a';"),
         ("psql-command-in-sql", "\\d claims", "SELECT 1;"),
@@ -149,6 +191,20 @@ def test_a_rule_finds_what_is_wrong_and_leaves_what_is_right(rule: str, wrong: s
 def test_a_rule_for_sql_finds_what_is_wrong_and_leaves_what_is_right(rule: str, wrong: str, right: str) -> None:
     assert rule in sql(wrong)
     assert rule not in sql(right)
+
+
+@pytest.mark.parametrize(
+    ("rule", "wrong", "right"),
+    [
+        ("counter-as-threshold", "| Deadlocks | > 0 |", "| Deadlocks | > 0 in 5 minutes |"),
+        ("counter-as-threshold", "| Restarts | >= 1 |", "| Restarts, increase over 1h | >= 1 |"),
+        ("flat-business-threshold", "| Claims/hour | < 10 |", "| Claims/hour | < 50% of the same hour of earlier weeks |"),
+    ],
+)
+def test_a_threshold_that_is_mended_as_told_is_right(rule: str, wrong: str, right: str) -> None:
+    head = "| Metric | Threshold |\n|---|---|\n"
+    assert rule in rules(f"{head}{wrong}\n")
+    assert rule not in rules(f"{head}{right}\n")
 
 
 def test_the_words_behind_a_fence_are_held_to_those_that_mean_something() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from unioneyes.runbook.documents.model import Block, Language
 from unioneyes.runbook.documents.parameters import masked
 from unioneyes.runbook.documents.programs import Invocation, invocation, invocations
-from unioneyes.runbook.documents.psql import asked_of, psql_of, scripts_of
+from unioneyes.runbook.documents.psql import asked_of, fed_files_of
 from unioneyes.runbook.documents.shell import Command, Script, read_script
 from unioneyes.runbook.documents.sql import read_statements, unended_at
 from unioneyes.runbook.plan import Effect
@@ -62,7 +62,7 @@ def _only_reads(script: Script) -> bool:
 
 def _reads(run: Invocation) -> bool:
     reads = _READING.get(run.program)
-    return not run.prefixed and reads is not None and reads(run)
+    return not run.before and reads is not None and reads(run)
 
 
 def _destroys(command: Command, script: Script) -> bool:
@@ -71,13 +71,7 @@ def _destroys(command: Command, script: Script) -> bool:
         return True
     runs = invocations(command)
     asked = (statement for text in asked_of(command, script) for statement in text.statements)
-    return any(_loses(run) for run in runs) or any(_DESTROYS_SQL.match(statement.text) for statement in asked) or _fed_from_file(command, script)
-
-
-def _fed_from_file(command: Command, script: Script) -> bool:
-    """Return True when psql is fed from a file: a dump, by all that is usual, which is read over what is there."""
-    psql = psql_of(command)
-    return psql is not None and bool(set(scripts_of(command, script)) - set(psql.values("-f", "--file")))
+    return any(_loses(run) for run in runs) or any(_DESTROYS_SQL.match(statement.text) for statement in asked) or bool(fed_files_of(command, script))
 
 
 def _loses(run: Invocation) -> bool:

@@ -86,7 +86,7 @@ class _Places:
 
     def _by_command(self, use: Use, command: Command) -> Held:
         runs = invocations(command)
-        if runs[0].program in _PASSES_ON and not runs[0].prefixed:
+        if runs[0].program in _PASSES_ON and not runs[0].before:
             told = command.at in self.read and (use.beside is not None or command.captured or command.at in self.read_as_code)
             return Held.WORD if told else Held.FREE
         if use.reach is Reach.DOCUMENT:

@@ -97,8 +97,8 @@ class Invocation:
     """How many of the operands stand before the first option that is not known: it could have a value, and the next operand be that."""
     behind: tuple[str, ...]
     """What stands behind `--`."""
-    prefixed: bool
-    """True behind `sudo`, `env` and the like, and with a path."""
+    before: tuple[str, ...] = ()
+    """What it stands behind: `sudo`, `timeout`, a path."""
 
     @property
     def verb(self) -> str:
@@ -116,17 +116,19 @@ class Invocation:
 
 def invocation(words: Sequence[str]) -> Invocation:
     """Return the program that `words` run."""
-    rest, prefixed = list(words), False
+    rest = list(words)
+    before: list[str] = []
     while rest:
         name = _name(rest[0])
         if _ASSIGNED.fullmatch(rest[0]) and len(rest) > 1:
-            rest, prefixed = rest[1:], True
+            before.append(rest.pop(0))
         elif name in _BEFORE and (inner := _behind(_BEFORE[name], rest[1:])):
-            rest, prefixed = inner, True
+            before.append(name)
+            rest = inner
         else:
             break
     if not rest:
-        return Invocation(program="", words=(), operands=(), options=(), certain=0, behind=(), prefixed=prefixed)
+        return Invocation(program="", words=(), operands=(), options=(), certain=0, behind=(), before=tuple(before))
     name = _name(rest[0])
     found = _Read(name)
     found.read(rest[1:])
@@ -137,7 +139,7 @@ def invocation(words: Sequence[str]) -> Invocation:
         options=tuple(found.options),
         certain=len(found.operands) if found.certain is None else found.certain,
         behind=tuple(found.behind),
-        prefixed=prefixed or rest[0] != name,
+        before=(*before, *([rest[0].removesuffix(name)] if rest[0] != name else [])),
     )
 
 

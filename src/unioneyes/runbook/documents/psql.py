@@ -55,14 +55,13 @@ def _asked(command: Command, script: Script) -> Iterator[AskedOfPsql]:
             yield AskedOfPsql(text=passed[0], line=passed[1], fed=True)
 
 
-def scripts_of(command: Command, script: Script) -> tuple[str, ...]:
-    """Return the files that psql is given to carry out, by an option, a redirect or `cat`."""
-    psql = psql_of(command)
-    if psql is None:
+def fed_files_of(command: Command, script: Script) -> tuple[str, ...]:
+    """Return the files that are fed to psql, by a redirect or `cat`."""
+    if psql_of(command) is None:
         return ()
     fed = [redirect.target for redirect in command.redirects if redirect.operator == "<"]
     passed = [operand for source in script.feeding(command) for run in invocations(source)[:1] if run.program == "cat" for operand in run.operands]
-    return (*psql.values("-f", "--file"), *fed, *passed)
+    return (*fed, *passed)
 
 
 def _fed(command: Command) -> tuple[str, int] | None:

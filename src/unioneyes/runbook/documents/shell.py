@@ -10,7 +10,7 @@ from functools import cache, lru_cache
 import tree_sitter_bash
 from tree_sitter import Language, Node, Parser
 
-from unioneyes.runbook.documents.syntax import REDIRECTS, WORDS, Around, flows_of, text_of, variable_of, walk
+from unioneyes.runbook.documents.syntax import REDIRECTS, WORDS, Around, document_of, flows_of, text_of, variable_of, walk
 from unioneyes.runbook.documents.uses import Use, uses_of
 
 _NOWHERE = {"/dev/null", "&1", "&2", "1", "2"}
@@ -53,6 +53,8 @@ class Command:
     last: bool
     """True when nothing reads what it writes: it is no pipeline's middle."""
     backgrounded: bool
+    minded: bool = False
+    """True where the block minds how it ends, by `||`, `!` or `if`."""
     at: int = 0
     """Where it begins in the block."""
     fed_by: tuple[tuple[int, int], ...] = ()
@@ -142,10 +144,11 @@ def _command(node: Node, around: Around) -> Command:
         line=node.start_point.row + 1,
         last_line=node.end_point.row + 1,
         redirects=redirects,
-        fed=next((text_of(body) for body in around.bodies), None),
+        fed=next((document_of(body) for body in around.bodies), None),
         piped=bool(around.fed_by),
         last=around.last,
         backgrounded=statement.next_sibling is not None and statement.next_sibling.type == "&",
+        minded=around.minded,
         at=node.start_byte,
         fed_by=around.fed_by,
         captured=around.captured,

@@ -23,6 +23,7 @@ _TOKEN = re.compile(
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _CALL = re.compile(r"([A-Za-z_][\w.]*)\s*\(")
 _QUOTED_CALL = re.compile(r'"\s*\(')
+_QUOTED_NAME = re.compile(r'"(?:[^"]|"")*"')
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _FIRST = {"SELECT", "TABLE", "VALUES", "SHOW", "EXPLAIN", "WITH"}
 _CHANGES = {
@@ -61,7 +62,7 @@ class Statement:
     @property
     def only_reads(self) -> bool:
         """True when nothing in it can change anything; whatever isn't known to be harmless may."""
-        words = {word.upper() for word in _WORD.findall(self.text)}
+        words = {word.upper() for word in _WORD.findall(_QUOTED_NAME.sub('""', self.text))}
         calls = {name for name in _CALL.findall(self.text) if name.upper() not in _NO_CALL}
         called = {name.lower().removeprefix("pg_catalog.") for name in calls}
         return self.verb in _FIRST and not words & _CHANGES and called <= _READING and not _QUOTED_CALL.search(self.text)

@@ -47,6 +47,8 @@ class Around:
     fed_by: tuple[tuple[int, int], ...] = ()
     """From where to where the commands stand whose output a command there reads."""
     last: bool = True
+    minded: bool = False
+    """True where somebody minds how it ends: before `||`, behind `!`, as a condition."""
     captured: bool = False
     reach: Reach = Reach.ELSE
     command: int | None = None
@@ -94,7 +96,11 @@ def _around(child: Node, node: Node, around: Around) -> Around:  # noqa: PLR0911
         case "pipeline":
             return _piped(child, node, around)
         case "list" if child != node.named_children[-1]:
-            return replace(around, redirects=(), bodies=())
+            return replace(around, redirects=(), bodies=(), minded=around.minded or any(each.type == "||" for each in node.children))
+        case "negated_command":
+            return replace(around, minded=True)
+        case "if_statement" | "while_statement" | "elif_clause" if child in node.children_by_field_name("condition") or child == node.named_children[0]:
+            return replace(around, alone=False, minded=True, reach=Reach.ELSE, command=None, word=None)
         case "command":
             return replace(around, reach=Reach.DOCUMENT if child.type in REDIRECTS else Reach.WORD, command=node.start_byte, word=None)
         case "test_command":
@@ -175,6 +181,15 @@ def every(root: Node) -> Iterator[Node]:
 def text_of(node: Node) -> str:
     """Return what stands there."""
     return (node.text or b"").decode()
+
+
+def document_of(body: Node) -> str:
+    """Return the text of a here-document. The grammar takes a backslash at its beginning, as psql's commands have, for words of the line above."""
+    whole = body.parent
+    first = next((child for child in whole.children if child.start_byte < body.start_byte and text_of(child).startswith("\n")), None) if whole else None
+    if whole is None or first is None:
+        return text_of(body)
+    return (whole.text or b"")[first.start_byte - whole.start_byte + 1 : body.end_byte - whole.start_byte].decode()
 
 
 def variable_of(node: Node) -> str:

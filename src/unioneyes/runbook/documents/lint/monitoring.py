@@ -41,6 +41,11 @@ SILENCE = Rule(
 RULES = (COUNTER, FLAT, TWICE, SILENCE)
 
 _COUNTS = re.compile(r"deadlock|restart|oom|crash|total\b", re.IGNORECASE)
+_OVER_TIME = re.compile(
+    r"(/|\bper\b|\bover\b|\bin\b|\bwithin\b|\blast\b)\s*\d*\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)\b|\bincrease|\brate\b|\bnew\b", re.IGNORECASE
+)
+"""What is counted within a window falls back to 0."""
+_COMPARED = re.compile(r"\bweeks?\b|\bbaseline\b|\bsame (hour|time|day)\b|\busual\b", re.IGNORECASE)
 _PEOPLE = re.compile(r"/\s*(hour|h|day|min)", re.IGNORECASE)
 _FAILS = re.compile(r"error rate|failure rate", re.IGNORECASE)
 _SUCCEEDS = re.compile(r"success rate|availability", re.IGNORECASE)
@@ -73,9 +78,9 @@ def _column(table: Table) -> int | None:
 
 def _threshold(row: Row, threshold: str) -> Iterator[Finding]:
     metric = row.cells[0]
-    if _COUNTS.search(metric) and not _PEOPLE.search(f"{metric}{threshold}") and re.fullmatch(r">=?\s*[01]", threshold.strip()):
+    if _COUNTS.search(metric) and not _OVER_TIME.search(f"{metric} {threshold}") and re.match(r">=?\s*[01]\b", threshold.strip()):
         yield COUNTER.at(row.line, what=f"{metric} {threshold}: {COUNTER.wrong}")
-    if _PEOPLE.search(metric) and threshold.strip().startswith("<"):
+    if _PEOPLE.search(metric) and threshold.strip().startswith("<") and not _COMPARED.search(threshold):
         yield FLAT.at(row.line, what=f"{metric} {threshold}: {FLAT.wrong}")
 
 
