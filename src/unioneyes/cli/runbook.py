@@ -20,8 +20,8 @@ from unioneyes.kernel.problems import BadInput, ExitCode, Refused
 from unioneyes.kernel.status import Tone
 from unioneyes.runbook.documents.choosing import chosen
 from unioneyes.runbook.documents.markdown import read_document
-from unioneyes.runbook.documents.parameters import Parameter as Open
 from unioneyes.runbook.documents.parameters import parameters_of
+from unioneyes.runbook.documents.values import Parameter as Open
 from unioneyes.runbook.own import Form, RunbookView
 from unioneyes.runbook.plan import Effect
 

@@ -13,9 +13,10 @@ from unioneyes.runbook.documents.effects import effect_of
 from unioneyes.runbook.documents.lint.checks import lint
 from unioneyes.runbook.documents.markdown import read_document
 from unioneyes.runbook.documents.model import Block, Document
-from unioneyes.runbook.documents.parameters import Kind, Parameter, filled, masked, parameters_of, shell_variables
+from unioneyes.runbook.documents.parameters import filled, masked, parameters_of, shell_variables
 from unioneyes.runbook.documents.shell import read_script
 from unioneyes.runbook.documents.sql import read_statements
+from unioneyes.runbook.documents.values import Kind, Parameter
 
 
 def block(code: str, language: str = "bash") -> Block:
@@ -227,6 +228,33 @@ def test_a_secret_is_never_put_into_sql() -> None:
     given_block = block("ALTER ROLE a PASSWORD '$NEW_PASSWORD'", "sql")
     (parameter,) = parameters_of((given_block,))
     assert "/run" not in filled(given_block, {"NEW_PASSWORD": "@/run/secret"}, {"NEW_PASSWORD": parameter})
+
+
+@pytest.mark.parametrize(
+    ("code", "given", "put"),
+    [
+        ("SELECT * FROM claims_YYYYMMDD", {"YYYYMMDD": "20260209"}, "SELECT * FROM claims_20260209"),
+        ("SELECT * FROM a WHERE day = YYYYMMDD", {"YYYYMMDD": "20260209"}, "SELECT * FROM a WHERE day = '20260209'"),
+        ("VACUUM <table>", {"table": "claims"}, "VACUUM claims"),
+        ("VACUUM (ANALYZE) <table-name>", {"table-name": "claims"}, "VACUUM (ANALYZE) claims"),
+        ("REINDEX INDEX CONCURRENTLY <which>", {"which": "claims_pkey"}, "REINDEX INDEX CONCURRENTLY claims_pkey"),
+        ("UPDATE $WHAT SET a = $WHY", {"WHAT": "claims", "WHY": "it's"}, "UPDATE claims SET a = 'it''s'"),
+        ("SELECT * FROM $TABLE_NAME", {"TABLE_NAME": "claims"}, "SELECT * FROM claims"),
+        ("CREATE TABLE ${PART}_old ()", {"PART": "claims"}, "CREATE TABLE claims_old ()"),
+        ("SELECT * FROM a WHERE b IS DISTINCT FROM $NOTE", {"NOTE": "c"}, "SELECT * FROM a WHERE b IS DISTINCT FROM 'c'"),
+        ("EXPLAIN [query]; SELECT $NOTE", {"query": "SELECT '$NOTE'", "NOTE": "x' OR '"}, "EXPLAIN SELECT '$NOTE'; SELECT 'x'' OR '''"),
+    ],
+)
+def test_a_value_in_sql_is_a_name_where_a_name_belongs_and_is_looked_through_for_no_other(code: str, given: dict[str, str], put: str) -> None:
+    parameters = opened(code, "sql")
+    assert {name: parameters[name].refuses(value) for name, value in given.items()} == dict.fromkeys(given)
+    assert filled(block(code, "sql"), given, parameters).rstrip("\n") == put
+
+
+@pytest.mark.parametrize(("code", "value"), [("CREATE TABLE a_<name> ()", "b.c"), ("VACUUM <table>", "a;b"), ("SELECT * FROM $TABLE_NAME", "a b")])
+def test_what_becomes_a_name_in_sql_is_held_to_one(code: str, value: str) -> None:
+    (parameter,) = opened(code, "sql").values()
+    assert parameter.refuses(value) is not None
 
 
 def test_a_placeholder_does_not_move_what_stands_around_it() -> None:

@@ -14,10 +14,11 @@ from unioneyes.runbook.documents.lint.checks import lint
 from unioneyes.runbook.documents.lint.finding import Finding
 from unioneyes.runbook.documents.markdown import read_document, slug_of
 from unioneyes.runbook.documents.model import Block, Document, Language
-from unioneyes.runbook.documents.parameters import Kind, Parameter, filled, masked, parameters_of, shell_variables
+from unioneyes.runbook.documents.parameters import filled, masked, parameters_of, shell_variables
 from unioneyes.runbook.documents.plan import Asked, DocumentPlan, DocumentRequest, PlannedBlock, Shown
 from unioneyes.runbook.documents.shell import read_script
 from unioneyes.runbook.documents.typed import typed_command
+from unioneyes.runbook.documents.values import Kind, Parameter
 from unioneyes.runbook.documents.words import time_limit, with_undos
 from unioneyes.runbook.plan import Effect, PlannedStep
 

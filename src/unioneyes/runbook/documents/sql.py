@@ -9,22 +9,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+NAME = r"[A-Za-z0-9_$\x80-\U0010ffff]"
+"""A character of a name: every one beyond ASCII is, whatever it looks like. Source: PostgreSQL's scan.l."""
+_LETTER = r"[A-Za-z_\x80-\U0010ffff]"
 _TOKEN = re.compile(
-    r"""
+    rf"""
       (?P<comment>--[^\n]*)
     | (?P<nested>/\*)
-    | (?P<literal>(?<![A-Za-z0-9_$])[eE]'(?:[^'\\]|''|\\.)*' | '(?:[^']|'')*')
+    | (?P<literal>(?<!{NAME})[eE]'(?:[^'\\]|''|\\.)*' | '(?:[^']|'')*')
     | (?P<name>"(?:[^"]|"")*")
-    | (?P<body>(?<![A-Za-z0-9_$])\$(?P<tag>[A-Za-z_]\w*|)\$.*?\$(?P=tag)\$)
+    | (?P<body>(?<!{NAME})\$(?P<tag>{_LETTER}[A-Za-z0-9_\x80-\U0010ffff]*|)\$.*?\$(?P=tag)\$)
     | (?P<unended>['"])
     """,
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
-_CALL = re.compile(r"([A-Za-z_][\w.]*)\s*\(")
+_CALL = re.compile(rf"({_LETTER}(?:{NAME}|\.)*)\s*\(")
 _QUOTED_CALL = re.compile(r'"\s*\(')
 _QUOTED_NAME = re.compile(r'"(?:[^"]|"")*"')
-_WORD = re.compile(r"[A-Za-z_]\w*")
+_WORD = re.compile(rf"{_LETTER}{NAME}*")
 _FIRST = {"SELECT", "TABLE", "VALUES", "SHOW", "EXPLAIN", "WITH"}
 _CHANGES = {
     *{"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "INTO", "SHARE", "CALL", "DO", "COPY", "LOCK", "CREATE", "ALTER", "DROP", "GRANT", "REVOKE"},

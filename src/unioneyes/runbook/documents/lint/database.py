@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from unioneyes.runbook.documents.lint.finding import Finding, Rule, Severity, Typed, commands, statements
 from unioneyes.runbook.documents.model import Block, Document, Language
-from unioneyes.runbook.documents.parameters import Kind, parameters_of
+from unioneyes.runbook.documents.parameters import parameters_of
 from unioneyes.runbook.documents.programs import invocations
 from unioneyes.runbook.documents.psql import fed_files_of, psql_of
 from unioneyes.runbook.documents.shell import Command
 from unioneyes.runbook.documents.sql import Statement, unended_at
+from unioneyes.runbook.documents.values import Kind
 
 COUNTED = Rule(
     id="backup-not-proven",

@@ -9,11 +9,12 @@ from functools import lru_cache
 from unioneyes.runbook.documents.equivalents import equivalent
 from unioneyes.runbook.documents.lint.finding import Finding, Rule, Severity, Typed, commands, scripts
 from unioneyes.runbook.documents.model import Block, Document
-from unioneyes.runbook.documents.parameters import Kind, parameters_of
+from unioneyes.runbook.documents.parameters import parameters_of
 from unioneyes.runbook.documents.programs import Invocation, invocations
 from unioneyes.runbook.documents.psql import ECHOES, asked_of, psql_of
 from unioneyes.runbook.documents.shell import Command
 from unioneyes.runbook.documents.syntax import Reach
+from unioneyes.runbook.documents.values import Kind
 
 NOT_BASH = Rule(
     id="not-bash",
