@@ -149,6 +149,8 @@ def test_the_errors_of_the_requirement_are_these_and_no_others(requirement: Docu
             "kubectl -n x delete secret a\nkubectl -n x create secret generic b",
         ),
         ("secret-gap", "kubectl delete secret/a -n x\nkubectl create -n x secret generic a", "kubectl create secret generic a\nkubectl delete secret a"),
+        ("service-held-already", "ue deploy start 1.4.0 --migrate", "ue deploy start 1.4.0 --dry-run"),
+        ("service-held-already", "timeout 60 ue rollback traffic --reason x", "ue deploy status --watch"),
         ("not-bash", "SELECT 1;", "echo SELECT 1"),
         ("not-bash", "if true; then", "if true; then echo; fi"),
         ("parameter-becomes-code", """psql -d d -c "SELECT * FROM t WHERE id = '$ID'" """, 'psql -d "$DB" -c "SELECT 1"'),
@@ -232,7 +234,7 @@ def test_an_escalation_that_ends_is_found_however_it_is_written(policy: str, lin
     assert [(finding.rule, finding.line) for finding in found] == [("escalation-ends", line)]
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize(
     "text",
     [

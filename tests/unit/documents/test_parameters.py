@@ -159,6 +159,7 @@ def test_a_value_that_becomes_code_is_held_to_letters_and_digits(code: str) -> N
         'TEXT="it is $NOTE"; echo "$TEXT"',
         "psql -d d -v note=\"$NOTE\" <<'EOF'\nSELECT :'note', a::note\nEOF",
         'echo "$NOTE" | grep a',
+        'curl -f -H "X-Note: it is $NOTE" https://a.example',
     ],
 )
 def test_a_value_that_stays_one_word_is_free(code: str) -> None:
@@ -174,7 +175,7 @@ def test_a_value_that_is_a_part_of_a_path_or_an_option_stays_one(code: str) -> N
     assert [value for value in ("a b", "../b", "a/../b", "a;b", "a&b=c", "$(x)") if parameter.refuses(value) is None] == []
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(60)
 @pytest.mark.parametrize("code", ["echo $A | " * 3000 + "cat", "echo $A && " * 6000 + "date", "$(" * 3000, "{ " * 3000, "A=$A; " * 6000 + "echo $A"])
 def test_no_block_is_too_long_or_too_deep_to_be_looked_at(code: str) -> None:
     lint(read_document(f"```bash\n{code}\n```\n".encode(), "a.md"))

@@ -72,13 +72,22 @@ def test_a_plan_shows_every_step_with_its_exact_command_and_its_undo() -> None:
     check, mark, look = plan.steps
     assert check.step == "check_document"
     assert (mark.step, mark.effect, mark.detail) == ("mark:6", Effect.CHANGE, "bash")
-    assert mark.commands == ("export NOTE='it'\"'\"'s $(x)' FILE='/srv/a b'\necho \"$NOTE\" > \"$FILE\"",)
-    assert mark.undo == ("export NOTE='it'\"'\"'s $(x)' FILE='/srv/a b'\nrm -f \"$FILE\"",)
-    assert look.commands == ("psql 'dbname=unioneyes' <<'SQL'\nSELECT count(*) FROM claims WHERE id = '42';\nSQL",)
+    assert mark.commands == ("set -euo pipefail\nexport NOTE='it'\"'\"'s $(x)' FILE='/srv/a b'\necho \"$NOTE\" > \"$FILE\"",)
+    assert mark.undo == ("set -euo pipefail\nexport NOTE='it'\"'\"'s $(x)' FILE='/srv/a b'\nrm -f \"$FILE\"",)
+    assert look.commands == (
+        "PGOPTIONS='-c default_transaction_read_only=on' psql -X -v ON_ERROR_STOP=1 --single-transaction 'dbname=unioneyes' <<'SQL'\n"
+        "SELECT count(*) FROM claims WHERE id = '42';\nSQL",
+    )
     assert [block.within for block in plan.blocks] == [timedelta(seconds=20), timedelta(minutes=5)]
     assert [(shown.line, shown.language) for shown in plan.shown] == [(18, "yaml")]
     assert set(gates(plan).values()) == {GateState.PASSED}
     assert plan.confirm is None
+
+
+def test_the_command_that_is_shown_is_the_one_that_is_run() -> None:
+    reads, begins = planned("```bash\npsql -d d -c 'SELECT 1'\n```\n\n```sql\nBEGIN; DELETE FROM a WHERE b = 1; COMMIT;\n```\n").steps[1:]
+    assert reads.commands == ("set -euo pipefail\nexport PGOPTIONS='-c default_transaction_read_only=on'\npsql -d d -c 'SELECT 1'",)
+    assert begins.commands[0].startswith("psql -X -v ON_ERROR_STOP=1 'dbname=unioneyes' <<'SQL'\n")
 
 
 def test_what_is_open_is_asked_for_and_blocks_until_it_is_given_rightly() -> None:
@@ -119,7 +128,7 @@ def test_a_secret_is_a_file_that_the_worker_reads() -> None:
     (block,) = plan.blocks
     assert block.secrets == {"API_TOKEN": "/run/secrets/token"}
     assert block.variables == {}
-    assert plan.steps[1].commands[0].startswith('export API_TOKEN="$(cat /run/secrets/token)"\n')
+    assert plan.steps[1].commands[0].startswith('set -euo pipefail\nexport API_TOKEN="$(cat /run/secrets/token)"\n')
 
 
 def test_what_is_not_installed_is_named_with_the_command_of_ue(requirement: Document) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import pairwise
 
 from unioneyes.runbook.documents.programs import Invocation, invocations
 from unioneyes.runbook.documents.psql import ECHOES, asked_of, psql_of
@@ -93,6 +94,8 @@ class _Places:
             return Held.WORD
         if (psql := psql_of(command)) is not None and (bound := _bound(use, psql)) is not None:
             return Held.WORD if _pasted(bound, command, self.script) else Held.FREE
+        if runs[0].program == "curl" and _is_header(use, runs[0]):
+            return Held.FREE
         return Held.WORD if any(_reads_code(run, use) for run in runs) else _as_part(use)
 
 
@@ -107,6 +110,12 @@ def _reads_code(run: Invocation, use: Use | None = None) -> bool:
         return use is None or any(re.search(rf"\$\{{?{use.name}\b", text) for text in told)
     chosen = use is not None and "$" in run.program and use.name in run.program
     return chosen or run.program in _READS_CODE or (run.program == "printf" and run.has("-v"))
+
+
+def _is_header(use: Use, curl: Invocation) -> bool:
+    """Return True where the value is a part of one line that curl sends, behind its name: no value has a line's end."""
+    headers = [word for option, word in pairwise(curl.words) if option in {"-H", "--header"}]
+    return any(re.match(rf"[A-Za-z0-9-]+:.*\$\{{?{use.name}\b", word) for word in headers)
 
 
 def _bound(use: Use, psql: Invocation) -> str | None:

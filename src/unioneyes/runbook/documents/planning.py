@@ -169,7 +169,7 @@ def _programs(used: Sequence[Block], absent: Sequence[str]) -> Gate:
         for command in read_script(masked(block)).commands
         if command.name in absent and (row := equivalent(command.text)) is not None
     }
-    remedy = f"install {'it' if len(absent) == 1 else 'them'}" + (f"; or instead: {'; '.join(instead)}" if instead else "")
+    remedy = f"install {'it' if len(absent) == 1 else 'them'}" + (f"; or start instead of the document: {'; '.join(instead)}" if instead else "")
     wrong = f"not installed where it runs: {', '.join(absent)}" if absent else ""
     return _gate("programs", "every command is installed", wrong, remedy=remedy, fine="all of them")
 

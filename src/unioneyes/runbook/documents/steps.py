@@ -16,6 +16,7 @@ from unioneyes.ports.queries import Queries
 from unioneyes.ports.shell import Ran, Shell
 from unioneyes.runbook.documents.model import Language
 from unioneyes.runbook.documents.plan import PlannedBlock
+from unioneyes.runbook.documents.typed import READ_ONLY
 from unioneyes.runbook.plan import Effect
 from unioneyes.runbook.steps import Step, current_run, pause, progress, step, story
 from unioneyes.runbook.views import EntryKind, JournalEntry
@@ -24,8 +25,6 @@ _GRACE = timedelta(seconds=30)
 """Beyond its own time limit, for a block to be ended with all that it started."""
 _LOOK = timedelta(0)
 _TOLD_EVERY_SECONDS = 2.0
-_READ_ONLY = {"PGOPTIONS": "-c default_transaction_read_only=on"}
-"""What a bash block that reads gets: psql in it can change nothing, whatever the rule overlooked."""
 
 
 class NotReady(Refused):
@@ -112,7 +111,7 @@ def _carry_out(shell: Shell, queries: Queries, block: PlannedBlock, code: str) -
         if block.language is Language.SQL:
             ran = queries.run(code, read_only=reads, within=block.within, meanwhile=teller.look)
         else:
-            variables = {**(_READ_ONLY if reads else {}), **block.variables, **secrets}
+            variables = {**(READ_ONLY if reads else {}), **block.variables, **secrets}
             ran = shell.run(code, variables=variables, within=block.within, meanwhile=teller.look)
     except Problem as problem:
         problem.what = redact(f"line {block.line}: {problem.what}")

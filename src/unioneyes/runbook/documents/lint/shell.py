@@ -98,13 +98,21 @@ KNOWN = Rule(
     severity=Severity.NOTE,
     title="types what a `ue` command does",
     wrong="ue does this with a plan, a journal and a way back",
-    do="use the command of ue",
+    do="start the command of ue instead of the document: within one, the service is held already",
 )
-RULES = (NOT_BASH, INTERACTIVE, ENDLESS, CURL, GREP, PSQL, NOWHERE, COMMENT_ONLY, SECRET_SHOWN, READ_AGAIN, UNQUOTED, KNOWN)
+HELD = Rule(
+    id="service-held-already",
+    severity=Severity.ERROR,
+    title="calls a `ue` command that needs the service for itself",
+    wrong="the document's own run holds the service meanwhile: a deployment is refused, and a rollback takes the service over and ends the document",
+    do="end the document before it, and start the command by itself; --dry-run and the commands that only look can stay",
+)
+RULES = (NOT_BASH, INTERACTIVE, ENDLESS, CURL, GREP, PSQL, NOWHERE, COMMENT_ONLY, SECRET_SHOWN, READ_AGAIN, UNQUOTED, KNOWN, HELD)
 
 _TALKS = ("-c", "-f", "-l", "-V", "--command", "--file", "--list", "--version", "--help")
 _SHELLS = {"bash", "sh", "zsh", "ash", "python", "python3", "mysql"}
 _EDITORS = {"vi", "vim", "nano", "emacs", "less", "more", "man"}
+_NEEDS_SERVICE = {("deploy", "start"), *(("rollback", verb) for verb in ("traffic", "release", "migration", "restore"))}
 _FOLLOWS = ("-f", "-F", "--follow")
 _WATCHES = ("-w", "--watch", "--watch-only")
 
@@ -114,6 +122,8 @@ def check(document: Document) -> Iterator[Finding]:
     for typed in commands(document):
         yield from _cannot(typed)
         yield from _misleads(typed)
+        if any(run.program == "ue" and run.words[:2] in _NEEDS_SERVICE and "--dry-run" not in run.words for run in invocations(typed.command)):
+            yield HELD.at(typed.line, what=f"`{typed.shown}`: {HELD.wrong}", block=typed.block)
         if (row := equivalent(typed.command.text)) is not None:
             yield KNOWN.at(typed.line, what=f"`{row.does}`: {row.told}: {row.why}", block=typed.block)
     for block, script in scripts(document):
