@@ -26,6 +26,7 @@ FACTS = Facts(
     incidents_channel="#incidents",
     bake=timedelta(minutes=10),
 )
+READS = "PGOPTIONS='-c default_transaction_read_only=on'"
 TEXT = """\
 # Ours
 
@@ -75,8 +76,7 @@ def test_a_plan_shows_every_step_with_its_exact_command_and_its_undo() -> None:
     assert mark.commands == ("set -euo pipefail\nexport NOTE='it'\"'\"'s $(x)' FILE='/srv/a b'\necho \"$NOTE\" > \"$FILE\"",)
     assert mark.undo == ("set -euo pipefail\nexport NOTE='it'\"'\"'s $(x)' FILE='/srv/a b'\nrm -f \"$FILE\"",)
     assert look.commands == (
-        "PGOPTIONS='-c default_transaction_read_only=on' psql -X -v ON_ERROR_STOP=1 --single-transaction 'dbname=unioneyes' <<'SQL'\n"
-        "SELECT count(*) FROM claims WHERE id = '42';\nSQL",
+        f"{READS} psql -X -v ON_ERROR_STOP=1 --single-transaction 'dbname=unioneyes' <<'SQL'\nSELECT count(*) FROM claims WHERE id = '42';\nSQL",
     )
     assert [block.within for block in plan.blocks] == [timedelta(seconds=20), timedelta(minutes=5)]
     assert [(shown.line, shown.language) for shown in plan.shown] == [(18, "yaml")]
@@ -86,7 +86,7 @@ def test_a_plan_shows_every_step_with_its_exact_command_and_its_undo() -> None:
 
 def test_the_command_that_is_shown_is_the_one_that_is_run() -> None:
     reads, begins = planned("```bash\npsql -d d -c 'SELECT 1'\n```\n\n```sql\nBEGIN; DELETE FROM a WHERE b = 1; COMMIT;\n```\n").steps[1:]
-    assert reads.commands == ("set -euo pipefail\nexport PGOPTIONS='-c default_transaction_read_only=on'\npsql -d d -c 'SELECT 1'",)
+    assert reads.commands == (f"set -euo pipefail\nexport {READS}\npsql -d d -c 'SELECT 1'",)
     assert begins.commands[0].startswith("psql -X -v ON_ERROR_STOP=1 'dbname=unioneyes' <<'SQL'\n")
 
 

@@ -54,6 +54,12 @@ def effect_of(block: Block) -> Effect:
     return Effect.DESTROY if any(_destroys(command, script) for command in script.commands) else Effect.CHANGE
 
 
+def step_effect(block: Block, undo: Block | None) -> Effect:
+    """Return what a step does: what is taken back was a change, whatever it looks like."""
+    effect = effect_of(block)
+    return Effect.CHANGE if effect is Effect.READ and undo is not None else effect
+
+
 def _only_reads(script: Script) -> bool:
     if script.broken_at is not None or script.own or any(redirect.writes for redirect in script.redirects):
         return False

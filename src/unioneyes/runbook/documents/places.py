@@ -114,8 +114,8 @@ def _reads_code(run: Invocation, use: Use | None = None) -> bool:
 
 def _is_header(use: Use, curl: Invocation) -> bool:
     """Return True where the value is a part of one line that curl sends, behind its name: no value has a line's end."""
-    headers = [word for option, word in pairwise(curl.words) if option in {"-H", "--header"}]
-    return any(re.match(rf"[A-Za-z0-9-]+:.*\$\{{?{use.name}\b", word) for word in headers)
+    headers = {word for option, word in pairwise(curl.words) if option in {"-H", "--header"} and re.match(r"[A-Za-z0-9-]+:", word)}
+    return use.word.strip('"') in headers
 
 
 def _bound(use: Use, psql: Invocation) -> str | None:

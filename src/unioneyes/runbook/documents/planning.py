@@ -8,7 +8,7 @@ from unioneyes.kernel.problems import BadInput, Refused
 from unioneyes.ports.checklist import Gate, GateState
 from unioneyes.ports.environment import Facts
 from unioneyes.runbook.documents.choosing import chosen
-from unioneyes.runbook.documents.effects import effect_of
+from unioneyes.runbook.documents.effects import step_effect
 from unioneyes.runbook.documents.equivalents import equivalent
 from unioneyes.runbook.documents.lint.checks import lint
 from unioneyes.runbook.documents.lint.finding import Finding
@@ -102,13 +102,12 @@ def _planned(block: Block, language: Language, undo: Block | None, values: Mappi
     wanted = frozenset[str]().union(*(shell_variables(each) for each in both))
     given = {name: value for name, value in values.items() if name in wanted}
     secrets = {name: value.removeprefix("@") for name, value in given.items() if known[name].kind is Kind.SECRET}
-    effect = effect_of(block)
     return PlannedBlock(
         step=f"{_short(slug_of(block.path[-1] if block.path else 'document'))}:{block.line}",
         section=block.section,
         line=block.line,
         language=language,
-        effect=Effect.CHANGE if effect is Effect.READ and undo is not None else effect,  # what is taken back was a change, whatever it looks like
+        effect=step_effect(block, undo),
         code=filled(block, values, known).rstrip("\n"),
         undo=None if undo is None else filled(undo, values, known).rstrip("\n"),
         variables={name: value for name, value in given.items() if name not in secrets},
