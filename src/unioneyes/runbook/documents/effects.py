@@ -36,7 +36,7 @@ _DESTROYING_VERBS = {
     "kubectl": {"delete"},
     "terraform": {"destroy"},
     "helm": {"uninstall", "delete"},
-    "docker": {"rm", "rmi", "prune", "down"},
+    "docker": {"rm", "rmi", "prune"},
 }
 _ERASES = re.compile(r"anonymi[sz]e|erase")
 

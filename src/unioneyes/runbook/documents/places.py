@@ -27,11 +27,12 @@ class Held(IntEnum):
 
 _PASSES_ON = {*ECHOES, "cat", "tee", "true", ":"}
 """Programs that show or keep what they are told, whatever it says."""
-_READS_CODE = {
-    *{"eval", "source", ".", "ssh", "xargs", "awk", "gawk", "mawk", "sed", "bc", "let", "trap", "alias", "read", "unset", "mapfile", "at", "batch", "crontab"},
-    *{"bash", "sh", "zsh", "dash", "ash", "ksh", "python", "python3", "perl", "ruby", "node", "mysql", "sqlite3", "mongosh", "redis-cli"},
-}
+_READS_CODE = {"eval", "source", ".", "ssh", "xargs", "let", "trap", "alias", "read", "unset", "mapfile", "at", "batch", "crontab", "bc", "sqlite3"}
 """Programs that read their words, or what is fed to them, as code."""
+_INTERPRETERS = {"bash", "sh", "zsh", "dash", "ash", "ksh", "python", "python3", "perl", "ruby", "node", "mysql", "mongosh"}
+"""Programs that read as code what stands behind `-c` or `-e`, and what is fed to them where they are given no file."""
+_FILTERS = {"sed", "awk", "gawk", "mawk"}
+"""Programs whose first operand is code; the others are files."""
 _OF_PATHS = re.compile(r"[A-Za-z0-9_./:=@%+,?&-]*")
 """What stands beside a value that is a part of a path, an address or an option."""
 _BINDS = {"-v", "--set", "--variable"}
@@ -105,11 +106,20 @@ def _as_part(use: Use) -> Held:
 
 def _reads_code(run: Invocation, use: Use | None = None) -> bool:
     """Return True when the program reads as code what is fed to it, or, with `use`, the word that stands there."""
+    if use is not None and "$" in run.program and use.name in run.program:
+        return True
     if run.program == "psql":
-        told = run.values("-c", "--command")
-        return use is None or any(re.search(rf"\$\{{?{use.name}\b", text) for text in told)
-    chosen = use is not None and "$" in run.program and use.name in run.program
-    return chosen or run.program in _READS_CODE or (run.program == "printf" and run.has("-v"))
+        return use is None or any(_stands_in(use, text) for text in run.values("-c", "--command"))
+    if run.program in _INTERPRETERS:
+        told = any(re.fullmatch(r"-\w*[ce]|--(eval|execute)(=.*)?", word, re.DOTALL) for word in run.words)
+        return told if use is not None else not run.operands
+    if run.program in _FILTERS:
+        return use is not None and (use.beside is not None or run.has("-e") or _stands_in(use, run.verb))
+    return run.program in _READS_CODE or (run.program == "printf" and run.has("-v"))
+
+
+def _stands_in(use: Use, word: str) -> bool:
+    return re.search(rf"\$\{{?{use.name}\b", word) is not None
 
 
 def _is_header(use: Use, curl: Invocation) -> bool:
