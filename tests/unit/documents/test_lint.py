@@ -149,6 +149,7 @@ def test_the_errors_of_the_requirement_are_these_and_no_others(requirement: Docu
             "kubectl -n x delete secret a\nkubectl -n x create secret generic b",
         ),
         ("secret-gap", "kubectl delete secret/a -n x\nkubectl create -n x secret generic a", "kubectl create secret generic a\nkubectl delete secret a"),
+        ("secret-as-placeholder", "./login <api-token>", "kubectl get secret <secret-name>"),
         ("service-held-already", "ue deploy start 1.4.0 --migrate", "ue deploy start 1.4.0 --dry-run"),
         ("service-held-already", "timeout 60 ue rollback traffic --reason x", "ue deploy status --watch"),
         ("not-bash", "SELECT 1;", "echo SELECT 1"),

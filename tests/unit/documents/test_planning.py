@@ -117,6 +117,15 @@ def test_what_has_an_undo_changes_something_whatever_it_looks_like() -> None:
     assert block.effect is Effect.CHANGE
 
 
+def test_a_secret_is_no_placeholder_whose_value_would_be_kept_in_the_plan() -> None:
+    text = "<!-- ue: accept secret-as-placeholder: it is short -->\n```bash\n./login <token>\n```\n"
+    with pytest.raises(SecretTyped):
+        planned(text, token="hunter22")
+    plan = planned(text, token="@/run/secrets/token")
+    assert gates(plan)["sound"] is GateState.FAILED
+    assert plan.blocks[0].code == "./login <token>"
+
+
 def test_no_comment_accepts_a_secret_in_sql_which_would_be_set_to_its_own_name() -> None:
     text = "<!-- ue: accept secret-in-sql: it is only a test -->\n```sql\nALTER ROLE a PASSWORD '$NEW_PASSWORD';\n```\n"
     plan = planned(text, NEW_PASSWORD="@/run/secrets/password")

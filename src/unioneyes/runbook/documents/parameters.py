@@ -27,6 +27,8 @@ _PLACEHOLDER = re.compile(
     re.VERBOSE,
 )
 _SQL_VARIABLE = re.compile(r"(?<!\$)\$\{?(?P<name>[A-Z][A-Z0-9_]*)\b\}?(?!\$)")
+_SECRET_PLACEHOLDER = re.compile(r"(password|passwd|token|secret|api[-_ ]?key)$", re.IGNORECASE)
+"""Of a secret itself, not of its name: `<new-password>`, and not `<secret-name>`."""
 _NAME_FOLLOWS = re.compile(
     r"\b(JOIN|INTO|(?<!FOR )UPDATE|TABLE|VIEW|INDEX|SEQUENCE|SCHEMA|DATABASE|ROLE|USER|VACUUM(\s+(FULL|ANALYZE|VERBOSE))*|REINDEX|CLUSTER|TRUNCATE)"
     r"\s+((CONCURRENTLY|ONLY|IF\s+EXISTS|IF\s+NOT\s+EXISTS)\s+)?$",
@@ -58,7 +60,7 @@ def filled(block: Block, values: Mapping[str, str], known: Mapping[str, Paramete
     code, parts, at = block.code, list[str](), 0
     for name, found in _open_places(block):
         value = values.get(name)
-        if value is not None and found.start() >= at:
+        if value is not None and found.start() >= at and known[name].kind is not Kind.SECRET:
             parts += [code[at : found.start()], _in_place(value, known[name], found) if block.language is Language.SQL else value]
             at = found.end()
     return "".join([*parts, code[at:]])
@@ -161,10 +163,10 @@ def _placeholder_name(found: re.Match[str]) -> str:
 
 def _placeholder_kind(block: Block, found: re.Match[str]) -> Kind:
     name = _placeholder_name(found)
-    if found["day"]:
-        return Kind.DATE
-    if found["moment"]:
-        return Kind.MOMENT
+    if _SECRET_PLACEHOLDER.search(name):
+        return Kind.SECRET
+    if found["day"] or found["moment"]:
+        return Kind.DATE if found["day"] else Kind.MOMENT
     if found["crosses"]:
         return Kind.NUMBER if "migrations/" in block.code[: found.start()].rpartition("\n")[2] else Kind.NAME
     if block.language is Language.SQL and re.fullmatch(r"(your )?(query|statement|sql)", name, re.IGNORECASE):
@@ -176,8 +178,6 @@ def _placeholder_kind(block: Block, found: re.Match[str]) -> Kind:
 
 def _in_place(value: str, parameter: Parameter, found: re.Match[str]) -> str:
     """Return `value` as it stands in SQL: as it is where it is a plain word, a part of a name or a checked query, as a literal elsewhere."""
-    if parameter.kind is Kind.SECRET:
-        return found[0]
     if parameter.kind in {Kind.QUERY, Kind.IDENTIFIER, Kind.NUMBER} or place_of(found.string, found.start()) is not Place.CODE or _is_in_name(found):
         return value
     return "'{}'".format(value.replace("'", "''"))

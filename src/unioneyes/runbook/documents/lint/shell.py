@@ -79,6 +79,14 @@ SECRET_SHOWN = Rule(
     wrong="the secret stands in the process list while the command runs, and in the history of whoever types it",
     do="hand it over by a file or by standard input: --from-file, curl -H @FILE",
 )
+SECRET_PASTED = Rule(
+    id="secret-as-placeholder",
+    severity=Severity.ERROR,
+    title="leaves a secret open as a placeholder",
+    wrong="a placeholder's value becomes a part of the text, which is shown and kept; so a secret is never put in",
+    do='name a variable instead, "$API_TOKEN": it is read from a file when the block begins; no comment accepts this',
+    acceptable=False,
+)
 READ_AGAIN = Rule(
     id="parameter-becomes-code",
     severity=Severity.WARNING,
@@ -107,7 +115,7 @@ HELD = Rule(
     wrong="the document's own run holds the service meanwhile: a deployment is refused, and a rollback takes the service over and ends the document",
     do="end the document before it, and start the command by itself; --dry-run and the commands that only look can stay",
 )
-RULES = (NOT_BASH, INTERACTIVE, ENDLESS, CURL, GREP, PSQL, NOWHERE, COMMENT_ONLY, SECRET_SHOWN, READ_AGAIN, UNQUOTED, KNOWN, HELD)
+RULES = (NOT_BASH, INTERACTIVE, ENDLESS, CURL, GREP, PSQL, NOWHERE, COMMENT_ONLY, SECRET_SHOWN, SECRET_PASTED, READ_AGAIN, UNQUOTED, KNOWN, HELD)
 
 _TALKS = ("-c", "-f", "-l", "-V", "--command", "--file", "--list", "--version", "--help")
 _SHELLS = {"bash", "sh", "zsh", "ash", "python", "python3", "mysql"}
@@ -139,6 +147,9 @@ def check(document: Document) -> Iterator[Finding]:
 
 def _given(block: Block) -> Iterator[Finding]:
     """Yield how the block treats what it is given."""
+    for parameter in parameters_of((block,)):
+        if parameter.kind is Kind.SECRET and not parameter.spoken.startswith("$"):
+            yield SECRET_PASTED.at(parameter.lines[0], what=f"{parameter.spoken}: {SECRET_PASTED.wrong}", block=block)
     named = [parameter for parameter in parameters_of((block,)) if parameter.spoken.startswith("$")]
     bare: dict[int, list[str]] = {}
     for parameter in named:
