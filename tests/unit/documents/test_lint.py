@@ -258,6 +258,27 @@ def test_no_yaml_stops_the_lint(text: str) -> None:
     assert "escalation-ends" not in rules(f"```yaml\n{text}\n```\n")
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!-- ue: accept a: " * 20_000,
+        "<div>\n" + "<a b " * 50_000,
+        "# a\n\n" * 10_000,
+        "```sql\n" + " ".join(f"$t{at}$" for at in range(20_000)) + "\n```\n",
+        "```bash\n" + 'psql -d d -c "SELECT $A" | grep $TOKEN\n' * 3_000 + "```\n",
+    ],
+    ids=["comments", "anchors", "headings", "dollars", "commands"],
+)
+def test_what_a_document_repeats_does_not_hold_the_lint_up(text: str) -> None:
+    lint(read_document(text.encode(), "a.md"))
+
+
+def test_a_dollar_quote_that_is_never_ended_is_found() -> None:
+    assert "unended-sql" in sql("SELECT $a$ ; DELETE FROM b ; $b$")
+    assert "unended-sql" not in sql("DO $a$ BEGIN NULL; END $a$")
+
+
 def test_what_an_alias_merges_into_the_last_level_counts() -> None:
     assert "escalation-ends" not in rules("```yaml\nusual: &usual\n  timeout: 5m\nescalation_policy:\n  - level: 1\n    <<: *usual\n```\n")
 

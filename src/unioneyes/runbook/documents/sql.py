@@ -18,7 +18,7 @@ _TOKEN = re.compile(
     | (?P<nested>/\*)
     | (?P<literal>(?<!{NAME})[eE]'(?:[^'\\]|''|\\.)*' | '(?:[^']|'')*')
     | (?P<name>"(?:[^"]|"")*")
-    | (?P<body>(?<!{NAME})\$(?P<tag>{_LETTER}[A-Za-z0-9_\x80-\U0010ffff]*|)\$.*?\$(?P=tag)\$)
+    | (?P<body>(?<!{NAME})\$(?:{_LETTER}[A-Za-z0-9_\x80-\U0010ffff]*)?\$)
     | (?P<unended>['"])
     """,
     re.VERBOSE | re.DOTALL,
@@ -129,6 +129,9 @@ def _found_spans(code: str) -> Iterator[Span]:
         if found["nested"]:
             end = _comment_end(code, found.end())
             place = Place.UNENDED if end is None else place
+        if found["body"]:
+            closing = code.find(found["body"], found.end())
+            end, place = closing + len(found["body"]), Place.UNENDED if closing < 0 else place
         at = len(code) if place is Place.UNENDED or end is None else end
         yield Span(place=place, start=found.start(), end=at)
 

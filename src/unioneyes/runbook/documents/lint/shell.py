@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from unioneyes.runbook.documents.equivalents import equivalent
-from unioneyes.runbook.documents.lint.finding import Finding, Rule, Severity, Typed, commands, scripts
+from unioneyes.runbook.documents.lint.finding import Finding, Rule, Severity, Typed, scripts
 from unioneyes.runbook.documents.model import Block, Document
 from unioneyes.runbook.documents.parameters import parameters_of
 from unioneyes.runbook.documents.programs import Invocation, invocations
 from unioneyes.runbook.documents.psql import ECHOES, asked_of, psql_of
-from unioneyes.runbook.documents.shell import Command
+from unioneyes.runbook.documents.shell import Command, Script
 from unioneyes.runbook.documents.syntax import Reach
 from unioneyes.runbook.documents.values import Kind
 
@@ -127,13 +127,15 @@ _WATCHES = ("-w", "--watch", "--watch-only")
 
 def check(document: Document) -> Iterator[Finding]:
     """Yield what is wrong with the bash blocks."""
-    for typed in commands(document):
-        yield from _cannot(typed)
-        yield from _misleads(typed)
-        if any(run.program == "ue" and run.words[:2] in _NEEDS_SERVICE and "--dry-run" not in run.words for run in invocations(typed.command)):
-            yield HELD.at(typed.line, what=f"`{typed.shown}`: {HELD.wrong}", block=typed.block)
-        if (row := equivalent(typed.command.text)) is not None:
-            yield KNOWN.at(typed.line, what=f"`{row.does}`: {row.told}: {row.why}", block=typed.block)
+    for block, script in scripts(document):
+        given = _given_words(script)
+        for typed in (Typed(command=command, block=block, script=script) for command in script.commands):
+            yield from _cannot(typed)
+            yield from _misleads(typed, given.get(typed.command.at, set()))
+            if any(run.program == "ue" and run.words[:2] in _NEEDS_SERVICE and "--dry-run" not in run.words for run in invocations(typed.command)):
+                yield HELD.at(typed.line, what=f"`{typed.shown}`: {HELD.wrong}", block=block)
+            if (row := equivalent(typed.command.text)) is not None:
+                yield KNOWN.at(typed.line, what=f"`{row.does}`: {row.told}: {row.why}", block=block)
     for block, script in scripts(document):
         if script.broken_at is not None:
             yield NOT_BASH.at(block.line + script.broken_at - 1, what="bash can't read this line", block=block)
@@ -214,7 +216,16 @@ def _secrets_of(block: Block) -> tuple[str, ...]:
     return tuple(parameter.name for parameter in parameters_of((block,)) if parameter.kind is Kind.SECRET)
 
 
-def _misleads(typed: Typed) -> Iterator[Finding]:
+def _given_words(script: Script) -> dict[int, set[str]]:
+    """Return which variables each command gets as a word, or as a part of one, by where the command begins."""
+    found: dict[int, set[str]] = {}
+    for use in script.uses:
+        if use.command is not None and use.reach is Reach.WORD:
+            found.setdefault(use.command, set()).add(use.name)
+    return found
+
+
+def _misleads(typed: Typed, given: set[str]) -> Iterator[Finding]:
     command, run = typed.command, typed.run
     words = run.words
     if run.program == "curl" and not any(word.startswith("--fail") or re.fullmatch(r"-[A-Za-z]*f[A-Za-z]*", word) for word in words):
@@ -226,8 +237,7 @@ def _misleads(typed: Typed) -> Iterator[Finding]:
     if run.program == "psql" and not (run.has("-d", "--dbname", "-l", "--list") or run.operands or _names_elsewhere(typed)):
         yield NOWHERE.at(typed.line, block=typed.block)
     if run.program not in ECHOES:  # bash's own: no process list shows what they are told
-        named = {use.name for use in typed.script.uses if use.command == command.at and use.reach is Reach.WORD}
-        secrets = [name for name in _secrets_of(typed.block) if name in named]
+        secrets = [name for name in _secrets_of(typed.block) if name in given]
         if secrets:
             yield SECRET_SHOWN.at(typed.line, what=f"${secrets[0]}: {SECRET_SHOWN.wrong}", block=typed.block)
 
