@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -274,6 +275,18 @@ def test_a_placeholder_does_not_move_what_stands_around_it() -> None:
     assert len(masked(block(code)).rstrip("\n")) == len(code)
     (first, _) = read_script(masked(block(code))).commands
     assert first.redirects == ()
+
+
+def test_characters_that_the_grammar_can_not_look_up_end_no_process() -> None:
+    wide = "".join(f"${{{chr(0x20000 + at * 251)} <<{chr(0xF0000 + at * 97)} a[{chr(0x100000 + at * 101)}\n" for at in range(600))
+    ran = subprocess.run([sys.executable, "-c", READS], input=wide.encode(), capture_output=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran.stderr.decode()[-500:]
+    (command,) = read_script("印刷 'größe 🚨' > 漢").commands
+    assert command.words == ("印刷", "größe 🚨")
+    assert command.redirects[0].target == "漢"
+
+
+READS = "import sys; from unioneyes.runbook.documents.shell import read_script; [read_script(line) for line in sys.stdin.buffer.read().decode().split(chr(10))]"
 
 
 @given(st.text(max_size=200))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from tree_sitter import Language, Node, Parser
 from unioneyes.runbook.documents.syntax import REDIRECTS, WORDS, Around, document_of, flows_of, text_of, variable_of, walk
 from unioneyes.runbook.documents.uses import Use, uses_of
 
+_WIDE = re.compile("[^\x00-\xff]")
+"""The grammar's scanner looks characters up in a table for those of Latin-1, and reads beyond its end for others: it may end the whole process."""
 _NOWHERE = {"/dev/null", "&1", "&2", "1", "2"}
 _SETS = {"variable_assignment", "for_statement"}
 _SQL_WORDS = {"BEGIN", "COMMIT", "ROLLBACK", "SELECT", "INSERT", "UPDATE", "DELETE", "CREATE", "ALTER", "DROP", "GRANT", "EXPLAIN", "VACUUM", "TRUNCATE"}
@@ -114,16 +117,17 @@ class Script:
 @lru_cache(maxsize=512)
 def read_script(code: str) -> Script:
     """Return what the block does."""
-    nodes = list(walk(Parser(_bash()).parse(code.encode()).root_node))
+    source = code.encode()
+    nodes = list(walk(Parser(_bash()).parse(_WIDE.sub(_letters, code).encode()).root_node))
     broken = [node.start_point.row + 1 for node, _ in nodes if node.is_error or node.is_missing]
-    commands = [_command(node, around) for node, around in nodes if node.type == "command" and node.child_by_field_name("name") is not None]
+    commands = [_command(node, around, source) for node, around in nodes if node.type == "command" and node.child_by_field_name("name") is not None]
     return Script(
         commands=tuple(commands),
         uses=tuple(uses_of(nodes)),
-        redirects=tuple(_redirect(node) for node, _ in nodes if node.type in REDIRECTS),
+        redirects=tuple(_redirect(node, source) for node, _ in nodes if node.type in REDIRECTS),
         flows=flows_of(nodes),
         own=frozenset(_set_by(nodes, commands)),
-        comments=tuple(Comment(text=text_of(node).lstrip("# "), line=node.start_point.row + 1) for node, _ in nodes if node.type == "comment"),
+        comments=tuple(Comment(text=_original(node, source).lstrip("# "), line=node.start_point.row + 1) for node, _ in nodes if node.type == "comment"),
         broken_at=min(broken, default=None),
     )
 
@@ -133,14 +137,25 @@ def _bash() -> Language:
     return Language(tree_sitter_bash.language())
 
 
-def _command(node: Node, around: Around) -> Command:
+def _letters(found: re.Match[str]) -> str:
+    """Return letters of Latin-1 with as many bytes as the character has."""
+    size = len(found[0].encode())
+    return "\u00e9" * (size // 2) + "e" * (size % 2)
+
+
+def _original(node: Node, source: bytes) -> str:
+    """Return what stands there in the block itself."""
+    return source[node.start_byte : node.end_byte].decode()
+
+
+def _command(node: Node, around: Around, source: bytes) -> Command:
     statement = node.parent if node.parent is not None and node.parent.type == "redirected_statement" else node
-    redirects = tuple(_redirect(each) for each in (*around.redirects, *(child for child in node.children if child.type in REDIRECTS)))
+    redirects = tuple(_redirect(each, source) for each in (*around.redirects, *(child for child in node.children if child.type in REDIRECTS)))
     own = [child for child in node.children if child.type == "command_name" or child.type in WORDS]
     swallowed = [word for redirect in redirects for word in redirect.also] if around.alone else []
     return Command(
-        words=(*(_unquoted(text_of(child)) for child in own), *swallowed),
-        text=" ".join(text_of(statement).replace("\\\n", " ").split()),
+        words=(*(_unquoted(_original(child, source)) for child in own), *swallowed),
+        text=" ".join(_original(statement, source).replace("\\\n", " ").split()),
         line=node.start_point.row + 1,
         last_line=node.end_point.row + 1,
         redirects=redirects,
@@ -155,9 +170,9 @@ def _command(node: Node, around: Around) -> Command:
     )
 
 
-def _redirect(node: Node) -> Redirect:
+def _redirect(node: Node, source: bytes) -> Redirect:
     named = [child for child in node.children if child.type != "file_descriptor"]
-    words = [_unquoted(text_of(child)) for child in named[1:]]
+    words = [_unquoted(_original(child, source)) for child in named[1:]]
     return Redirect(operator=text_of(named[0]), target=words[0] if words else "", also=tuple(words[1:]))
 
 
