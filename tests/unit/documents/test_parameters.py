@@ -278,15 +278,19 @@ def test_a_placeholder_does_not_move_what_stands_around_it() -> None:
 
 
 def test_characters_that_the_grammar_can_not_look_up_end_no_process() -> None:
-    wide = "".join(f"${{{chr(0x20000 + at * 251)} <<{chr(0xF0000 + at * 97)} a[{chr(0x100000 + at * 101)}\n" for at in range(600))
-    ran = subprocess.run([sys.executable, "-c", READS], input=wide.encode(), capture_output=True, timeout=60, check=False)
-    assert ran.returncode == 0, ran.stderr.decode()[-500:]
+    for _ in range(6):  # what lies beyond the table differs from process to process
+        ran = subprocess.run([sys.executable, "-c", READS], capture_output=True, timeout=60, check=False)
+        assert ran.returncode == 0, ran.stderr.decode()[-500:]
     (command,) = read_script("印刷 'größe 🚨' > 漢").commands
     assert command.words == ("印刷", "größe 🚨")
     assert command.redirects[0].target == "漢"
 
 
-READS = "import sys; from unioneyes.runbook.documents.shell import read_script; [read_script(line) for line in sys.stdin.buffer.read().decode().split(chr(10))]"
+READS = """
+from unioneyes.runbook.documents.shell import read_script
+for point in range(0x10000, 0x110000, 0x355):
+    read_script(f"`{chr(point)}${{{chr(point ^ 0x333)}<<{chr(point)}'a[{chr(point)}")
+"""
 
 
 @given(st.text(max_size=200))
