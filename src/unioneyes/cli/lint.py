@@ -22,6 +22,8 @@ from unioneyes.runbook.documents.lint.finding import Finding, Severity
 from unioneyes.runbook.documents.markdown import read_document
 from unioneyes.runbook.documents.sarif import sarif
 
+VERSION = 1
+"""Of the JSON that is printed; another number when a field is gone, or means something else."""
 _LOOKS = {Severity.ERROR: ("✘", Tone.BAD), Severity.WARNING: ("‖", Tone.WARN), Severity.NOTE: ("·", Tone.QUIET)}
 
 
@@ -63,14 +65,13 @@ def lint_document(file: str, /, *, where: Where = HERE, output: LintOutput = PRI
     document = read_document(content, path.name)
     findings = lint(document)
     listed: list[JsonValue] = TypeAdapter(tuple[Finding, ...]).dump_python(findings, mode="json")
-    listed = list(listed)
     match output.output:
         case LintFormat.SARIF:
             result(Output(output=Format.JSON, to=output.to), sarif(findings, _uri(path)), str)
         case LintFormat.JSONL:
             result(Output(output=Format.JSONL, to=output.to), listed, str)
         case _:
-            whole: JsonValue = {"document": document.name, "sha256": document.source.sha256, "findings": listed}
+            whole: JsonValue = {"version": VERSION, "document": document.name, "sha256": document.source.sha256, "findings": listed}
             result(Output(output=Format(output.output.value), to=output.to), whole, lambda ink: _text(ink, findings))
     return ExitCode.FAILED if any(finding.blocks for finding in findings) else ExitCode.DONE
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,9 +19,12 @@ from unioneyes.cli.own_files import NoSuchRunbook, find_file, read_file
 from unioneyes.kernel.problems import BadInput, ExitCode, Refused
 from unioneyes.kernel.status import Tone
 from unioneyes.runbook.documents.choosing import chosen
+from unioneyes.runbook.documents.effects import step_effect
 from unioneyes.runbook.documents.markdown import read_document
-from unioneyes.runbook.documents.parameters import Parameter as Open
+from unioneyes.runbook.documents.model import Block, Document
 from unioneyes.runbook.documents.parameters import parameters_of
+from unioneyes.runbook.documents.values import Parameter as Open
+from unioneyes.runbook.documents.words import with_undos
 from unioneyes.runbook.own import Form, RunbookView
 from unioneyes.runbook.plan import Effect
 
@@ -64,8 +67,10 @@ def plan(file: str, /, *, choice: Choice = CHOICE, where: Where = HERE, output: 
     Args:
         file: A Markdown file, the name of one in the folder of the project's own runbooks, or a runbook's name.
     """
-    runbook, request = _request(file, choice, where, _given(choice))
-    return show_plan(Api(where), runbook, request, output)
+    values, found = _given(choice), _document(file, where)
+    if found is None:
+        return show_plan(Api(where), _by_name(file, choice, where), {**values}, output)
+    return show_plan(Api(where), RUN, _request(found, choice, values), output)
 
 
 def run(
@@ -85,33 +90,38 @@ def run(
     Args:
         file: A Markdown file, the name of one in the folder of the project's own runbooks, or a runbook's name.
     """
-    values = _given(choice)
-    if _document_named(file, where):
-        values = _asked_for(file, choice, where, values, ask=not how.dry_run)
-    runbook, request = _request(file, choice, where, values)
-    if runbook == RUN and all(step.effect is Effect.READ for step in Api(where).plan(runbook, request).value.steps):
-        runbook = READ
-    return launch(runbook, request, how, where, output, sure=sure)
+    values, found = _given(choice), _document(file, where)
+    if found is None:
+        return launch(_by_name(file, choice, where), {**values}, how, where, output, sure=sure)
+    steps = with_undos(chosen(found.document, only=choice.only, start=choice.start))
+    values = _asked_for([each for block, _, undo in steps for each in (block, undo) if each is not None], values, ask=not how.dry_run)
+    reads = all(step_effect(block, undo) is Effect.READ for block, _, undo in steps)
+    return launch(READ if reads else RUN, _request(found, choice, values), how, where, output, sure=sure)
 
 
-def _document_named(file: str, where: Where) -> bool:
-    """Return False for a Python file, and for a runbook that is called by its name."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A document, and its whole text as it stands in its file."""
+
+    document: Document
+    text: str
+
+
+def _document(file: str, where: Where) -> _Found | None:
+    """Return the document; None for a Python file, and for a runbook that is called by its name. Raises: NoSuchRunbook, DocumentUnreadable."""
     path = find_file(file, where)
-    return path.suffix != ".py" if path is not None else "/" in file or file.endswith(".md")
-
-
-def _request(file: str, choice: Choice, where: Where, values: Mapping[str, str]) -> tuple[str, JsonValue]:
-    """Return which runbook is meant, and what is asked of it."""
-    given: dict[str, JsonValue] = {**values}
-    if not _document_named(file, where):
-        if choice.only or choice.start or choice.planned:
-            raise WrongSet(what="--only, --from and --planned are for documents", remedy="leave them out for a Python runbook")
-        return _by_name(file, where), given
+    if path.suffix == ".py" if path is not None else not ("/" in file or file.endswith(".md")):
+        return None
     path, content = read_file(file, where)
-    document = read_document(content, path.name)
-    return RUN, {
-        "name": document.name,
-        "text": content.decode("utf-8"),
+    return _Found(document=read_document(content, path.name), text=content.decode("utf-8"))
+
+
+def _request(found: _Found, choice: Choice, values: Mapping[str, str]) -> JsonValue:
+    """Return what is asked of the document's runbook."""
+    given: dict[str, JsonValue] = {**values}
+    return {
+        "name": found.document.name,
+        "text": found.text,
         "only": choice.only,
         "start": choice.start,
         "values": given,
@@ -119,8 +129,10 @@ def _request(file: str, choice: Choice, where: Where, values: Mapping[str, str])
     }
 
 
-def _by_name(named: str, where: Where) -> str:
-    """Return the runbook that `named` is, or that its Python file registers. Raises: NoSuchRunbook."""
+def _by_name(named: str, choice: Choice, where: Where) -> str:
+    """Return the runbook that `named` is, or that its Python file registers. Raises: NoSuchRunbook, WrongSet."""
+    if choice.only or choice.start or choice.planned:
+        raise WrongSet(what="--only, --from and --planned are for documents", remedy="leave them out for a Python runbook")
     path = find_file(named, where)
     if path is None:
         return named  # the server knows whether there is one
@@ -145,12 +157,9 @@ def _given(choice: Choice) -> dict[str, str]:
     return given
 
 
-def _asked_for(file: str, choice: Choice, where: Where, values: dict[str, str], *, ask: bool) -> dict[str, str]:
+def _asked_for(blocks: Sequence[Block], values: dict[str, str], *, ask: bool) -> dict[str, str]:
     """Return the values, with those that a person was asked for. Raises: ValueMissing where nobody is there to ask."""
-    path, content = read_file(file, where)
-    document = read_document(content, path.name)
-    parameters = parameters_of(chosen(document, only=choice.only, start=choice.start))
-    lacking = [parameter for parameter in parameters if parameter.name not in values and not parameter.optional]
+    lacking = [parameter for parameter in parameters_of(blocks) if parameter.name not in values and not parameter.optional]
     if not lacking or not ask:
         return values
     if not sys.stdin.isatty():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 from pathlib import Path
@@ -121,8 +122,14 @@ def test_a_secret_reaches_the_block_and_nothing_that_is_kept(own: Own, tmp_path:
     assert own.kept_of("[redacted]"), "the search finds what stands there"
     assert own.kept_of(canary) == []
     typed = own.run("secret", "--set", f"API_TOKEN={canary}")
-    assert typed.code == 3, typed.err
+    assert typed.code == 2, typed.err
+    assert "API_TOKEN must be a file that holds it" in typed.err
     assert canary not in typed.out + typed.err
+    assert own.kept_of(canary) == [], "what was typed by mistake is kept nowhere"
+    kept = own.kept_of("length ${#API_TOKEN} of")
+    assert "ue.runs" in kept, kept
+    assert "ue.audit_entries" not in kept, "the sealed entry has the document's hash, not its text"
+    assert "ue.audit_entries" in own.kept_of(hashlib.sha256((own.folder / "secret.md").read_bytes()).hexdigest())
 
 
 def test_only_the_plan_that_was_looked_at_is_run(own: Own) -> None:

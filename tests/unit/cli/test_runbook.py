@@ -54,7 +54,9 @@ def test_lint_needs_no_server_and_ends_with_1_when_there_is_an_error(
     assert "4     ✘ error   never-ends" in printed
     assert "1 error, 0 warnings, 1 note" in printed
     assert lint(where, monkeypatch, "-o", "json") == 1
-    assert [finding["rule"] for finding in json.loads(capsys.readouterr().out)["findings"]] == ["never-ends", "unquoted-parameter"]
+    printed_json = json.loads(capsys.readouterr().out)
+    assert printed_json["version"] == 1
+    assert [finding["rule"] for finding in printed_json["findings"]] == ["never-ends", "unquoted-parameter"]
     assert lint(where, monkeypatch, "-o", "jsonl") == 1
     assert [json.loads(line)["line"] for line in capsys.readouterr().out.splitlines()] == [4, 5]
     assert lint(where, monkeypatch, "-o", "sarif", "--to", str(tmp_path / "found.sarif")) == 1
@@ -68,6 +70,14 @@ def test_a_value_that_lacks_is_refused_where_nobody_is_there_to_ask(where: Where
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     with pytest.raises(ValueMissing, match=r"NOTE \(one line"):
         run("look", choice=Choice(set=("VERSION=1.0",)), where=where)
+
+
+def test_nobody_is_asked_for_what_no_step_of_the_part_uses(where: Where, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "own" / "look.md").write_text('# Look\n\n```bash undo\nrm "$OLD"\n```\n\n```bash\necho "$NOTE"\n```\n')
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    with pytest.raises(ValueMissing) as missing:
+        run("look", where=where)
+    assert "OLD" not in missing.value.what
 
 
 def test_a_person_is_asked_again_until_the_value_is_right(where: Where, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

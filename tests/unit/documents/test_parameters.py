@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import sys
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from unioneyes.runbook.documents.effects import effect_of
+from unioneyes.runbook.documents.lint.checks import lint
 from unioneyes.runbook.documents.markdown import read_document
 from unioneyes.runbook.documents.model import Block, Document
-from unioneyes.runbook.documents.parameters import Kind, Parameter, filled, masked, parameters_of, shell_variables
+from unioneyes.runbook.documents.parameters import filled, masked, parameters_of, shell_variables
 from unioneyes.runbook.documents.shell import read_script
 from unioneyes.runbook.documents.sql import read_statements
+from unioneyes.runbook.documents.values import Kind, Parameter
 
 
 def block(code: str, language: str = "bash") -> Block:
@@ -101,6 +105,95 @@ def test_a_value_is_held_to_what_its_name_says(spoken: str, right: list[str], wr
     assert [value for value in wrong if parameter.refuses(value) is None] == []
 
 
+AS_CODE = [
+    """psql -d d -c "SELECT * FROM t WHERE a LIKE '%$NOTE%'\"""",
+    """psql -d d -c "SELECT * FROM t WHERE n>$NOTE\"""",
+    """psql -d d -c "$NOTE\"""",
+    """PGPASSWORD=x psql -d d -c "SELECT '$NOTE'\"""",
+    """sudo -u postgres psql -d d -c "SELECT '$NOTE'\"""",
+    """kubectl exec p -- psql -c "SELECT '$NOTE'\"""",
+    """docker compose exec -T db psql -c "SELECT '$NOTE'\"""",
+    """echo "SELECT '$NOTE'" | psql -d d""",
+    """echo "$NOTE" | psql -d d""",
+    """printf '%s' "$NOTE" | tr a b | sudo bash""",
+    """cd d && psql -d d <<EOF\nSELECT '$NOTE'\nEOF""",
+    """cat <<EOF | psql -d d\nSELECT '$NOTE'\nEOF""",
+    """kubectl apply -f - <<EOF\nname: $NOTE\nEOF""",
+    """psql -d d <<< "SELECT '$NOTE'\"""",
+    """{ echo "SELECT '$NOTE'"; } | psql -d d""",
+    """psql -d d -c "$(echo "SELECT '$NOTE'")\"""",
+    """Q="SELECT '$NOTE'"; psql -d d -c "$Q\"""",
+    """A="$NOTE"; Q="SELECT '$A'"; echo "$Q" | psql -d d""",
+    """for each in $NOTE; do psql -d d -c "SELECT '$each'"; done""",
+    """[[ "$NOTE" -gt 5 ]]""",
+    """[ -v "$NOTE" ]""",
+    """(( $NOTE > 5 ))""",
+    """echo "$NOTE" && (( NOTE > 5 ))""",
+    """echo "$NOTE" && [[ NOTE -gt 5 ]]""",
+    """echo $(( $NOTE + 1 ))""",
+    """LIMIT=$NOTE; (( LIMIT > 5 ))""",
+    """kubectl patch x -p "{'a': '$NOTE'}\"""",
+    """ssh host "restart $NOTE\"""",
+    """sed -i "s/a/$NOTE/" f""",
+    """awk "$NOTE" f""",
+    """python3 -c "print('$NOTE')\"""",
+    """printf '%s' "$NOTE" | python3""",
+    """kubectl exec p -- "$NOTE\"""",
+    """kubectl exec p -- bash -ec "$NOTE\"""",
+    """curl -f -H "a: b" -d "{'a': '$NOTE'}" https://a.example""",
+    """kubectl exec p -- sh -c "restart $NOTE\"""",
+    """"$NOTE" --now""",
+    """psql -d d -v note="$NOTE" <<'EOF'\nSELECT :note\nEOF""",
+    """psql -d d -v note="$NOTE" -f a.sql""",
+]
+
+
+@pytest.mark.parametrize("code", AS_CODE)
+def test_a_value_that_becomes_code_is_held_to_letters_and_digits(code: str) -> None:
+    parameter = opened(code)["NOTE"]
+    assert parameter.refuses("web-1.4") is None
+    assert [value for value in ("x' OR '1", "a[$(cmd)]", "1 OR true", "1--", "a;b", "a/b") if parameter.refuses(value) is None] == []
+    assert "parameter-becomes-code" in {finding.rule for finding in lint(read_document(f"```bash\n{code}\n```\n".encode(), "a.md"))}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        'echo "marking $NOTE" > "$PAGE"',
+        'cat <<EOF > "$PAGE"\nhello $NOTE\nEOF',
+        './announce.sh "$NOTE"',
+        'kubectl annotate x "$NOTE"',
+        '[ "$NOTE" = yes ]',
+        'TEXT="it is $NOTE"; echo "$TEXT"',
+        "psql -d d -v note=\"$NOTE\" <<'EOF'\nSELECT :'note', a::note\nEOF",
+        'echo "$NOTE" | grep a',
+        'bash announce.sh "$NOTE"',
+        'python3 announce.py --text "$NOTE"',
+        'printf "%s" "$NOTE" | python3 announce.py',
+        'sed -n 5p "$NOTE"',
+        'curl -f -H "X-Note: it is $NOTE" https://a.example',
+    ],
+)
+def test_a_value_that_stays_one_word_is_free(code: str) -> None:
+    assert opened(code)["NOTE"].refuses("it's $(x); a [1]") is None
+
+
+@pytest.mark.parametrize(
+    "code", ['touch "/srv/$NOTE"', 'cat a > "$NOTE.txt"', 'kubectl logs "deployment/$NOTE" --tail=10', 'curl -f "https://a.example/$NOTE"']
+)
+def test_a_value_that_is_a_part_of_a_path_or_an_option_stays_one(code: str) -> None:
+    parameter = opened(code)["NOTE"]
+    assert parameter.refuses("a/b-c.d") is None
+    assert [value for value in ("a b", "../b", "a/../b", "a;b", "a&b=c", "$(x)") if parameter.refuses(value) is None] == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("code", ["echo $A | " * 3000 + "cat", "echo $A && " * 6000 + "date", "$(" * 3000, "{ " * 3000, "A=$A; " * 6000 + "echo $A"])
+def test_no_block_is_too_long_or_too_deep_to_be_looked_at(code: str) -> None:
+    lint(read_document(f"```bash\n{code}\n```\n".encode(), "a.md"))
+    effect_of(block(code))
+
+
 def test_a_day_and_a_moment_must_be_ones_of_the_calendar() -> None:
     day, moment = opened("cat x_YYYYMMDD y_TIMESTAMP.sql").values()
     assert day.refuses("20260209") is None
@@ -150,11 +243,54 @@ def test_a_secret_is_never_put_into_sql() -> None:
     assert "/run" not in filled(given_block, {"NEW_PASSWORD": "@/run/secret"}, {"NEW_PASSWORD": parameter})
 
 
+@pytest.mark.parametrize(
+    ("code", "given", "put"),
+    [
+        ("SELECT * FROM claims_YYYYMMDD", {"YYYYMMDD": "20260209"}, "SELECT * FROM claims_20260209"),
+        ("SELECT * FROM a WHERE day = YYYYMMDD", {"YYYYMMDD": "20260209"}, "SELECT * FROM a WHERE day = '20260209'"),
+        ("VACUUM <table>", {"table": "claims"}, "VACUUM claims"),
+        ("VACUUM (ANALYZE) <table-name>", {"table-name": "claims"}, "VACUUM (ANALYZE) claims"),
+        ("REINDEX INDEX CONCURRENTLY <which>", {"which": "claims_pkey"}, "REINDEX INDEX CONCURRENTLY claims_pkey"),
+        ("UPDATE $WHAT SET a = $WHY", {"WHAT": "claims", "WHY": "it's"}, "UPDATE claims SET a = 'it''s'"),
+        ("SELECT * FROM $TABLE_NAME", {"TABLE_NAME": "claims"}, "SELECT * FROM claims"),
+        ("CREATE TABLE ${PART}_old ()", {"PART": "claims"}, "CREATE TABLE claims_old ()"),
+        ("SELECT * FROM a WHERE b IS DISTINCT FROM $NOTE", {"NOTE": "c"}, "SELECT * FROM a WHERE b IS DISTINCT FROM 'c'"),
+        ("EXPLAIN [query]; SELECT $NOTE", {"query": "SELECT '$NOTE'", "NOTE": "x' OR '"}, "EXPLAIN SELECT '$NOTE'; SELECT 'x'' OR '''"),
+    ],
+)
+def test_a_value_in_sql_is_a_name_where_a_name_belongs_and_is_looked_through_for_no_other(code: str, given: dict[str, str], put: str) -> None:
+    parameters = opened(code, "sql")
+    assert {name: parameters[name].refuses(value) for name, value in given.items()} == dict.fromkeys(given)
+    assert filled(block(code, "sql"), given, parameters).rstrip("\n") == put
+
+
+@pytest.mark.parametrize(("code", "value"), [("CREATE TABLE a_<name> ()", "b.c"), ("VACUUM <table>", "a;b"), ("SELECT * FROM $TABLE_NAME", "a b")])
+def test_what_becomes_a_name_in_sql_is_held_to_one(code: str, value: str) -> None:
+    (parameter,) = opened(code, "sql").values()
+    assert parameter.refuses(value) is not None
+
+
 def test_a_placeholder_does_not_move_what_stands_around_it() -> None:
     code = "kubectl exec <pod-name> -- ls\necho $X"
     assert len(masked(block(code)).rstrip("\n")) == len(code)
     (first, _) = read_script(masked(block(code))).commands
     assert first.redirects == ()
+
+
+def test_characters_that_the_grammar_can_not_look_up_end_no_process() -> None:
+    for _ in range(6):  # what lies beyond the table differs from process to process
+        ran = subprocess.run([sys.executable, "-c", READS], capture_output=True, timeout=60, check=False)
+        assert ran.returncode == 0, ran.stderr.decode()[-500:]
+    (command,) = read_script("印刷 'größe 🚨' > 漢").commands
+    assert command.words == ("印刷", "größe 🚨")
+    assert command.redirects[0].target == "漢"
+
+
+READS = """
+from unioneyes.runbook.documents.shell import read_script
+for point in range(0x10000, 0x110000, 0x355):
+    read_script(f"`{chr(point)}${{{chr(point ^ 0x333)}<<{chr(point)}'a[{chr(point)}")
+"""
 
 
 @given(st.text(max_size=200))

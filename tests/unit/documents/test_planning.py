@@ -12,7 +12,7 @@ from unioneyes.ports.environment import Facts
 from unioneyes.runbook.codec import decode, encode
 from unioneyes.runbook.documents.model import Document
 from unioneyes.runbook.documents.plan import DocumentPlan, DocumentRequest
-from unioneyes.runbook.documents.planning import Missing, NothingToRun, PlanChanged, UnknownParameter, plan_document
+from unioneyes.runbook.documents.planning import Missing, NothingToRun, PlanChanged, SecretTyped, UnknownParameter, plan_document
 from unioneyes.runbook.documents.steps import check_document
 from unioneyes.runbook.plan import Effect
 
@@ -26,6 +26,7 @@ FACTS = Facts(
     incidents_channel="#incidents",
     bake=timedelta(minutes=10),
 )
+READS = "PGOPTIONS='-c default_transaction_read_only=on'"
 TEXT = """\
 # Ours
 
@@ -72,13 +73,21 @@ def test_a_plan_shows_every_step_with_its_exact_command_and_its_undo() -> None:
     check, mark, look = plan.steps
     assert check.step == "check_document"
     assert (mark.step, mark.effect, mark.detail) == ("mark:6", Effect.CHANGE, "bash")
-    assert mark.commands == ("export NOTE='it'\"'\"'s $(x)' FILE='/srv/a b'\necho \"$NOTE\" > \"$FILE\"",)
-    assert mark.undo == ("export NOTE='it'\"'\"'s $(x)' FILE='/srv/a b'\nrm -f \"$FILE\"",)
-    assert look.commands == ("psql 'dbname=unioneyes' <<'SQL'\nSELECT count(*) FROM claims WHERE id = '42';\nSQL",)
+    assert mark.commands == ("set -euo pipefail\nexport NOTE='it'\"'\"'s $(x)' FILE='/srv/a b'\necho \"$NOTE\" > \"$FILE\"",)
+    assert mark.undo == ("set -euo pipefail\nexport NOTE='it'\"'\"'s $(x)' FILE='/srv/a b'\nrm -f \"$FILE\"",)
+    assert look.commands == (
+        f"{READS} psql -X -v ON_ERROR_STOP=1 --single-transaction 'dbname=unioneyes' <<'SQL'\nSELECT count(*) FROM claims WHERE id = '42';\nSQL",
+    )
     assert [block.within for block in plan.blocks] == [timedelta(seconds=20), timedelta(minutes=5)]
     assert [(shown.line, shown.language) for shown in plan.shown] == [(18, "yaml")]
     assert set(gates(plan).values()) == {GateState.PASSED}
     assert plan.confirm is None
+
+
+def test_the_command_that_is_shown_is_the_one_that_is_run() -> None:
+    reads, begins = planned("```bash\npsql -d d -c 'SELECT 1'\n```\n\n```sql\nBEGIN; DELETE FROM a WHERE b = 1; COMMIT;\n```\n").steps[1:]
+    assert reads.commands == (f"set -euo pipefail\nexport {READS}\npsql -d d -c 'SELECT 1'",)
+    assert begins.commands[0].startswith("psql -X -v ON_ERROR_STOP=1 'dbname=unioneyes' <<'SQL'\n")
 
 
 def test_what_is_open_is_asked_for_and_blocks_until_it_is_given_rightly() -> None:
@@ -89,10 +98,38 @@ def test_what_is_open_is_asked_for_and_blocks_until_it_is_given_rightly() -> Non
     assert "o'hara" not in str(plan.blocks)
 
 
-def test_a_secret_that_is_typed_where_its_file_belongs_is_kept_nowhere() -> None:
-    plan = planned("```bash\ncurl -f -H @/run/x https://a.example/$API_TOKEN\n```\n", API_TOKEN="hunter22")
-    assert "hunter22" not in str(plan)
-    assert gates(plan)["values"] is GateState.FAILED
+def test_a_secret_that_is_typed_where_its_file_belongs_ends_the_plan_and_stands_in_no_message() -> None:
+    with pytest.raises(SecretTyped) as refused:
+        planned("```bash\ncurl -f -H @/run/x https://a.example/$API_TOKEN\n```\n", API_TOKEN="hunter22")
+    assert "API_TOKEN" in refused.value.what
+    assert "hunter22" not in f"{refused.value.what}{refused.value.remedy}"
+
+
+@pytest.mark.parametrize("above", ["", "**To take it back:**\n\n"])
+def test_a_part_that_is_chosen_by_its_label_keeps_what_takes_it_back(above: str) -> None:
+    text = f"# Ours\n\n## Part\n\n**One:**\n\n```bash\ntouch /srv/a\n```\n\n{above}```bash undo\nrm -f /srv/a\n```\n\n**Two:**\n\n```bash\ndate\n```\n"
+    assert [(block.code, block.undo) for block in planned(text, only="One").blocks] == [("touch /srv/a", "rm -f /srv/a")]
+    assert [(block.code, block.undo) for block in planned(text, only="Two").blocks] == [("date", None)]
+
+
+def test_what_has_an_undo_changes_something_whatever_it_looks_like() -> None:
+    (block,) = planned("```bash\nkubectl get pods\n```\n\n```bash undo\ndate\n```\n").blocks
+    assert block.effect is Effect.CHANGE
+
+
+def test_a_secret_is_no_placeholder_whose_value_would_be_kept_in_the_plan() -> None:
+    text = "<!-- ue: accept secret-as-placeholder: it is short -->\n```bash\n./login <token>\n```\n"
+    with pytest.raises(SecretTyped):
+        planned(text, token="hunter22")
+    plan = planned(text, token="@/run/secrets/token")
+    assert gates(plan)["sound"] is GateState.FAILED
+    assert plan.blocks[0].code == "./login <token>"
+
+
+def test_no_comment_accepts_a_secret_in_sql_which_would_be_set_to_its_own_name() -> None:
+    text = "<!-- ue: accept secret-in-sql: it is only a test -->\n```sql\nALTER ROLE a PASSWORD '$NEW_PASSWORD';\n```\n"
+    plan = planned(text, NEW_PASSWORD="@/run/secrets/password")
+    assert gates(plan)["sound"] is GateState.FAILED
 
 
 def test_a_secret_is_a_file_that_the_worker_reads() -> None:
@@ -100,7 +137,7 @@ def test_a_secret_is_a_file_that_the_worker_reads() -> None:
     (block,) = plan.blocks
     assert block.secrets == {"API_TOKEN": "/run/secrets/token"}
     assert block.variables == {}
-    assert plan.steps[1].commands[0].startswith('export API_TOKEN="$(cat /run/secrets/token)"\n')
+    assert plan.steps[1].commands[0].startswith('set -euo pipefail\nexport API_TOKEN="$(cat /run/secrets/token)"\n')
 
 
 def test_what_is_not_installed_is_named_with_the_command_of_ue(requirement: Document) -> None:

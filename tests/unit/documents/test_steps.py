@@ -1,4 +1,4 @@
-"""A block that was cut off half-way is not begun again by itself."""
+"""A block that was cut off half-way, or done already, is not begun again by itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from unioneyes.runbook.documents.model import Language
 from unioneyes.runbook.documents.plan import PlannedBlock
-from unioneyes.runbook.documents.steps import step_of, was_interrupted
+from unioneyes.runbook.documents.steps import Before, before, step_of
 from unioneyes.runbook.plan import Effect
 from unioneyes.runbook.views import EntryKind, JournalEntry
 
@@ -21,22 +21,27 @@ def entry(kind: EntryKind, *, step: str = "mark:6", run_id: str = "run") -> Jour
 
 
 @pytest.mark.parametrize(
-    ("kinds", "interrupted"),
+    ("kinds", "came"),
     [
-        ([STARTED], False),
-        ([STARTED, EntryKind.STEP_PROGRESS, EntryKind.TAKEN_OVER, STARTED], True),
-        ([STARTED, STARTED, FAILED, PARKED, DECIDED, STARTED], False),
-        ([STARTED, FAILED, STARTED], False),
-        ([STARTED, STARTED, FAILED, STARTED, STARTED], True),
+        ([STARTED], Before.NOTHING),
+        ([STARTED, EntryKind.STEP_PROGRESS, EntryKind.TAKEN_OVER, STARTED], Before.BEGUN),
+        ([STARTED, STARTED, FAILED, PARKED, DECIDED, STARTED], Before.NOTHING),
+        ([STARTED, FAILED, STARTED], Before.BEGUN),
+        ([STARTED, FAILED, EntryKind.TAKEN_OVER, STARTED], Before.BEGUN),
+        ([STARTED, STARTED, FAILED, STARTED, STARTED], Before.BEGUN),
+        ([STARTED, FAILED, PARKED, DECIDED, STARTED, STARTED], Before.BEGUN),
+        ([STARTED, DONE, EntryKind.TAKEN_OVER, STARTED], Before.DONE),
+        ([STARTED, FAILED, PARKED, DECIDED, STARTED, DONE, STARTED], Before.DONE),
+        ([STARTED, DONE, STARTED, STARTED], Before.DONE),
     ],
 )
-def test_a_block_was_interrupted_when_nothing_was_written_of_its_end(kinds: list[EntryKind], *, interrupted: bool) -> None:
-    assert was_interrupted([entry(kind) for kind in kinds], "run", "mark:6") is interrupted
+def test_a_block_is_begun_again_only_where_nothing_came_of_it_since_a_person_decided(kinds: list[EntryKind], came: Before) -> None:
+    assert before([entry(kind) for kind in kinds], "run", "mark:6") is came
 
 
 def test_another_step_and_another_run_do_not_count() -> None:
-    journal = [entry(STARTED, step="other:1"), entry(STARTED, run_id="child"), entry(STARTED)]
-    assert not was_interrupted(journal, "run", "mark:6")
+    journal = [entry(STARTED, step="other:1"), entry(STARTED, run_id="child"), entry(DONE, run_id="child"), entry(STARTED)]
+    assert before(journal, "run", "mark:6") is Before.NOTHING
 
 
 def test_a_block_is_a_step_with_its_own_name_effect_limit_and_undo() -> None:

@@ -8,15 +8,21 @@ from collections.abc import Sequence
 from unioneyes.kernel.problems import BadInput
 from unioneyes.runbook.documents.markdown import slug_of
 from unioneyes.runbook.documents.model import Block, Document
+from unioneyes.runbook.documents.words import with_undos
 
 
 def chosen(document: Document, *, only: str | None, start: str | None) -> tuple[Block, ...]:
-    """Return the blocks that stand under the heading `only`, or from the heading `start` on; all of them when neither is given. Raises: UnknownHeading."""
+    """Return the blocks that stand under the heading `only`, or from the heading `start` on; all of them when neither is given.
+
+    What takes a block back comes with it, whatever stands above that. Raises: UnknownHeading.
+    """
     if only is not None and start is not None:
         raise UnknownHeading(what="one heading alone, and everything from a heading on, are two different things", remedy="give --only or --from")
     if only is not None:
         path = _path(document, only)
-        return tuple(block for block in document.blocks if block.path[: len(path)] == path)
+        there = {block.line for block in document.blocks if block.path[: len(path)] == path}
+        undos = {undo.line for block, _, undo in with_undos(document.blocks) if undo is not None and block.line in there}  # they stand below the label's block
+        return tuple(block for block in document.blocks if block.line in there | undos)
     if start is not None:
         path = _path(document, start)
         first = next((at for at, block in enumerate(document.blocks) if block.path[: len(path)] == path), len(document.blocks))

@@ -12,8 +12,8 @@ from markdown_it.token import Token
 from unioneyes.runbook.documents.model import Accepted, Block, Document, Heading, Link, Row, Table
 from unioneyes.runbook.documents.reading import read_source
 
-_ACCEPT = re.compile(r"<!--\s*ue:\s*accept\s+(?P<rule>[a-z0-9-]+)\s*:\s*(?P<why>.*?\S)\s*-->", re.DOTALL)
-_ANCHOR = re.compile(r"<a\s[^>]*\b(?:id|name)=[\"']([^\"']+)")
+_ACCEPT = re.compile(r"\s*ue:\s*accept\s+(?P<rule>[a-z0-9-]+)\s*:(?P<why>.*)", re.DOTALL)
+_ANCHOR = re.compile(r"<a\s[^<>]*\b(?:id|name)=[\"']([^\"']+)")
 _NOT_IN_SLUGS = re.compile(r"[^\w\- ]")
 
 
@@ -49,6 +49,7 @@ class _Reader:
         self.tables: list[Table] = []
         self._lines = text.split("\n")
         self._slugs: Counter[str] = Counter()
+        self._above: list[Heading] = []
         self._accepted: list[Accepted] = []
         self._label = ""
 
@@ -78,9 +79,11 @@ class _Reader:
         number = self._slugs[slug]
         self._slugs[slug] += 1
         level = int(opened.tag[1:])
-        above = next((each for each in reversed(self.headings) if each.level < level), None)
-        path = (*(above.path if above else ()), title)
-        self.headings.append(Heading(title=title, slug=f"{slug}-{number}" if number else slug, level=level, line=_line(opened), path=path))
+        while self._above and self._above[-1].level >= level:
+            self._above.pop()
+        path = (*(self._above[-1].path if self._above else ()), title)
+        self._above.append(Heading(title=title, slug=f"{slug}-{number}" if number else slug, level=level, line=_line(opened), path=path))
+        self.headings.append(self._above[-1])
 
     def _fence(self, token: Token) -> None:
         first, last = token.map or [0, 0]
@@ -104,7 +107,9 @@ class _Reader:
 
     def _html(self, content: str) -> None:
         self.anchors.update(_ANCHOR.findall(content))
-        self._accepted += [Accepted(rule=found["rule"], why=" ".join(found["why"].split())) for found in _ACCEPT.finditer(content)]
+        comments = (text.partition("-->") for text in content.split("<!--")[1:])
+        found = (_ACCEPT.fullmatch(inside) for inside, end, _ in comments if end)
+        self._accepted += [Accepted(rule=each["rule"], why=" ".join(each["why"].split())) for each in found if each and each["why"].strip()]
 
     def _table(self, tokens: Sequence[Token]) -> None:
         rows = list(_rows(tokens))

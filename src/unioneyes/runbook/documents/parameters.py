@@ -4,63 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
-from enum import StrEnum
+from dataclasses import replace
 from functools import lru_cache
 
 from unioneyes.runbook.documents.model import Block, Language
+from unioneyes.runbook.documents.places import Held, held_of
 from unioneyes.runbook.documents.shell import read_script
-from unioneyes.runbook.documents.sql import Place, place_of, read_statements, unended_at
+from unioneyes.runbook.documents.sql import NAME, Place, place_of
+from unioneyes.runbook.documents.values import Kind, Parameter, kind_of
 
-
-class Kind(StrEnum):
-    """What a value may be."""
-
-    HOST = "host"
-    IDENTIFIER = "identifier"
-    VERSION = "version"
-    ADDRESS = "address"
-    EMAIL = "email"
-    ID = "id"
-    NAME = "name"
-    NUMBER = "number"
-    DATE = "date"
-    MOMENT = "moment"
-    QUERY = "query"
-    SECRET = "secret"  # noqa: S105 - the kind's name
-    TEXT = "text"
-
-
-_FORMS = {
-    Kind.HOST: (r"[A-Za-z0-9:]([A-Za-z0-9.:-]{0,252}[A-Za-z0-9])?", "a host name or an address"),
-    Kind.IDENTIFIER: (r"[A-Za-z_][A-Za-z0-9_]{0,62}", "a name of letters, digits and _"),
-    Kind.VERSION: (r"v?[0-9]+(\.[0-9]+){0,3}([-+][A-Za-z0-9.-]+)?", "a version, such as 1.4.0"),
-    Kind.ADDRESS: (r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/%&=?@:+,-]*)?", "an http or https address"),
-    Kind.EMAIL: (r"[A-Za-z0-9][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+\.[A-Za-z]{2,}", "an e-mail address"),
-    Kind.ID: (r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,127}", "an identifier: letters, digits, and _ . : @ -"),
-    Kind.NAME: (r"[A-Za-z0-9]([A-Za-z0-9._-]{0,252}[A-Za-z0-9])?", "a name of letters, digits, and . _ -"),
-    Kind.NUMBER: (r"[0-9]{1,18}", "digits"),
-    Kind.DATE: (r"[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}", "a day"),
-    Kind.MOMENT: (r"[0-9]{8}_[0-9]{6}", "a moment, such as 20260209_143000"),
-    Kind.SECRET: (r"@/[^\x00-\x1f\x7f]{1,1000}", "a file that holds it, where the server runs: @/run/secrets/token"),
-    Kind.TEXT: (r"(?!-)[^\x00-\x1f\x7f]{1,1000}", "one line that does not begin with -: it would be taken for an option"),
-}
-_BARE = re.compile(r"[^\s*?\[\]\\~{}-][^\s*?\[\]\\{}]*")
-"""What the shell leaves as one word where it stands outside quotes."""
-_PLAIN = re.compile(r"[A-Za-z0-9_.@:+-]+")
-"""What stays one word in whatever language it is put into."""
-_READ_AGAIN = re.compile(r"^\s*(eval|ssh|source|xargs|awk)\b|\b(ba|da|z|k)?sh\s+-\w*c\b|\b(python3?|perl|ruby|node)\s+-[ce]\b")
-_KINDS = (
-    (r"PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE|WEBHOOK|_KEY$", Kind.SECRET),
-    (r"HOST", Kind.HOST),
-    (r"(USER|ROLE|DATABASE|DB|SCHEMA|TABLE)(NAME)?$", Kind.IDENTIFIER),
-    (r"VERSION|^TAG$", Kind.VERSION),
-    (r"(URL|URI|ENDPOINT)$", Kind.ADDRESS),
-    (r"E?MAIL$", Kind.EMAIL),
-    (r"(^|_)(PORT|COUNT|LIMIT|PID|REPLICAS|SECONDS|MINUTES)$", Kind.NUMBER),
-    (r"(^|_)(ID|UUID)$", Kind.ID),
-)
 _SHELLS_OWN = re.compile(
     r"\d+|HOME|PATH|USER|LOGNAME|PWD|OLDPWD|HOSTNAME|UID|EUID|PPID|RANDOM|SECONDS|LINENO|SHELL|TMPDIR|LANG|IFS|OSTYPE|BASH.*|PIPESTATUS|REPLY"
 )
@@ -75,50 +27,15 @@ _PLACEHOLDER = re.compile(
     re.VERBOSE,
 )
 _SQL_VARIABLE = re.compile(r"(?<!\$)\$\{?(?P<name>[A-Z][A-Z0-9_]*)\b\}?(?!\$)")
+_SECRET_PLACEHOLDER = re.compile(r"(password|passwd|token|secret|api[-_ ]?key)$", re.IGNORECASE)
+"""Of a secret itself, not of its name: `<new-password>`, and not `<secret-name>`."""
+_NAME_FOLLOWS = re.compile(
+    r"\b(JOIN|INTO|(?<!FOR )UPDATE|TABLE|VIEW|INDEX|SEQUENCE|SCHEMA|DATABASE|ROLE|USER|VACUUM(\s+(FULL|ANALYZE|VERBOSE))*|REINDEX|CLUSTER|TRUNCATE)"
+    r"\s+((CONCURRENTLY|ONLY|IF\s+EXISTS|IF\s+NOT\s+EXISTS)\s+)?$",
+    re.IGNORECASE,
+)
 _FORMATS = re.compile(r"\bto_(?:char|date|timestamp)\s*\(", re.IGNORECASE)
 """Before a format, which looks like a day left open and is none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """One thing that a document leaves open."""
-
-    name: str
-    """What `--set NAME=VALUE` calls it: `PROD_DB_HOST`, `pod-name`."""
-    spoken: str
-    """As the document has it: `$PROD_DB_HOST`, `<pod-name>`."""
-    kind: Kind
-    lines: tuple[int, ...]
-    """Where it stands in the document."""
-    bare: bool = False
-    """True where the shell would split it, or expand `*` in it."""
-    strict: bool = False
-    """True where what it is put into is read as code once more: SQL in a shell command, `eval`, `ssh`."""
-    optional: bool = False
-    """True when the document has a default for it everywhere."""
-
-    @property
-    def wanted(self) -> str:
-        """What its value has to be, in words."""
-        return "one query that only reads" if self.kind is Kind.QUERY else _FORMS[self.kind][1]
-
-    def refuses(self, value: str) -> str | None:
-        """Return why `value` can't be it; None when it can."""
-        if self.kind is Kind.QUERY:
-            return None if _only_reads(value) else self.wanted
-        if not re.fullmatch(_FORMS[self.kind][0], value):
-            return self.wanted
-        if (self.kind is Kind.DATE and not _is_day(value, self.spoken)) or (self.kind is Kind.MOMENT and not _is_moment(value)):
-            return f"{self.wanted} of the calendar, written as {self.spoken}"
-        return None if self.kind is Kind.SECRET else self._unfit(value)
-
-    def _unfit(self, value: str) -> str | None:
-        """Return why `value` can't stand where the document has it; None when it can."""
-        if self.strict and not _PLAIN.fullmatch(value):
-            return "of letters, digits, and _ . @ : + - alone: what it is put into is read as code once more"
-        if self.bare and not _BARE.fullmatch(value):
-            return "without blanks and * ? [ ] { } \\: the document does not quote it"
-        return None
 
 
 def parameters_of(blocks: Iterable[Block]) -> tuple[Parameter, ...]:
@@ -136,21 +53,25 @@ def masked(block: Block) -> str:
 
 
 def filled(block: Block, values: Mapping[str, str], known: Mapping[str, Parameter]) -> str:
-    """Return the block's code with `values`, which were checked, put in. A bash block's variables stay: the shell gets them as its environment."""
+    """Return the block's code with `values`, which were checked, put in: once, so that no value is looked through for others.
 
-    def put_in(found: re.Match[str]) -> str:
-        parameter = known[_placeholder_name(found)]
-        value = values.get(parameter.name)
-        return found[0] if value is None else _in_place(value, parameter, found) if block.language is Language.SQL else value
+    A bash block's variables stay: the shell gets them as its environment.
+    """
+    code, parts, at = block.code, list[str](), 0
+    for name, found in _open_places(block):
+        value = values.get(name)
+        if value is not None and found.start() >= at and known[name].kind is not Kind.SECRET:
+            parts += [code[at : found.start()], _in_place(value, known[name], found) if block.language is Language.SQL else value]
+            at = found.end()
+    return "".join([*parts, code[at:]])
 
-    def put_in_variable(found: re.Match[str]) -> str:
-        value = values.get(found["name"])
-        return found[0] if value is None or not _is_variable(found) else _in_place(value, known[found["name"]], found)
 
-    code = _replaced(block, put_in)
+def _open_places(block: Block) -> Sequence[tuple[str, re.Match[str]]]:
+    """Return every placeholder of the block with its name, and every variable where it is SQL, in the order of the text."""
+    found = [(_placeholder_name(each), each) for each in _PLACEHOLDER.finditer(block.code) if _is_placeholder(block, each)]
     if block.language is Language.SQL:
-        code = _SQL_VARIABLE.sub(put_in_variable, code)
-    return code
+        found += [(each["name"], each) for each in _SQL_VARIABLE.finditer(block.code) if _is_variable(each)]
+    return sorted(found, key=lambda place: place[1].start())
 
 
 def shell_variables(block: Block) -> frozenset[str]:
@@ -165,30 +86,45 @@ def _of_block(block: Block) -> tuple[Parameter, ...]:
 
 
 def _in_block(block: Block) -> Iterator[Parameter]:
-    code = block.code
-    for found in _PLACEHOLDER.finditer(code):
-        if _is_placeholder(block, found):
-            line = block.line + code.count("\n", 0, found.start())
+    code, sql = block.code, block.language is Language.SQL
+    for name, found in _open_places(block):
+        line = block.line + code.count("\n", 0, found.start())
+        named = sql and _is_in_name(found)
+        if found.re is _SQL_VARIABLE:
+            kind = Kind.IDENTIFIER if kind_of(name) is Kind.TEXT and _name_belongs(found) else kind_of(name)
+            strict = place_of(code, found.start()) is not Place.CODE
+            yield Parameter(name=name, spoken=found[0], kind=kind, lines=(line,), strict=strict, named=named)
+        else:
             kind = _placeholder_kind(block, found)
-            yield Parameter(name=_placeholder_name(found), spoken=found[0], kind=kind, lines=(line,), bare=True, strict=kind is not Kind.QUERY)
-    if block.language is Language.SQL:
-        for found in _SQL_VARIABLE.finditer(code):
-            if _is_variable(found):
-                named = _variable(found["name"], found[0], block.line + code.count("\n", 0, found.start()))
-                yield replace(named, strict=place_of(code, found.start()) is not Place.CODE)
+            yield Parameter(name=name, spoken=found[0], kind=kind, lines=(line,), bare=True, strict=kind is not Kind.QUERY, named=named)
+    if sql:
         return
     script = read_script(masked(block))
-    for use in script.uses:
+    for use, how in zip(script.uses, held_of(script), strict=True):
         if use.name in script.own or _SHELLS_OWN.fullmatch(use.name):
             continue
-        named = _variable(use.name, f"${use.name}", block.line + use.line - 1)
-        into_sql = use.inside.startswith("psql") and not use.bare and re.search(rf"['=\s(,]\$\{{?{use.name}\b", use.inside) is not None
-        yield replace(named, bare=use.bare, strict=into_sql or _READ_AGAIN.search(use.inside) is not None, optional=use.optional)
+        yield Parameter(
+            name=use.name,
+            spoken=f"${use.name}",
+            kind=kind_of(use.name),
+            lines=(block.line + use.line - 1,),
+            bare=use.bare,
+            strict=how is Held.WORD,
+            part=how is Held.PART,
+            optional=use.optional,
+        )
 
 
-def _variable(name: str, spoken: str, line: int) -> Parameter:
-    kind = next((kind for pattern, kind in _KINDS if re.search(pattern, name.upper())), Kind.TEXT)
-    return Parameter(name=name, spoken=spoken, kind=kind, lines=(line,))
+def _is_in_name(found: re.Match[str]) -> bool:
+    """Return True where what stands beside makes one name of it: `claims_YYYYMMDD`."""
+    code = found.string
+    beside = code[max(found.start() - 1, 0) : found.start()], code[found.end() : found.end() + 1]
+    return place_of(code, found.start()) is Place.CODE and any(re.fullmatch(NAME, character) for character in beside)
+
+
+def _name_belongs(found: re.Match[str]) -> bool:
+    """Return True behind a word of SQL that a name follows: `VACUUM <claims>`."""
+    return place_of(found.string, found.start()) is Place.CODE and _NAME_FOLLOWS.search(found.string[max(found.start() - 80, 0) : found.start()]) is not None
 
 
 def _joined(places: Sequence[Parameter]) -> Parameter:
@@ -198,6 +134,8 @@ def _joined(places: Sequence[Parameter]) -> Parameter:
         lines=tuple(sorted({line for place in places for line in place.lines})),
         bare=any(place.bare for place in places),
         strict=any(place.strict for place in places),
+        part=any(place.part for place in places),
+        named=any(place.named for place in places),
         optional=all(place.optional for place in places),
     )
 
@@ -216,7 +154,7 @@ def _is_placeholder(block: Block, found: re.Match[str]) -> bool:
 def _is_variable(found: re.Match[str]) -> bool:
     """Return False in a comment, and in a name: PostgreSQL knows names such as `a$B`."""
     place = place_of(found.string, found.start())
-    return place is not Place.COMMENT and (place is not Place.CODE or not re.match(r"\w", found.string[found.start() - 1 : found.start()]))
+    return place is not Place.COMMENT and (place is not Place.CODE or not re.match(NAME, found.string[found.start() - 1 : found.start()]))
 
 
 def _placeholder_name(found: re.Match[str]) -> str:
@@ -225,46 +163,21 @@ def _placeholder_name(found: re.Match[str]) -> str:
 
 def _placeholder_kind(block: Block, found: re.Match[str]) -> Kind:
     name = _placeholder_name(found)
-    if found["day"]:
-        return Kind.DATE
-    if found["moment"]:
-        return Kind.MOMENT
+    if _SECRET_PLACEHOLDER.search(name):
+        return Kind.SECRET
+    if found["day"] or found["moment"]:
+        return Kind.DATE if found["day"] else Kind.MOMENT
     if found["crosses"]:
         return Kind.NUMBER if "migrations/" in block.code[: found.start()].rpartition("\n")[2] else Kind.NAME
     if block.language is Language.SQL and re.fullmatch(r"(your )?(query|statement|sql)", name, re.IGNORECASE):
         return Kind.QUERY
+    if block.language is Language.SQL and (_name_belongs(found) or kind_of(re.sub(r"\W", "_", name)) is Kind.IDENTIFIER):
+        return Kind.IDENTIFIER
     return Kind.NUMBER if re.fullmatch(r"pid|port|count", name) else Kind.NAME
 
 
 def _in_place(value: str, parameter: Parameter, found: re.Match[str]) -> str:
-    """Return `value` as it stands in SQL: as it is where it is a plain word or a checked query, as a literal elsewhere."""
-    if parameter.kind is Kind.SECRET:
-        return found[0]
-    if parameter.kind in {Kind.QUERY, Kind.IDENTIFIER, Kind.NUMBER} or place_of(found.string, found.start()) is not Place.CODE:
+    """Return `value` as it stands in SQL: as it is where it is a plain word, a part of a name or a checked query, as a literal elsewhere."""
+    if parameter.kind in {Kind.QUERY, Kind.IDENTIFIER, Kind.NUMBER} or place_of(found.string, found.start()) is not Place.CODE or _is_in_name(found):
         return value
     return "'{}'".format(value.replace("'", "''"))
-
-
-def _only_reads(query: str) -> bool:
-    """Return True for one query that changes nothing, and that holds nothing which would hide what follows it."""
-    statements = read_statements(query)
-    one = len(statements) == 1 and statements[0].only_reads and statements[0].verb != "EXPLAIN"
-    return one and unended_at(query) is None and "--" not in query and "/*" not in query
-
-
-def _is_day(value: str, written: str) -> bool:
-    if ("-" in written) is not ("-" in value):
-        return False
-    try:
-        date.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_moment(value: str) -> bool:
-    try:
-        datetime.strptime(value, "%Y%m%d_%H%M%S")  # noqa: DTZ007 - only whether there is such a moment
-    except ValueError:
-        return False
-    return True

@@ -8,16 +8,17 @@ from unioneyes.kernel.problems import BadInput, Refused
 from unioneyes.ports.checklist import Gate, GateState
 from unioneyes.ports.environment import Facts
 from unioneyes.runbook.documents.choosing import chosen
-from unioneyes.runbook.documents.effects import effect_of
+from unioneyes.runbook.documents.effects import step_effect
 from unioneyes.runbook.documents.equivalents import equivalent
 from unioneyes.runbook.documents.lint.checks import lint
 from unioneyes.runbook.documents.lint.finding import Finding
 from unioneyes.runbook.documents.markdown import read_document, slug_of
 from unioneyes.runbook.documents.model import Block, Document, Language
-from unioneyes.runbook.documents.parameters import Kind, Parameter, filled, masked, parameters_of, shell_variables
+from unioneyes.runbook.documents.parameters import filled, masked, parameters_of, shell_variables
 from unioneyes.runbook.documents.plan import Asked, DocumentPlan, DocumentRequest, PlannedBlock, Shown
 from unioneyes.runbook.documents.shell import read_script
 from unioneyes.runbook.documents.typed import typed_command
+from unioneyes.runbook.documents.values import Kind, Parameter
 from unioneyes.runbook.documents.words import time_limit, with_undos
 from unioneyes.runbook.plan import Effect, PlannedStep
 
@@ -32,17 +33,17 @@ Missing = Callable[[Iterable[str]], tuple[str, ...]]
 
 
 def plan_document(request: DocumentRequest, facts: Facts, *, missing: Missing, sql_by: str, checked: PlannedStep) -> DocumentPlan:
-    """Return the plan. Raises: DocumentUnreadable, UnknownHeading, NothingToRun, UnknownParameter, PlanChanged."""
+    """Return the plan. Raises: DocumentUnreadable, UnknownHeading, NothingToRun, UnknownParameter, SecretTyped, PlanChanged."""
     document = read_document(request.text.encode(), request.name)
     blocks = chosen(document, only=request.only, start=request.start)
-    pairs = with_undos(blocks)
-    if not pairs:
+    steps = with_undos(blocks)
+    if not steps:
         raise NothingToRun(what=f"{request.name} has no bash or sql block there", remedy="choose another heading, or name a language behind the fence")
-    used = [block for pair in pairs for block in pair if block is not None]
+    used = [each for block, _, undo in steps for each in (block, undo) if each is not None]
     parameters = parameters_of(used)
     asked = _asked(parameters, request.values)
     good = {each.name: each.value for each in asked if each.value is not None and each.refused is None}
-    planned = tuple(_planned(block, undo, good, parameters) for block, undo in pairs)
+    planned = tuple(_planned(block, language, undo, good, parameters) for block, language, undo in steps)
     absent = missing(program for block in planned for program in block.programs)
     destroys = any(block.effect is Effect.DESTROY for block in planned)
     plan = DocumentPlan(
@@ -74,36 +75,39 @@ def _asked(parameters: Sequence[Parameter], values: Mapping[str, str]) -> tuple[
     if strange := sorted(values.keys() - known):
         named = ", ".join(sorted(known)) or "nothing"
         raise UnknownParameter(what=f"the chosen part leaves no {', '.join(strange)} open", remedy=f"it leaves open: {named}")
+    if typed := [parameter for parameter in parameters if parameter.kind is Kind.SECRET and (value := values.get(parameter.name)) and parameter.refuses(value)]:
+        # What is no reference to a secret may be the secret itself: a plan, and the request that it comes from, would be kept.
+        named = ", ".join(parameter.name for parameter in typed)
+        raise SecretTyped(
+            what=f"{named} must be {typed[0].wanted}; what was given instead is kept nowhere", remedy=f"write it into a file: --set {named}=@FILE"
+        )
     return tuple(
         Asked(
             name=parameter.name,
             spoken=parameter.spoken,
             wanted=parameter.wanted,
             lines=parameter.lines,
-            # What is no reference to a secret may be the secret itself: it is kept nowhere.
-            value=None if refused and parameter.kind is Kind.SECRET else value,
-            refused=refused,
+            value=value,
+            refused=None if value is None else parameter.refuses(value),
             optional=parameter.optional,
         )
         for parameter in parameters
         for value in (values.get(parameter.name),)
-        for refused in (None if value is None else parameter.refuses(value),)
     )
 
 
-def _planned(block: Block, undo: Block | None, values: Mapping[str, str], parameters: Sequence[Parameter]) -> PlannedBlock:
+def _planned(block: Block, language: Language, undo: Block | None, values: Mapping[str, str], parameters: Sequence[Parameter]) -> PlannedBlock:
     known = {parameter.name: parameter for parameter in parameters}
     both = [each for each in (block, undo) if each is not None]
     wanted = frozenset[str]().union(*(shell_variables(each) for each in both))
     given = {name: value for name, value in values.items() if name in wanted}
     secrets = {name: value.removeprefix("@") for name, value in given.items() if known[name].kind is Kind.SECRET}
-    assert block.language is not None  # noqa: S101 - only steps are planned
     return PlannedBlock(
         step=f"{_short(slug_of(block.path[-1] if block.path else 'document'))}:{block.line}",
         section=block.section,
         line=block.line,
-        language=block.language,
-        effect=effect_of(block),
+        language=language,
+        effect=step_effect(block, undo),
         code=filled(block, values, known).rstrip("\n"),
         undo=None if undo is None else filled(undo, values, known).rstrip("\n"),
         variables={name: value for name, value in given.items() if name not in secrets},
@@ -164,7 +168,7 @@ def _programs(used: Sequence[Block], absent: Sequence[str]) -> Gate:
         for command in read_script(masked(block)).commands
         if command.name in absent and (row := equivalent(command.text)) is not None
     }
-    remedy = f"install {'it' if len(absent) == 1 else 'them'}" + (f"; or instead: {'; '.join(instead)}" if instead else "")
+    remedy = f"install {'it' if len(absent) == 1 else 'them'}" + (f"; or start instead of the document: {'; '.join(instead)}" if instead else "")
     wrong = f"not installed where it runs: {', '.join(absent)}" if absent else ""
     return _gate("programs", "every command is installed", wrong, remedy=remedy, fine="all of them")
 
@@ -188,6 +192,10 @@ class NothingToRun(BadInput):
 
 class UnknownParameter(BadInput):
     """A value was given for what the document does not leave open."""
+
+
+class SecretTyped(BadInput):
+    """A secret's value stands where the file that holds it belongs."""
 
 
 class PlanChanged(Refused):

@@ -22,7 +22,7 @@ class RunDocument:
 
     def plan(self, env: Environment, request: DocumentRequest) -> DocumentPlan:
         """Read the document and put the values in. Raises: what `plan_document` raises."""
-        return plan_document(request, env.facts, missing=env.shell.missing, sql_by=env.queries.describe(), checked=check_document.planned())
+        return _plan(env, request)
 
     def run(self, env: Environment, plan: DocumentPlan) -> DocumentRun:
         """Check first, then block after block."""
@@ -35,7 +35,7 @@ class ReadDocument:
 
     def plan(self, env: Environment, request: DocumentRequest) -> DocumentPlan:
         """Read the document and put the values in. Raises: ItChanges, and what `plan_document` raises."""
-        plan = plan_document(request, env.facts, missing=env.shell.missing, sql_by=env.queries.describe(), checked=check_document.planned())
+        plan = _plan(env, request)
         changing = [block.line for block in plan.blocks if block.effect is not Effect.READ]
         if changing:
             raise ItChanges(what=f"the block in line {changing[0]} may change something", remedy="run it as document.run, which holds the service meanwhile")
@@ -44,6 +44,10 @@ class ReadDocument:
     def run(self, env: Environment, plan: DocumentPlan) -> DocumentRun:
         """Check first, then block after block."""
         return _run(env, plan)
+
+
+def _plan(env: Environment, request: DocumentRequest) -> DocumentPlan:
+    return plan_document(request, env.facts, missing=env.shell.missing, sql_by=env.queries.describe(), checked=check_document.planned())
 
 
 def _run(env: Environment, plan: DocumentPlan) -> DocumentRun:

@@ -9,21 +9,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 
+NAME = r"[A-Za-z0-9_$\x80-\U0010ffff]"
+"""A character of a name: every one beyond ASCII is, whatever it looks like. Source: PostgreSQL's scan.l."""
+_LETTER = r"[A-Za-z_\x80-\U0010ffff]"
 _TOKEN = re.compile(
-    r"""
+    rf"""
       (?P<comment>--[^\n]*)
     | (?P<nested>/\*)
-    | (?P<literal>(?<![A-Za-z0-9_$])[eE]'(?:[^'\\]|''|\\.)*' | '(?:[^']|'')*')
+    | (?P<literal>(?<!{NAME})[eE]'(?:[^'\\]|''|\\.)*' | '(?:[^']|'')*')
     | (?P<name>"(?:[^"]|"")*")
-    | (?P<body>(?<![A-Za-z0-9_$])\$(?P<tag>[A-Za-z_]\w*|)\$.*?\$(?P=tag)\$)
+    | (?P<body>(?<!{NAME})\$(?:{_LETTER}[A-Za-z0-9_\x80-\U0010ffff]*)?\$)
     | (?P<unended>['"])
     """,
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
-_CALL = re.compile(r"([A-Za-z_][\w.]*)\s*\(")
+_CALL = re.compile(rf"({_LETTER}(?:{NAME}|\.)*)\s*\(")
 _QUOTED_CALL = re.compile(r'"\s*\(')
-_WORD = re.compile(r"[A-Za-z_]\w*")
+_QUOTED_NAME = re.compile(r'"(?:[^"]|"")*"')
+_WORD = re.compile(rf"{_LETTER}{NAME}*")
 _FIRST = {"SELECT", "TABLE", "VALUES", "SHOW", "EXPLAIN", "WITH"}
 _CHANGES = {
     *{"INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE", "INTO", "SHARE", "CALL", "DO", "COPY", "LOCK", "CREATE", "ALTER", "DROP", "GRANT", "REVOKE"},
@@ -61,7 +65,7 @@ class Statement:
     @property
     def only_reads(self) -> bool:
         """True when nothing in it can change anything; whatever isn't known to be harmless may."""
-        words = {word.upper() for word in _WORD.findall(self.text)}
+        words = {word.upper() for word in _WORD.findall(_QUOTED_NAME.sub('""', self.text))}
         calls = {name for name in _CALL.findall(self.text) if name.upper() not in _NO_CALL}
         called = {name.lower().removeprefix("pg_catalog.") for name in calls}
         return self.verb in _FIRST and not words & _CHANGES and called <= _READING and not _QUOTED_CALL.search(self.text)
@@ -125,6 +129,9 @@ def _found_spans(code: str) -> Iterator[Span]:
         if found["nested"]:
             end = _comment_end(code, found.end())
             place = Place.UNENDED if end is None else place
+        if found["body"]:
+            closing = code.find(found["body"], found.end())
+            end, place = closing + len(found["body"]), Place.UNENDED if closing < 0 else place
         at = len(code) if place is Place.UNENDED or end is None else end
         yield Span(place=place, start=found.start(), end=at)
 

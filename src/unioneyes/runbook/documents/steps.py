@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 
 from unioneyes.kernel.problems import Problem, Refused
@@ -15,6 +16,7 @@ from unioneyes.ports.queries import Queries
 from unioneyes.ports.shell import Ran, Shell
 from unioneyes.runbook.documents.model import Language
 from unioneyes.runbook.documents.plan import PlannedBlock
+from unioneyes.runbook.documents.typed import READ_ONLY
 from unioneyes.runbook.plan import Effect
 from unioneyes.runbook.steps import Step, current_run, pause, progress, step, story
 from unioneyes.runbook.views import EntryKind, JournalEntry
@@ -23,8 +25,6 @@ _GRACE = timedelta(seconds=30)
 """Beyond its own time limit, for a block to be ended with all that it started."""
 _LOOK = timedelta(0)
 _TOLD_EVERY_SECONDS = 2.0
-_READ_ONLY = {"PGOPTIONS": "-c default_transaction_read_only=on"}
-"""What a bash block that reads gets: psql in it can change nothing, whatever the rule overlooked."""
 
 
 class NotReady(Refused):
@@ -59,12 +59,16 @@ def step_of(block: PlannedBlock) -> Step[..., None]:
 def run_block(shell: Shell, queries: Queries, *, block: PlannedBlock) -> None:
     """Every command of the block ended well."""
     run_id = current_run.get().run_id
-    if block.effect is not Effect.READ and was_interrupted(story(run_id), run_id, block.step):
-        raise BlockInterrupted(
-            what=f"a worker died while the block of line {block.line} was under way; how far it got is not known",
-            remedy="look; then start it anew from there with --from, or, with --park, decide retry or skip",
-        )
-    _carry_out(shell, queries, block, block.code)
+    match Before.READS if block.effect is Effect.READ else before(story(run_id), run_id, block.step):
+        case Before.DONE:
+            progress("it was done before this worker took over")
+        case Before.BEGUN:
+            raise BlockInterrupted(
+                what=f"a worker died while the block of line {block.line} was under way; how far it got is not known",
+                remedy="look; then start it anew from there with --from, or, with --park, decide retry or skip",
+            )
+        case Before.READS | Before.NOTHING:
+            _carry_out(shell, queries, block, block.code)
 
 
 def undo_block(shell: Shell, queries: Queries, *, block: PlannedBlock) -> None:
@@ -73,11 +77,29 @@ def undo_block(shell: Shell, queries: Queries, *, block: PlannedBlock) -> None:
         _carry_out(shell, queries, block, block.undo)
 
 
-def was_interrupted(journal: Sequence[JournalEntry], run_id: str, step: str) -> bool:
-    """Return True when the step was begun before this time, and nothing was written of its end."""
-    marks = {EntryKind.STEP_STARTED, EntryKind.STEP_FAILED, EntryKind.STEP_DONE}
+class Before(StrEnum):
+    """What came of a block before this time."""
+
+    NOTHING = "nothing"
+    READS = "reads"
+    """It does not matter: the block only reads."""
+    BEGUN = "begun"
+    """It was begun; how far it got is not known, or it failed and nobody decided that it be done again."""
+    DONE = "done"
+
+
+def before(journal: Sequence[JournalEntry], run_id: str, step: str) -> Before:
+    """Return what came of the block before this time, whose beginning stands in the journal too: since a person decided about it last, where one did.
+
+    The journal knows more than the durable engine, which keeps what came of a step after the step has told it.
+    """
+    marks = {EntryKind.STEP_STARTED, EntryKind.STEP_DONE, EntryKind.DECIDED}
     own = [entry.kind for entry in journal if entry.run_id == run_id and entry.step == step and entry.kind in marks]
-    return own[-2:] == [EntryKind.STEP_STARTED, EntryKind.STEP_STARTED]
+    decided = max((at for at, kind in enumerate(own) if kind is EntryKind.DECIDED), default=-1)
+    since = own[decided + 1 :]
+    if EntryKind.STEP_DONE in since:
+        return Before.DONE
+    return Before.BEGUN if since.count(EntryKind.STEP_STARTED) > 1 else Before.NOTHING
 
 
 def _carry_out(shell: Shell, queries: Queries, block: PlannedBlock, code: str) -> None:
@@ -89,7 +111,7 @@ def _carry_out(shell: Shell, queries: Queries, block: PlannedBlock, code: str) -
         if block.language is Language.SQL:
             ran = queries.run(code, read_only=reads, within=block.within, meanwhile=teller.look)
         else:
-            variables = {**(_READ_ONLY if reads else {}), **block.variables, **secrets}
+            variables = {**(READ_ONLY if reads else {}), **block.variables, **secrets}
             ran = shell.run(code, variables=variables, within=block.within, meanwhile=teller.look)
     except Problem as problem:
         problem.what = redact(f"line {block.line}: {problem.what}")

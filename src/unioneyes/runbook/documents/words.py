@@ -8,7 +8,7 @@ from itertools import zip_longest
 
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.units import parse_duration
-from unioneyes.runbook.documents.model import Block
+from unioneyes.runbook.documents.model import Block, Language
 
 USUAL = timedelta(minutes=5)
 """How long a block may take where it does not say."""
@@ -34,20 +34,20 @@ def strange_words(block: Block) -> tuple[str, ...]:
     return tuple(word for word in block.words if word != _UNDO and not (word.startswith(_TIMEOUT) and _duration(word) is not None))
 
 
-def with_undos(blocks: Sequence[Block]) -> tuple[tuple[Block, Block | None], ...]:
-    """Return the steps among `blocks` in their order, each with what takes it back: the next block of its language and heading, where it says so."""
-    steps = [block for block in blocks if block.language is not None]
-    found: list[tuple[Block, Block | None]] = []
-    for block, after in zip_longest(steps, steps[1:]):
+def with_undos(blocks: Sequence[Block]) -> tuple[tuple[Block, Language, Block | None], ...]:
+    """Return the steps among `blocks` in their order, each with its language, and with the undo that stands below it in the same language and section."""
+    steps = [(block, block.language) for block in blocks if block.language is not None]
+    found: list[tuple[Block, Language, Block | None]] = []
+    for (block, language), after in zip_longest(steps, [block for block, _ in steps[1:]]):
         if not is_undo(block):
-            undo = after if after is not None and is_undo(after) and (after.heading, after.language) == (block.heading, block.language) else None
-            found.append((block, undo))
+            undo = after if after is not None and is_undo(after) and (after.heading, after.language) == (block.heading, language) else None
+            found.append((block, language, undo))
     return tuple(found)
 
 
 def idle_undos(blocks: Sequence[Block]) -> tuple[Block, ...]:
     """Return the undos that follow no step."""
-    taken = {undo.line for _, undo in with_undos(blocks) if undo is not None}
+    taken = {undo.line for _, _, undo in with_undos(blocks) if undo is not None}
     return tuple(block for block in blocks if block.language is not None and is_undo(block) and block.line not in taken)
 
 

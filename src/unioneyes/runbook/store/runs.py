@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView,
 
 _LAST_RUNS = 20
 """Of a runbook, that say how long its steps take."""
+_DOCUMENTS = {"document.run", "document.read"}
+"""Runbooks whose request holds a whole document."""
 _WAITING = {RunStatus.PARKED.value, RunStatus.HELD.value}
 """How a run stands that waits for a person."""
 
@@ -419,11 +422,18 @@ def _asked(new: NewRun) -> dict[str, JsonValue]:
         "runbook": new.runbook,
         "service": new.service,
         "summary": new.summary,
-        "request": new.request,
+        "request": _without_document(new.request) if new.runbook in _DOCUMENTS else new.request,
         "plan_hash": new.plan_hash,
         "parent": new.parent,
         "confirmed": new.confirmed,
     }
+
+
+def _without_document(request: JsonValue) -> JsonValue:
+    """Return the request of a document's run with the document's hash in place of its text, which is kept with the run alone: what is sealed stays for good."""
+    if not isinstance(request, dict) or not isinstance(text := request.get("text"), str):
+        return request
+    return {**{name: value for name, value in request.items() if name != "text"}, "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def _reason(request: JsonValue) -> str | None:

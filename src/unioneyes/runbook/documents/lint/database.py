@@ -7,8 +7,12 @@ from collections.abc import Iterator
 
 from unioneyes.runbook.documents.lint.finding import Finding, Rule, Severity, Typed, commands, statements
 from unioneyes.runbook.documents.model import Block, Document, Language
-from unioneyes.runbook.documents.parameters import Kind, parameters_of
+from unioneyes.runbook.documents.parameters import parameters_of
+from unioneyes.runbook.documents.programs import invocations
+from unioneyes.runbook.documents.psql import fed_files_of, psql_of
+from unioneyes.runbook.documents.shell import Command
 from unioneyes.runbook.documents.sql import Statement, unended_at
+from unioneyes.runbook.documents.values import Kind
 
 COUNTED = Rule(
     id="backup-not-proven",
@@ -43,7 +47,7 @@ DUMP_OVER_LIVE = Rule(
     severity=Severity.ERROR,
     title="restores a dump over the live schema",
     wrong="a plain dump read over what is there gives duplicates or errors, and loses what was written since without telling",
-    do="restore beside the live database, compare, then swap: ue rollback restore",
+    do="restore into a database of its own (createdb NAME), compare, then swap: ue rollback restore",
 )
 WAL_ON_DUMP = Rule(
     id="wal-on-dump",
@@ -57,7 +61,7 @@ TERMINATES = Rule(
     severity=Severity.WARNING,
     title="ends every idle session",
     wrong="it ends the pool's, the monitoring's and everybody's sessions in every database, and none that is idle in a transaction and holds locks",
-    do="name the database, the role and state = 'idle in transaction', and leave pg_backend_pid() out",
+    do="name the database (datname) or the role (usename), with state = 'idle in transaction'; or except yourself: pid <> pg_backend_pid()",
 )
 ANALYZE = Rule(
     id="explain-analyze-executes",
@@ -91,61 +95,74 @@ SECRET = Rule(
     id="secret-in-sql",
     severity=Severity.ERROR,
     title="puts a secret into SQL",
-    wrong="the statement stands in the server's log and in pg_stat_activity, with the secret in it",
-    do="set it by a tool that sends only its hash: psql's \\password, or createuser --pwprompt",
+    wrong="a secret is never put into SQL, where the server's log and pg_stat_activity would show it: its name would be taken for it",
+    do="set it by a tool that sends only its hash: psql's \\password, or createuser --pwprompt; no comment accepts this",
+    acceptable=False,
 )
 RULES = (COUNTED, NEVER_RESTORED, RETENTION, LEDGER, DUMP_OVER_LIVE, WAL_ON_DUMP, TERMINATES, ANALYZE, REPLAY, UNENDED_SQL, META, SECRET)
 
 _LEDGER = re.compile(r"(?<!_)\bdrizzle_migrations\b")
+_BACKUP = re.compile(r"backup|dump")
+_COUNTS = re.compile(r"\bcount\s*\(", re.IGNORECASE)
+_OF_ANALYZE = re.compile(r"EXPLAIN\b.*\bANALYZE\b", re.IGNORECASE | re.DOTALL)
+_LEFT_OPEN = re.compile(r"\[|\$\{?\w|\b_\w+_\b")
+"""A placeholder or a variable, in SQL or in bash, where placeholders are masked."""
+_NARROWED = re.compile(r"\bpg_backend_pid\b|\bdatname\b|\busename\b", re.IGNORECASE)
+_POSITIONS = re.compile(r"lsn|pg_stat_wal_receiver", re.IGNORECASE)
 
 
 def check(document: Document) -> Iterator[Finding]:
     """Yield what is wrong about the database."""
     for typed in commands(document):
         yield from _typed(typed)
-    for block, statement, line in statements(document):
-        yield from _asked(block, statement, line)
+    found = list(statements(document))
+    measured = {block.line for block, statement, _ in found if _POSITIONS.search(statement.text)}
+    for block, statement, line in found:
+        yield from _asked(block, statement, line, measured=block.line in measured)
     for block in document.blocks:
         if block.language is Language.SQL:
             yield from _written(block)
 
 
 def _typed(typed: Typed) -> Iterator[Finding]:
-    command = typed.command
-    text = command.text if command.name != "SELECT" else f"{command.text};"
-    if _LEDGER.search(text):
-        yield LEDGER.at(typed.line, block=typed.block)
-    if command.name == "pg_dump" and not any(each.name == "pg_restore" for each in typed.after):
-        counted = any(each.name == "psql" and re.search(r"\bcount\s*\(", each.text, re.IGNORECASE) for each in typed.after)
-        yield NEVER_RESTORED.at(typed.line, block=typed.block) if not counted else COUNTED.at(_counting(typed), block=typed.block)
-    if command.name == "find" and "-delete" in command.arguments and re.search(r"backup|dump", command.text):
+    command, run = typed.command, typed.run
+    if run.program == "pg_dump" and not any(_restores(later, typed) for later in typed.after):
+        counting = [later for later in typed.after if psql_of(later) is not None and _COUNTS.search(later.text)]
+        if counting:
+            yield COUNTED.at(typed.block.line + counting[0].line - 1, block=typed.block)
+        else:
+            yield NEVER_RESTORED.at(typed.line, block=typed.block)
+    if run.program == "find" and "-delete" in run.words and _BACKUP.search(command.text) and not any(_restores(before, typed) for before in typed.before):
         yield RETENTION.at(typed.line, block=typed.block)
-    if command.name == "psql" and any(each.operator == "<" and re.search(r"backup|dump", each.target) for each in command.redirects):
+    if any(_BACKUP.search(file) for file in fed_files_of(command, typed.script)) and not _into_new(typed):
         yield DUMP_OVER_LIVE.at(typed.line, block=typed.block)
     if command.name.startswith("recovery_target"):
         yield WAL_ON_DUMP.at(typed.line, block=typed.block)
-    if command.name == "psql":
-        for word in command.arguments:
-            if "pg_last_xact_replay_timestamp" in word and "lsn" not in word:
-                yield REPLAY.at(typed.line, block=typed.block)
 
 
-def _counting(typed: Typed) -> int:
-    """Return the line of the command that is meant to prove the backup."""
-    return typed.block.line - 1 + next(each.line for each in typed.after if each.name == "psql")
+def _restores(command: Command, typed: Typed) -> bool:
+    """Return True when the command restores a backup: a dump by pg_restore, a plain one by psql."""
+    return any(run.program == "pg_restore" for run in invocations(command)) or bool(fed_files_of(command, typed.script))
 
 
-def _asked(block: Block, statement: Statement, line: int) -> Iterator[Finding]:
+def _into_new(typed: Typed) -> bool:
+    """Return True when psql goes into a database that the block made just before."""
+    psql = psql_of(typed.command)
+    made = {name for before in typed.before for run in invocations(before) if run.program == "createdb" for name in run.operands}
+    return psql is not None and bool(made & {*psql.values("-d", "--dbname"), *psql.operands[:1]})
+
+
+def _asked(block: Block, statement: Statement, line: int, *, measured: bool) -> Iterator[Finding]:
     text = statement.text
     if _LEDGER.search(text):
         yield LEDGER.at(line, block=block)
-    if "pg_terminate_backend" in text and "pg_backend_pid" not in text:
+    if "pg_terminate_backend" in text and re.search(r"\bFROM\b", text, re.IGNORECASE) and not _NARROWED.search(text):
         yield TERMINATES.at(line, block=block)
-    if re.match(r"EXPLAIN\b.*\bANALYZE\b.*\[", text, re.IGNORECASE | re.DOTALL):
+    if _OF_ANALYZE.match(text) and _LEFT_OPEN.search(text):
         yield ANALYZE.at(line, block=block)
-    if "pg_last_xact_replay_timestamp" in text and "lsn" not in text.lower():
+    if "pg_last_xact_replay_timestamp" in text and not measured:
         yield REPLAY.at(line, block=block)
-    if re.match(r"\s*\\", text):
+    if block.language is Language.SQL and re.match(r"\s*\\", text):
         yield META.at(line, block=block)
 
 

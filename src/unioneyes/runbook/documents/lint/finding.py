@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from unioneyes.runbook.documents.model import Block, Document, Language
 from unioneyes.runbook.documents.parameters import masked
+from unioneyes.runbook.documents.programs import Invocation, invocation
+from unioneyes.runbook.documents.psql import asked_of
 from unioneyes.runbook.documents.shell import Command, Script, read_script
 from unioneyes.runbook.documents.sql import Statement, read_statements
 
@@ -35,10 +37,12 @@ class Rule:
     """What really happens."""
     do: str
     """What to do instead."""
+    acceptable: bool = True
+    """False where no comment accepts it."""
 
     def at(self, line: int, *, what: str = "", block: Block | None = None) -> Finding:
         """Return a finding of this rule; `what` where more can be said than the rule does."""
-        accepted = next((each.why for each in block.accepted if each.rule == self.id), None) if block else None
+        accepted = next((each.why for each in block.accepted if each.rule == self.id), None) if block and self.acceptable else None
         begins = block.line if block else None
         return Finding(rule=self.id, severity=self.severity, line=line, what=what or self.wrong, do=self.do, accepted=accepted, block=begins)
 
@@ -70,6 +74,11 @@ class Typed:
     command: Command
     block: Block
     script: Script
+
+    @property
+    def run(self) -> Invocation:
+        """Its program, with its words."""
+        return invocation(self.command.words)
 
     @property
     def line(self) -> int:
@@ -107,8 +116,14 @@ def commands(document: Document) -> Iterator[Typed]:
 
 
 def statements(document: Document) -> Iterator[tuple[Block, Statement, int]]:
-    """Yield every statement of every SQL block, with its line in the document."""
+    """Yield every statement with its line in the document: of SQL blocks, of what commands give to psql, and SQL that stands in bash like a command."""
     for block in document.blocks:
         if block.language is Language.SQL:
             for statement in read_statements(block.code):
                 yield block, statement, block.line + statement.line - 1
+    for typed in commands(document):
+        if typed.command.foreign:
+            yield typed.block, Statement(text=typed.command.text, line=1), typed.line
+        for asked in asked_of(typed.command, typed.script):
+            for statement in asked.statements:
+                yield typed.block, statement, typed.block.line + asked.line + statement.line - 2

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 import yaml
-from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from unioneyes.runbook.documents.lint.finding import Finding, Rule, Severity
 from unioneyes.runbook.documents.model import Block, Document, Row, Table
@@ -42,10 +41,14 @@ SILENCE = Rule(
 RULES = (COUNTER, FLAT, TWICE, SILENCE)
 
 _COUNTS = re.compile(r"deadlock|restart|oom|crash|total\b", re.IGNORECASE)
+_OVER_TIME = re.compile(
+    r"(/|\bper\b|\bover\b|\bin\b|\bwithin\b|\blast\b)\s*\d*\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)\b|\bincrease|\brate\b|\bnew\b", re.IGNORECASE
+)
+"""What is counted within a window falls back to 0."""
+_COMPARED = re.compile(r"\bweeks?\b|\bbaseline\b|\bsame (hour|time|day)\b|\busual\b", re.IGNORECASE)
 _PEOPLE = re.compile(r"/\s*(hour|h|day|min)", re.IGNORECASE)
 _FAILS = re.compile(r"error rate|failure rate", re.IGNORECASE)
 _SUCCEEDS = re.compile(r"success rate|availability", re.IGNORECASE)
-_LEVELS: TypeAdapter[list[dict[str, JsonValue]]] = TypeAdapter(list[dict[str, JsonValue]])
 
 
 def check(document: Document) -> Iterator[Finding]:
@@ -75,18 +78,31 @@ def _column(table: Table) -> int | None:
 
 def _threshold(row: Row, threshold: str) -> Iterator[Finding]:
     metric = row.cells[0]
-    if _COUNTS.search(metric) and not _PEOPLE.search(f"{metric}{threshold}") and re.fullmatch(r">=?\s*[01]", threshold.strip()):
+    if _COUNTS.search(metric) and not _OVER_TIME.search(f"{metric} {threshold}") and re.match(r">=?\s*[01]\b", threshold.strip()):
         yield COUNTER.at(row.line, what=f"{metric} {threshold}: {COUNTER.wrong}")
-    if _PEOPLE.search(metric) and threshold.strip().startswith("<"):
+    if _PEOPLE.search(metric) and threshold.strip().startswith("<") and not _COMPARED.search(threshold):
         yield FLAT.at(row.line, what=f"{metric} {threshold}: {FLAT.wrong}")
 
 
 def _escalation(block: Block) -> Iterator[Finding]:
+    """Look at the tree alone: no value is made of it, so nothing of what YAML knows (dates, aliases that multiply) can fail or grow."""
     try:
-        document = yaml.safe_load(block.code)
-        levels = _LEVELS.validate_python(document["escalation_policy"] if isinstance(document, dict) else document)
-    except (yaml.YAMLError, ValidationError, KeyError):
+        root = yaml.compose(block.code, Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, RecursionError):
         return
-    if levels and "level" in levels[-1] and not levels[-1].keys() & {"timeout", "repeat"}:
-        starts = [number for number, line in enumerate(block.code.split("\n")) if re.match(r"\s*-\s*level\s*:", line)]
-        yield SILENCE.at(block.line + starts[-1], what=f"level {levels[-1]['level']} has no timeout: {SILENCE.wrong}", block=block)
+    levels = _keys(root).get("escalation_policy") if isinstance(root, yaml.MappingNode) else root
+    last = levels.value[-1] if isinstance(levels, yaml.SequenceNode) and levels.value else None
+    keys = _keys(last)
+    level = keys.get("level")
+    if isinstance(last, yaml.Node) and isinstance(level, yaml.ScalarNode) and not keys.keys() & {"timeout", "repeat"}:
+        yield SILENCE.at(block.line + last.start_mark.line, what=f"level {level.value} has no timeout: {SILENCE.wrong}", block=block)
+
+
+def _keys(node: yaml.Node | None) -> dict[str, yaml.Node]:
+    """Return what a mapping holds, with what `<<` merges into it from another one."""
+    if not isinstance(node, yaml.MappingNode):
+        return {}
+    named = [(key.value, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)]
+    merged = [value for name, value in named if name == "<<" and isinstance(value, yaml.MappingNode)]
+    inherited = {key.value: value for mapping in merged for key, value in mapping.value if isinstance(key, yaml.ScalarNode)}
+    return {**inherited, **dict(named)}

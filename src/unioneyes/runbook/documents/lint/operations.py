@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from unioneyes.runbook.documents.lint.finding import Finding, Rule, Severity, Typed, commands
 from unioneyes.runbook.documents.model import Block, Document
+from unioneyes.runbook.documents.programs import Invocation, invocation, invocations
 
 OUTAGE = Rule(
     id="outage-before-deploy",
@@ -53,6 +54,9 @@ ERASURE = Rule(
 RULES = (OUTAGE, EVIDENCE, LATE_LOGS, SECRET_GAP, NGINX, ERASURE)
 
 _BREACH = re.compile(r"breach|isolat|security incident|forensic", re.IGNORECASE)
+_DEPLOYS = re.compile(r"deploy|release|rollout|maintenance|migrat", re.IGNORECASE)
+_NO_ANSWERS = re.compile(r"worker|batch|cron|job|queue|consumer|report|import|export", re.IGNORECASE)
+"""In the names of what no member waits for."""
 _BY_ID = re.compile(r"WHERE\s+\w*id\w*\s*=", re.IGNORECASE)
 _ERASES = re.compile(r"anonymi[sz]e|erase|erasure|forget", re.IGNORECASE)
 
@@ -65,28 +69,46 @@ def check(document: Document) -> Iterator[Finding]:
 
 
 def _scaled(typed: Typed) -> Iterator[Finding]:
-    command = typed.command
-    if not re.search(r"^kubectl scale\b.*--replicas[= ]0\b", command.text):
+    run = typed.run
+    if run.program != "kubectl" or run.verb != "scale" or run.values("--replicas") != ("0",):
         return
     if _about_breach(typed.block):
         yield EVIDENCE.at(typed.line, block=typed.block)
         for later in typed.after:
-            if later.text.startswith("kubectl logs"):
+            saved = invocation(later.words)
+            if saved.program == "kubectl" and saved.verb == "logs":
                 yield LATE_LOGS.at(typed.block.line + later.line - 1, block=typed.block)
-    else:
+    elif _about_deployment(typed) and not _NO_ANSWERS.search(" ".join(run.operands[1:])):
         yield OUTAGE.at(typed.line, block=typed.block)
 
 
 def _secured(typed: Typed) -> Iterator[Finding]:
-    command = typed.command
-    deleted = re.search(r"^kubectl delete secret (?P<name>\S+)", command.text)
-    if deleted and any(re.search(rf"^kubectl create secret \S+ {re.escape(deleted['name'])}\b", later.text) for later in typed.after):
+    command, run = typed.command, typed.run
+    if run.program == "kubectl" and set(_secrets(run, "delete")) & {name for later in typed.after for name in _secrets(invocation(later.words), "create")}:
         yield SECRET_GAP.at(typed.line, block=typed.block)
-    if re.search(r"nginx\b.*-s reload", command.text):
+    if any(each.program == "nginx" and re.search(r"-s reload\b", " ".join(each.words)) for each in invocations(command)):
         yield NGINX.at(typed.line, block=typed.block)
-    if command.name == "psql" and _BY_ID.search(command.text) and any(_ERASES.search(before.text) for before in typed.before):
+    if run.program == "psql" and _BY_ID.search(command.text) and any(_ERASES.search(before.text) for before in typed.before):
         yield ERASURE.at(typed.line, block=typed.block)
+
+
+def _secrets(run: Invocation, verb: str) -> tuple[str, ...]:
+    """Return the secrets that kubectl deletes, or the one that it creates."""
+    if run.program != "kubectl" or run.verb != verb:
+        return ()
+    named = run.operands[1:]
+    if named[:1] in {("secret",), ("secrets",)}:
+        return named[1:] if verb == "delete" else named[2:3]
+    return tuple(name.partition("/")[2] for name in named if name.startswith(("secret/", "secrets/")))
 
 
 def _about_breach(block: Block) -> bool:
     return _BREACH.search(f"{block.section}\n{block.code}") is not None
+
+
+def _about_deployment(typed: Typed) -> bool:
+    """Return True under a heading about deployments, below a comment that says so, and where the block deploys or migrates."""
+    said = "\n".join(comment.text for comment in typed.script.comments)
+    later = [invocation(each.words) for each in typed.after]
+    deploys = any(run.program == "kubectl" and (run.verb in {"apply", "set"} or run.operands[:2] == ("rollout", "status")) for run in later)
+    return deploys or _DEPLOYS.search(f"{typed.block.section}\n{said}") is not None

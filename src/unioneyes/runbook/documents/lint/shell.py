@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 
 from unioneyes.runbook.documents.equivalents import equivalent
-from unioneyes.runbook.documents.lint.finding import Finding, Rule, Severity, Typed, commands, scripts
+from unioneyes.runbook.documents.lint.finding import Finding, Rule, Severity, Typed, scripts
 from unioneyes.runbook.documents.model import Block, Document
-from unioneyes.runbook.documents.parameters import Kind, parameters_of
+from unioneyes.runbook.documents.parameters import parameters_of
+from unioneyes.runbook.documents.programs import Invocation, invocations
+from unioneyes.runbook.documents.psql import ECHOES, asked_of, psql_of
+from unioneyes.runbook.documents.shell import Command, Script
+from unioneyes.runbook.documents.syntax import Reach
+from unioneyes.runbook.documents.values import Kind
 
 NOT_BASH = Rule(
     id="not-bash",
@@ -74,12 +79,20 @@ SECRET_SHOWN = Rule(
     wrong="the secret stands in the process list while the command runs, and in the history of whoever types it",
     do="hand it over by a file or by standard input: --from-file, curl -H @FILE",
 )
+SECRET_PASTED = Rule(
+    id="secret-as-placeholder",
+    severity=Severity.ERROR,
+    title="leaves a secret open as a placeholder",
+    wrong="a placeholder's value becomes a part of the text, which is shown and kept; so a secret is never put in",
+    do='name a variable instead, "$API_TOKEN": it is read from a file when the block begins; no comment accepts this',
+    acceptable=False,
+)
 READ_AGAIN = Rule(
     id="parameter-becomes-code",
     severity=Severity.WARNING,
     title="puts a parameter into text that is read as code",
     wrong="the value is pasted into SQL or into another shell: a quote in it changes what is done",
-    do="bind it: psql -v id=\"$USER_ID\" with :'id' in the text; values are held to letters, digits and _ . @ : + - here",
+    do="bind it: psql -v id=\"$USER_ID\" <<'SQL' with :'id' in the text, for -c knows no variables; values are held to letters, digits and _ . @ : + - here",
 )
 UNQUOTED = Rule(
     id="unquoted-parameter",
@@ -93,22 +106,36 @@ KNOWN = Rule(
     severity=Severity.NOTE,
     title="types what a `ue` command does",
     wrong="ue does this with a plan, a journal and a way back",
-    do="use the command of ue",
+    do="start the command of ue instead of the document: within one, the service is held already",
 )
-RULES = (NOT_BASH, INTERACTIVE, ENDLESS, CURL, GREP, PSQL, NOWHERE, COMMENT_ONLY, SECRET_SHOWN, READ_AGAIN, UNQUOTED, KNOWN)
+HELD = Rule(
+    id="service-held-already",
+    severity=Severity.ERROR,
+    title="calls a `ue` command that needs the service for itself",
+    wrong="the document's own run holds the service meanwhile: a deployment is refused, and a rollback takes the service over and ends the document",
+    do="end the document before it, and start the command by itself; --dry-run and the commands that only look can stay",
+)
+RULES = (NOT_BASH, INTERACTIVE, ENDLESS, CURL, GREP, PSQL, NOWHERE, COMMENT_ONLY, SECRET_SHOWN, SECRET_PASTED, READ_AGAIN, UNQUOTED, KNOWN, HELD)
 
-_TALKS = {"-c", "-f", "-l", "--command", "--file", "--list", "--version", "-V"}
-_SHELLS = {"bash", "sh", "zsh", "ash", "/bin/bash", "/bin/sh", "psql", "python", "python3", "mysql"}
-_EDITORS = {"vi", "vim", "nano", "emacs", "less", "more", "man", "ssh-keygen"}
+_TALKS = ("-c", "-f", "-l", "-V", "--command", "--file", "--list", "--version", "--help")
+_SHELLS = {"bash", "sh", "zsh", "ash", "python", "python3", "mysql"}
+_EDITORS = {"vi", "vim", "nano", "emacs", "less", "more", "man"}
+_NEEDS_SERVICE = {("deploy", "start"), *(("rollback", verb) for verb in ("traffic", "release", "migration", "restore"))}
+_FOLLOWS = ("-f", "-F", "--follow")
+_WATCHES = ("-w", "--watch", "--watch-only")
 
 
 def check(document: Document) -> Iterator[Finding]:
     """Yield what is wrong with the bash blocks."""
-    for typed in commands(document):
-        yield from _cannot(typed)
-        yield from _misleads(typed)
-        if (row := equivalent(typed.command.text)) is not None:
-            yield KNOWN.at(typed.line, what=f"`{row.does}`: {row.told}: {row.why}", block=typed.block)
+    for block, script in scripts(document):
+        given = _given_words(script)
+        for typed in (Typed(command=command, block=block, script=script) for command in script.commands):
+            yield from _cannot(typed)
+            yield from _misleads(typed, given.get(typed.command.at, set()))
+            if any(run.program == "ue" and run.words[:2] in _NEEDS_SERVICE and "--dry-run" not in run.words for run in invocations(typed.command)):
+                yield HELD.at(typed.line, what=f"`{typed.shown}`: {HELD.wrong}", block=block)
+            if (row := equivalent(typed.command.text)) is not None:
+                yield KNOWN.at(typed.line, what=f"`{row.does}`: {row.told}: {row.why}", block=block)
     for block, script in scripts(document):
         if script.broken_at is not None:
             yield NOT_BASH.at(block.line + script.broken_at - 1, what="bash can't read this line", block=block)
@@ -122,6 +149,9 @@ def check(document: Document) -> Iterator[Finding]:
 
 def _given(block: Block) -> Iterator[Finding]:
     """Yield how the block treats what it is given."""
+    for parameter in parameters_of((block,)):
+        if parameter.kind is Kind.SECRET and not parameter.spoken.startswith("$"):
+            yield SECRET_PASTED.at(parameter.lines[0], what=f"{parameter.spoken}: {SECRET_PASTED.wrong}", block=block)
     named = [parameter for parameter in parameters_of((block,)) if parameter.spoken.startswith("$")]
     bare: dict[int, list[str]] = {}
     for parameter in named:
@@ -141,23 +171,44 @@ def _cannot(typed: Typed) -> Iterator[Finding]:
         yield NOT_BASH.at(typed.line, what=what, block=typed.block)
     if _waits(typed):
         yield INTERACTIVE.at(typed.line, what=f"`{typed.shown}`: {INTERACTIVE.wrong}", block=typed.block)
-    follows = command.name in {"kubectl", "tail", "journalctl", "docker"} and any(word in {"-f", "--follow", "-w", "--watch"} for word in command.arguments)
-    applies = command.name == "kubectl" and command.arguments[:1] not in (("logs",), ("get",))
-    if command.name in {"watch", "top", "htop"} or (follows and not applies):
+    if _is_endless(typed.run):
         yield ENDLESS.at(typed.line, what=f"`{typed.shown}`: {ENDLESS.wrong}", block=typed.block)
 
 
+def _is_endless(run: Invocation) -> bool:
+    match run.program:
+        case "watch" | "htop":
+            endless = True
+        case "top":
+            endless = not run.has("-n")
+        case "kubectl":
+            endless = (run.verb == "logs" and run.has(*_FOLLOWS)) or (run.verb == "get" and run.has(*_WATCHES))
+        case "docker":
+            endless = "logs" in run.operands[:2] and run.has(*_FOLLOWS)
+        case program:
+            endless = program in {"tail", "journalctl"} and run.has(*_FOLLOWS)
+    return endless and "timeout" not in run.before
+
+
 def _waits(typed: Typed) -> bool:
-    command = typed.command
-    words = command.arguments
-    if command.name == "psql":
-        talks = any(word in _TALKS or word.startswith(("--command=", "--file=")) or re.fullmatch(r"-[cf].+", word) for word in words)
-        fed = command.fed is not None or command.piped or any(each.operator.startswith("<") for each in command.redirects)
-        return not (talks or fed)
-    if command.name in {"kubectl", "docker"} and "exec" in words[:1]:
-        asks = any(re.fullmatch(r"-(it|ti|t)|--tty|--stdin", word) for word in words)
-        return asks or words[-1] in _SHELLS
-    return command.name in _EDITORS
+    runs = invocations(typed.command)
+    fed = _is_fed(typed.command)
+    match runs[0].program:
+        case "psql":
+            return not fed and not runs[0].has(*_TALKS)
+        case "kubectl" | "docker" if len(runs) > 1 and "exec" in runs[0].operands[:2]:
+            inner = runs[1]
+            asks = (inner.program in _SHELLS and not inner.words) or (inner.program == "psql" and not inner.has(*_TALKS))
+            return runs[0].has("-t", "--tty") or (not fed and (asks or runs[0].has("-i", "--stdin", "--interactive")))
+        case "ssh-keygen":
+            return not (runs[0].has("-N") and runs[0].has("-f")) and not runs[0].has("-l", "-y", "-R", "-F")
+        case program:
+            return program in _EDITORS
+
+
+def _is_fed(command: Command) -> bool:
+    """Return True when the command reads what the block gives it."""
+    return command.fed is not None or command.piped or any(each.operator.startswith("<") for each in command.redirects)
 
 
 @lru_cache(maxsize=256)
@@ -165,29 +216,38 @@ def _secrets_of(block: Block) -> tuple[str, ...]:
     return tuple(parameter.name for parameter in parameters_of((block,)) if parameter.kind is Kind.SECRET)
 
 
-def _names_database(words: Sequence[str]) -> bool:
-    """Return True when psql is told a database: by its option, or as its first word that belongs to no option."""
-    after_option = False
-    for word in words:
-        if word.startswith(("-d", "--dbname")) or (not after_option and not word.startswith("-")):
-            return True
-        after_option = re.fullmatch(r"-[hUpcfvoLPRFT]", word) is not None
-    return False
+def _given_words(script: Script) -> dict[int, set[str]]:
+    """Return which variables each command gets as a word, or as a part of one, by where the command begins."""
+    found: dict[int, set[str]] = {}
+    for use in script.uses:
+        if use.command is not None and use.reach is Reach.WORD:
+            found.setdefault(use.command, set()).add(use.name)
+    return found
 
 
-def _misleads(typed: Typed) -> Iterator[Finding]:
-    command = typed.command
-    words = command.arguments
-    if command.name == "curl" and not any(word.startswith("--fail") or re.fullmatch(r"-[A-Za-z]*f[A-Za-z]*", word) for word in words):
+def _misleads(typed: Typed, given: set[str]) -> Iterator[Finding]:
+    command, run = typed.command, typed.run
+    words = run.words
+    if run.program == "curl" and not any(word.startswith("--fail") or re.fullmatch(r"-[A-Za-z]*f[A-Za-z]*", word) for word in words):
         yield CURL.at(typed.line, block=typed.block)
-    if command.name == "grep" and command.last and re.search(r"ERROR|FATAL|Exception|panic", " ".join(words)):
+    if run.program == "grep" and command.last and not command.minded and re.search(r"ERROR|FATAL|Exception|panic", " ".join(words)):
         yield GREP.at(typed.line, block=typed.block)
-    if command.name == "psql":
-        fed = command.fed is not None or any(each.operator == "<" for each in command.redirects) or any(word in {"-f", "--file"} for word in words)
-        if fed and "ON_ERROR_STOP" not in command.text:
-            yield PSQL.at(typed.line, block=typed.block)
-        if not _names_database(words):
-            yield NOWHERE.at(typed.line, block=typed.block)
-    secrets = [name for name in _secrets_of(typed.block) if re.search(rf"\$\{{?{name}\b", command.text)]
-    if secrets:
-        yield SECRET_SHOWN.at(typed.line, what=f"${secrets[0]}: {SECRET_SHOWN.wrong}", block=typed.block)
+    if (psql := psql_of(command)) is not None and (_is_fed(command) or psql.has("-f", "--file")) and not _stops(typed, psql):
+        yield PSQL.at(typed.line, block=typed.block)
+    if run.program == "psql" and not (run.has("-d", "--dbname", "-l", "--list") or run.operands or _names_elsewhere(typed)):
+        yield NOWHERE.at(typed.line, block=typed.block)
+    if run.program not in ECHOES:  # bash's own: no process list shows what they are told
+        secrets = [name for name in _secrets_of(typed.block) if name in given]
+        if secrets:
+            yield SECRET_SHOWN.at(typed.line, what=f"${secrets[0]}: {SECRET_SHOWN.wrong}", block=typed.block)
+
+
+def _stops(typed: Typed, psql: Invocation) -> bool:
+    """Return True when psql is told to stop at the first error, by an option or by what it reads."""
+    told = [*psql.values("-v", "--set", "--variable"), *(asked.text for asked in asked_of(typed.command, typed.script))]
+    return any(re.search(r"ON_ERROR_STOP(\s*=\s*|\s+)(1|on|true|yes)\b", text, re.IGNORECASE) for text in told)
+
+
+def _names_elsewhere(typed: Typed) -> bool:
+    """Return True when psql's environment names the database."""
+    return not {"PGDATABASE", "PGSERVICE"}.isdisjoint(typed.script.own) or any(word.startswith(("PGDATABASE=", "PGSERVICE=")) for word in typed.run.before)
