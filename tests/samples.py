@@ -1,6 +1,21 @@
-"""Texts that several tests begin with."""
+"""What several tests begin with."""
 
 from __future__ import annotations
+
+from datetime import timedelta
+
+from unioneyes.ports.environment import Facts
+
+PRODUCTION = Facts(
+    name="production",
+    production=True,
+    service="unioneyes-web",
+    replicas=2,
+    ready_within=timedelta(seconds=60),
+    database="unioneyes",
+    incidents_channel="#incidents",
+    bake=timedelta(minutes=10),
+)
 
 _RUNBOOK = '''
 """Greets."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
 
 import pytest
 
+from tests.samples import PRODUCTION
 from unioneyes.cli.confirm import confirm_irreversible, confirm_reversible
 from unioneyes.kernel.problems import ExitCode
 from unioneyes.ports.environment import Facts
@@ -16,16 +17,7 @@ PLAN = PlanView(runbook="rollback.restore", summary="restore backup_1", hash="01
 
 
 def facts(*, production: bool) -> Facts:
-    return Facts(
-        name="production" if production else "local",
-        production=production,
-        service="unioneyes-web",
-        replicas=2,
-        ready_within=timedelta(seconds=60),
-        database="unioneyes",
-        incidents_channel="#incidents",
-        bake=timedelta(minutes=10),
-    )
+    return PRODUCTION if production else replace(PRODUCTION, name="local", production=False)
 
 
 def test_nothing_is_asked_where_no_member_s_data_is() -> None:

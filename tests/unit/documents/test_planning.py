@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from tests.samples import PRODUCTION
 from unioneyes.ports.checklist import GateState
-from unioneyes.ports.environment import Facts
 from unioneyes.runbook.codec import decode, encode
 from unioneyes.runbook.documents.model import Document
 from unioneyes.runbook.documents.plan import DocumentPlan, DocumentRequest
@@ -16,16 +16,6 @@ from unioneyes.runbook.documents.planning import Missing, NothingToRun, PlanChan
 from unioneyes.runbook.documents.steps import check_document
 from unioneyes.runbook.plan import Effect
 
-FACTS = Facts(
-    name="production",
-    production=True,
-    service="unioneyes-web",
-    replicas=2,
-    ready_within=timedelta(seconds=60),
-    database="unioneyes",
-    incidents_channel="#incidents",
-    bake=timedelta(minutes=10),
-)
 READS = "PGOPTIONS='-c default_transaction_read_only=on'"
 TEXT = """\
 # Ours
@@ -61,7 +51,7 @@ def no_pnpm(programs: Iterable[str]) -> tuple[str, ...]:
 
 def planned(text: str = TEXT, *, only: str | None = None, missing: Missing = nothing_missing, expected: str | None = None, **values: str) -> DocumentPlan:
     request = DocumentRequest(name="ours.md", text=text, only=only, values=values, planned=expected)
-    return plan_document(request, FACTS, missing=missing, sql_by="psql 'dbname=unioneyes'", checked=check_document.planned())
+    return plan_document(request, PRODUCTION, missing=missing, sql_by="psql 'dbname=unioneyes'", checked=check_document.planned())
 
 
 def gates(plan: DocumentPlan) -> dict[str, GateState]:
