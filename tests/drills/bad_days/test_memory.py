@@ -19,9 +19,7 @@ def test_a_release_that_leaks_ends_at_its_limit_again_and_again_and_goes_back(se
         said = serving.deploy("1.2.0-leak", "--bake", "3m", within=240)
         members.finish()
     assert said.code == 5, said.err
-    assert str(serving.result(said)["outcome"]).startswith(
-        ("FAILED - ROLLED BACK: restarts:", "FAILED - ROLLED BACK: slow:")
-    )  # who asks a replica that ends waits
+    assert str(serving.result(said)["outcome"]).startswith("FAILED - ROLLED BACK: ")  # by what members feel or by the restarts, whichever is sure first
     idle = "green" if before.colour == "blue" else "blue"
     assert any("out of memory" in (serving.stack.layout.logs / f"{idle}-{number}.log").read_text() for number in (1, 2))
     assert serving.serving() == before
