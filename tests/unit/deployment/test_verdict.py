@@ -162,6 +162,14 @@ def test_a_version_whose_probes_crawl_excuses_the_one_that_carries_the_members_a
         assert isinstance(watched(20, new=fails, old=replace(FINE, healthy=True)).rolls_back(), RollBack)
 
 
+def test_probes_that_crawl_excuse_over_minutes_and_at_the_end_and_in_the_logs_too() -> None:
+    crawls = Seen(tally=Tally(answers=PROBES_A_LOOK, hampered=PROBES_A_LOOK), healthy=True, log_errors=0)
+    watch = watched(620, new=Seen(tally=Tally(answers=50, errors=30), log_errors=30), old=crawls)
+    assert watch.window_is_full()
+    assert watch.rolls_back() is None
+    assert isinstance(watch.concludes(blind=False), Keep)
+
+
 def test_probes_that_crawl_before_the_suspicion_do_not_excuse_what_fails_now() -> None:
     watch = watched(20, new=FINE, old=Seen(tally=Tally(answers=PROBES_A_LOOK, hampered=PROBES_A_LOOK)))
     for number in range(20, 40):

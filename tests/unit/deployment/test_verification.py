@@ -14,8 +14,8 @@ from unioneyes.ports.replicas import LogLine
 LINE = LogLine(at=datetime(2026, 2, 9, 14, 30, tzinfo=UTC), replica="green-1", level="ERROR", message="POST /api/claims 503", request_id=None)
 
 
-def old(*, slow: int = 0) -> Figures:
-    return Figures(answers=300, errors=0, slow=slow, p99_ms=20)
+def old(*, slow: int = 0, hampered: int = 0) -> Figures:
+    return Figures(answers=300, errors=0, slow=slow, p99_ms=20, hampered=hampered)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,8 @@ def old(*, slow: int = 0) -> Figures:
         (51, 1000, old(), 16, GateState.PASSED),
         (51, 1000, old(slow=4), 0, GateState.PASSED),
         (51, 1000, old(slow=3), 0, GateState.FAILED),
+        (51, 1000, old(hampered=16), 0, GateState.PASSED),
+        (51, 1000, old(hampered=15), 0, GateState.FAILED),
     ],
 )
 def test_errors_in_the_logs_fail_the_verification_unless_the_old_version_suffered_too(

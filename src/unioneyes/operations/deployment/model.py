@@ -166,6 +166,8 @@ class Figures:
     """Answers slower than 2000 ms."""
     p99_ms: float | None
     """None when there were no answers."""
+    hampered: int = 0
+    """Probes slower than 500 ms."""
 
     @property
     def error_rate(self) -> float | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from unioneyes.operations.deployment.beside import Excess
@@ -62,6 +62,12 @@ class Tally:
     def suffering(self) -> Counts:
         """What excuses a version beside which this one stands: (failed, slow or hampered; answers)."""
         return min(self.errors + max(self.slow, self.hampered), self.answers), self.answers
+
+    @property
+    def suffers(self) -> bool:
+        """Whether this version passes a limit, so that it excuses the one beside which it stands."""
+        bad, answers = self.suffering
+        return bad > ERROR_RATE_LIMIT * answers or self.slow > SLOW_SHARE_LIMIT * answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,7 +212,7 @@ class Watch:
         """Whether the logs convict: as surely as answers would, for they are read again and again too."""
         logged = _at_most(self.log_errors, self.whole)
         sure = self.whole.answers >= FEWEST_ANSWERS and above(failures=logged, answers=self.whole.answers, allowed=ERROR_RATE_LIMIT)
-        old = Tally(answers=self.whole_old.answers, errors=self.old_log_errors, slow=self.whole_old.slow)
+        old = replace(self.whole_old, errors=self.old_log_errors)
         return sure and not _alike(old, old.errors, self.log_excess)
 
     def _harms(self, last: Look) -> Iterator[str]:
@@ -282,8 +288,7 @@ def exceeds_error_rate(seen: Tally) -> bool:
 
 def _alike(old: Tally, failures: int, excess: Excess) -> bool:
     """Whether the old version passes a limit too, over the same time, or fails as often as the new one does but for luck; `failures` are the old one's."""
-    passes = old.errors > ERROR_RATE_LIMIT * old.answers or old.slow > SLOW_SHARE_LIMIT * old.answers
-    return passes or (failures >= FEWEST_FAILURES and not excess.beyond_luck)
+    return old.suffers or (failures >= FEWEST_FAILURES and not excess.beyond_luck)
 
 
 def _errors_excess(new: Tally, old: Tally) -> Excess:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from unioneyes.kernel.problems import Problem, Unavailable
 from unioneyes.operations.deployment.comparison import FEWEST_FAILURES
 from unioneyes.operations.deployment.model import Figures
-from unioneyes.operations.deployment.verdict import ERROR_RATE_LIMIT, SLOW_SHARE_LIMIT
+from unioneyes.operations.deployment.verdict import ERROR_RATE_LIMIT, Tally
 from unioneyes.ports.checklist import Gate, GateState
 from unioneyes.ports.database import Migrations
 from unioneyes.ports.replicas import LogLine
@@ -59,11 +59,11 @@ def schema_check(migrations: Migrations, *, version: str) -> Gate:
 
 
 def log_check(errors: tuple[LogLine, ...], *, answers: int, old: Figures | None = None, old_errors: int = 0) -> Gate:
-    """Return whether the new version logs errors for more than the allowed share of its answers, and the `old` one beside it neither does so nor is slow.
+    """Return whether the new version logs errors for more than the allowed share of its answers, and the `old` one beside it does not suffer.
 
     Source: "Check error rates", `grep ERROR`.
     """
-    outside = old is not None and (old_errors > ERROR_RATE_LIMIT * old.answers or old.slow > SLOW_SHARE_LIMIT * old.answers)
+    outside = old is not None and Tally(answers=old.answers, errors=old_errors, slow=old.slow, hampered=old.hampered).suffers
     bad = len(errors) >= FEWEST_FAILURES and len(errors) > ERROR_RATE_LIMIT * answers and not outside
     last = f"; the last: {errors[-1].message[:120]}" if errors else ""
     return Gate(

@@ -229,6 +229,7 @@ class Lookout:
             errors=heard.errors,
             slow=heard.slow,
             p99_ms=seen.latency.quantile(0.99),
+            hampered=heard.hampered,
         )
 
     def _read_counters(self) -> None:
