@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import TypeVar, cast, get_type_hints
 
@@ -35,6 +35,15 @@ class KeptProblem:
 
 class NotKeepable(TypeError):  # noqa: N818 - named like the problems, beside which it is read
     """A value would come back different from what it was: its declared type does not describe it."""
+
+
+BY_HASH = {"audit": "by-hash"}
+"""Metadata of a request's field whose text is kept with the run alone: the audit log, where it would stay for good, keeps its SHA-256."""
+
+
+def hashed_fields(kind: type[object]) -> frozenset[str]:
+    """Return the names of the fields of a request's type that are `BY_HASH`."""
+    return frozenset(each.name for each in fields(kind) if each.metadata == BY_HASH) if is_dataclass(kind) else frozenset()
 
 
 def encode(value: object, kind: type[T]) -> JsonValue:

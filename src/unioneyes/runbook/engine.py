@@ -21,7 +21,7 @@ from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.audit.log import AuditLog
 from unioneyes.runbook.audit.sealing import Sealing
-from unioneyes.runbook.codec import decode, encode, redacted
+from unioneyes.runbook.codec import decode, encode, hashed_fields, redacted
 from unioneyes.runbook.definition import Definition, definition
 from unioneyes.runbook.durable import Durable
 from unioneyes.runbook.execution import EngineClosed, Equipment, may_supersede
@@ -142,6 +142,7 @@ class Engine:
             service=self._environment.facts.service,
             requested_by=by,
             request=encode(asked, chosen.request_type),
+            hashed=hashed_fields(chosen.request_type),
             plan=encode(plan, chosen.plan_type),
             plan_hash=plan.hash(),
             parks=park,

@@ -25,7 +25,7 @@ from unioneyes.kernel.problems import Problem, Refused
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.environment import Environment
-from unioneyes.runbook.codec import decode, encode, keep_problem, problem_json, recall_problem, redacted
+from unioneyes.runbook.codec import decode, encode, hashed_fields, keep_problem, problem_json, recall_problem, redacted
 from unioneyes.runbook.definition import Definition, definition, takes_over
 from unioneyes.runbook.durable import Durable
 from unioneyes.runbook.outcome import Decided, Outcome, Raised, Returned, Stopped, keep, recall
@@ -523,6 +523,7 @@ class Execution:
                 service=self._run.service,
                 requested_by=self._run.view.requested_by,
                 request=encode(request, theirs.request_type),
+                hashed=hashed_fields(theirs.request_type),
                 plan=encode(plan, theirs.plan_type),
                 plan_hash=plan.hash(),
                 parks=self._run.parks,

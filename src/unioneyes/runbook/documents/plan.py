@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from unioneyes.ports.checklist import Gate
+from unioneyes.runbook.codec import BY_HASH
 from unioneyes.runbook.documents.model import Language
 from unioneyes.runbook.plan import Effect, Plan
 
@@ -16,7 +17,7 @@ class DocumentRequest:
 
     name: str
     """The document's name."""
-    text: str
+    text: str = field(metadata=BY_HASH)
     """The whole document: what was read is what is run."""
     only: str | None = None
     """Only what stands under this heading, or this bold line."""

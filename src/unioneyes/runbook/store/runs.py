@@ -29,8 +29,6 @@ from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView,
 
 _LAST_RUNS = 20
 """Of a runbook, that say how long its steps take."""
-_DOCUMENTS = {"document.run", "document.read"}
-"""Runbooks whose request holds a whole document."""
 _WAITING = {RunStatus.PARKED.value, RunStatus.HELD.value}
 """How a run stands that waits for a person."""
 
@@ -52,6 +50,8 @@ class NewRun:
     plan: JsonValue
     plan_hash: str
     parks: bool
+    hashed: frozenset[str] = frozenset()
+    """Fields of the request of which the audit log keeps the hash."""
     parent: str | None = None
     confirmed: str | None = None
     """What a person typed, of a plan that asks for it."""
@@ -422,18 +422,20 @@ def _asked(new: NewRun) -> dict[str, JsonValue]:
         "runbook": new.runbook,
         "service": new.service,
         "summary": new.summary,
-        "request": _without_document(new.request) if new.runbook in _DOCUMENTS else new.request,
+        "request": _audited(new.request, new.hashed),
         "plan_hash": new.plan_hash,
         "parent": new.parent,
         "confirmed": new.confirmed,
     }
 
 
-def _without_document(request: JsonValue) -> JsonValue:
-    """Return the request of a document's run with the document's hash in place of its text, which is kept with the run alone: what is sealed stays for good."""
-    if not isinstance(request, dict) or not isinstance(text := request.get("text"), str):
+def _audited(request: JsonValue, hashed: frozenset[str]) -> JsonValue:
+    """Return the request with the SHA-256 of each of the `hashed` texts in its place."""
+    if not isinstance(request, dict):
         return request
-    return {**{name: value for name, value in request.items() if name != "text"}, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    return {
+        name: f"sha256:{hashlib.sha256(value.encode()).hexdigest()}" if name in hashed and isinstance(value, str) else value for name, value in request.items()
+    }
 
 
 def _reason(request: JsonValue) -> str | None:
