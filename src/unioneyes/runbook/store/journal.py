@@ -13,7 +13,8 @@ from sqlalchemy.engine import RowMapping
 
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.runbook.codec import redacted_fields
-from unioneyes.runbook.store.tables import journal, runs
+from unioneyes.runbook.store.family import family
+from unioneyes.runbook.store.tables import journal
 from unioneyes.runbook.views import EntryKind, JournalEntry
 
 _IN_ORDER = 0x7565_0002
@@ -66,9 +67,7 @@ class Journal:
         """Return the lines with numbers above `after`, oldest first: of one run and its children, or of all."""
         wanted = select(journal).where(journal.c.seq > after).order_by(journal.c.seq).limit(limit)
         if run_id is not None:
-            family = select(runs.c.id).where(runs.c.id == run_id).cte("family", recursive=True)
-            family = family.union_all(select(runs.c.id).join(family, runs.c.parent == family.c.id))
-            wanted = wanted.where(journal.c.run_id.in_(select(family.c.id)))
+            wanted = wanted.where(journal.c.run_id.in_(family([run_id])))
         return tuple(_entry(row) for row in connection.execute(wanted).mappings())
 
     def step_times(self, connection: Connection, of: Select[tuple[str]]) -> dict[str, timedelta]:

@@ -23,6 +23,7 @@ from unioneyes.runbook.steps import Stop
 from unioneyes.runbook.store import lock
 from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase
+from unioneyes.runbook.store.family import family
 from unioneyes.runbook.store.journal import Journal, Line
 from unioneyes.runbook.store.tables import decisions, line_stops, runs, service_locks
 from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView, RunView
@@ -334,10 +335,8 @@ class Runs:
 
     def forget(self, run_ids: tuple[str, ...]) -> None:
         """Nothing is left of these runs but their audit entries: their children, decisions and journal go with them."""
-        family = select(runs.c.id).where(runs.c.id.in_(run_ids)).cte("family", recursive=True)
-        family = family.union_all(select(runs.c.id).join(family, runs.c.parent == family.c.id))
         with self._database.transaction() as connection:
-            gone = connection.execute(delete(runs).where(runs.c.id.in_(select(family.c.id))).returning(runs.c.id)).scalars().all()
+            gone = connection.execute(delete(runs).where(runs.c.id.in_(family(run_ids))).returning(runs.c.id)).scalars().all()
             for run_id in sorted(gone):
                 self._append(connection, Action.RUN_FORGOTTEN, run_id, by=ENGINE)
 
@@ -469,8 +468,8 @@ def _row(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
 
 def _family(connection: Connection, run_id: str) -> Sequence[Row[tuple[object, ...]]]:
     """Return the rows of the run and of all its parts, each part before what it is a part of."""
-    wanted = select(runs).where((runs.c.id == run_id) | runs.c.id.startswith(f"{run_id}.", autoescape=True))
-    return connection.execute(wanted.order_by(func.length(runs.c.id).desc())).all()
+    wanted = select(runs).where(runs.c.id.in_(family([run_id])))
+    return connection.execute(wanted.order_by(func.length(runs.c.id).desc())).all()  # a part is called like its whole, and by a number
 
 
 def _open_row(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
