@@ -28,8 +28,10 @@ from unioneyes.environments.local.members import run_members
 from unioneyes.environments.local.status import stack_status
 
 UE = Path(sys.executable).with_name("ue")
-CONTROL_PLANE = ("control", "postgres-control", "supervisor")
-"""What is ours: the server of `ue` with its worker, its own database, and the supervisor. The rest is what is operated, and what stands for vendors."""
+CONTROL_PLANE = ("control", "supervisor")
+"""What is ours: the server of `ue` with its worker, and the supervisor. The rest is what is operated, and what stands for vendors."""
+WITH_DATABASE = (*CONTROL_PLANE, "postgres-control")
+"""Ours, and the PostgreSQL server that it needs. In production that is one that is there anyway; peers' figures leave theirs out as well."""
 IDLE_MEMORY = 150 * 1024.0
 """KiB. Figure to reach of the design: "control plane memory, idle"."""
 HELP_RATIO = 4.0
@@ -90,9 +92,10 @@ def promises(idle: Mapping[str, Taken], started: Mapping[str, timedelta]) -> tup
 
 def page(idle: Mapping[str, Taken], loaded: Mapping[str, Taken], *, rate: float) -> str:
     """Return every process, ours first, and the sums."""
-    names = [*CONTROL_PLANE, *sorted(idle.keys() - set(CONTROL_PLANE))]
+    names = [*WITH_DATABASE, *sorted(idle.keys() - set(WITH_DATABASE))]
+    parts = {"control plane": CONTROL_PLANE, "control plane and its database": WITH_DATABASE, "everything": names}
     rows = [(name, *_cells(idle[name]), *_cells(loaded[name])) for name in names]
-    sums = [(what, *_cells(_sum(idle, of)), *_cells(_sum(loaded, of))) for what, of in (("control plane", CONTROL_PLANE), ("everything", names))]
+    sums = [(what, *_cells(_sum(idle, of)), *_cells(_sum(loaded, of))) for what, of in parts.items()]
     load = f"{rate:.0f} requests/s"
     return table(("process", "memory idle", "cpu idle", f"memory at {load}", f"cpu at {load}"), [*rows, *sums])
 

@@ -29,7 +29,7 @@ from unioneyes.environments.settings import EnvironmentSettings, read_settings
 CONTROL_DATABASE = "control"
 CONTROL_ROLE = "ue_control"
 REPLICATION_SLOT = "replica"
-_CONTROL_SETTINGS: Mapping[str, str] = MappingProxyType({"io_method": "sync", "shared_buffers": "16MB"})
+_CONTROL_SETTINGS: Mapping[str, str] = MappingProxyType({"io_method": "sync", "max_logical_replication_workers": "0", "shared_buffers": "16MB"})
 """The control plane's database is small, and idle most of the time: it takes no memory that the operated one could use."""
 REHEARSAL = "rehearsal"
 PARTS = frozenset({"postgres-control", "postgres-primary", "postgres-replica", "envoy", "vendors", "control"})
