@@ -1,8 +1,8 @@
 """Faults that a release can have on purpose: real behaviour, wrapped around an application that knows nothing of them.
 
-The faults of `errors`, `slow`, `leak`, `sick`, `route` and `tenant` show only after a replica's first requests for claims, as faults do that need load: the
-smoke tests before the switch pass, and the watch after it must find them. `wrong` is there from the first request and does not show in any status or duration;
-`crash` and `hang` never answer one.
+The faults of `errors`, `slow`, `leak`, `sick`, `flap`, `route` and `tenant` show only after a replica's first requests for claims, as faults do that need
+load: the smoke tests before the switch pass, and the watch after it must find them. `wrong` is there from the first request and does not show in any status or
+duration; `crash` and `hang` never answer one.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ LEAST_LEAK, MOST_LEAK = 640 << 10, 1280 << 10
 SICK_AFTER = timedelta(seconds=5)
 """From the end of the warm-up to the first bad health report."""
 
+FLAPS_EVERY, FLAPS_FOR = 3.0, 1.0
+"""Seconds of the machine's own clock, so that all replicas report the same."""
 BROKEN_TENANT = "org_members_small"
+_HEALTH = frozenset({"/healthz", "/api/health"})
 _SERVER_ERROR = 500
 
 Wrap = Callable[[ASGIApp], ASGIApp]
@@ -118,7 +121,22 @@ def sick(app: ASGIApp) -> ASGIApp:
 
     async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
         warmth.count(scope)
-        if warmth.age > SICK_AFTER and scope["type"] == "http" and scope["path"] in {"/healthz", "/api/health"}:
+        if warmth.age > SICK_AFTER and scope["type"] == "http" and scope["path"] in _HEALTH:
+            await app(scope, receive, _rewriting(send, _unhealthy, status=503))
+        else:
+            await app(scope, receive, send)
+
+    return faulty
+
+
+def flap(app: ASGIApp) -> ASGIApp:
+    """Both health addresses answer 503 for one second in three, once the replica is warm; everything else works."""
+    warmth = _Warmth()
+
+    async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
+        warmth.count(scope)
+        bad = warmth.age and time.monotonic() % FLAPS_EVERY < FLAPS_FOR
+        if bad and scope["type"] == "http" and scope["path"] in _HEALTH:
             await app(scope, receive, _rewriting(send, _unhealthy, status=503))
         else:
             await app(scope, receive, send)
@@ -180,7 +198,18 @@ def hang(_app: ASGIApp) -> ASGIApp:
 
 
 _FAULTS: Mapping[str, Wrap] = MappingProxyType(
-    {"errors": errors, "slow": slow, "crash": crash, "hang": hang, "leak": leak, "sick": sick, "wrong": wrong, "route": route, "tenant": tenant}
+    {
+        "errors": errors,
+        "slow": slow,
+        "crash": crash,
+        "hang": hang,
+        "leak": leak,
+        "sick": sick,
+        "flap": flap,
+        "wrong": wrong,
+        "route": route,
+        "tenant": tenant,
+    }
 )
 
 

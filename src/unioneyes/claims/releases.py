@@ -22,9 +22,10 @@ class _Entry:
     """Generations of `sql/`, a later one replacing queries of an earlier one."""
 
 
-def _on_1_1_0(fault: str, note: str, *, migration: str | None = None, queries: tuple[str, ...] = ()) -> _Entry:
+def _on_1_1_0(fault: str, note: str, *, harmless: bool = False, migration: str | None = None, queries: tuple[str, ...] = ()) -> _Entry:
     """Return a release that is 1.1.0 plus a fault."""
-    release = Release(version=f"1.2.0-{fault}", fault=fault, migration=migration, schema=migration or "0001_claim_deadlines", note=note)
+    schema = migration or "0001_claim_deadlines"
+    release = Release(version=f"1.2.0-{fault}", fault=fault, migration=migration, schema=schema, harmless=harmless, note=note)
     return _Entry(release=release, queries=("1.0", "1.1", *queries))
 
 
@@ -43,6 +44,7 @@ _CATALOGUE = (
     _on_1_1_0("hang", "listens, and never answers"),
     _on_1_1_0("leak", "keeps about a megabyte of every request for claims, until it gets no more memory"),
     _on_1_1_0("sick", "its health turns bad a few seconds after a replica has warmed up"),
+    _on_1_1_0("flap", "its health is bad for one second in three, once a replica has warmed up; it serves well all the time", harmless=True),
     _on_1_1_0("wrong", "the list of claims leaves out the newest one"),
     _on_1_1_0("route", "every assignment of a claim answers 500, once a replica has warmed up; nothing else does"),
     _on_1_1_0("tenant", "every request of one small organization answers 500, once a replica has warmed up; all others are fine"),

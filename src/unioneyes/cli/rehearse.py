@@ -72,13 +72,13 @@ def faults(
 ) -> ExitCode:
     """Roll out every faulty release and measure the time from fault to good.
 
-    Exit code 0 when each was kept from the members or taken back, 1 otherwise.
+    Exit code 0 when each was kept from the members or taken back, and the harmless one was not; 1 otherwise.
     """
     seen: list[FaultSeen] = []
     with stage_with_good_release("faults", home, keep=keep) as stage:
         for faulty in stage.faulty_releases(only=release):
             stage.chapter(f"{faulty.version}: {faulty.note}")
-            seen.append(roll_out_fault(stage, faulty.version))
+            seen.append(roll_out_fault(stage, faulty.version, harmless=faulty.harmless))
         say("")
         result(output, TypeAdapter(list[FaultSeen]).dump_python(seen, mode="json"), lambda ink: _faults_page(ink, seen))
     return ExitCode.DONE if all(one.score is Score.KEPT for one in seen) else ExitCode.FAILED
@@ -94,12 +94,12 @@ def stage_with_good_release(name: str, home: Path | None, *, keep: bool) -> Iter
         yield stage
 
 
-def roll_out_fault(stage: Stage, version: str) -> FaultSeen:
+def roll_out_fault(stage: Stage, version: str, *, harmless: bool = False) -> FaultSeen:
     """A faulty release has been rolled out under the members' load; return what it did to them, and where it was stopped."""
     with stage.members(RATE) as members:
         ended = stage.deploy(version, bake=FAULT_BAKE)
         time.sleep(AFTERGLOW.total_seconds())
-        return fault_seen(version, members.finish(), step=ended.step, ends_as=ended.status)
+        return fault_seen(version, members.finish(), step=ended.step, ends_as=ended.status, harmless=harmless)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The one place that reads the wall clock, always in UTC; and deadlines, which no change of it moves."""
+"""The one place that reads the wall clock, always in UTC; and deadlines and stopwatches, which no change of it moves."""
 
 from __future__ import annotations
 
@@ -37,3 +37,20 @@ class Deadline:
     def passed(self) -> bool:
         """True from that moment on."""
         return self.left <= timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Stopwatch:
+    """How long something has lasted, in this process's own time."""
+
+    _from: float
+
+    @classmethod
+    def started(cls, *, already: timedelta = timedelta(0)) -> Stopwatch:
+        """Return one that shows `already`, and goes on from there."""
+        return cls(monotonic() - already.total_seconds())
+
+    @property
+    def shows(self) -> timedelta:
+        """The time that has passed."""
+        return timedelta(seconds=monotonic() - self._from)

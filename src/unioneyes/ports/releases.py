@@ -19,6 +19,8 @@ class Release:
     """Tag of the migration that this release brings (`0001_claim_deadlines`); None when it brings none."""
     schema: str
     """Tag of the newest migration that this release needs; its own or an earlier release's."""
+    harmless: bool = False
+    """Whether its fault harms no member, so that it is right to keep it."""
     note: str = ""
     """One line for people."""
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.contract.claims.conftest import Database, Identities, Replica, Replicas, run_file
 from tests.contract.claims.test_api import person
-from unioneyes.claims.faults import BROKEN_TENANT, ERRORS_EVERY, LEAST_LEAK, SICK_AFTER, SLOW_BY, SLOW_EVERY, WARM_UP
+from unioneyes.claims.faults import BROKEN_TENANT, ERRORS_EVERY, FLAPS_EVERY, LEAST_LEAK, SICK_AFTER, SLOW_BY, SLOW_EVERY, WARM_UP
 from unioneyes.claims.metrics import read_outcomes
 from unioneyes.claims.releases import Catalogue, migration_folders
 from unioneyes.kernel.problems import ExitCode
@@ -98,6 +98,19 @@ def test_sick_turns_both_health_addresses_bad_and_nothing_else(replicas: Replica
         assert client.get("/api/claims").status_code == 200
 
 
+def test_flap_turns_both_health_addresses_bad_for_a_second_in_three_and_nothing_else(replicas: Replicas, database: Database, token: str) -> None:
+    cold = replicas.start("1.2.0-flap", database)
+    with warm(cold, token) as client:
+        reports = []
+        until = time.monotonic() + 2 * FLAPS_EVERY
+        while time.monotonic() < until:
+            reports.append((client.get("/healthz").status_code, client.get("/api/health").status_code))
+            assert client.get("/api/claims").status_code == 200
+            time.sleep(0.05)
+    assert {(200, 200), (503, 503)} <= set(reports)
+    assert 0.15 < sum(report == (503, 503) for report in reports) / len(reports) < 0.55
+
+
 def test_route_fails_every_assignment_and_nothing_else(replicas: Replicas, database: Database, identities: Identities) -> None:
     replica = replicas.start("1.2.0-route", database)
     with warm(replica, identities.token(person("org_route"))) as client:
@@ -172,5 +185,19 @@ def test_the_incompatible_migration_breaks_1_1_0_serves_its_own_release_and_can_
 
 
 def test_every_fault_of_the_catalogue_is_shown_here() -> None:
-    shown = {"errors", "slow", "crash", "hang", "leak", "sick", "wrong", "route", "tenant", "broken-migration", "incompatible-migration", "unsafe-migration"}
+    shown = {
+        "errors",
+        "slow",
+        "crash",
+        "hang",
+        "leak",
+        "sick",
+        "flap",
+        "wrong",
+        "route",
+        "tenant",
+        "broken-migration",
+        "incompatible-migration",
+        "unsafe-migration",
+    }
     assert {release.fault for release in Catalogue().all() if release.fault} == shown

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from unioneyes.operations.rehearsal.model import Answered, ClientSeen, Score
 from unioneyes.operations.rehearsal.rules import fault_lines, fault_seen, none_lost, release_lines, scorecard, within
 
@@ -66,6 +68,12 @@ def test_a_fault_that_was_undone_within_the_promise_is_kept_and_says_how_long_it
 
 def test_a_faulty_release_that_was_kept_breaks_the_promise() -> None:
     assert fault_seen("1.2.0", seen(), step=None, ends_as="done").score is Score.BROKEN
+
+
+@pytest.mark.parametrize(("bad", "ends_as", "score"), [(0, "done", Score.KEPT), (1, "done", Score.BROKEN), (0, "undone", Score.BROKEN)])
+def test_a_harmless_fault_must_stay_and_answer_every_member_well(bad: int, ends_as: str, score: Score) -> None:
+    client = seen(answered("1.2.0", answers=100, bad=bad, first=9, last=14))
+    assert fault_seen("1.2.0", client, step=None, ends_as=ends_as, harmless=True).score is score
 
 
 def test_a_request_lost_elsewhere_breaks_the_promise_of_a_fault_that_was_undone() -> None:

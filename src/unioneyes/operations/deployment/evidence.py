@@ -63,7 +63,7 @@ def _rules(watch: Watch) -> Iterator[RuleSeen]:
         evidence=None,
         threshold=None,
         convicts=watch.is_unhealthy(),
-        note=f"{watch.old_healthy} good ones of the old version since the first of them" if watch.new_unhealthy and beside else "",
+        note="; ".join(_about_health(watch, beside=beside)),
     )
     last = watch.looks[-1] if watch.looks else None
     yield RuleSeen(
@@ -88,6 +88,14 @@ def _rules(watch: Watch) -> Iterator[RuleSeen]:
         convicts=watch.logs_errors(),
         note=_too_few(new.answers),
     )
+
+
+def _about_health(watch: Watch, *, beside: bool) -> Iterator[str]:
+    bad, reports = watch.reports
+    if bad:
+        yield f"{bad} of {reports} reports were bad"
+    if watch.new_unhealthy and beside:
+        yield f"{watch.old_healthy} good ones of the old version since the first of those in a row"
 
 
 def _suspects(watch: Watch) -> Iterator[RuleSeen]:

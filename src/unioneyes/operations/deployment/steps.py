@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from unioneyes.kernel.clock import Deadline, now
+from unioneyes.kernel.clock import Deadline, Stopwatch, now
 from unioneyes.kernel.problems import Problem, Refused, Unavailable
 from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_duration
@@ -284,8 +284,8 @@ def watch_release(
 
     Raises: RoutesChanged. Source: Production Deployment Steps, 3, "Monitor for 10 minutes".
     """
-    # The wall clock says how much of the watch a worker before this one has left; from here on it may jump.
-    ends = Deadline.after(min(bake, since + bake - now()))
+    # The wall clock says how much of the watch is over, with a worker before this one perhaps; from here on it may jump.
+    lasts = Stopwatch.started(already=max(now() - since, timedelta(0)))
     watch = Watch()
     verdict: Verdict | None = None
     with Vigil(traffic, replicas, service, notifier, target=target, since=counted) as vigil:
@@ -295,7 +295,7 @@ def watch_release(
             watch.see(vigil.look())
             figures = lookout.figures(target.new)
             verdict = watch.rolls_back()
-            left = ends.left
+            left = bake - lasts.shows
             if verdict is None and (lookout.blind or (left <= timedelta(0) and (watch.can_tell or left <= -MORE_DATA_WITHIN))):
                 verdict = watch.concludes(blind=lookout.blind)
             numbers = encode(evidence(watch), tuple[RuleSeen, ...]) if verdict is not None or len(watch.looks) % EVIDENCE_EVERY == 1 else None
@@ -309,7 +309,7 @@ def watch_release(
             verdict=verdict,
             new=lookout.figures(target.new),
             old=lookout.figures(target.old.colour) if target.old else None,
-            took=now() - since,
+            took=lasts.shows,
             detected_at=now() if isinstance(verdict, RollBack) else None,
             share=target.share,
             evidence=evidence(watch),
@@ -335,7 +335,7 @@ def hold(
     Raises: RoutesChanged.
     """
     watch = Watch()
-    began, silent_until, tell_at = now(), Deadline.after(SILENT_FOR), Deadline.after(timedelta(0))
+    lasts, silent_until, tell_at = Stopwatch.started(), Deadline.after(SILENT_FOR), Deadline.after(timedelta(0))
     with Vigil(traffic, replicas, service, notifier, target=target, since=traffic.counters()) as vigil:
         while (decision := ask(question, choices)) is None:
             pause(LOOK_EVERY)
@@ -347,7 +347,7 @@ def hold(
             if tell_at.passed:
                 tell_at = Deadline.after(TOLD_EVERY)
                 figures = vigil.lookout.figures(target.new)
-                seen = f"held for {format_duration(now() - began)}; {figures.answers} answers, {share_of(figures.errors, figures.answers)} failed meanwhile"
+                seen = f"held for {format_duration(lasts.shows)}; {figures.answers} answers, {share_of(figures.errors, figures.answers)} failed meanwhile"
                 progress(seen, evidence=encode(evidence(watch), tuple[RuleSeen, ...]), **vigil.figures())
         return Held(decision=decision, harm=None, at=now(), counters=_counters(traffic))
 

@@ -36,7 +36,8 @@ FEWEST_ANSWERS = 40
 """Answers below which nothing is said. Chosen so that a fault of half the requests can't hide behind luck (2^-40)."""
 
 UNHEALTHY_IN_A_ROW = 3
-"""Health reports in a row that must be bad; a second apart."""
+"""Health reports in a row that must be bad, `HEALTH_EVERY` apart."""
+HEALTH_EVERY = timedelta(seconds=1)
 
 HEALTHY_BESIDE = 2
 """Good health reports of the old version since the new one's first bad one: a fault outside reaches both within a second or two."""
@@ -125,6 +126,8 @@ class Watch:
     slow_excess: Excess = field(default_factory=Excess)
     new_unhealthy: int = 0
     """Bad health reports in a row."""
+    reports: Counts = (0, 0)
+    """Bad health reports of the new version, and all of them."""
     old_healthy: int = 0
     """Good ones of the old version in a row, since the new version's first bad one."""
     old_suffering: Counts = (0, 0)
@@ -176,7 +179,8 @@ class Watch:
             return NotEnoughData(reason=unknown)
         failed, slow = share(self.whole.errors, self.whole.answers), share(self.whole.slow, self.whole.answers)
         if not (exceeds_error_rate(self.whole) or exceeds_slow_share(self.whole)):
-            return Keep(reason=f"{failed} of {self.whole.answers} answers failed, none of the limits was passed")
+            flaps = f"; {self.reports[0]} of {self.reports[1]} health reports were bad" if self.reports[0] else ""
+            return Keep(reason=f"{failed} of {self.whole.answers} answers failed, none of the limits was passed{flaps}")
         if self._all_alike():
             return Keep(reason=f"a fault outside hits both versions alike: {failed} and {share(self.whole_old.errors, self.whole_old.answers)} failed")
         return RollBack(reason=f"over the whole watch {failed} of the new version's answers failed, and {slow} took more than {SLOW_LIMIT_MS:.0f} ms")
@@ -243,6 +247,8 @@ class Watch:
         return None
 
     def _see_health(self, look: Look) -> None:
+        if look.new.healthy is not None:
+            self.reports = (self.reports[0] + (not look.new.healthy), self.reports[1] + 1)
         if look.new.healthy:
             self.new_unhealthy = self.old_healthy = 0
             self.old_suffering = (0, 0)

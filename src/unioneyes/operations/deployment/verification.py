@@ -5,15 +5,25 @@ from __future__ import annotations
 from unioneyes.kernel.problems import Problem, Unavailable
 from unioneyes.operations.deployment.comparison import FEWEST_FAILURES
 from unioneyes.operations.deployment.model import Figures
-from unioneyes.operations.deployment.verdict import ERROR_RATE_LIMIT, Tally
+from unioneyes.operations.deployment.verdict import ERROR_RATE_LIMIT, HEALTH_EVERY, UNHEALTHY_IN_A_ROW, Tally
 from unioneyes.ports.checklist import Gate, GateState
 from unioneyes.ports.database import Migrations
 from unioneyes.ports.replicas import LogLine
 from unioneyes.ports.service import HealthStatus, Service, SmokeReport
+from unioneyes.runbook.steps import pause
 
 
 def health_check(service: Service) -> Gate:
-    """Return whether the service, as members reach it, reports itself healthy."""
+    """Return whether the service, as members reach it, reports itself healthy: as often as the watch asks before it believes a bad report."""
+    for _ in range(UNHEALTHY_IN_A_ROW - 1):
+        found = _health_report(service)
+        if found.state is GateState.PASSED:
+            return found
+        pause(HEALTH_EVERY)
+    return _health_report(service)
+
+
+def _health_report(service: Service) -> Gate:
     name, title = "health", "Health check"
     try:
         health = service.health()

@@ -18,7 +18,7 @@ from unioneyes.kernel.problems import Problem, Unavailable
 from unioneyes.operations.deployment.comparison import Counts
 from unioneyes.operations.deployment.model import Figures
 from unioneyes.operations.deployment.slices import Slice
-from unioneyes.operations.deployment.verdict import HAMPERED_MS, SLOW_LIMIT_MS, Look, Seen, Tally, less, total
+from unioneyes.operations.deployment.verdict import HAMPERED_MS, HEALTH_EVERY, SLOW_LIMIT_MS, Look, Seen, Tally, less, total
 from unioneyes.ports.replicas import Outcome, Replicas
 from unioneyes.ports.service import HealthStatus, Probe, Service
 from unioneyes.ports.traffic import Colour, ColourCounters, Counters, Traffic
@@ -34,7 +34,6 @@ LOGS_EVERY = timedelta(seconds=5)
 PROBES_AT_ONCE = 50
 """Members do not wait for each other. Probes that did would hardly be there while something outside hangs, and what only probes ask would seem spared."""
 
-HEALTH_EVERY = timedelta(seconds=1)
 
 OUTCOMES_EVERY = timedelta(seconds=1)
 

@@ -76,18 +76,22 @@ def caught_by(step: str | None) -> str:
     return "the checklist" if step is None else _CAUGHT_BY.get(step, step)
 
 
-def fault_seen(version: str, seen: ClientSeen, *, step: str | None, ends_as: str) -> FaultSeen:
-    """Return what a faulty release did. Kept: it was refused or undone, members were back within the promise, and nobody else's request was lost."""
+def fault_seen(version: str, seen: ClientSeen, *, step: str | None, ends_as: str, harmless: bool = False) -> FaultSeen:
+    """Return what a faulty release did. Kept: it was refused or undone, members were back within the promise, and nobody else's request was lost.
+
+    A `harmless` one must stay, and answer every member well.
+    """
     answered = seen.of(version)
+    bad = answered.bad if answered else 0
     lasted = seen.last_bad_at - seen.first_bad_at if seen.first_bad_at and seen.last_bad_at else None
     elsewhere = seen.lost_outside(version)
-    stopped = ends_as in {"refused", "undone"}
-    kept = stopped and elsewhere == 0 and seen.sent > 0 and (lasted is None or lasted <= ROLLED_BACK_WITHIN)
+    right = ends_as == "done" and bad == 0 if harmless else ends_as in {"refused", "undone"}
+    kept = right and elsewhere == 0 and seen.sent > 0 and (lasted is None or lasted <= ROLLED_BACK_WITHIN)
     return FaultSeen(
         version=version,
-        caught_by=caught_by(step),
+        caught_by="nothing: it harms nobody" if ends_as == "done" and harmless else caught_by(step),
         answers=answered.answers if answered else 0,
-        bad=answered.bad if answered else 0,
+        bad=bad,
         exposed=answered.last_at - answered.first_at if answered else None,
         fault_to_good=lasted,
         ends_as=ends_as,

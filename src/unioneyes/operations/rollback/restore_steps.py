@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from unioneyes.kernel.clock import now
+from unioneyes.kernel.clock import Deadline, now
 from unioneyes.kernel.problems import Problem, Refused, Unavailable
 from unioneyes.kernel.units import format_bytes
 from unioneyes.operations.rollback.model import Maintenance, ServesAgain, Serving
@@ -137,7 +137,7 @@ def require_room(room: Room) -> None:
 
 
 def _await_health(service: Service, one: Serving) -> None:
-    deadline = now() + RECONNECT_WITHIN
+    deadline = Deadline.after(RECONNECT_WITHIN)
     while True:
         try:
             health = service.health(via=one.colour)
@@ -147,6 +147,6 @@ def _await_health(service: Service, one: Serving) -> None:
             if health.status is not HealthStatus.UNHEALTHY:
                 return
             last = "; ".join(f"{check.name}: {check.error}" for check in health.checks if check.error) or health.status.value
-        if now() > deadline:
+        if deadline.passed:
             raise RestoredUnfit(what=f"{one.version} is unhealthy on the restored database: {last}", remedy="choose another backup: ue rollback plan")
         pause(timedelta(milliseconds=200))
