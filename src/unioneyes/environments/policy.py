@@ -1,20 +1,22 @@
-"""The project's policy: which gates an environment waives, and when nothing is deployed there."""
+"""The project's policy: which gates an environment waives, when nothing is deployed there, and whose yes what needs."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from dateutil.rrule import rrulestr
-from pydantic import AfterValidator, BaseModel, ConfigDict, NaiveDatetime, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NaiveDatetime, TypeAdapter, ValidationError, model_validator
 
 from unioneyes.environments.settings import Duration, EnvironmentSettings, Text
+from unioneyes.kernel.access import Role
 from unioneyes.kernel.calendar import Window
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.project import project_path
+from unioneyes.ports.checklist import COMPUTED, ApprovalRule
 
 T = TypeVar("T")
 
@@ -68,6 +70,37 @@ class FreezeRule(BaseModel):
     repeats: Annotated[str, AfterValidator(_rule)] | None = None
 
 
+def _not_computed(gates: dict[str, ApprovalEntry]) -> dict[str, ApprovalEntry]:
+    for gate in gates:
+        if gate in COMPUTED:
+            message = f"{gate} is computed, and nobody can tick it; take another name for what people must say"
+            raise ValueError(message)
+    return gates
+
+
+class ApprovalEntry(BaseModel):
+    """One entry of `policy/approvals.yaml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: Text
+    runbooks: Annotated[tuple[Text, ...], Field(min_length=1)]
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    needed: Annotated[int, Field(ge=1, le=10)] = 1
+    lasts: Duration = timedelta(hours=24)
+    begins_within: Duration = timedelta(minutes=15)
+    escalates_after: Duration | None = None
+    only_with: Text | None = None
+
+    @model_validator(mode="after")
+    def _asks_before_it_gives_up(self) -> ApprovalEntry:
+        if self.escalates_after is not None and self.escalates_after >= self.lasts:
+            message = "escalates_after must be shorter than lasts: nobody is asked any more then"
+            raise ValueError(message)
+        return self
+
+
+_APPROVALS: TypeAdapter[dict[str, ApprovalEntry]] = TypeAdapter(Annotated[dict[str, ApprovalEntry], AfterValidator(_not_computed)])
 _FREEZES = TypeAdapter(dict[str, tuple[FreezeRule, ...]])
 _WAIVERS = TypeAdapter(dict[str, dict[str, Text]])
 
@@ -94,6 +127,17 @@ def read_freezes(path: Path, environment: str) -> tuple[Window, ...]:
     return tuple(
         Window(name=rule.name, reason=rule.reason, time_zone=rule.time_zone, starts=rule.starts, lasts=rule.lasts, repeats=rule.repeats) for rule in rules
     )
+
+
+def approval_rules(runbook: str) -> tuple[ApprovalRule, ...]:
+    """Return whose yes a run of `runbook` needs by `policy/approvals.yaml`. Raises: PolicyUnreadable."""
+    return read_approvals(project_path("policy/approvals.yaml"), runbook)
+
+
+def read_approvals(path: Path, runbook: str) -> tuple[ApprovalRule, ...]:
+    """Return the rules for `runbook` that stand in a file. Raises: PolicyUnreadable."""
+    entries = _read(path, _APPROVALS, "gate -> whose yes is needed for which runbooks")
+    return tuple(ApprovalRule(gate=gate, **entry.model_dump(exclude={"runbooks"})) for gate, entry in entries.items() if runbook in entry.runbooks)
 
 
 def _read(path: Path, kind: TypeAdapter[T], form: str) -> T:

@@ -18,7 +18,10 @@ from pydantic import JsonValue, SecretStr, ValidationError
 from unioneyes.kernel.ids import new_id
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
+from unioneyes.ports.checklist import ApprovalRule
 from unioneyes.ports.environment import Environment
+from unioneyes.runbook.approvals import plan_with_approvals
+from unioneyes.runbook.approving import Approving
 from unioneyes.runbook.audit.log import AuditLog
 from unioneyes.runbook.audit.sealing import Sealing
 from unioneyes.runbook.codec import decode, encode, hashed_fields, redacted
@@ -29,6 +32,7 @@ from unioneyes.runbook.liveness import Liveness
 from unioneyes.runbook.plan import Plan, PlannedStep, Reading
 from unioneyes.runbook.problems import RequestMalformed
 from unioneyes.runbook.rules import refuse_unconfirmed
+from unioneyes.runbook.store.approvals import Approvals
 from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase, patiently
 from unioneyes.runbook.store.line import StoppedLine
@@ -78,12 +82,22 @@ class Engine:
         """Who may come in."""
         self.line = StoppedLine(self._database, trail, environment.facts.service)
         """What holds every change."""
+        self.approvals = Approvals(self._database, redactor, self._runs)
+        """Whose yes is awaited, and who gave it."""
         self.audit = AuditLog(self._database, sealing)
         self._durable = Durable(self._database.url, worker=self._name, carry_out=self._carry_out) if worker else None
         self._equipment = (
             None
             if self._durable is None
-            else Equipment(environment=environment, runs=self._runs, line=self.line, durable=self._durable, redactor=redactor, look_again=look_again)
+            else Equipment(
+                environment=environment,
+                runs=self._runs,
+                line=self.line,
+                approvals=self.approvals,
+                durable=self._durable,
+                redactor=redactor,
+                look_again=look_again,
+            )
         )
         self._open: ExitStack | None = None
         self._closed = Event()
@@ -106,7 +120,8 @@ class Engine:
                 liveness.show()  # before the first run is taken, or others would take this worker for dead
                 closing.callback(self._durable.close)
                 self._durable.launch()
-                sweeper = Sweeper(runs=self._runs, durable=self._durable, liveness=liveness)
+                approving = Approving(self._environment, self.approvals, self.line)
+                sweeper = Sweeper(runs=self._runs, durable=self._durable, liveness=liveness, approving=approving)
                 closing.callback(sweeper.stop)
                 sweeper.start()
                 closing.callback(self._end_steps, self._durable, self._equipment)
@@ -125,7 +140,9 @@ class Engine:
         return self._shown(runbook, encode(plan, type(plan)), plan.hash())
 
     def start(self, runbook: str, request: JsonValue, *, by: str, park: bool = False, confirm: str | None = None) -> RunView:
-        """A run is planned, holds its service, and waits for a worker. With `park`, a failed step waits for a person instead of being undone at once.
+        """A run is planned, holds its service, and waits for a worker; or, where the policy says so, first for others to say yes.
+
+        With `park`, a failed step waits for a person instead of being undone at once.
 
         `confirm` is what a person typed; a plan that can't be undone asks for the name of what it destroys.
         Raises: UnknownRunbook, RequestMalformed, NotConfirmed, LineStopped with who and why, ServiceLocked with holder and reason, and the plan's own problems.
@@ -147,9 +164,10 @@ class Engine:
             plan_hash=plan.hash(),
             parks=park,
             confirmed=confirm if plan.confirm is not None else None,
+            awaits_approval=bool(plan.approvals),
         )
         run = self._runs.create(new, locks=chosen.locks, supersedes=partial(may_supersede, chosen))
-        if self._durable is not None and self._open is not None:
+        if self._durable is not None and self._open is not None and not new.awaits_approval:
             try:
                 self._durable.enqueue(run.view.id, urgent=chosen.takes_over)
                 self._runs.mark_enqueued(run.view.id)
@@ -216,13 +234,14 @@ class Engine:
             raise _malformed(chosen, wrong) from None
         if isinstance(request, dict) and (strange := request.keys() - {known.name for known in fields(chosen.request_type)}):
             raise _malformed(chosen, f"it knows no {', '.join(sorted(strange))}")
-        return asked, chosen.plan(self._environment, asked)
+        return asked, plan_with_approvals(chosen, self._environment, asked)
 
     def _shown(self, runbook: str, plan: JsonValue, plan_hash: str) -> PlanView:
         """Return the plan as it is shown: redacted, and with what its steps took before. Raises: ControlDatabaseUnavailable."""
         shown = redacted(plan, self._redactor)
         details = shown if isinstance(shown, dict) else {}
         confirm = details.pop("confirm", None)
+        approvals = decode(details.pop("approvals", []), tuple[ApprovalRule, ...])
         return PlanView(
             runbook=runbook,
             summary=str(details.pop("summary")),
@@ -230,6 +249,7 @@ class Engine:
             steps=decode(details.pop("steps"), tuple[PlannedStep, ...]),
             readings=decode(details.pop("readings"), tuple[Reading, ...]),
             confirm=confirm if isinstance(confirm, str) else None,
+            approvals=approvals,
             details=details,
             took=self._read(partial(self._runs.step_times, runbook)),
         )

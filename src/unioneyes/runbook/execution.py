@@ -25,6 +25,7 @@ from unioneyes.kernel.problems import Problem, Refused
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.environment import Environment
+from unioneyes.runbook.approving import require_still_approved
 from unioneyes.runbook.codec import decode, encode, hashed_fields, keep_problem, problem_json, recall_problem, redacted
 from unioneyes.runbook.definition import Definition, definition, takes_over
 from unioneyes.runbook.durable import Durable
@@ -42,6 +43,7 @@ from unioneyes.runbook.problems import (
 )
 from unioneyes.runbook.rules import UNDO_TRIES, Taken, Undo, Undoing, ends_as, pause_before, refuse_unconfirmed
 from unioneyes.runbook.steps import P, R, RunStopped, Step, Stop, current_run
+from unioneyes.runbook.store.approvals import Approvals
 from unioneyes.runbook.store.database import patiently
 from unioneyes.runbook.store.journal import Line
 from unioneyes.runbook.store.line import StoppedLine
@@ -82,6 +84,7 @@ class Equipment:
     environment: Environment
     runs: Runs
     line: StoppedLine
+    approvals: Approvals
     durable: Durable
     redactor: Redactor
     look_again: Callable[[], None]
@@ -288,6 +291,7 @@ class Execution:
 
     def _work(self) -> tuple[Ending, Returned | Raised | Stopped]:
         try:
+            self._require_approved()
             result = self._definition.run(self._equipment.environment, self._taken.plan)
             kept = encode(result, self._definition.result_type)
         except RunStopped as stopped:
@@ -301,6 +305,27 @@ class Execution:
         status = getattr(result, "ends_as", RunStatus.DONE)
         shown = redacted(kept, self._equipment.redactor)
         return Ending(status=status, message=f"{self._run.view.summary}: {status.look.word}", result=shown), Returned(value=kept)
+
+    def _require_approved(self) -> None:
+        """Return when nobody had to say yes, or when those who did, did so lately, and to what would be done now. Raises: ApprovalVoid, ApprovalsExpired."""
+        if self._taken.plan.approvals and self._run.view.parent is None:
+            match self._durably("look at the approvals", self._look_at_approvals):
+                case Raised(problem=kept):
+                    raise recall_problem(kept)
+                case Stopped(why=why):
+                    raise RunStopped(why)
+
+    def _look_at_approvals(self) -> Outcome:
+        equipment = self._equipment
+        given = self._patiently(partial(equipment.approvals.of, self.run_id))
+        call = partial(require_still_approved, self._definition, equipment.environment, self._taken.plan, given)
+        try:
+            self._in_thread("approvals", call, within=PLAN_WITHIN)
+        except Problem as problem:
+            return Raised(problem=keep_problem(problem, equipment.redactor), refused=isinstance(problem, Refused))
+        except Exception as error:  # noqa: BLE001 - whatever a plan raises is the run's problem, not the engine's
+            return Raised(problem=keep_problem(self._unexpected(error, "approvals"), equipment.redactor), refused=False)
+        return Returned(value=None)
 
     def _fail(self, failure: Problem | Stop) -> tuple[Ending, Raised | Stopped]:
         """Take back what was changed, and return how the run ends."""

@@ -38,6 +38,8 @@ SAFE_BODIES: dict[str, dict[str, object]] = {
     "/api/v1/runs": {"runbook": "deployment.start", "request": {"version": "9.9.9"}},
     "/api/v1/runs/{run_id}/cancel": {"reason": "no"},
     "/api/v1/runs/{run_id}/decision": {"reason": "no", "decision": "undo"},
+    "/api/v1/runs/{run_id}/approvals": {"verdict": "granted", "note": "no"},
+    "/api/v1/runs/{run_id}/override": {"reason": "no"},
     "/api/v1/smoke": {"url": "http://127.0.0.1:9"},
     "/api/v1/line/stop": {"reason": " "},
     "/api/v1/line/lift": {"reason": " "},
@@ -178,6 +180,7 @@ CHANGES = {
     "rollback release": ("rollback", "release", "--reason", "drill", "--yes"),
     "rollback migration": ("rollback", "migration", "--reason", "data-integrity", "--confirm", "unioneyes"),
     "rollback restore": ("rollback", "restore", "--reason", "data-corruption", "--confirm", "unioneyes"),
+    "approval override": ("approval", "override", "no-such-run", "--reason", "no"),
     "freeze start": ("freeze", "start", "--reason", "no"),
     "freeze end": ("freeze", "end", "--reason", "no"),
     "runbook run": ("runbook", "run", str(DOCUMENT), "--set", "NAME=x"),
@@ -191,11 +194,11 @@ CHANGES = {
 }
 """Commands that a viewer may not carry out."""
 READS = {
-    *("freeze list", "release list", "deploy status", "deploy list", "deploy explain", "rollback plan"),
+    *("approval list", "approval show", "freeze list", "release list", "deploy status", "deploy list", "deploy explain", "rollback plan"),
     *("run list", "run show", "run watch", "run logs", "runbook list", "runbook plan", "whoami", "plan show", "plan diff"),
 }
 NEEDS_NO_SERVER = {"runbook lint", "env up", "env down", "env status", "env reset", "env doctor", "rehearse demo", "rehearse faults", "serve"}
-OF_A_RUN = {"run cancel", "run resume"}
+OF_A_RUN = {"run cancel", "run resume", "approval grant", "approval refuse"}
 """Refused because there is no such run, before anybody asks who may."""
 
 

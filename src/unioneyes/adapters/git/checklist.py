@@ -15,7 +15,7 @@ from unioneyes.adapters.git.work_tree import GitUnavailable, read_work_tree
 from unioneyes.kernel.calendar import Window, current
 from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.kernel.problems import Problem
-from unioneyes.ports.checklist import Gate, GateState
+from unioneyes.ports.checklist import ApprovalRule, Gate, GateState
 from unioneyes.ports.service import HealthStatus
 
 STAGING_TIME_LIMIT = timedelta(seconds=10)
@@ -40,6 +40,8 @@ class ReleaseChecklist:
     """Reason for each waived gate, by the gate's name."""
     calendar: Callable[[], tuple[Window, ...]] = tuple
     """Returns the calendar's rules as they are now. Raises: a Problem where it can't be read."""
+    rules: Callable[[str], tuple[ApprovalRule, ...]] = lambda _runbook: ()
+    """Returns whose yes a runbook needs, as the policy says now. Raises: a Problem where it can't be read."""
     health_path: str = "/api/health"
 
     def current_version(self) -> Gate:
@@ -91,6 +93,10 @@ class ReleaseChecklist:
     def freezes(self) -> tuple[Window, ...]:
         """Return the calendar's rules as they are now. Raises: a Problem where it can't be read."""
         return self.calendar()
+
+    def approvals(self, runbook: str) -> tuple[ApprovalRule, ...]:
+        """Return whose yes a run of `runbook` needs here, without what the policy waives. Raises: a Problem where it can't be read."""
+        return tuple(rule for rule in self.rules(runbook) if self.waived(rule.gate) is None)
 
     def waived(self, gate: str) -> str | None:
         """Return the policy's reason for waiving `gate`; None when it is not waived."""

@@ -22,7 +22,7 @@ from unioneyes.environments.local.parts import build_replicas, build_traffic
 from unioneyes.environments.local.ports import HOST
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import OpenedEnvironment
-from unioneyes.environments.policy import freeze_windows, waivers
+from unioneyes.environments.policy import approval_rules, freeze_windows, waivers
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment, Facts
 
@@ -72,6 +72,7 @@ def build_environment(stack: Stack) -> Environment:
             staging_url=stack.settings.staging.url if stack.settings.staging else None,
             waivers=waivers("local", stack.settings),
             calendar=lambda: freeze_windows("local"),
+            rules=approval_rules,
         ),
         traffic=traffic,
         replicas=build_replicas(stack, traffic),
