@@ -91,7 +91,7 @@ def drift(then: Plan, now: Plan) -> str | None:
     if then.hash() == now.hash():
         return None
     old, new = encode(replace(then, readings=()), type(then)), encode(replace(now, readings=()), type(now))
-    found = list(_differences("", old, new))
+    found = sorted(_differences("", old, new), key=lambda told: told.startswith("steps"))  # the steps only follow from the rest
     more = f", and {len(found) - DRIFTS_TOLD} more" if len(found) > DRIFTS_TOLD else ""
     return "; ".join(found[:DRIFTS_TOLD]) + more
 

@@ -37,7 +37,10 @@ def require_still_approved(chosen: Definition, env: Environment, then: Plan, giv
     request: object = decode(given.run.request, chosen.request_type)
     drifted = drift(then, plan_with_approvals(chosen, env, request))
     if drifted is not None:
-        raise ApprovalVoid(what=f"what was approved is not what would be done now: {drifted}; nothing was changed", remedy="start it anew, and ask again")
+        raise ApprovalVoid(
+            what=f"what was approved is not what would be done now: {drifted}; nothing was changed",
+            remedy=f"ue plan diff {given.run.id} shows all of it; start it anew, and ask again",
+        )
 
 
 class Approving:

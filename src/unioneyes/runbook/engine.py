@@ -164,10 +164,10 @@ class Engine:
             plan_hash=plan.hash(),
             parks=park,
             confirmed=confirm if plan.confirm is not None else None,
-            awaits_approval=bool(plan.approvals),
+            awaits=tuple(rule.gate for rule in plan.approvals),
         )
         run = self._runs.create(new, locks=chosen.locks, supersedes=partial(may_supersede, chosen))
-        if self._durable is not None and self._open is not None and not new.awaits_approval:
+        if self._durable is not None and self._open is not None and not new.awaits:
             try:
                 self._durable.enqueue(run.view.id, urgent=chosen.takes_over)
                 self._runs.mark_enqueued(run.view.id)

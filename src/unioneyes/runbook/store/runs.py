@@ -56,8 +56,8 @@ class NewRun:
     parent: str | None = None
     confirmed: str | None = None
     """What a person typed, of a plan that asks for it."""
-    awaits_approval: bool = False
-    """Whether others must say yes before it begins."""
+    awaits: tuple[str, ...] = ()
+    """Gates for which others must say yes before it begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,8 +109,8 @@ class Runs:
         with self._database.transaction() as connection:
             connection.execute(insert(runs).values(**_columns(new)))
             self._append(connection, Action.RUN_REQUESTED, new.id, by=new.requested_by, reason=_reason(new.request), data=_asked(new))
-            if new.awaits_approval:
-                line = Line(kind=EntryKind.AWAITED, message=f"{new.summary}: waits for approval", data={"by": new.requested_by, "plan_hash": new.plan_hash})
+            if new.awaits:
+                line = Line(kind=EntryKind.AWAITED, message=f"it begins when others said yes: {', '.join(new.awaits)}", data={"by": new.requested_by})
                 self._journal.write(connection, new.id, line)
             elif locks:
                 obtained = lock.obtain(connection, service=new.service, run_id=new.id, reason=new.summary, supersedes=supersedes)
@@ -469,7 +469,7 @@ def _columns(new: NewRun) -> dict[str, object]:
         "id": new.id,
         "runbook": new.runbook,
         "summary": new.summary,
-        "status": (RunStatus.AWAITING_APPROVAL if new.awaits_approval else RunStatus.PENDING).value,
+        "status": (RunStatus.AWAITING_APPROVAL if new.awaits else RunStatus.PENDING).value,
         "service": new.service,
         "requested_by": new.requested_by,
         "request": new.request,
