@@ -14,12 +14,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-import unioneyes.operations.deployment.runbook
-import unioneyes.operations.rollback.migration
-import unioneyes.operations.rollback.release
-import unioneyes.operations.rollback.restore
-import unioneyes.operations.rollback.runbook
-import unioneyes.runbook.documents.runbook  # noqa: F401 - importing a flow registers its runbooks
+import unioneyes.environments.chapters  # noqa: F401 - registers the runbooks
 from unioneyes.console.app import build_app
 from unioneyes.console.control import Control
 from unioneyes.console.journals import Journals

@@ -26,6 +26,13 @@ class GateState(StrEnum):
         return self in {GateState.FAILED, GateState.UNAVAILABLE}
 
 
+CURRENT_VERSION = "current-version"
+STAGING_HEALTH = "staging-health"
+CHANGE_FREEZE = "change-freeze"
+TITLES = {CURRENT_VERSION: "Verify current version", STAGING_HEALTH: "Verify staging deployment", CHANGE_FREEZE: "No change freeze"}
+"""What the gates are called that the environment answers. Source: Pre-Deployment Checklist, "Environment Verification"."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """One line of the pre-deployment checklist, answered."""
