@@ -18,8 +18,10 @@ import unioneyes.environments.chapters  # noqa: F401 - registers the runbooks
 from unioneyes.console.app import build_app
 from unioneyes.console.control import Control
 from unioneyes.console.journals import Journals
+from unioneyes.console.reminder import Reminder
 from unioneyes.console.sampler import Sampler
 from unioneyes.environments import open_environment
+from unioneyes.environments.document import document_upkeep
 from unioneyes.environments.model import OpenedEnvironment
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.problems import ExitCode, Problem
@@ -79,7 +81,7 @@ def serve(name: str, home: Path | None) -> None:
 
 @contextmanager
 def running(opened: OpenedEnvironment) -> Iterator[Control]:
-    """Worker and sampler run."""
+    """Worker, sampler and reminder run."""
     own = OwnRunbooks(opened.runbooks)
     own.refresh()  # before a run of one of them is taken up
     engine = Engine(
@@ -90,8 +92,10 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
         look_again=own.refresh,
     )
     sampler = Sampler(opened.environment.traffic)
+    reminder = Reminder(document_upkeep)
     engine.launch()
     sampler.start()
+    reminder.start()
     try:
         yield Control(
             engine=engine,
@@ -103,6 +107,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
             hosts=LOOPBACK_NAMES | {opened.control_host},
         )
     finally:
+        reminder.stop()
         sampler.stop()
         engine.close()
 
