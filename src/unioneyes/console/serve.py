@@ -14,19 +14,20 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-import unioneyes.environments.chapters  # noqa: F401 - registers the runbooks
 from unioneyes.console.app import build_app
 from unioneyes.console.control import Control
 from unioneyes.console.journals import Journals
 from unioneyes.console.reminder import Reminder
 from unioneyes.console.sampler import Sampler
 from unioneyes.environments import open_environment
+from unioneyes.environments.chapters import drilled
 from unioneyes.environments.document import document_upkeep
 from unioneyes.environments.model import OpenedEnvironment
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.problems import ExitCode, Problem
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.runbook.engine import Engine
+from unioneyes.runbook.freshness import Drills
 from unioneyes.runbook.own import OwnRunbooks
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ def serve(name: str, home: Path | None) -> None:
 @contextmanager
 def running(opened: OpenedEnvironment) -> Iterator[Control]:
     """Worker, sampler and reminder run."""
+    drills = Drills(drilled)
     own = OwnRunbooks(opened.runbooks)
     own.refresh()  # before a run of one of them is taken up
     engine = Engine(
@@ -90,6 +92,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
         redactor=opened.redactor,
         sealing=opened.sealing,
         look_again=own.refresh,
+        require=drills.require if opened.refuse_undrilled else lambda _: None,
     )
     sampler = Sampler(opened.environment.traffic)
     reminder = Reminder(document_upkeep)
@@ -103,6 +106,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
             journals=Journals(engine),
             sampler=sampler,
             own=own,
+            drills=drills,
             token=opened.api_token,
             hosts=LOOPBACK_NAMES | {opened.control_host},
         )
