@@ -20,6 +20,8 @@ from unioneyes.kernel.status import Tone
 from unioneyes.kernel.upkeep import Upkeep
 
 PAGES = "docs/runbook"
+VERSION = 1
+"""Of the JSON that is printed; another number when a field is gone, or means something else."""
 
 
 def pages(
@@ -68,7 +70,7 @@ def document(*, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
     at = now()
     missed = upkeep.missed(at)
     kept: JsonValue = TypeAdapter(Upkeep).dump_python(upkeep, mode="json")
-    told = {**(kept if isinstance(kept, dict) else {}), "days_left": upkeep.days_left(at), "missed": missed is not None, "program": version()}
+    told: JsonValue = {"version": VERSION, "document": kept, "days_left": upkeep.days_left(at), "missed": missed is not None, "program": version()}
     result(output, told, lambda ink: _text(ink, upkeep, upkeep.days_left(at)))
     if missed is None:
         return ExitCode.DONE

@@ -36,4 +36,4 @@ def test_a_missed_review_is_said_and_ends_with_8(capsys: pytest.CaptureFixture[s
     assert says in told.err
     kept = json.loads(capsys.readouterr().out)
     assert (kept["days_left"], kept["missed"]) == (-days, days > 0)
-    assert kept["next_review"] == f"{document_upkeep().next_review}"
+    assert kept["document"]["next_review"] == f"{document_upkeep().next_review}"

@@ -54,7 +54,7 @@ def _facts(known: Definition, command: str) -> Iterator[tuple[str, str]]:
         yield "the service", "is held: no other run changes it meanwhile"
     else:
         yield "the service", "is not held: it waits for nobody, and nobody for it"
-    yield "a stopped line", "holds it before its next change" if known.can_be_held else "does not hold it"
+    yield "a freeze", "holds it: nothing is begun, and what is under way waits before its next change" if known.can_be_held else "does not hold it"
 
 
 def _step(named: Named) -> tuple[str, ...]:

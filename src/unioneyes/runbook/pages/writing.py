@@ -20,13 +20,14 @@ def built_in() -> dict[str, Definition]:
 
 
 def pages(chapters: Iterable[ChapterPage], commands: Mapping[str, str], upkeep: Upkeep) -> dict[str, str]:
-    """Return the text of every page by the name of its file; `commands` says what a person types for each runbook."""
+    """Return the text of every page by the name of its file; `commands` says what a person types for a runbook that has a command of its own."""
     built = {page.chapter.number: page for page in chapters}
     runbooks = built_in()
+    typed = {name: commands.get(name, f"ue runbook run {name}") for name in runbooks}
     return {
-        INDEX: "\n".join(index(built, runbooks, commands, upkeep)),
-        **{page.chapter.page: "\n".join(chapter_page(page, runbooks, commands, upkeep)) for page in built.values()},
-        OWN: own_page(runbooks, commands),
+        INDEX: "\n".join(index(built, runbooks, typed, upkeep)),
+        **{page.chapter.page: "\n".join(chapter_page(page, runbooks, typed, upkeep)) for page in built.values()},
+        OWN: own_page(runbooks, typed),
     }
 
 
