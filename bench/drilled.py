@@ -35,10 +35,11 @@ def seen(report: Path) -> Iterator[Seen]:
     """Yield what the report tells of each drill's runbooks."""
     for case in ET.parse(report).iter("testcase"):  # noqa: S314 - pytest wrote it a moment ago
         how = outcome(case)
+        drill = f"{drills_of(case)}::{case.get('name', '')}"
         for told in case.iter("property"):
             if told.get("name") in {"carried-out", "begun"} and how != "skipped":
                 runbook, _, code = told.get("value", "").partition(" ")
-                yield Seen(runbook=runbook, code=code, drill=drills_of(case), carried_out=told.get("name") == "carried-out", failed=how == "FAILED")
+                yield Seen(runbook=runbook, code=code, drill=drill, carried_out=told.get("name") == "carried-out", failed=how == "FAILED")
 
 
 def merged(before: Mapping[str, Drilled], found: tuple[Seen, ...], *, on: date, commit: str) -> dict[str, Drilled]:

@@ -34,7 +34,7 @@ class Drilled:
     code: str
     """SHA-256 of the runbook's code, as it was then."""
     drills: tuple[str, ...]
-    """Those that carried it out and passed, by their place under `tests/drills`."""
+    """Those that carried it out and passed: `rollback/test_release::test_...`, under `tests/drills`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

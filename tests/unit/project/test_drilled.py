@@ -45,8 +45,8 @@ def test_a_drill_that_passes_is_recorded_with_the_code_that_passed_it(merge: Mer
         ("rollback.test_a", "carried-out", "rollback.release", "c2", ""),
     )
     assert drilled == {
-        "rollback.traffic": Drilled(on=ON, commit="new", code="c1", drills=("rollback/test_a", "rollback/test_b")),
-        "rollback.release": Drilled(on=ON, commit="new", code="c2", drills=("rollback/test_a",)),
+        "rollback.traffic": Drilled(on=ON, commit="new", code="c1", drills=("rollback/test_a::test_it", "rollback/test_b::test_it")),
+        "rollback.release": Drilled(on=ON, commit="new", code="c2", drills=("rollback/test_a::test_it",)),
     }
 
 
@@ -54,8 +54,8 @@ def test_a_drill_that_passes_is_recorded_with_the_code_that_passed_it(merge: Mer
 def test_a_drill_that_fails_records_nothing_and_takes_back_what_the_same_code_had_passed(merge: Merge, how: str) -> None:
     cases = (("rollback.test_a", "carried-out", "rollback.traffic", "c1", ""), ("rollback.test_b", how, "rollback.traffic", "c1", FAILED))
     assert merge({}, *cases) == {}
-    assert merge(known("c1", "rollback/test_a"), *cases) == {}
-    assert merge(known("c0", "rollback/test_a"), *cases) == known("c0", "rollback/test_a")
+    assert merge(known("c1", "rollback/test_a::test_it"), *cases) == {}
+    assert merge(known("c0", "rollback/test_a::test_it"), *cases) == known("c0", "rollback/test_a::test_it")
 
 
 @pytest.mark.parametrize(("how", "end"), [("begun", ""), ("carried-out", "<skipped/>")])
@@ -64,12 +64,12 @@ def test_what_was_only_begun_or_not_run_counts_for_nothing(merge: Merge, how: st
 
 
 def test_the_same_drills_of_the_same_code_change_nothing_and_more_of_them_are_added(merge: Merge) -> None:
-    before = known("c1", "rollback/test_a")
+    before = known("c1", "rollback/test_a::test_it")
     assert merge(before, ("rollback.test_a", "carried-out", "rollback.traffic", "c1", "")) == before
     more = merge(before, ("rollback.test_b", "carried-out", "rollback.traffic", "c1", ""))
-    assert more["rollback.traffic"].drills == ("rollback/test_a", "rollback/test_b")
+    assert more["rollback.traffic"].drills == ("rollback/test_a::test_it", "rollback/test_b::test_it")
 
 
 def test_drills_of_other_code_take_the_place_of_those_before(merge: Merge) -> None:
-    drilled = merge(known("c1", "rollback/test_a"), ("rollback.test_b", "carried-out", "rollback.traffic", "c2", ""))
-    assert drilled == {"rollback.traffic": Drilled(on=ON, commit="new", code="c2", drills=("rollback/test_b",))}
+    drilled = merge(known("c1", "rollback/test_a::test_it"), ("rollback.test_b", "carried-out", "rollback.traffic", "c2", ""))
+    assert drilled == {"rollback.traffic": Drilled(on=ON, commit="new", code="c2", drills=("rollback/test_b::test_it",))}
