@@ -74,7 +74,7 @@ def lines(cards: Cards) -> Iterator[str]:
 def _checklist() -> Iterator[str]:
     """Yield the gates, those that others answer first, as the document has them."""
     own = (*sign_offs(), migration_reviewed((), ()), rollback_plan(previous=None, previous_ready=0, pending=()))
-    yield "**Required Approvals** and **Environment Verification**, as gates. One that fails, or that nobody can say, blocks; only the policy waives it.\n"
+    yield "**Required Approvals** and **Environment Verification**, as gates. One that fails, or that nobody can answer, blocks; the policy alone waives it.\n"
     computed = {"migration-reviewed": _says(migration_reviewed), "rollback-plan": _says(rollback_plan)}
     rows = [(gate.title, f"`{gate.name}`", computed.get(gate.name, f"blocks until the policy waives it: {gate.detail}")) for gate in own]
     answered = [(TITLES[name], f"`{name}`", _first_line(asks)) for name, asks in _ANSWERED.items()]
