@@ -86,6 +86,8 @@ VERBS = (
     Verb("runbook lint", "FILE", "lint:lint_document", "Find what is dangerous or meaningless in a document; needs no server."),
     Verb("runbook plan", "FILE", "runbook:plan", "Show every step of a runbook: its exact command, what is missing, and what will be asked."),
     Verb("runbook run", "FILE", "runbook:run", "Run a document's blocks, or a Python runbook, with plan, journal and gates."),
+    Verb("runbook pages", "", "pages:pages", "Write the pages of the runbook document from the program; needs no server."),
+    Verb("runbook document", "", "pages:document", "Show the runbook document's upkeep: its version, its owner, and its next review; needs no server."),
     Verb("audit list", "", "audit:list_entries", "List the audit entries, newest first."),
     Verb("audit verify", "", "audit:verify", "Verify that the audit log is what was sealed: every entry, every checkpoint."),
     Verb("audit export", "", "audit:export", "Write the sealed log as JSON lines that are verified without a server."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -239,9 +239,9 @@ def decide_run(run_id: str, body: Decide, control: Parts, by: Reader) -> RunView
 
 @router.get("/runbooks")
 def list_runbooks(control: Parts, by: Reader) -> tuple[RunbookView, ...]:
-    """Return every runbook: the project's own, those of its files that are broken, and the built-in ones."""
+    """Return every runbook: the project's own, those of its files that are broken, and the built-in ones with their last passing drill."""
     del by
-    return control.own.all()
+    return tuple(replace(each, drilled=control.drills.last(each.name)) for each in control.own.all())
 
 
 @router.get("/approvals")

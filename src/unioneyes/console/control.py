@@ -23,6 +23,7 @@ from unioneyes.ports.environment import Environment
 from unioneyes.ports.replicas import Replica, incumbent
 from unioneyes.ports.traffic import Colour, TrafficView
 from unioneyes.runbook.engine import Engine
+from unioneyes.runbook.freshness import Drills
 from unioneyes.runbook.own import OwnRunbooks
 from unioneyes.runbook.views import RunView
 
@@ -41,6 +42,7 @@ class Control:
     journals: Journals
     sampler: Sampler
     own: OwnRunbooks
+    drills: Drills
     token: SecretStr
     """Opens the API and the console."""
     hosts: frozenset[str]

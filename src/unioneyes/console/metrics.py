@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
@@ -9,10 +10,16 @@ from starlette.responses import Response
 
 from unioneyes.console.control import Parts
 from unioneyes.console.guard import Reader
+from unioneyes.environments.document import document_upkeep
+from unioneyes.kernel.clock import now
+from unioneyes.kernel.problems import Problem
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from prometheus_client import CollectorRegistry
 
+    from unioneyes.kernel.upkeep import Upkeep
     from unioneyes.runbook.audit.views import AuditStatus
 
 router = APIRouter()
@@ -26,6 +33,8 @@ def show_metrics(control: Parts, by: Reader) -> Response:
 
     registry = CollectorRegistry()
     add_audit(registry, control.engine.audit.status())
+    with suppress(Problem):  # the log says what is wrong with the policy; a gauge that is gone is something to alert on
+        add_review(registry, document_upkeep(), now())
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
@@ -43,3 +52,11 @@ def add_audit(registry: CollectorRegistry, status: AuditStatus) -> None:
     if status.checkpoint_at is not None:
         at = status.checkpoint_at.timestamp()
         Gauge("ue_audit_checkpoint_timestamp_seconds", "When the last checkpoint of the audit log was signed", registry=registry).set(at)
+
+
+def add_review(registry: CollectorRegistry, upkeep: Upkeep, at: datetime) -> None:
+    """The registry holds how long it still is, `at` that moment, until the runbook document is to be reviewed."""
+    from prometheus_client import Gauge  # noqa: PLC0415 - as above
+
+    days = Gauge("ue_document_review_days", "Days until the next review of the runbook document; negative once it was missed", registry=registry)
+    days.set(upkeep.days_left(at))

@@ -14,22 +14,20 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-import unioneyes.operations.deployment.runbook
-import unioneyes.operations.rollback.migration
-import unioneyes.operations.rollback.release
-import unioneyes.operations.rollback.restore
-import unioneyes.operations.rollback.runbook
-import unioneyes.runbook.documents.runbook  # noqa: F401 - importing a flow registers its runbooks
 from unioneyes.console.app import build_app
 from unioneyes.console.control import Control
 from unioneyes.console.journals import Journals
+from unioneyes.console.reminder import Reminder
 from unioneyes.console.sampler import Sampler
 from unioneyes.environments import open_environment
+from unioneyes.environments.chapters import drilled
+from unioneyes.environments.document import document_upkeep
 from unioneyes.environments.model import OpenedEnvironment
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.problems import ExitCode, Problem
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.runbook.engine import Engine
+from unioneyes.runbook.freshness import Drills
 from unioneyes.runbook.own import OwnRunbooks
 
 log = logging.getLogger(__name__)
@@ -84,7 +82,8 @@ def serve(name: str, home: Path | None) -> None:
 
 @contextmanager
 def running(opened: OpenedEnvironment) -> Iterator[Control]:
-    """Worker and sampler run."""
+    """Worker, sampler and reminder run."""
+    drills = Drills(drilled)
     own = OwnRunbooks(opened.runbooks)
     own.refresh()  # before a run of one of them is taken up
     engine = Engine(
@@ -93,10 +92,13 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
         redactor=opened.redactor,
         sealing=opened.sealing,
         look_again=own.refresh,
+        require=drills.require if opened.refuse_undrilled else lambda _: None,
     )
     sampler = Sampler(opened.environment.traffic)
+    reminder = Reminder(document_upkeep)
     engine.launch()
     sampler.start()
+    reminder.start()
     try:
         yield Control(
             engine=engine,
@@ -104,10 +106,12 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
             journals=Journals(engine),
             sampler=sampler,
             own=own,
+            drills=drills,
             token=opened.api_token,
             hosts=LOOPBACK_NAMES | {opened.control_host},
         )
     finally:
+        reminder.stop()
         sampler.stop()
         engine.close()
 

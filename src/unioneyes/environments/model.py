@@ -32,6 +32,8 @@ class OpenedEnvironment:
     api_token: SecretStr
     runbooks: Path
     """The folder of the project's own runbooks; it need not be there."""
+    refuse_undrilled: bool
+    """Whether a runbook is refused that changed since its last passing drill."""
     redactor: Redactor
     """Knows every secret of the environment."""
     sealing: Sealing

@@ -77,10 +77,12 @@ class SourceSettings(_Section):
 
 
 class RunbookSettings(_Section):
-    """`[runbooks]`: the project's own."""
+    """`[runbooks]`: which ones there are, and may be started."""
 
-    folder: Annotated[str, StringConstraints(pattern=r"^(/|~/)")]
-    """Where they stand: Markdown documents, and Python files, which the server loads; `runbooks/` in the source's folder when not given."""
+    folder: Annotated[str, StringConstraints(pattern=r"^(/|~/)")] | None = None
+    """Where your own stand: Markdown documents, and Python files, which the server loads; `runbooks/` in the source's folder when not given."""
+    refuse_undrilled: bool = False
+    """Whether a runbook is refused whose code changed since its last passing drill. Ways back, and what holds nobody up, never are; nor are your own."""
 
 
 class StagingSettings(_Section):
@@ -105,7 +107,7 @@ class EnvironmentSettings(_Section):
     service: ServiceSettings = ServiceSettings()
     control: ControlSettings = ControlSettings()
     source: SourceSettings | None = None
-    runbooks: RunbookSettings | None = None
+    runbooks: RunbookSettings = RunbookSettings()
     staging: StagingSettings | None = None
     incidents: IncidentSettings = IncidentSettings()
     waivers: dict[str, Text] = Field(default_factory=dict)

@@ -30,7 +30,12 @@ class GateState(StrEnum):
         return self in {GateState.FAILED, GateState.UNAVAILABLE}
 
 
-COMPUTED = frozenset({"release-contract", "migration-reviewed", "rollback-plan", "current-version", "staging-health", "change-freeze"})
+CURRENT_VERSION = "current-version"
+STAGING_HEALTH = "staging-health"
+CHANGE_FREEZE = "change-freeze"
+TITLES = {CURRENT_VERSION: "Verify current version", STAGING_HEALTH: "Verify staging deployment", CHANGE_FREEZE: "No change freeze"}
+"""What the gates are called that the environment answers. Source: Pre-Deployment Checklist, "Environment Verification"."""
+COMPUTED = frozenset({"release-contract", "migration-reviewed", "rollback-plan", *TITLES})
 """Gates that a machine answers: no person's word opens one."""
 
 

@@ -67,13 +67,16 @@ class Engine:
         worker: bool = True,
         sealing: Sealing | None = None,
         look_again: Callable[[], None] = lambda: None,
+        require: Callable[[Definition], None] = lambda _: None,
     ) -> None:
         """Use the control plane's database; with `worker`, also carry runs out. A process without one only writes down what workers then do.
 
         With `sealing`, also seal the audit log, whoever appended to it. `look_again` looks for runbooks that a run waits for.
+        `require` raises a Refused for a runbook that may not be started here.
         """
         self._environment = environment
         self._redactor = redactor
+        self._require = require
         self._name = new_id("worker")
         self._database = ControlDatabase(database_url, name=f"ue-{os.getpid()}")
         self._runs = Runs(self._database, redactor)
@@ -145,9 +148,11 @@ class Engine:
         With `park`, a failed step waits for a person instead of being undone at once.
 
         `confirm` is what a person typed; a plan that can't be undone asks for the name of what it destroys.
-        Raises: UnknownRunbook, RequestMalformed, NotConfirmed, LineStopped with who and why, ServiceLocked with holder and reason, and the plan's own problems.
+        Raises: UnknownRunbook, RequestMalformed, NotConfirmed, LineStopped with who and why, ServiceLocked with holder and reason, what `require` raises,
+        and the plan's own problems.
         """
         chosen = definition(runbook)
+        self._require(chosen)
         if chosen.can_be_held:
             self.line.require_open()
         asked, plan = self._plan(chosen, request)

@@ -197,7 +197,19 @@ READS = {
     *("approval list", "approval show", "freeze list", "release list", "deploy status", "deploy list", "deploy explain", "rollback plan"),
     *("run list", "run show", "run watch", "run logs", "runbook list", "runbook plan", "whoami", "plan show", "plan diff"),
 }
-NEEDS_NO_SERVER = {"runbook lint", "env up", "env down", "env status", "env reset", "env doctor", "rehearse demo", "rehearse faults", "serve"}
+NEEDS_NO_SERVER = {
+    "runbook lint",
+    "runbook pages",
+    "runbook document",
+    "env up",
+    "env down",
+    "env status",
+    "env reset",
+    "env doctor",
+    "rehearse demo",
+    "rehearse faults",
+    "serve",
+}
 OF_A_RUN = {"run cancel", "run resume", "approval grant", "approval refuse"}
 """Refused because there is no such run, before anybody asks who may."""
 

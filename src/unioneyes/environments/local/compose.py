@@ -38,6 +38,7 @@ def compose(home: Path) -> OpenedEnvironment:
         control_port=stack.ports.control,
         api_token=stack.secrets.api_token,
         runbooks=runbooks_folder(stack.settings),
+        refuse_undrilled=stack.settings.runbooks.refuse_undrilled,
         redactor=Redactor((*stack.secrets.values(), audit_key.get_secret_value())),
         sealing=build_sealing(stack.layout, audit_key),
     )

@@ -119,11 +119,11 @@ def propose(options: tuple[RollbackOption, ...], trigger: Trigger, *, migrated: 
 
     `migrated` says that the last release came with a migration, which may be what harmed the data.
     """
-    mends, because = _mends(trigger, migrated=migrated)
-    chosen = next((option for option in options if option.runbook in mends and option.possible), None)
+    mending, because = mends(trigger, migrated=migrated)
+    chosen = next((option for option in options if option.runbook in mending and option.possible), None)
     if chosen is not None:
         return tuple(replace(option, proposed=f"{trigger.spelled}: {because}") if option is chosen else option for option in options)
-    closed = next((option for option in options if option.runbook in mends), None)
+    closed = next((option for option in options if option.runbook in mending), None)
     opens = next((option for option in options if option.runbook in _RELEASES and option.possible), None)
     if closed is None or opens is None:
         return options
@@ -134,7 +134,7 @@ def propose(options: tuple[RollbackOption, ...], trigger: Trigger, *, migrated: 
 _RELEASES = ("rollback.traffic", "rollback.release")
 
 
-def _mends(trigger: Trigger, *, migrated: bool) -> tuple[tuple[str, ...], str]:
+def mends(trigger: Trigger, *, migrated: bool) -> tuple[tuple[str, ...], str]:
     """Return the runbooks that mend `trigger`, and why."""
     match trigger:
         case Trigger.DATA_CORRUPTION:
