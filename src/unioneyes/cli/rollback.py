@@ -20,13 +20,26 @@ from unioneyes.ports.runs import RollBackTrafficRequest
 
 REASONS = "What was found: data-corruption, vulnerability, feature-broken or data-integrity; one way back is then proposed."
 
+DIRECT = "Break-glass: without the server and its database, when they are gone. Journaled here, and brought into the audit log when they are back."
+
 
 @asks_for(RollBackTrafficRequest, hidden=frozenset({"deployment"}))
-def traffic(request: RollBackTrafficRequest, *, how: Launch = LAUNCH, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+def traffic(
+    request: RollBackTrafficRequest,
+    *,
+    direct: Annotated[bool, Parameter(help=DIRECT, negative=(), show_default=False)] = False,
+    how: Launch = LAUNCH,
+    where: Where = HERE,
+    output: Output = PRINTED,
+) -> ExitCode:
     """Send the members back to the colour that served before.
 
     Takes the service over from a deployment that is under way; that run stops where it is.
     """
+    if direct:
+        from unioneyes.cli.direct import roll_back_directly  # noqa: PLC0415 - the server's weight, where there is no server
+
+        return roll_back_directly(request, how, where, output)
     return launch("rollback.traffic", request, how, where, output)
 
 

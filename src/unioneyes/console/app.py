@@ -26,7 +26,7 @@ def build_app(control: Control) -> FastAPI:
     """Return the application that answers for `control`."""
     app = FastAPI(
         title="UnionEyes production operations",
-        version=api.VERSION,
+        version=api.API_VERSION,
         description=DESCRIPTION,
         openapi_url=f"{api.PREFIX}/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere

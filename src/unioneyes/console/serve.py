@@ -92,6 +92,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
         environment=opened.environment,
         redactor=opened.redactor,
         sealing=opened.sealing,
+        break_glass=opened.break_glass,
         look_again=own.refresh,
     )
     sampler = Sampler(opened.environment.traffic)

@@ -16,6 +16,9 @@ from unioneyes.kernel.problems import ProblemDocument
 from unioneyes.kernel.status import RunStatus
 from unioneyes.runbook.plan import PlannedStep, Reading
 
+API_VERSION = "v1"
+"""Said in each object of the API, and of the command line."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanView:
