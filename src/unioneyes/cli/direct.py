@@ -58,7 +58,7 @@ def roll_back_directly(request: RollBackTrafficRequest, how: Launch, where: Wher
         raise ControlPlaneAlive(what=f"{state.found}: --direct is for when they don't", remedy='ue rollback traffic --reason "..."')
     say(f"‖ break-glass: {state.found}; the journal of what is done now stands in {opened.break_glass.path}")
     by = login_name()
-    with opened.break_glass.alone(f"by {by}", within=_WAITS):
+    with opened.break_glass.alone(by, within=_WAITS):
         left = _left_in_the_middle(opened)
         plan = _plan(opened, request) if left is None else decode(plan_of(read_journal(left)), RollBackPlan)
         confirm_reversible(opened.environment.facts, plan.summary, yes=how.yes)
