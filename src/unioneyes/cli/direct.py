@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
@@ -61,6 +62,8 @@ def roll_back_directly(request: RollBackTrafficRequest, how: Launch, where: Wher
     with opened.break_glass.alone(by, within=_WAITS):
         left = _left_in_the_middle(opened)
         plan = _plan(opened, request) if left is None else decode(plan_of(read_journal(left)), RollBackPlan)
+        if opened.environment.traffic.view().maintenance:
+            say("‖ the members are kept out by maintenance, and this lets them in: if a restore or a migration was under way, look first where it stands")
         confirm_reversible(opened.environment.facts, plan.summary, yes=how.yes)
         ended = _carried_out(opened, plan, left, by=by, order=partial(_order, request=request, plan=plan, state=state, by=by))
     say(f"the audit log gets this journal when the control plane is back: ue env up{where.flags}")
@@ -129,6 +132,7 @@ def _carried_out(opened: DirectEnvironment, plan: RollBackPlan, left: Path | Non
 
 def _watched(run: DirectRun, opened: DirectEnvironment) -> RunView:
     """Return the run at its end. Raises: Interrupted when the person ends it before."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a connection that breaks leaves nobody half-way
     try:
         return run.carry_out(opened.environment)
     except KeyboardInterrupt:

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from unioneyes.cli.client import Api
+from unioneyes.cli.client import Api, ServerUnavailable
 from unioneyes.cli.launch import LAUNCH, SURE, Launch, Sure, launch
 from unioneyes.cli.options import HERE, PRINTED, Format, Output, Where
 from unioneyes.cli.output import Cell, Ink, facts, result, say, table
 from unioneyes.cli.request import asks_for
-from unioneyes.kernel.problems import ExitCode
+from unioneyes.kernel.problems import ExitCode, Problem
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
 from unioneyes.operations.rollback.model import RestoreRequest, RollBackMigrationRequest, RollbackOption, RollBackReleaseRequest
@@ -40,7 +40,13 @@ def traffic(
         from unioneyes.cli.direct import roll_back_directly  # noqa: PLC0415 - the server's weight, where there is no server
 
         return roll_back_directly(request, how, where, output)
-    return launch("rollback.traffic", request, how, where, output)
+    try:
+        return launch("rollback.traffic", request, how, where, output)
+    except Problem as problem:
+        if problem.code not in {"server-unavailable", "control-database-unavailable"}:
+            raise
+        remedy = f'{problem.remedy}; where the members can\'t wait for that: ue rollback traffic --direct --reason "..."'
+        raise ServerUnavailable(what=problem.what, remedy=remedy) from None
 
 
 @asks_for(RollBackReleaseRequest)

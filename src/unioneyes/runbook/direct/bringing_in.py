@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, func, literal, select
+from sqlalchemy import Connection, func, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.clock import now
@@ -21,7 +21,7 @@ from unioneyes.runbook.definition import takes_over
 from unioneyes.runbook.direct.folder import DirectFolder, SomebodyIsAtIt
 from unioneyes.runbook.direct.journal import DirectLine, JournalDamaged, JournalNotKept, read_journal
 from unioneyes.runbook.direct.views import direct_run, plan_of
-from unioneyes.runbook.problems import ServiceLocked
+from unioneyes.runbook.problems import CannotBeKept, ServiceLocked
 from unioneyes.runbook.store import audit, lock
 from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase
@@ -83,12 +83,14 @@ class BringingIn:
         """The journal is in the audit log, and set aside; or return what is wrong with it: then it stays where it is, and the log says so."""
         try:
             lines = read_journal(path)
-        except JournalDamaged as problem:
+            if lines:
+                with self._database.transaction() as connection:
+                    connection.execute(select(func.pg_advisory_xact_lock(_TURN)))
+                    self._append(connection, lines)
+        except (JournalDamaged, CannotBeKept) as problem:
             return self._note_damaged(path, problem)
-        if lines:
-            with self._database.transaction() as connection:
-                connection.execute(select(func.pg_advisory_xact_lock(_TURN)))
-                self._append(connection, lines)
+        except (KeyError, ValueError) as error:
+            return self._note_damaged(path, JournalDamaged(what=f"{path.name} tells of no run that can be read ({error!r})", remedy="keep the file"))
         try:
             folder.set_aside(path)
         except OSError as error:  # it stands in the log, so no run need wait for this
@@ -143,10 +145,11 @@ class BringingIn:
             return
         lock.release(connection, service=self._service, run_id=run_id)
         if held.superseded is not None:
+            connection.execute(update(runs).where(runs.c.id == run_id).values(took_over_from=held.superseded))
             entry = AuditEntry(at=now(), actor=by, action=Action.RUN_SUPERSEDED, run=held.superseded, reason=reason, data={"superseded_by": run_id})
             self._trail.append(connection, entry)
 
-    def _note_damaged(self, path: Path, problem: JournalDamaged) -> str:
+    def _note_damaged(self, path: Path, problem: Problem) -> str:
         """The audit log says once that this file is not what was written. A run that was under way then does not go on: something was changed."""
         try:
             found = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -30,7 +30,7 @@ class DirectFolder:
         """Return the journals that were not brought into the audit log, oldest first. Asked at each step of each run, so it only looks at names."""
         try:
             with os.scandir(self.path) as found:
-                return tuple(sorted(self.path / each.name for each in found if each.name.endswith(_SUFFIX)))
+                return tuple(sorted(self.path / each.name for each in found if each.name.endswith(_SUFFIX) and each.name.isascii()))
         except FileNotFoundError:
             return ()
 

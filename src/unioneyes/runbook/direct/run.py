@@ -7,6 +7,7 @@ import platform
 import time
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as OutOfTime
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -188,8 +189,8 @@ class DirectRun:
             at=now(),
             kind=kind,
             step=step,
-            message=self.redactor(message),
-            data=redacted_fields(data, self.redactor),
+            message=self._kept_text(message),
+            data=redacted_fields(data, self._kept_text),
         )
         line = DirectLine(by=self.by, entry=entry)
         try:
@@ -197,9 +198,15 @@ class DirectRun:
         except JournalNotKept as problem:
             if not self._taken.changed:
                 raise
-            self.warn(f"‖ {problem.what}: this line stands on the screen only, so keep it")
+            with suppress(OSError):
+                self.warn(f"‖ {problem.what}: this line stands on the screen only, so keep it")
         self._told.append(line)
-        self.tell(entry)
+        with suppress(OSError):  # a terminal that is gone holds up no way back
+            self.tell(entry)
+
+    def _kept_text(self, text: str) -> str:
+        """Return the text without secrets, and without what neither a file of JSON nor PostgreSQL has room for."""
+        return self.redactor(text).replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
     def _unexpected(self, error: Exception, where: str) -> UnexpectedFailure:
         return UnexpectedFailure(what=f"{where} failed unexpectedly: {self.redactor(f'{type(error).__name__}: {error}')}", remedy="report it")
