@@ -60,8 +60,7 @@ def roll_back_directly(request: RollBackTrafficRequest, how: Launch, where: Wher
     say(f"‖ break-glass: {state.found}; the journal of what is done now stands in {opened.break_glass.path}")
     by = login_name()
     with opened.break_glass.alone(by, within=_WAITS):
-        left = _left_in_the_middle(opened)
-        plan = _plan(opened, request) if left is None else decode(plan_of(read_journal(left)), RollBackPlan)
+        left, plan = _planned(opened, request)
         if opened.environment.traffic.view().maintenance:
             say("‖ the members are kept out by maintenance, and this lets them in: if a restore or a migration was under way, look first where it stands")
         confirm_reversible(opened.environment.facts, plan.summary, yes=how.yes)
@@ -76,33 +75,35 @@ def roll_back_directly(request: RollBackTrafficRequest, how: Launch, where: Wher
 
 def _show_plan(opened: DirectEnvironment, state: ControlState, request: RollBackTrafficRequest, output: Output) -> ExitCode:
     """Show what would be done; say what refuses it now. Nothing is changed."""
-    view = _shown(opened, _plan(opened, request))
+    _, plan = _planned(opened, request)
+    view = _shown(opened, plan)
     result(output, _document(view, PlanView), lambda ink: plan_text(ink, view))
     say(f"‖ {state.found}{': --direct would be refused' if state.alive else ''}")
     return ExitCode.REFUSED if state.alive else ExitCode.DONE
-
-
-def _plan(opened: DirectEnvironment, request: RollBackTrafficRequest) -> RollBackPlan:
-    return RollBackTraffic().plan(opened.environment, request)
 
 
 def _shown(opened: DirectEnvironment, plan: RollBackPlan) -> PlanView:
     return shown_plan(RUNBOOK, encode(plan, RollBackPlan), plan.hash(), redact=opened.redactor, took={})
 
 
-def _left_in_the_middle(opened: DirectEnvironment) -> Path | None:
-    """Return the journal of a run that a kill left in the middle, where its plan still leads back; None where there is none."""
-    for path in reversed(opened.break_glass.open_journals()):
+def _planned(opened: DirectEnvironment, request: RollBackTrafficRequest) -> tuple[Path | None, RollBackPlan]:
+    """Return what is to be done: the rest of the newest run, with its journal, where a kill left it and its plan still leads back; else a new one.
+
+    Raises: the plan's own problems.
+    """
+    for path in opened.break_glass.open_journals()[-1:]:
         try:
             lines = read_journal(path)
-            if lines and not has_ended(lines) and still_leads(decode(plan_of(lines), RollBackPlan), opened.environment.replicas.all()):
-                say(f"‖ going on with {path.stem}, which {lines[0].by} began and did not finish: {lines[0].entry.data.get('reason')}")
-                return path
+            if lines and not has_ended(lines):
+                plan = decode(plan_of(lines), RollBackPlan)
+                if still_leads(plan, opened.environment.replicas.all()):
+                    say(f"‖ going on with {path.stem}, which {lines[0].by} began and did not finish: {lines[0].entry.data.get('reason')}")
+                    return path, plan
         except JournalDamaged as problem:
             say(f"‖ {problem.what}; it stays as it is: {path}")
         except (ValidationError, KeyError):
             say(f"‖ {path} holds no plan that this release understands; it stays as it is")
-    return None
+    return None, RollBackTraffic().plan(opened.environment, request)
 
 
 def _order(run_id: str, *, request: RollBackTrafficRequest, plan: RollBackPlan, state: ControlState, by: str) -> Order:

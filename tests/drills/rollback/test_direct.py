@@ -20,6 +20,7 @@ from unioneyes.ports.runs import RolledBack
 from unioneyes.ports.traffic import Weights
 from unioneyes.runbook.direct.folder import DirectFolder
 
+pytestmark = pytest.mark.timeout(600)  # a stack, deployments, and a control plane that comes back, beside other work
 RATE = 30.0
 WHY = ("--reason", "members see errors, and the control plane is gone")
 DIRECT = ("rollback", "traffic", "--direct", *WHY)
