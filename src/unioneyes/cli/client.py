@@ -53,7 +53,7 @@ class Api:
         self._where = where
         self._http = httpx.Client(
             base_url=f"{self.url}/api/v1/",
-            headers={"Authorization": f"Bearer {token}", "UE-User": _user()},
+            headers={"Authorization": f"Bearer {token}", "UE-User": login_name()},
             timeout=httpx.Timeout(ANSWER_LIMIT.total_seconds(), connect=CONNECT_LIMIT.total_seconds()),
             trust_env=False,  # the token goes to the server, not to a proxy
         )
@@ -160,7 +160,7 @@ def _problem(response: httpx.Response) -> Problem:
     return NotOurServer(what=f"{response.url.host}:{response.url.port} answered {response.status_code}, and not as our server does", remedy="ue env doctor")
 
 
-def _user() -> str:
+def login_name() -> str:
     """Return the login name, as what the journal shows; the server takes it from whoever holds the environment's own token, in this form."""
     try:
         login = getpass.getuser().lower()

@@ -34,6 +34,7 @@ from unioneyes.ports.traffic import Counters, TrafficView
 from unioneyes.runbook.definition import definition, right_over
 from unioneyes.runbook.own import RunbookView
 from unioneyes.runbook.views import (
+    API_VERSION,
     ApprovalView,
     Decision,
     EntryKind,
@@ -49,8 +50,7 @@ from unioneyes.runbook.views import (
     Verdict,
 )
 
-VERSION = "v1"
-PREFIX = f"/api/{VERSION}"
+PREFIX = f"/api/{API_VERSION}"
 SMOKE_WITHIN = timedelta(seconds=60)
 _LONGEST_WAIT = 30.0
 _SLICE = timedelta(seconds=1)
@@ -70,7 +70,7 @@ class VersionedJson(JSONResponse):
 
     def render(self, content: object) -> bytes:
         """Return the bytes of the answer."""
-        return super().render({"api": VERSION, **content} if isinstance(content, dict) else content)
+        return super().render({"api": API_VERSION, **content} if isinstance(content, dict) else content)
 
 
 router = APIRouter(prefix=PREFIX, default_response_class=VersionedJson, responses=RESPONSES)

@@ -12,6 +12,7 @@ from unioneyes.console import api, audit, metrics, pages
 from unioneyes.console.control import Control
 from unioneyes.console.failures import answer_with_problems
 from unioneyes.console.guard import Guard
+from unioneyes.runbook.views import API_VERSION
 
 STATIC = Path(__file__).parent / "static"
 
@@ -26,7 +27,7 @@ def build_app(control: Control) -> FastAPI:
     """Return the application that answers for `control`."""
     app = FastAPI(
         title="UnionEyes production operations",
-        version=api.VERSION,
+        version=API_VERSION,
         description=DESCRIPTION,
         openapi_url=f"{api.PREFIX}/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere

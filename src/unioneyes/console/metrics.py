@@ -43,9 +43,11 @@ def add_audit(registry: CollectorRegistry, status: AuditStatus) -> None:
     from prometheus_client import Gauge  # noqa: PLC0415 - as above
 
     Gauge("ue_audit_sealing_lag_seconds", "How long the oldest audit entry has waited that no checkpoint covers", registry=registry).set(status.lag_seconds)
-    Gauge("ue_audit_trouble", "1 while audit entries are not sealed, or their checkpoints can't be read; else 0", registry=registry).set(
-        status.trouble is not None
-    )
+    Gauge(
+        "ue_audit_trouble",
+        "1 while audit entries are not sealed, their checkpoints can't be read, or a break-glass journal is not brought in; else 0",
+        registry=registry,
+    ).set(status.trouble is not None)
     entries = Gauge("ue_audit_entries", "Audit entries: in the tree, waiting for it, and covered by a checkpoint", ["state"], registry=registry)
     for state, count in (("sealed", status.sealed), ("unsealed", status.unsealed), ("covered", status.covered)):
         entries.labels(state).set(count)

@@ -91,6 +91,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
         environment=opened.environment,
         redactor=opened.redactor,
         sealing=opened.sealing,
+        break_glass=opened.break_glass,
         look_again=own.refresh,
         require=drills.require if opened.refuse_undrilled else lambda _: None,
     )

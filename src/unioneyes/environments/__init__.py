@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from unioneyes.kernel.problems import NotFound
 
 if TYPE_CHECKING:
-    from unioneyes.environments.model import AuditEvidence, ControlAddress, OpenedEnvironment
+    from unioneyes.environments.model import AuditEvidence, ControlAddress, DirectEnvironment, OpenedEnvironment
 
 ENVIRONMENTS = ("local",)
 """Every environment that this release knows."""
@@ -63,6 +63,17 @@ def open_environment(name: str, home: Path | None = None) -> OpenedEnvironment:
     from unioneyes.environments.local.compose import compose  # noqa: PLC0415 - imports every adapter
 
     return compose(folder)
+
+
+def open_directly(name: str, home: Path | None = None) -> DirectEnvironment:
+    """Return the environment as it is operated without its server and without the engine's database; nothing is started, and neither is asked.
+
+    Raises: UnknownEnvironment, NeverStarted, NotYours, SettingsRefused.
+    """
+    folder = home_of(name, home)
+    from unioneyes.environments.local.compose import compose_directly  # noqa: PLC0415 - imports every adapter
+
+    return compose_directly(folder)
 
 
 def audit_evidence(name: str, home: Path | None = None) -> AuditEvidence:

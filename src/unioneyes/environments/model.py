@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from pydantic import SecretStr
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.audit.sealing import Sealing
+from unioneyes.runbook.direct.folder import DirectFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,30 @@ class OpenedEnvironment:
     """Knows every secret of the environment."""
     sealing: Sealing
     """Seals the audit log."""
+    break_glass: DirectFolder
+    """Where people journal what they do without the server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectEnvironment:
+    """An environment as a person operates it without its server."""
+
+    environment: Environment
+    redactor: Redactor
+    """Knows every secret of the environment."""
+    break_glass: DirectFolder
+    control: Callable[[], ControlState]
+    """Asks the server, for a few seconds at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlState:
+    """How the control plane is."""
+
+    alive: bool
+    """True when the server answers, and its database too."""
+    found: str
+    """What was found, for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

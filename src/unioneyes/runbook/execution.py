@@ -89,6 +89,8 @@ class Equipment:
     redactor: Redactor
     look_again: Callable[[], None]
     """Looks where runbooks come from, and knows afterwards those that are there."""
+    bring_in: Callable[[], bool]
+    """Brings in what people did without the engine; False while somebody is still at it. See `direct.bringing_in`."""
     threads: StepThreads = field(default_factory=StepThreads)
     closing: Event = field(default_factory=Event)
     """Set: no step is begun, and no wait goes on."""
@@ -424,6 +426,7 @@ class Execution:
         heeds_line = self._heeds_line(step, manner)
         started = Line(kind=manner.started, step=name, message=step.does, data={"effect": step.effect.value})
         begin = partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable, heeds_line=heeds_line)
+        self._await_nobody_else()
         while True:
             why = self._await_open_line(name) if heeds_line else None
             if why is not None:
@@ -534,6 +537,7 @@ class Execution:
     # Child runs
 
     def _plan_child(self, theirs: Definition, child_id: str, request: object) -> Outcome:
+        self._await_nobody_else()
         started = Line(kind=EntryKind.STEP_STARTED, step=theirs.name, message=f"{child_id} begins", data={"run": child_id})
         why = self._patiently(partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable, heeds_line=False))
         if why is not None:
@@ -596,7 +600,14 @@ class Execution:
         """Sleep between steps; return why the run must stop, when it must. Raises: EngineClosed."""
         if self._equipment.closing.wait(duration.total_seconds()):
             raise EngineClosed
+        self._await_nobody_else()
         return self._patiently(partial(self._runs.stop, self._claim, self.run_id, cancellable=self._cancellable))
+
+    def _await_nobody_else(self) -> None:
+        """Return when no person is at work without the engine, and what was done so is known here: it may have ended this run. Raises: EngineClosed."""
+        while not self._patiently(self._equipment.bring_in):
+            if self._equipment.closing.wait(LOOK_SECONDS):
+                raise EngineClosed
 
     def _stop_if_told(self, *, ends: Event) -> None:
         """Raises: RunStopped, EngineClosed once `ends` is set. Silence of the control plane's database stops nothing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from threading import Event, Thread
 from time import monotonic
 
@@ -24,12 +25,13 @@ _logger = logging.getLogger(__name__)
 class Sweeper:
     """A thread that looks twice a second."""
 
-    def __init__(self, *, runs: Runs, durable: Durable, liveness: Liveness, approving: Approving) -> None:
+    def __init__(self, *, runs: Runs, durable: Durable, liveness: Liveness, approving: Approving, bring_in: Callable[[], bool]) -> None:
         """Sweep nothing yet."""
         self._approving = approving
         self._runs = runs
         self._durable = durable
         self._liveness = liveness
+        self._bring_in = bring_in
         self._stopping = Event()
         self._stuck_since: dict[str, float] = {}
         self._checked_at = 0.0
@@ -55,6 +57,7 @@ class Sweeper:
 
     def _sweep(self) -> None:
         self._liveness.show()
+        self._bring_in()
         for worker in self._durable.workers():
             if self._liveness.dead(worker):
                 _logger.warning("worker %s is dead; its runs are taken over", worker)

@@ -17,6 +17,9 @@ from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.checklist import ApprovalRule
 from unioneyes.runbook.plan import PlannedStep, Reading
 
+API_VERSION = "v1"
+"""Said in each object of the API, and of the command line."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanView:

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from unioneyes.cli.client import Api, NoAddress, NoToken, NotOurServer, ServerUnavailable, TwoServers, _user
+from unioneyes.cli.client import Api, NoAddress, NoToken, NotOurServer, ServerUnavailable, TwoServers, login_name
 from unioneyes.cli.follow import exit_code, follow
 from unioneyes.cli.options import Where
 from unioneyes.cli.screens import PlainLines
@@ -183,7 +183,7 @@ def test_an_address_that_leaves_something_open_is_refused(monkeypatch: pytest.Mo
 def test_every_login_name_is_one_that_the_server_takes(login: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("getpass.getuser", lambda: login)
-        assert require_name(_user())
+        assert require_name(login_name())
 
 
 def test_a_run_is_followed_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:

@@ -52,6 +52,12 @@ def keep_audit_key(layout: Layout) -> SecretStr:
     return SecretStr(private.read_text())
 
 
+def kept_audit_key(layout: Layout) -> tuple[str, ...]:
+    """Return the private key, for whoever only must not print it; nothing where there is none."""
+    private = secret_file(layout.secrets, _KEY)
+    return (private.read_text(),) if private.exists() else ()
+
+
 def build_sealing(layout: Layout, key: SecretStr) -> Sealing:
     """Return who signs and keeps the checkpoints; the public key stands beside them, to be handed on. Raises: AuditKeyLost where another one does."""
     signer = _signer(key.get_secret_value())

@@ -17,14 +17,16 @@ from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.slack import SlackNotifier
 from unioneyes.claims.releases import Catalogue, migration_folders, newest_migration
 from unioneyes.environments.folders import runbooks_folder, source_folder
-from unioneyes.environments.local.audit import build_sealing, keep_audit_key
+from unioneyes.environments.local.audit import build_sealing, keep_audit_key, kept_audit_key
+from unioneyes.environments.local.control import control_state
 from unioneyes.environments.local.parts import build_replicas, build_traffic
 from unioneyes.environments.local.ports import HOST
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
-from unioneyes.environments.model import OpenedEnvironment
+from unioneyes.environments.model import DirectEnvironment, OpenedEnvironment
 from unioneyes.environments.policy import approval_rules, freeze_windows, waivers
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment, Facts
+from unioneyes.runbook.direct.folder import DirectFolder
 
 
 def compose(home: Path) -> OpenedEnvironment:
@@ -41,6 +43,21 @@ def compose(home: Path) -> OpenedEnvironment:
         refuse_undrilled=stack.settings.runbooks.refuse_undrilled,
         redactor=Redactor((*stack.secrets.values(), audit_key.get_secret_value())),
         sealing=build_sealing(stack.layout, audit_key),
+        break_glass=DirectFolder(stack.layout.break_glass),
+    )
+
+
+def compose_directly(home: Path) -> DirectEnvironment:
+    """Return the stack in `home` as it is operated without its server.
+
+    What only the server needs may be broken. Raises: NeverStarted, NotYours, SettingsRefused.
+    """
+    stack = open_stack(home)
+    return DirectEnvironment(
+        environment=build_environment(stack),
+        redactor=Redactor((*stack.secrets.values(), *kept_audit_key(stack.layout))),
+        break_glass=DirectFolder(stack.layout.break_glass),
+        control=lambda: control_state(stack),
     )
 
 

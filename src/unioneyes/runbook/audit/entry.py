@@ -50,6 +50,8 @@ class Action(StrEnum):
     LINE_STOPPED = "line-stopped"
     """No run but a rollback changes the service any more."""
     LINE_LIFTED = "line-lifted"
+    BREAK_GLASS = "break-glass"
+    """A person acted without the control plane, while its database was away."""
 
 
 class Origin(StrEnum):
