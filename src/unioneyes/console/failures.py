@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from unioneyes.console.guard import PROBLEM_JSON
+from unioneyes.console.limits import TooMany
 from unioneyes.kernel.problems import BadInput, NotFound, Problem, ProblemDocument
 
 log = logging.getLogger(__name__)
@@ -29,10 +30,12 @@ RESPONSES: dict[int | str, dict[str, object]] = {
         409: "Refused by a gate; nothing was changed",
         421: "Not the name of this server",
         422: "What was asked for makes no sense; nothing was changed",
+        429: "Asked too often, or too many wrong tokens; nothing was changed, and `Retry-After` says for how long to wait",
         503: "Something outside does not answer; may be tried again",
     }.items()
 }
 """What any route may answer instead, for OpenAPI."""
+RESPONSES[429]["headers"] = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1}}}
 
 
 Page = Callable[[Request, Problem], Response]
@@ -70,8 +73,13 @@ def as_problem(request: Request, error: Exception) -> Problem:
 def problem_response(problem: Problem) -> Response:
     """Return the answer that tells `problem` to a program."""
     document = problem.document()
-    challenge = {"WWW-Authenticate": "Bearer"} if document["status"] == HTTPStatus.UNAUTHORIZED else None
-    return JSONResponse(document, document["status"], headers=challenge, media_type=PROBLEM_JSON)
+    return JSONResponse(document, document["status"], headers=problem_headers(problem), media_type=PROBLEM_JSON)
+
+
+def problem_headers(problem: Problem) -> dict[str, str]:
+    """Return what the answer says of `problem` beside its text: how to come in, or when to come again."""
+    challenge = {"WWW-Authenticate": "Bearer"} if problem.http_status == HTTPStatus.UNAUTHORIZED else {}
+    return challenge | ({"Retry-After": str(problem.retry_after)} if isinstance(problem, TooMany) else {})
 
 
 class MalformedRequest(BadInput):

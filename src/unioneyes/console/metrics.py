@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from unioneyes.console.control import Parts
-from unioneyes.console.guard import Reader
+from unioneyes.console.guard import Scraper
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -19,7 +19,7 @@ router = APIRouter()
 
 
 @router.get("/metrics", include_in_schema=False)
-def show_metrics(control: Parts, by: Reader) -> Response:
+def show_metrics(control: Parts, by: Scraper) -> Response:
     """Return every metric, as of now."""
     del by
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest  # noqa: PLC0415 - 1.5 MiB, where nobody scrapes

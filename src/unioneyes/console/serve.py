@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from ssl import SSLContext
 
 import uvicorn
 from fastapi import FastAPI
@@ -22,9 +21,12 @@ import unioneyes.operations.rollback.runbook
 import unioneyes.runbook.documents.runbook  # noqa: F401 - importing a flow registers its runbooks
 from unioneyes.console.app import build_app
 from unioneyes.console.control import Control
+from unioneyes.console.headers import LOOPBACK_NAMES
 from unioneyes.console.journals import Journals
+from unioneyes.console.listener import listener
 from unioneyes.console.sampler import Sampler
 from unioneyes.environments import open_environment
+from unioneyes.environments.listening import OnAddress, server_context
 from unioneyes.environments.model import OpenedEnvironment
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.problems import ExitCode, Problem
@@ -34,7 +36,6 @@ from unioneyes.runbook.own import OwnRunbooks
 
 log = logging.getLogger(__name__)
 
-LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _LAST_ANSWERS_SECONDS = 3
 """How long answers that are under way may still take when the server ends."""
 
@@ -71,14 +72,15 @@ class RedactedLines(logging.Formatter):
 def serve(name: str, home: Path | None) -> None:
     """Serve the environment until SIGTERM or SIGINT; what was running is then left to whoever serves next.
 
-    Raises: UnknownEnvironment, NeverStarted, AddressTaken, ControlDatabaseUnavailable.
+    Raises: UnknownEnvironment, NeverStarted, SettingsRefused, KeyExposed, CertificateUnusable, AddressTaken, UnusableSocket, ControlDatabaseUnavailable.
     """
     opened = open_environment(name, home)
     log_to_stderr(opened.redactor)
-    listener = _listen(opened.control_host, opened.control_port)
-    with listener, running(opened) as control:
-        log.info("serving %s at http://%s:%d", name, opened.control_host, opened.control_port)
-        Server(_config(build_app(control)), control).run([listener])
+    at = opened.listening
+    context = server_context(at.certificate) if isinstance(at, OnAddress) and at.certificate else None
+    with listener(at) as taken, running(opened) as control:
+        log.info("serving %s at %s", name, at.url)
+        Server(_config(build_app(control), context), control).run([taken])
     log.info("ended")
 
 
@@ -105,7 +107,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
             sampler=sampler,
             own=own,
             token=opened.api_token,
-            hosts=LOOPBACK_NAMES | {opened.control_host},
+            hosts=LOOPBACK_NAMES | opened.listening.names,
         )
     finally:
         sampler.stop()
@@ -121,17 +123,17 @@ def log_to_stderr(redact: Redactor) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there. Raises: AddressTaken."""
-    try:
-        return socket.create_server((host, port), backlog=512)
-    except OSError as error:
-        raise AddressTaken(what=f"{host}:{port} can't be listened on: {os.strerror(error.errno or 0)}", remedy="ue env doctor says who has it") from None
-
-
-def _config(app: FastAPI) -> uvicorn.Config:
+def _config(app: FastAPI, context: SSLContext | None) -> uvicorn.Config:
     return uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, server_header=False, ws="none", timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # anybody on this machine could say to be another client, or to come by TLS
+        ws="none",
+        timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
+        ssl_context_factory=(lambda _config, _default: context) if context else None,
     )
 
 
@@ -145,7 +147,3 @@ def main(words: list[str]) -> int:
         log.critical("%s", problem)
         return problem.exit_code
     return ExitCode.DONE
-
-
-class AddressTaken(Problem):
-    """Somebody else listens where the server should."""

@@ -19,7 +19,6 @@ from unioneyes.claims.releases import Catalogue, migration_folders, newest_migra
 from unioneyes.environments.folders import runbooks_folder, source_folder
 from unioneyes.environments.local.audit import build_sealing, keep_audit_key
 from unioneyes.environments.local.parts import build_replicas, build_traffic
-from unioneyes.environments.local.ports import HOST
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import OpenedEnvironment
 from unioneyes.environments.policy import freeze_windows, waivers
@@ -34,8 +33,7 @@ def compose(home: Path) -> OpenedEnvironment:
     return OpenedEnvironment(
         environment=build_environment(stack),
         control_database_url=stack.control_database_url,
-        control_host=HOST,
-        control_port=stack.ports.control,
+        listening=stack.listening,
         api_token=stack.secrets.api_token,
         runbooks=runbooks_folder(stack.settings),
         redactor=Redactor((*stack.secrets.values(), audit_key.get_secret_value())),

@@ -20,6 +20,7 @@ from unioneyes.adapters.postgres.scratch import ScratchServers
 from unioneyes.adapters.postgres.server import PostgresServer
 from unioneyes.adapters.processes.client import Supervisor
 from unioneyes.adapters.processes.spec import ProcessSpec
+from unioneyes.environments.listening import OnAddress, server_context
 from unioneyes.environments.local.audit import keep_audit_key
 from unioneyes.environments.local.control_database import bootstrap_control
 from unioneyes.environments.local.layout import Layout
@@ -65,7 +66,7 @@ class Started:
 def up(home: Path, *, wanted: WantedPorts, tell: Tell) -> Started:
     """The stack is up, with the replicas that served last. What runs already is left as it is.
 
-    Raises: ForeignFolder, SettingsRefused, PortTaken, PortsFixed, AuditKeyLost (nothing was started);
+    Raises: ForeignFolder, SettingsRefused, KeyExposed, CertificateUnusable, PortTaken, PortsFixed, AuditKeyLost (nothing was started);
     ProcessNotReady (the rest stays, `up` again completes it).
     """
     began = time.monotonic()
@@ -76,6 +77,8 @@ def up(home: Path, *, wanted: WantedPorts, tell: Tell) -> Started:
         if supervisor.running() is None:
             _clear(layout, tell)
         stack = _settle(layout, wanted, alive=frozenset(before))
+        if isinstance(stack.listening, OnAddress) and stack.listening.certificate:
+            server_context(stack.listening.certificate)
         keep_audit_key(layout)
         layout.claim_sockets()
         replace_file(service_url_file(stack), stack.database_url(SERVICE).get_secret_value())
