@@ -24,9 +24,14 @@ def is_bearer(headers: Headers) -> bool:
 
 
 def is_foreign(headers: Headers) -> bool:
-    """Return whether the browser says that another site's page sends this: another port of the same machine is another one."""
+    """Return whether the browser says that another site's page sends this: another port of the same machine is another one.
+
+    Our own forms come with the origin `null`, for our pages send no referrer (Fetch, "append a request Origin header"): there, `Sec-Fetch-Site` says more.
+    """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    return site not in {None, "none", "same-origin"} or (origin is not None and not _is_of_host(origin, headers))
+    if origin is not None and origin != "null" and not _is_of_host(origin, headers):
+        return True
+    return origin == "null" if site is None else site not in {"none", "same-origin"}
 
 
 def page_token(session: str, key: SecretStr) -> str:

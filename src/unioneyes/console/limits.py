@@ -77,6 +77,7 @@ class Limits:
     failures: RateLimit = field(default_factory=lambda: RateLimit(count=WRONG_TOKENS))
     _known: dict[tuple[str, str], None] = field(default_factory=dict)
     """(client, token's hash) of those who came in; who came longest ago stands first."""
+    _lock: Lock = field(default_factory=Lock)
 
     def count_request(self, number: int, name: str) -> None:
         """One more request by the token of that number, which `name` holds, is counted. Raises: TooManyRequests."""
@@ -93,15 +94,18 @@ class Limits:
 
     def came_in(self, client: str, token: str) -> None:
         """The client's next requests by this token are not held back by wrong ones that others show beside it."""
-        self._known.pop(came := (client, _mark(token)), None)
-        self._known[came] = None
-        while len(self._known) > _MOST_KEYS:
-            self._known.pop(next(iter(self._known), came), None)
+        came = (client, _mark(token))
+        with self._lock:
+            self._known.pop(came, None)
+            self._known[came] = None
+            if len(self._known) > _MOST_KEYS:
+                del self._known[next(iter(self._known))]
 
     def failed(self, client: str, token: str) -> None:
         """A wrong token was shown."""
         mark = _mark(token)
-        self._known.pop((client, mark), None)
+        with self._lock:
+            self._known.pop((client, mark), None)
         self.failures.take(client)
         self.failures.take(mark)
 

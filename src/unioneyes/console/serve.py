@@ -80,7 +80,7 @@ def serve(name: str, home: Path | None) -> None:
     context = server_context(at.certificate) if isinstance(at, OnAddress) and at.certificate else None
     with listener(at) as taken, running(opened) as control:
         log.info("serving %s at %s", name, at.url)
-        Server(_config(build_app(control), context), control).run([taken])
+        Server(uvicorn_config(build_app(control), context), control).run([taken])
     log.info("ended")
 
 
@@ -123,7 +123,8 @@ def log_to_stderr(redact: Redactor) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def _config(app: FastAPI, context: SSLContext | None) -> uvicorn.Config:
+def uvicorn_config(app: FastAPI, context: SSLContext | None) -> uvicorn.Config:
+    """Return how the application is served: it believes nothing that a request says of where it comes from."""
     return uvicorn.Config(
         app,
         lifespan="off",

@@ -114,6 +114,13 @@ def listening(settings: ControlSettings, port: int) -> Listening:
     return OnAddress(host=settings.host, port=port, certificate=certificate, name=settings.name)
 
 
+def require_usable(settings: ControlSettings) -> None:
+    """Return when a server could be started with the certificate that the settings name, if they name one. Raises: KeyExposed, CertificateUnusable."""
+    at = listening(settings, port=0)
+    if isinstance(at, OnAddress) and at.certificate:
+        server_context(at.certificate)
+
+
 def server_context(certificate: Certificate) -> ssl.SSLContext:
     """Return what a server speaks TLS with. Raises: KeyExposed, CertificateUnusable."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

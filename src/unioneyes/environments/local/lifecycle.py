@@ -20,7 +20,7 @@ from unioneyes.adapters.postgres.scratch import ScratchServers
 from unioneyes.adapters.postgres.server import PostgresServer
 from unioneyes.adapters.processes.client import Supervisor
 from unioneyes.adapters.processes.spec import ProcessSpec
-from unioneyes.environments.listening import OnAddress, server_context
+from unioneyes.environments.listening import require_usable
 from unioneyes.environments.local.audit import keep_audit_key
 from unioneyes.environments.local.control_database import bootstrap_control
 from unioneyes.environments.local.layout import Layout
@@ -72,13 +72,12 @@ def up(home: Path, *, wanted: WantedPorts, tell: Tell) -> Started:
     began = time.monotonic()
     layout = Layout(home)
     with _turn(layout, tell, claim=layout.claim_home):
+        require_usable(read_settings(layout.settings).control)
         supervisor = build_supervisor(layout)
         before = _pids(supervisor)
         if supervisor.running() is None:
             _clear(layout, tell)
         stack = _settle(layout, wanted, alive=frozenset(before))
-        if isinstance(stack.listening, OnAddress) and stack.listening.certificate:
-            server_context(stack.listening.certificate)
         keep_audit_key(layout)
         layout.claim_sockets()
         replace_file(service_url_file(stack), stack.database_url(SERVICE).get_secret_value())
