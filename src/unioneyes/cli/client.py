@@ -153,7 +153,7 @@ def _named(url: str, where: Where) -> ControlAddress:
         scheme, host, path = httpx.URL(url).scheme, httpx.URL(url).host, httpx.URL(url).path
     except httpx.InvalidURL:
         scheme, host, path = "", "", ""
-    if not (scheme in {"http", "https"} and host) and not (scheme == "http+unix" and not host and path.startswith("/")):
+    if not (scheme in {"http", "https"} and host) and not (scheme == "http+unix" and not host and path.strip("/")):
         raise NoAddress(
             what=f"{URL} is {url!r}, which is no server's address",
             remedy=f"write it as {URL}=http://127.0.0.1:8180, {URL}=https://NAME:8180 or {URL}={SOCKET_SCHEME}/PATH",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -49,9 +50,14 @@ class Server(uvicorn.Server):
         self._control = control
 
     def handle_exit(self, sig: int, frame: object) -> None:
-        """Take no new requests, and answer those who wait."""
+        """Take no new requests, and answer those who wait; then whoever serves goes on, and ends what it began.
+
+        uvicorn's own would remember the signal and send it to this process again at the end, which then dies with its worker and its socket as they are.
+        """
+        del frame
         self._control.stopping.set()
-        super().handle_exit(sig, frame)  # type: ignore[arg-type]  # uvicorn hands the frame through
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
 
 class RedactedLines(logging.Formatter):

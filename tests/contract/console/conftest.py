@@ -67,19 +67,17 @@ class Alone:
     def serving(self, settings: str) -> Iterator[None]:
         """`ue serve` answers, as the settings say, until the end; it ends well when it is told to."""
         self.settle(settings)
-        with (self.home / "logs" / "control.log").open("w+") as log:
+        told = self.home / "logs" / "control.log"
+        with told.open("w") as log:
             server = subprocess.Popen([UE, "serve", "--home", str(self.home)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-            try:
-                answered = eventually(lambda: server.poll() is not None or self.ue("whoami").code == 0, within=60)
-                log.seek(0)
-                assert answered, log.read()
-                assert server.poll() is None, log.read()
-                yield
-            finally:
-                server.send_signal(signal.SIGTERM)
-                ended = server.wait(30)
-            log.seek(0)
-            assert ended == 0, log.read()
+        try:
+            assert eventually(lambda: server.poll() is not None or self.ue("whoami").code == 0, within=60), told.read_text()
+            assert server.poll() is None, told.read_text()
+            yield
+        finally:
+            server.send_signal(signal.SIGTERM)
+            code = server.wait(30)
+        assert (code, told.read_text().splitlines()[-1].rpartition(": ")[2]) == (0, "ended"), told.read_text()
 
     @contextmanager
     def app(self, limits: Limits | None = None) -> Iterator[str]:

@@ -136,8 +136,8 @@ def test_a_problem_says_whole_seconds_and_never_none() -> None:
 
 
 def test_what_our_own_programs_ask_stays_far_below() -> None:
-    """A page asks for the traffic and the deployment or a run each second, and for the runs every other. A watch asks after each line; a run writes one or two a
-    second."""
+    """A page asks for the traffic and the deployment or a run each second, and for the runs every other. A watch asks after each line; a run writes
+    one or two a second."""
     page, watch = 60 * (1 + 1 + 0.5 + 1), 60 * 4
     assert 10 * (page + watch) < API_REQUESTS
     assert WRONG_TOKENS < 60, "a guesser gets slow"
