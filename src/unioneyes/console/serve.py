@@ -25,9 +25,10 @@ from unioneyes.console.control import Control
 from unioneyes.console.headers import LOOPBACK_NAMES
 from unioneyes.console.journals import Journals
 from unioneyes.console.listener import listener
+from unioneyes.console.renewal import Renewal
 from unioneyes.console.sampler import Sampler
 from unioneyes.environments import open_environment
-from unioneyes.environments.listening import OnAddress, server_context
+from unioneyes.environments.listening import OnAddress
 from unioneyes.environments.model import OpenedEnvironment
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.problems import ExitCode, Problem
@@ -37,17 +38,25 @@ from unioneyes.runbook.own import OwnRunbooks
 
 log = logging.getLogger(__name__)
 
+_TICKS_A_SECOND = 10
 _LAST_ANSWERS_SECONDS = 3
 """How long answers that are under way may still take when the server ends."""
 
 
 class Server(uvicorn.Server):
-    """Tells those who wait for something that the server ends."""
+    """Tells those who wait for something that the server ends, and shows a renewed certificate."""
 
-    def __init__(self, config: uvicorn.Config, control: Control) -> None:
-        """Serve by `config` for `control`."""
+    def __init__(self, config: uvicorn.Config, control: Control, renewal: Renewal | None = None) -> None:
+        """Serve by `config` for `control`; under TLS, with what `renewal` reads."""
         super().__init__(config)
         self._control = control
+        self._renewal = renewal
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether to end. Asked ten times a second."""
+        if self._renewal and counter % _TICKS_A_SECOND == 0:
+            self._renewal.look()
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: object) -> None:
         """Take no new requests, and answer those who wait; then whoever serves goes on, and ends what it began.
@@ -83,10 +92,10 @@ def serve(name: str, home: Path | None) -> None:
     opened = open_environment(name, home)
     log_to_stderr(opened.redactor)
     at = opened.listening
-    context = server_context(at.certificate) if isinstance(at, OnAddress) and at.certificate else None
+    renewal = Renewal(at.certificate) if isinstance(at, OnAddress) and at.certificate else None
     with listener(at) as taken, running(opened) as control:
         log.info("serving %s at %s", name, at.url)
-        Server(uvicorn_config(build_app(control), context), control).run([taken])
+        Server(uvicorn_config(build_app(control), renewal.context if renewal else None), control, renewal).run([taken])
     log.info("ended")
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.certificates import Authority
 from tests.contract.console.conftest import Alone
+from tests.stack import eventually
 from unioneyes.adapters.processes.readiness import is_ready
 from unioneyes.adapters.processes.spec import TcpHttp
 from unioneyes.kernel.problems import ExitCode
@@ -110,6 +111,25 @@ def test_the_supervisor_sees_that_it_is_ready(port: int, server: str) -> None:
     assert asyncio.run(is_ready(TcpHttp("127.0.0.1", port, "/api/v1/healthz", tls=True)))
     assert not asyncio.run(is_ready(TcpHttp("127.0.0.1", port, "/api/v1/nothing", tls=True)))
     assert not asyncio.run(is_ready(TcpHttp("127.0.0.1", port, "/api/v1/healthz")))
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart(alone: Alone, authority: Authority, client: httpx.Client, port: int) -> None:
+    def shown() -> str:
+        return ssl.get_server_certificate(("127.0.0.1", port))
+
+    first = shown()
+    assert client.get("/healthz").status_code == 200
+    renewed = authority.issue(NAME, "127.0.0.1")
+    assert eventually(lambda: shown() != first)
+    assert shown() in renewed.certificate.read_text()
+    assert client.get("/healthz").status_code == 200, "and who was connected stays so"
+    assert alone.ue("whoami").code == ExitCode.DONE
+    kept = renewed.certificate.read_text()
+    renewed.certificate.write_text("no PEM")
+    told = alone.stack.layout.logs / "control.log"
+    assert eventually(lambda: "the certificate is not renewed" in told.read_text())
+    assert shown() in kept
+    renewed.certificate.write_text(kept)
 
 
 def test_a_key_that_others_can_read_keeps_the_server_down(alone: Alone, authority: Authority) -> None:
