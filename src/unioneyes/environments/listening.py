@@ -6,6 +6,7 @@ import os
 import ssl
 import stat
 from dataclasses import dataclass
+from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -137,6 +138,13 @@ def server_context(certificate: Certificate) -> ssl.SSLContext:
             what=f"{error.filename or certificate.chain} can't be read: {error.strerror}", remedy="correct tls_certificate and tls_key in environment.toml"
         ) from None
     return context
+
+
+def not_after(certificate: Certificate) -> datetime:
+    """Return when the server's own certificate ends. Raises: OSError, ValueError; neither, where `server_context` took it."""
+    from cryptography.x509 import load_pem_x509_certificate  # noqa: PLC0415 - no command on the way to a server needs it
+
+    return load_pem_x509_certificate(certificate.chain.read_bytes()).not_valid_after_utc
 
 
 def _require_private(key: Path) -> None:

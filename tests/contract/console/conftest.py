@@ -82,6 +82,7 @@ class Alone:
     @contextmanager
     def app(self, limits: Limits | None = None) -> Iterator[str]:
         """The real application answers over HTTP in this process, as `ue serve` has it, but without a worker; yields its address."""
+        self.settle("")
         opened = open_environment("local", self.home)
         engine = Engine(database_url=opened.control_database_url, environment=opened.environment, redactor=opened.redactor, worker=False)
         control = Control(
