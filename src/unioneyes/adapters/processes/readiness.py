@@ -42,7 +42,10 @@ async def _succeeds(connection: tuple[asyncio.StreamReader, asyncio.StreamWriter
         status_line = await reader.readuntil(b"\r\n")
         return int(status_line.split()[1]) in _SUCCESS
     finally:
-        writer.close()
+        if writer.get_extra_info("sslcontext"):
+            writer.transport.abort()  # a polite end would wait for the other side's
+        else:
+            writer.close()
 
 
 def _tls() -> SSLContext:
