@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from unioneyes.console import api, audit, metrics, pages
 from unioneyes.console.control import Control
 from unioneyes.console.failures import answer_with_problems
-from unioneyes.console.guard import Guard
+from unioneyes.console.guard import LARGEST_REQUEST, Guard
 
 STATIC = Path(__file__).parent / "static"
 
@@ -41,6 +41,7 @@ def build_app(control: Control) -> FastAPI:
         openapi_url=f"{api.PREFIX}/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
+        max_body_size=LARGEST_REQUEST,
     )
     app.state.control = control
     app.include_router(api.router)

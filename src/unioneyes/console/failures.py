@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from unioneyes.console.guard import PROBLEM_JSON
+from unioneyes.console.guard import PROBLEM_JSON, TooLarge
 from unioneyes.console.limits import TooMany
 from unioneyes.kernel.problems import BadInput, NotFound, Problem, ProblemDocument
 
@@ -28,6 +28,7 @@ RESPONSES: dict[int | str, dict[str, object]] = {
         403: "None of the roles of who asks brings the right",
         404: "What was named does not exist",
         409: "Refused by a gate; nothing was changed",
+        413: "Larger than anything that is asked here",
         421: "Not the name of this server",
         422: "What was asked for makes no sense; nothing was changed",
         429: "Asked too often, or too many wrong tokens; nothing was changed, and `Retry-After` says for how long to wait",
@@ -63,6 +64,8 @@ def as_problem(request: Request, error: Exception) -> Problem:
             return MalformedRequest(what=wrong, remedy=f"see {OPENAPI} for what this route takes")
         case HTTPException(status_code=HTTPStatus.NOT_FOUND):
             return NoSuchRoute(what=f"there is nothing at {request.url.path}", remedy=f"see {OPENAPI} for what there is")
+        case HTTPException(status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
+            return TooLarge.now()
         case HTTPException():
             return NotAllowedHere(what=f"{request.method} {request.url.path}: {error.detail}", remedy=f"see {OPENAPI} for what this route takes")
         case _:

@@ -20,10 +20,13 @@ from unioneyes.console.headers import secure
 from unioneyes.console.limits import client_of, is_this_machine
 from unioneyes.kernel.access import EVERYTHING, Person, Right, require_name
 from unioneyes.kernel.clock import now
-from unioneyes.kernel.problems import NotAuthorised, Problem
+from unioneyes.kernel.problems import BadInput, NotAuthorised, Problem
 
 SESSION_COOKIE = "ue_session"
 SESSION_LASTS = timedelta(hours=12)
+LARGEST_REQUEST = 4 << 20
+"""Bytes of a body: a runbook document has 1 MiB at most, and JSON may double it. It is read before anybody is asked who they are."""
+_MOST_DIGITS = 20
 PROBLEM_JSON = "application/problem+json"
 
 
@@ -61,7 +64,8 @@ class Guard:
             return WrongHost(what=f"this server is not called {host!r}", remedy=remedy)
         if method not in SAFE_METHODS and not is_bearer(headers) and is_foreign(headers):
             return ForgedRequest.now()
-        return None
+        length = headers.get("content-length", "0")
+        return TooLarge.now() if length.isdecimal() and (len(length) > _MOST_DIGITS or int(length) > LARGEST_REQUEST) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +193,14 @@ class WrongHost(Problem):
     """The request was meant for another server."""
 
     http_status: ClassVar[int] = 421
+
+
+class TooLarge(BadInput):
+    """The request's body is not read to its end."""
+
+    http_status: ClassVar[int] = 413
+
+    @classmethod
+    def now(cls) -> TooLarge:
+        """Return the problem of any request that is."""
+        return cls(what="the request is larger than anything that is asked here", remedy=f"send {LARGEST_REQUEST:,} bytes at most")

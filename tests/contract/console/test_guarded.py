@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 
 from tests.contract.console.conftest import Alone, app_routes, method_of
 from unioneyes.console.forgery import SAFE_METHODS
+from unioneyes.console.guard import LARGEST_REQUEST
 from unioneyes.kernel.problems import ExitCode
 
 pytestmark = pytest.mark.stack
@@ -151,3 +152,14 @@ def test_the_session_is_for_this_server_s_pages_alone(server: str, alone: Alone)
     assert {"httponly", "samesite=strict", "path=/", "max-age=43200"} <= {part.strip() for part in cookie.split(";")}
     assert "secure" not in cookie, "without TLS, the browser would not send it back"
     assert alone.token.lower() not in cookie
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["with its length", "in chunks"])
+def test_a_stranger_fills_no_memory(server: str, told: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    half = b" " * (LARGEST_REQUEST // 2)
+    for body, status in (([half], 422), ([half, half, b" "], 413)):
+        content = b"".join(body) if told else iter(body)
+        answer = httpx.post(f"{server}/api/v1/runs", content=content, headers={"Content-Type": "application/json"}, timeout=60, trust_env=False)
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        require_headers(answer)
