@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from unioneyes.console.deployments import DEPLOYMENT, ROLLBACKS, deployment_view, step_times
 from unioneyes.console.journals import Journals
+from unioneyes.console.limits import Limits
 from unioneyes.console.sampler import Sampler
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem
@@ -47,6 +48,7 @@ class Control:
     """Opens the API and the console."""
     hosts: frozenset[str]
     """Host names under which the server may be reached; others are a rebound DNS name."""
+    limits: Limits = field(default_factory=Limits)
     stopping: Event = field(default_factory=Event)
     """Set when the server was told to end: those who wait are answered at once."""
 

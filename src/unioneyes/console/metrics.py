@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from unioneyes.console.control import Parts
-from unioneyes.console.guard import Reader
+from unioneyes.console.guard import Scraper
 from unioneyes.environments.document import document_upkeep
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem
@@ -26,7 +26,7 @@ router = APIRouter()
 
 
 @router.get("/metrics", include_in_schema=False)
-def show_metrics(control: Parts, by: Reader) -> Response:
+def show_metrics(control: Parts, by: Scraper) -> Response:
     """Return every metric, as of now."""
     del by
     from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest  # noqa: PLC0415 - 1.5 MiB, where nobody scrapes

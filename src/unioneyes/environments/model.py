@@ -8,18 +8,11 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from unioneyes.environments.listening import Listening
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.audit.sealing import Sealing
 from unioneyes.runbook.direct.folder import DirectFolder
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlAddress:
-    """Where the environment's server listens, and the token that opens it."""
-
-    url: str
-    token: SecretStr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +22,8 @@ class OpenedEnvironment:
     environment: Environment
     control_database_url: SecretStr
     """The engine's own database; never the operated one."""
-    control_host: str
-    control_port: int
+    listening: Listening
+    """Where its server listens."""
     api_token: SecretStr
     runbooks: Path
     """The folder of the project's own runbooks; it need not be there."""

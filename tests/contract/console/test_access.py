@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +13,11 @@ import psycopg
 import pytest
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
-from starlette.routing import BaseRoute, Mount, Route
 
 import unioneyes.console.serve  # noqa: F401 - knows every built-in runbook
+from tests.contract.console.conftest import app_routes, method_of
 from tests.stack import RunningStack
 from unioneyes.cli.tree import VERBS
-from unioneyes.console.app import build_app
-from unioneyes.console.control import Control
 from unioneyes.console.guard import Needs
 from unioneyes.environments import locate
 from unioneyes.environments.local.stack import open_stack
@@ -103,22 +101,6 @@ def access(stack: RunningStack) -> Iterator[Access]:
         yield Access(stack=stack, client=client, server=address.url)
 
 
-def app_routes() -> list[Route | Mount]:
-    """Return every route of the server. Building it uses the host names of its parts alone."""
-    bare = object.__new__(Control)
-    object.__setattr__(bare, "hosts", frozenset())
-    return list(below(build_app(bare).routes))
-
-
-def below(routes: Iterable[BaseRoute]) -> Iterator[Route | Mount]:
-    """Yield the routes, those of included routers (which keep their own) too."""
-    for route in routes:
-        if isinstance(route, Route | Mount):
-            yield route
-        else:
-            yield from below(route.original_router.routes)  # type: ignore[attr-defined]  # FastAPI's own kind; another one fails here
-
-
 ROUTES = app_routes()
 GUARDED = [route for route in ROUTES if isinstance(route, APIRoute) and any(isinstance(each.call, Needs) for each in route.dependant.dependencies)]
 ASKS_NOBODY = {"/api/v1/openapi.json", "/healthz", "/api/v1/healthz", "/login", "/static"}
@@ -127,12 +109,6 @@ ASKS_NOBODY = {"/api/v1/openapi.json", "/healthz", "/api/v1/healthz", "/login", 
 
 def test_no_other_route_answers_somebody_whom_it_does_not_know() -> None:
     assert {route.path for route in ROUTES if route not in GUARDED} == ASKS_NOBODY
-
-
-def method_of(route: APIRoute) -> str:
-    assert route.methods
-    (method,) = route.methods
-    return method
 
 
 def right_of(route: APIRoute) -> Right | None:

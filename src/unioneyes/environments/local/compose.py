@@ -20,7 +20,6 @@ from unioneyes.environments.folders import runbooks_folder, source_folder
 from unioneyes.environments.local.audit import build_sealing, keep_audit_key, kept_audit_key
 from unioneyes.environments.local.control import control_state
 from unioneyes.environments.local.parts import build_replicas, build_traffic
-from unioneyes.environments.local.ports import HOST
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import DirectEnvironment, OpenedEnvironment
 from unioneyes.environments.policy import approval_rules, freeze_windows, waivers
@@ -36,8 +35,7 @@ def compose(home: Path) -> OpenedEnvironment:
     return OpenedEnvironment(
         environment=build_environment(stack),
         control_database_url=stack.control_database_url,
-        control_host=HOST,
-        control_port=stack.ports.control,
+        listening=stack.listening,
         api_token=stack.secrets.api_token,
         runbooks=runbooks_folder(stack.settings),
         refuse_undrilled=stack.settings.runbooks.refuse_undrilled,

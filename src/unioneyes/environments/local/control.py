@@ -8,6 +8,8 @@ from http import HTTPStatus
 
 import httpx
 
+from unioneyes.environments.connecting import connected, is_distrusted
+from unioneyes.environments.listening import listening
 from unioneyes.environments.local.stack import Stack
 from unioneyes.environments.model import ControlState
 from unioneyes.kernel.clock import Deadline
@@ -22,23 +24,26 @@ _POLL_SECONDS = 0.2
 def control_state(stack: Stack) -> ControlState:
     """Return how the server is, by a question that it can answer only out of its database."""
     gone_at = Deadline.after(AWAY_FOR)
-    headers = {"Authorization": f"Bearer {stack.secrets.api_token.get_secret_value()}"}
-    while True:
-        try:
-            answer = httpx.get(f"{stack.control_url}/api/v1/lock", headers=headers, timeout=_ANSWER_SECONDS, trust_env=False)
-        except httpx.ConnectError:
-            if gone_at.passed:
-                return ControlState(alive=False, found=f"the server at {stack.control_url} is gone")
-            time.sleep(_POLL_SECONDS)
-        except httpx.TransportError as error:
-            return ControlState(alive=False, found=f"the server at {stack.control_url} gives no answer ({type(error).__name__})")
-        else:
-            return _as_answered(stack, answer)
+    address = listening(stack.settings.control, stack.ports.control).address(stack.secrets.api_token)
+    with connected(address, timeout=httpx.Timeout(_ANSWER_SECONDS)) as client:
+        while True:
+            try:
+                answer = client.get("/api/v1/lock")
+            except httpx.ConnectError as error:
+                if is_distrusted(error):  # it lives: what it shows is not the certificate that stands in the settings
+                    return ControlState(alive=True, found=f"what answers at {address.url} shows another certificate than [control] tls_certificate")
+                if gone_at.passed:
+                    return ControlState(alive=False, found=f"the server at {address.url} is gone")
+                time.sleep(_POLL_SECONDS)
+            except httpx.TransportError as error:
+                return ControlState(alive=False, found=f"the server at {address.url} gives no answer ({type(error).__name__})")
+            else:
+                return _as_answered(address.url, answer)
 
 
-def _as_answered(stack: Stack, answer: httpx.Response) -> ControlState:
+def _as_answered(url: str, answer: httpx.Response) -> ControlState:
     if answer.is_success:
-        return ControlState(alive=True, found=f"the server at {stack.control_url} answers, and so does its database")
+        return ControlState(alive=True, found=f"the server at {url} answers, and so does its database")
     if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
-        return ControlState(alive=False, found=f"the server at {stack.control_url} answers, but its database does not")
-    return ControlState(alive=False, found=f"what listens at {stack.control_url} answers {answer.status_code}: the server does not work")
+        return ControlState(alive=False, found=f"the server at {url} answers, but its database does not")
+    return ControlState(alive=False, found=f"what listens at {url} answers {answer.status_code}: the server does not work")
