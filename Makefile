@@ -65,7 +65,7 @@ compat: setup ## Test the previous release on the new schema
 	$(call pytest,compat)
 
 drills: setup ## Rehearse whole flows and bad days on the embedded stack
-	$(call pytest,drills)
+	@$(call pytest,drills); ended=$$?; $(BIN)/python bench/drilled.py $(REPORTS)/drills.xml; exit $$ended
 
 transcripts: setup ## Run what the pages say people type, and compare what it prints
 	$(call pytest,transcripts)
@@ -78,6 +78,7 @@ campaign: setup ## Run the drills that take longer than `make test` may
 	@rm -rf .cache/kills; \
 	$(BIN)/pytest tests/drills/$(DRILLS) --quiet -m campaign --numprocesses $(WORKERS) --dist load --maxschedchunk 1 --junit-xml=$(REPORTS)/campaign.xml; ended=$$?; \
 	if [ -d .cache/kills ]; then cat .cache/kills/*.txt | $(call record,kills,The worker is killed and stopped at each step boundary$(comma) under load); fi; \
+	$(BIN)/python bench/drilled.py $(REPORTS)/campaign.xml; \
 	$(BIN)/python bench/drills.py $(REPORTS)/campaign.xml | $(call record,campaign$(DRILLS:%=-%),The drills of the campaign); exit $$ended
 
 bench: setup ## Measure what was promised; results stand in docs/measured/

@@ -15,25 +15,21 @@ from __future__ import annotations
 import argparse
 import hashlib
 import multiprocessing
-import shutil
-import socket
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.synchronize import Barrier
-from pathlib import Path
 
 import psycopg
 from pydantic import SecretStr
 from sqlalchemy import Connection, create_engine, make_url, text
 
 from measured import Promise, conclude, ratio, table
+from servers import running_postgres
 from unioneyes.adapters.files import CheckpointFile
-from unioneyes.adapters.postgres.server import SUPERUSER, PostgresServer
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.runbook.audit.checkpoints import empty_checkpoint, sign_checkpoint
@@ -55,7 +51,6 @@ VERIFIED_PER_SECOND = 90_000
 SEALED_WITHIN = 120
 """Seconds until everything that the writers left is sealed."""
 
-PASSWORD = SecretStr("throwaway-secret")
 SIGNER = Signer.of("unioneyes/bench", bytes(32))
 REDACT = Redactor(["a-secret-of-the-environment", "another-secret-of-it"])
 TRAIL = AuditTrail(REDACT)
@@ -175,25 +170,15 @@ class Bench:
 @contextmanager
 def bench() -> Iterator[Bench]:
     """A PostgreSQL of its own that keeps what it was told, gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="ue-bench-", dir="/tmp"))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    server = PostgresServer(name="bench", folder=folder / "pg", port=port, sockets=folder / "s", settings={})
-    try:
-        server.initialise(PASSWORD)
-        with server.running_meanwhile():
-            url = server.url(role=SUPERUSER, password=PASSWORD, database="postgres").get_secret_value()
-            database = ControlDatabase(SecretStr(url), name="bench")
-            migrate(database)
-            with psycopg.connect(url, autocommit=True) as admin:
-                admin.execute(TABLES.encode())
-            witness = CheckpointFile(folder / "checkpoints")
-            witness.keep(empty_checkpoint(SIGNER, now()).note)
-            yield Bench(url=url, database=database, sealing=Sealing(signer=SIGNER, witness=witness))
-            database.close()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with running_postgres() as (url, folder):
+        database = ControlDatabase(SecretStr(url), name="bench")
+        migrate(database)
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute(TABLES.encode())
+        witness = CheckpointFile(folder / "checkpoints")
+        witness.keep(empty_checkpoint(SIGNER, now()).note)
+        yield Bench(url=url, database=database, sealing=Sealing(signer=SIGNER, witness=witness))
+        database.close()
 
 
 def plainly(connection: Connection, entry: AuditEntry) -> None:

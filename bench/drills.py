@@ -26,9 +26,9 @@ def drills(report: Path) -> tuple[Drill, ...]:
     cases = ET.parse(report).iter("testcase")  # noqa: S314 - pytest wrote it a moment ago
     found = (
         Drill(
-            file=case.get("classname", "").removeprefix("tests.drills.").replace(".", "/"),
+            file=drills_of(case),
             name=case.get("name", "").removeprefix("test_").replace("_", " "),
-            outcome=_outcome(case),
+            outcome=outcome(case),
             seconds=float(case.get("time", "0")),
         )
         for case in cases
@@ -43,7 +43,13 @@ def page(found: tuple[Drill, ...]) -> str:
     return f"{table(('outcome', 'drills', 'what was drilled', 'took'), rows, left=3)}\n\n{passed} of {len(found)} passed"
 
 
-def _outcome(case: ET.Element) -> str:
+def drills_of(case: ET.Element) -> str:
+    """Return the file under `tests/drills` in which the drill stands: `rollback/test_restore`."""
+    return case.get("classname", "").removeprefix("tests.drills.").replace(".", "/")
+
+
+def outcome(case: ET.Element) -> str:
+    """Return how it ended: `passed`, `FAILED` or `skipped`."""
     bad = {child.tag for child in case}
     return "FAILED" if bad & {"failure", "error"} else "skipped" if "skipped" in bad else "passed"
 

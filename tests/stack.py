@@ -12,15 +12,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from pydantic import JsonValue
+import httpx
+from pydantic import JsonValue, TypeAdapter
 
-from unioneyes.environments import open_environment
+from unioneyes.environments import locate, open_environment
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.status import ProcessView, StackStatus, stack_status
+from unioneyes.kernel.problems import Problem
 from unioneyes.ports.environment import Environment
+from unioneyes.runbook.views import RunView
 
+_UP: list[RunningStack] = []
+_CARRIED_OUT: list[RunView] = []
+"""What was run on the stacks that are gone."""
 UE = str(Path(sys.executable).with_name("ue"))
 FREE_PORTS = ("--service-port", "0", "--preview-port", "0", "--control-port", "0")
 DRILL_SETTINGS = """
@@ -63,6 +70,16 @@ class RunningStack:
         """Run one `ue` command against this stack: as its owner, or as whoever holds `token`."""
         return ue(*words, "--home", str(self.home), within=within, token=token)
 
+    def runs(self) -> tuple[RunView, ...]:
+        """Return the last runs, also those that were a part of others; none where nobody answers."""
+        try:
+            address = locate("local", self.home)
+            headers = {"Authorization": f"Bearer {address.token.get_secret_value()}"}
+            answer = httpx.get(f"{address.url}/api/v1/runs", params={"limit": 500}, headers=headers, timeout=5, trust_env=False).raise_for_status()
+        except (Problem, httpx.HTTPError):
+            return ()
+        return TypeAdapter(tuple[RunView, ...]).validate_python(answer.json())
+
     def start(self, *words: str, within: float = 120) -> Said:
         """Run `ue env up`: on free ports the first time, on the kept ones afterwards."""
         ports = () if self.layout.ports.exists() else FREE_PORTS
@@ -79,6 +96,11 @@ class RunningStack:
         pid = self.process(name).pid
         assert pid is not None, f"{name} does not run"
         return pid
+
+
+def carried_out(since: datetime) -> tuple[RunView, ...]:
+    """Return the runs that were begun after `since` on the stacks that this process started."""
+    return tuple(run for run in (*_CARRIED_OUT, *(run for stack in _UP for run in stack.runs())) if run.created_at >= since)
 
 
 def ue(*words: str, within: float = 90, token: str | None = None) -> Said:
@@ -106,9 +128,12 @@ def empty_stack(*, settings: str = DRILL_SETTINGS) -> Iterator[RunningStack]:
     home.mkdir(mode=0o700)
     (home / "environment.toml").write_text(settings)
     stack = RunningStack(home=home)
+    _UP.append(stack)
     try:
         yield stack
     finally:
+        _UP.remove(stack)
+        _CARRIED_OUT.extend(stack.runs())
         ended = stack.ue("env", "down")
         assert ended.code == 0, ended.err
         shutil.rmtree(folder)

@@ -136,3 +136,26 @@ def test_a_server_that_goes_away_is_told(page: Page) -> None:
     page.goto("/runs")
     page.evaluate("document.dispatchEvent(new Event('htmx:sendError'))")
     expect(page.locator("#link")).to_contain_text("the server does not answer")
+
+
+BY_HTMX = """
+() => new Promise((told) => {
+  document.addEventListener("htmx:afterRequest", (event) => event.detail.requestConfig.verb === "post" && told(event.detail.xhr.status));
+  htmx.ajax("post", "/api/v1/tokens", { swap: "none" });
+})
+"""
+BY_FORM = """
+(there) => document.body.appendChild(Object.assign(document.createElement("form"), { method: "post", action: there })).submit()
+"""
+NEIGHBOUR = "http://127.0.0.1:9"
+
+
+def test_a_page_may_change_something_and_one_on_another_port_may_not(stranger: Page, url: str, token: str) -> None:
+    stranger.goto(f"/login?token={token}")
+    assert stranger.evaluate(BY_HTMX) == 422, "let in, and told that a token needs a name"
+    stranger.route(f"{NEIGHBOUR}/**", lambda route: route.fulfill(content_type="text/html", body="<title>a neighbour</title>"))
+    stranger.goto(f"{NEIGHBOUR}/")
+    with stranger.expect_response(f"{url}/api/v1/tokens") as answered:
+        stranger.evaluate(BY_FORM, f"{url}/api/v1/tokens")
+    assert "ue_session=" in answered.value.request.all_headers().get("cookie", ""), "the browser takes it for the same site, or this shows nothing"
+    assert answered.value.status == 403

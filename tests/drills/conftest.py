@@ -1,14 +1,24 @@
-"""A stack on which releases went out by real deployments, shared by the files of a worker as long as each leaves it as it should be."""
+"""A stack on which releases went out by real deployments, shared by the files of a worker as long as each leaves it as it should be.
+
+And what each drill drilled: the report of the tests names the runbooks that were carried out in it, with the hash of their code.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 
 import pytest
 
 from tests.drills.main_job.main_job import MainJob
-from tests.stack import running_stack
+from tests.stack import carried_out, running_stack
+from unioneyes.environments.chapters import CHAPTERS
+from unioneyes.kernel.clock import now
+from unioneyes.kernel.status import RunStatus
+from unioneyes.runbook.freshness import codes
+
+ENDED_WELL = {RunStatus.DONE, RunStatus.UNDONE}
+"""As a runbook is meant to end: with what it promises, or with nothing changed."""
 
 
 class Shared:
@@ -28,6 +38,24 @@ class Shared:
     def end(self) -> None:
         self._job = None
         self._held.close()
+
+
+@pytest.fixture(scope="session")
+def code() -> Mapping[str, str]:
+    """The hash of each runbook's code, as it was when the drills began."""
+    assert CHAPTERS
+    return codes()
+
+
+@pytest.fixture(autouse=True)
+def drilled(code: Mapping[str, str], record_property: Callable[[str, object], None]) -> Iterator[None]:
+    """The report says of each runbook whether the drill carried it out, or only began it; what is drilled of it is told by bench/drilled.py."""
+    since = now()
+    yield
+    runs = carried_out(since)
+    ended_well = {run.runbook for run in runs if run.status in ENDED_WELL}
+    for name in sorted({run.runbook for run in runs} & code.keys()):
+        record_property("carried-out" if name in ended_well else "begun", f"{name} {code[name]}")
 
 
 @pytest.fixture(scope="session")

@@ -49,6 +49,8 @@ def about(entry: AuditEntry) -> str:
         case Action.TOKEN_CREATED:
             roles = data.get("roles")
             said = f"{data.get('name')} as {', '.join(map(str, roles)) if isinstance(roles, list) else 'nobody'} until {data.get('expires_at')}"
+        case Action.BREAK_GLASS:
+            said = " ".join(str(data[name]) for name in ("kind", "step", "message") if data.get(name))
         case Action.TOKEN_REVOKED:
             said = str(data.get("name"))
         case _:

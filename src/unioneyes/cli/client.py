@@ -8,15 +8,18 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import httpx
-from pydantic import JsonValue, TypeAdapter
+from pydantic import JsonValue, SecretStr, TypeAdapter
 
 from unioneyes.cli.options import Where
 from unioneyes.environments import locate
+from unioneyes.environments.connecting import connected, is_distrusted
+from unioneyes.environments.listening import SOCKET_SCHEME, ControlAddress
 from unioneyes.kernel.access import PROGRAM_NAMES
 from unioneyes.kernel.problems import BadInput, NotAuthorised, Problem, ProblemDocument, ReportedProblem, Unavailable
 from unioneyes.runbook.views import JournalEntry, LockView, PlanView, RunView
@@ -27,8 +30,12 @@ TOKEN = "UE_TOKEN"  # noqa: S105 - the variable that holds it
 """Environment variable with a person's own token; without it the environment's own is used, by whoever can read its file."""
 URL = "UE_URL"
 """Environment variable with the server's address, for whoever has a token and can't read the environment's folder: nothing of it is read then."""
+AUTHORITIES = "UE_CA_FILE"
+"""Environment variable with a PEM file: who vouches for that server's certificate, where it is not one whom this machine trusts."""
+_LOOPBACK = re.compile(r"127(\.\d{1,3}){3}|::1|localhost")
 _LONGEST_LOGIN = 57
 """Characters, with room for what tells it apart."""
+_API = "/api/v1/"
 CONNECT_LIMIT = timedelta(seconds=3)
 ANSWER_LIMIT = timedelta(seconds=120)
 """Planning looks at everything, and smoke tests take their minute."""
@@ -48,15 +55,15 @@ class Api:
     """The API of one environment's server."""
 
     def __init__(self, where: Where) -> None:
-        """Find the server of `where`; nothing is asked yet. Raises: UnknownEnvironment, NeverStarted, NotYours, TwoServers, NoAddress, NoToken."""
-        self.url, token = _named(os.environ[URL], where) if os.environ.get(URL) else _found(where)
+        """Find the server of `where`; nothing is asked yet.
+
+        Raises: UnknownEnvironment, NeverStarted, NotYours, SettingsRefused, TwoServers, NoAddress, NoToken, NoAuthorities.
+        """
+        address = _named(os.environ[URL], where) if os.environ.get(URL) else _found(where)
+        self.url = address.url
         self._where = where
-        self._http = httpx.Client(
-            base_url=f"{self.url}/api/v1/",
-            headers={"Authorization": f"Bearer {token}", "UE-User": _user()},
-            timeout=httpx.Timeout(ANSWER_LIMIT.total_seconds(), connect=CONNECT_LIMIT.total_seconds()),
-            trust_env=False,  # the token goes to the server, not to a proxy
-        )
+        timeout = httpx.Timeout(ANSWER_LIMIT.total_seconds(), connect=CONNECT_LIMIT.total_seconds())
+        self._http = connected(address, timeout=timeout, headers={"UE-User": login_name()})
 
     def close(self) -> None:
         """Its connections are closed. A command leaves that to its end."""
@@ -65,11 +72,11 @@ class Api:
     def get(self, path: str, kind: type[T], query: Query | None = None) -> Answer[T]:
         """Return what stands at `path`. Raises: ServerUnavailable, ReportedProblem."""
         asked = {name: value for name, value in (query or {}).items() if value is not None}
-        return self._read(self._http.build_request("GET", path, params=asked), kind)
+        return self._read(self._http.build_request("GET", f"{_API}{path}", params=asked), kind)
 
     def post(self, path: str, body: Mapping[str, JsonValue], kind: type[T]) -> Answer[T]:
         """Return the answer to `body`. Never tried again by itself. Raises: ServerUnavailable, ReportedProblem."""
-        return self._read(self._http.build_request("POST", path, json=dict(body)), kind)
+        return self._read(self._http.build_request("POST", f"{_API}{path}", json=dict(body)), kind)
 
     def plan(self, runbook: str, request: JsonValue) -> Answer[PlanView]:
         """Return what a run would do. Raises: the plan's own problems."""
@@ -103,7 +110,7 @@ class Api:
     def lines(self, path: str) -> Iterator[Iterator[str]]:
         """Give the lines that stand at `path`, each with its end, as they come. Raises, then too: ServerUnavailable, ReportedProblem."""
         try:
-            with self._http.stream("GET", path) as response:
+            with self._http.stream("GET", f"{_API}{path}") as response:
                 if response.is_error:
                     response.read()
                     raise _problem(response)
@@ -120,32 +127,44 @@ class Api:
             raise _problem(response)
         return Answer(_document(response), TypeAdapter(kind).validate_json(response.content))
 
-    def _unavailable(self, error: httpx.TransportError) -> ServerUnavailable:
+    def _unavailable(self, error: httpx.TransportError) -> Problem:
+        if is_distrusted(error):
+            return DistrustedServer(
+                what=f"the certificate of {self.url} is not one to trust ({str(error).rpartition(': ')[2].partition(' (_ssl')[0]})",
+                remedy=f"ask who runs the server: its certificate may have ended; {AUTHORITIES}=FILE names the authority that vouches for it",
+            )
         return ServerUnavailable(
             what=f"the server at {self.url} does not answer ({type(error).__name__})",
             remedy=f"ue env status{self._where.flags}; ue env up{self._where.flags}",
         )
 
 
-def _found(where: Where) -> tuple[str, str]:
+def _found(where: Where) -> ControlAddress:
     """Return the address and the token that the environment's folder names; the person's own token comes first."""
     address = locate(where.env, where.home)
-    return address.url, os.environ.get(TOKEN) or address.token.get_secret_value()
+    return replace(address, token=SecretStr(os.environ.get(TOKEN) or address.token.get_secret_value()))
 
 
-def _named(url: str, where: Where) -> tuple[str, str]:
+def _named(url: str, where: Where) -> ControlAddress:
     """Return the address and the token that the person names."""
     if where.home is not None:
         raise TwoServers(what=f"{URL} names {url}, and a folder is named too", remedy=f"leave one of them out: unset {URL}, or UE_HOME and --home")
     try:
-        scheme, host = httpx.URL(url).scheme, httpx.URL(url).host
+        scheme, host, path = httpx.URL(url).scheme, httpx.URL(url).host, httpx.URL(url).path
     except httpx.InvalidURL:
-        scheme, host = "", ""
-    if scheme not in {"http", "https"} or not host:
-        raise NoAddress(what=f"{URL} is {url!r}, which is no server's address", remedy=f"write it as {URL}=http://127.0.0.1:8180")
+        scheme, host, path = "", "", ""
+    if not (scheme in {"http", "https"} and host) and not (scheme == "http+unix" and not host and path.strip("/")):
+        raise NoAddress(
+            what=f"{URL} is {url!r}, which is no server's address",
+            remedy=f"write it as {URL}=http://127.0.0.1:8180, {URL}=https://NAME:8180 or {URL}={SOCKET_SCHEME}/PATH",
+        )
+    if scheme == "http" and not _LOOPBACK.fullmatch(host):
+        raise ClearText(what=f"{URL} is {url!r}: the token would go to {host} in clear text", remedy=f"write it as {URL}=https://{host}, or come by a tunnel")
     if not os.environ.get(TOKEN):
         raise NoToken(what=f"{URL} names {url}, and {TOKEN} holds no token for it", remedy=f"ask for one (ue token create NAME --role ROLE), and set {TOKEN}")
-    return url.rstrip("/"), os.environ[TOKEN]
+    authorities = os.environ.get(AUTHORITIES)
+    named = f"{SOCKET_SCHEME}{path}" if scheme == "http+unix" else url.rstrip("/")
+    return ControlAddress(url=named, token=SecretStr(os.environ[TOKEN]), authorities=Path(authorities) if authorities else None)
 
 
 def _document(response: httpx.Response) -> JsonValue:
@@ -160,7 +179,7 @@ def _problem(response: httpx.Response) -> Problem:
     return NotOurServer(what=f"{response.url.host}:{response.url.port} answered {response.status_code}, and not as our server does", remedy="ue env doctor")
 
 
-def _user() -> str:
+def login_name() -> str:
     """Return the login name, as what the journal shows; the server takes it from whoever holds the environment's own token, in this form."""
     try:
         login = getpass.getuser().lower()
@@ -180,6 +199,14 @@ class NoAddress(BadInput):
 
 class NoToken(NotAuthorised):
     """Nothing says who asks."""
+
+
+class ClearText(BadInput):
+    """A token is not sent where others may read it."""
+
+
+class DistrustedServer(Problem):
+    """Nobody vouches for the server that answers; no token was sent to it."""
 
 
 class ServerUnavailable(Unavailable):

@@ -32,12 +32,17 @@ _CODES = {
     RunStatus.REFUSED: ExitCode.REFUSED,
     RunStatus.UNDONE: ExitCode.UNDONE,
     RunStatus.UNDO_FAILED: ExitCode.UNDO_FAILED,
+    RunStatus.AWAITING_APPROVAL: ExitCode.PENDING,
     RunStatus.PENDING: ExitCode.PENDING,
     RunStatus.RUNNING: ExitCode.PENDING,
     RunStatus.PARKED: ExitCode.PENDING,
     RunStatus.HELD: ExitCode.PENDING,
     RunStatus.UNDOING: ExitCode.PENDING,
 }
+
+
+_WAITS = {RunStatus.AWAITING_APPROVAL, RunStatus.PARKED, RunStatus.HELD}
+"""For a person, who may be long."""
 
 
 class Screen(Protocol):
@@ -67,7 +72,7 @@ def follow(api: Api, run_id: str, screen: Screen) -> Answer[RunView]:
         entries, run = patiently(partial(_news, api, run_id, after), screen.note, run_id)
         screen.show(entries)
         after = entries[-1].seq if entries else after
-        if run and (run.value.status.ended or run.value.status in {RunStatus.PARKED, RunStatus.HELD}):
+        if run and (run.value.status.ended or run.value.status in _WAITS):
             return run
 
 
@@ -103,7 +108,11 @@ def _news(api: Api, run_id: str, after: int) -> tuple[Sequence[JournalEntry], An
 
 def _may_be_over(entries: Sequence[JournalEntry], run_id: str) -> bool:
     """Return whether the journal says that the run ended, or waits for a person."""
-    return any(entry.kind in {EntryKind.RUN_ENDED, EntryKind.PARKED, EntryKind.HELD, EntryKind.LINE_HELD} for entry in entries if entry.run_id == run_id)
+    return any(
+        entry.kind in {EntryKind.AWAITED, EntryKind.RUN_ENDED, EntryKind.PARKED, EntryKind.HELD, EntryKind.LINE_HELD}
+        for entry in entries
+        if entry.run_id == run_id
+    )
 
 
 def detached(run_id: str, where: Where) -> ExitCode:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -20,7 +21,7 @@ from unioneyes.cli.screens import screen_for
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.problems import ExitCode, ReportedProblem
 from unioneyes.ports.environment import Facts
-from unioneyes.runbook.views import PlanView, RunView
+from unioneyes.runbook.views import JournalEntry, PlanView, RunView
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 
@@ -105,10 +106,15 @@ def show_end(api: Api, ended: Answer[RunView], where: Where, output: Output) -> 
     """The person sees the result on stdout, a problem on stderr, and the next command."""
     run = ended.value
     journal = patiently(partial(api.whole_journal, run.id), say, run.id) if output.output is Format.TABLE else ()
+    return show_run(ended, journal, where, output, following=next_command(run, where))
+
+
+def show_run(ended: Answer[RunView], journal: Sequence[JournalEntry], where: Where, output: Output, *, following: str) -> ExitCode:
+    """The person sees the result on stdout, a problem on stderr, and the command that follows."""
+    run = ended.value
     result(output, ended.document, lambda ink: run_text(ink, run, journal))
     if run.problem:
         report(ReportedProblem.read(run.problem), as_json=output.output is not Format.TABLE, code=exit_code(run), flags=where.flags)
-    following = next_command(run, where)
     if following and output.output is Format.TABLE:
         say(f"next: {following}")
     return exit_code(run)

@@ -12,7 +12,7 @@ from unioneyes.cli.asked import asked_lines, shown_lines
 from unioneyes.cli.output import Cell, Ink, facts, table
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
-from unioneyes.ports.checklist import Gate, GateState
+from unioneyes.ports.checklist import ApprovalRule, Gate, GateState
 from unioneyes.runbook.plan import Effect, PlannedStep
 from unioneyes.runbook.views import PlanView
 
@@ -23,6 +23,7 @@ _GATE_LOOKS = {
     GateState.FAILED: Cell("✘ failed", Tone.BAD),
     GateState.UNAVAILABLE: Cell("? unavailable", Tone.BAD),
     GateState.WAIVED: Cell("⊘ waived", Tone.WARN),
+    GateState.AWAITED: Cell("◇ awaited", Tone.WARN),
     GateState.NOT_APPLICABLE: Cell("· not applicable", Tone.QUIET),
 }
 
@@ -41,6 +42,7 @@ def signed_lines(plan: PlanView) -> Iterator[str]:
     """Yield all that a plan's hash covers, line by line, so that two plans can be compared."""
     yield plan.summary
     yield f"type: {plan.confirm or 'nothing'}"
+    yield from (f"approval {rule.gate}: {_asked_of(rule)}" for rule in plan.approvals)
     for step in plan.steps:
         yield from _step(_PLAIN, step.detail, step, None)
     yield from _leaves("", plan.details)
@@ -64,6 +66,9 @@ def _lines(ink: Ink, plan: PlanView) -> Iterator[str]:
     if gates:
         yield f"\n{ink.bold('Checklist')}\n{gates_table(ink, gates)}"
         yield from _blocking(ink, blockers(plan))
+    if plan.approvals:
+        yield f"\n{ink.bold('Approvals')} (each signs this plan's hash; the requester's own does not count)"
+        yield facts(ink, ((rule.title, _asked_of(rule)) for rule in plan.approvals), indent="  ")
     if plan.readings:
         yield f"\n{ink.bold('Seen now')} (checked again at the start)"
         yield facts(ink, ((reading.name, reading.value) for reading in plan.readings), indent="  ")
@@ -72,6 +77,12 @@ def _lines(ink: Ink, plan: PlanView) -> Iterator[str]:
     for number, step in enumerate(plan.steps, start=1):
         yield from _step(ink, f"{number:>3}.", step, plan.expected(step))
     yield from shown_lines(ink, plan.details)
+
+
+def _asked_of(rule: ApprovalRule) -> str:
+    """Return whose yes is needed, and for how long it counts."""
+    begins = f"begins within {format_duration(rule.begins_within)}"
+    return f"{rule.needed} of {' or '.join(rule.roles)}; counts for {format_duration(rule.lasts)}, {begins}"
 
 
 def _blocking(ink: Ink, gates: tuple[Gate, ...]) -> Iterator[str]:

@@ -74,6 +74,7 @@ def asks_for(
 
         signature = inspect.Signature([*sorted((one.parameter for one in asked), key=lambda each: each.kind), *own])
         run.__signature__ = signature  # type: ignore[attr-defined]  # the way to tell cyclopts
+        run.__wrapped__ = command  # type: ignore[attr-defined]  # where its text stands
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in signature.parameters.values()}
         run.__doc__, run.__name__, run.__module__ = command.__doc__, command.__name__, command.__module__
         return run

@@ -7,12 +7,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from unioneyes.cli.client import Api
+from unioneyes.cli.client import Api, ServerUnavailable
 from unioneyes.cli.launch import LAUNCH, SURE, Launch, Sure, launch
 from unioneyes.cli.options import HERE, PRINTED, Format, Output, Where
 from unioneyes.cli.output import Cell, Ink, facts, result, say, table
 from unioneyes.cli.request import asks_for
-from unioneyes.kernel.problems import ExitCode
+from unioneyes.kernel.problems import ExitCode, Problem
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
 from unioneyes.operations.rollback.model import RestoreRequest, RollBackMigrationRequest, RollbackOption, RollBackReleaseRequest
@@ -20,14 +20,33 @@ from unioneyes.ports.runs import RollBackTrafficRequest
 
 REASONS = "What was found: data-corruption, vulnerability, feature-broken or data-integrity; one way back is then proposed."
 
+DIRECT = "Break-glass: without the server and its database, when they are gone. Journaled here, and brought into the audit log when they are back."
+
 
 @asks_for(RollBackTrafficRequest, hidden=frozenset({"deployment"}))
-def traffic(request: RollBackTrafficRequest, *, how: Launch = LAUNCH, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+def traffic(
+    request: RollBackTrafficRequest,
+    *,
+    direct: Annotated[bool, Parameter(help=DIRECT, negative=(), show_default=False)] = False,
+    how: Launch = LAUNCH,
+    where: Where = HERE,
+    output: Output = PRINTED,
+) -> ExitCode:
     """Send the members back to the colour that served before.
 
     Takes the service over from a deployment that is under way; that run stops where it is.
     """
-    return launch("rollback.traffic", request, how, where, output)
+    if direct:
+        from unioneyes.cli.direct import roll_back_directly  # noqa: PLC0415 - the server's weight, where there is no server
+
+        return roll_back_directly(request, how, where, output)
+    try:
+        return launch("rollback.traffic", request, how, where, output)
+    except Problem as problem:
+        if problem.code not in {"server-unavailable", "control-database-unavailable"}:
+            raise
+        remedy = f'{problem.remedy}; where the members can\'t wait for that: ue rollback traffic --direct --reason "..."'
+        raise ServerUnavailable(what=problem.what, remedy=remedy) from None
 
 
 @asks_for(RollBackReleaseRequest)

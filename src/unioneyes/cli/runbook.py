@@ -52,6 +52,7 @@ CHOICE = Choice()
 def list_runbooks(*, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
     """List the runbooks: your own, broken ones with their line, and the built-in ones.
 
+    Of the built-in ones, when they passed a drill last, and whether they changed since.
     Ends with 1 when a file of your own is broken.
     """
     found = Api(where).get("runbooks", tuple[RunbookView, ...])
@@ -188,12 +189,21 @@ def _table(ink: Ink, runbooks: tuple[RunbookView, ...]) -> str:
             each.name,
             each.form.value,
             Cell(f"✘ {each.broken}", Tone.BAD) if each.broken else Cell(each.note or "-", Tone.QUIET if not each.note else None),
+            _drilled(each),
             ", ".join(each.asks),
             each.title,
         )
         for each in runbooks
     ]
-    return table(ink, ("runbook", "form", "state", "asks for", "title"), rows, empty="no runbooks")
+    return table(ink, ("runbook", "form", "state", "last drilled", "asks for", "title"), rows, empty="no runbooks")
+
+
+def _drilled(each: RunbookView) -> Cell:
+    if each.form is not Form.BUILT_IN:
+        return Cell("-", Tone.QUIET)
+    if each.drilled is None:
+        return Cell("never", Tone.WARN)
+    return Cell(f"{each.drilled.on}, unchanged since") if each.drilled.unchanged else Cell(f"{each.drilled.on}, changed since", Tone.WARN)
 
 
 class WrongSet(BadInput):

@@ -77,15 +77,18 @@ def next_command(run: RunView, where: Where) -> str:
     """Return what a person would type next; empty when nothing suggests itself."""
     match run.status:
         case RunStatus.DONE:
-            return f"ue deploy status{where.flags}" if run.runbook == "deployment.start" or run.runbook.startswith("rollback.") else ""
+            command = "ue deploy status" if run.runbook == "deployment.start" or run.runbook.startswith("rollback.") else ""
+        case RunStatus.AWAITING_APPROVAL:
+            command = f"ue approval show {run.id}"
         case RunStatus.HELD if not run.choices:
-            return f"ue freeze list{where.flags}"
+            command = "ue freeze list"
         case RunStatus.HELD if Decision.SKIP in run.choices:
-            return f'ue deploy promote {run.id}{where.flags}, or back: ue rollback traffic --reason "..."{where.flags}'
+            command = f'ue deploy promote {run.id}{where.flags}, or back: ue rollback traffic --reason "..."'
         case RunStatus.PARKED | RunStatus.HELD:
             choices = "|".join(f"--{choice}" for choice in run.choices)
-            return f'ue run resume {run.id} {choices} --reason "..."{where.flags}'
+            command = f'ue run resume {run.id} {choices} --reason "..."'
         case RunStatus.PENDING | RunStatus.RUNNING | RunStatus.UNDOING:
-            return f"ue run watch {run.id}{where.flags}"
+            command = f"ue run watch {run.id}"
         case _:
-            return f"ue run logs {run.id}{where.flags}"
+            command = f"ue run logs {run.id}"
+    return f"{command}{where.flags}" if command else ""

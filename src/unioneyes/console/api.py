@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header, Query, Request, Response, status
@@ -33,10 +33,24 @@ from unioneyes.ports.service import SmokeReport
 from unioneyes.ports.traffic import Counters, TrafficView
 from unioneyes.runbook.definition import definition, right_over
 from unioneyes.runbook.own import RunbookView
-from unioneyes.runbook.views import Decision, EntryKind, Freezes, JournalEntry, LineStop, LockView, Myself, PlanView, RunView, TokenMade, TokenView
+from unioneyes.runbook.views import (
+    API_VERSION,
+    ApprovalView,
+    Decision,
+    EntryKind,
+    Freezes,
+    JournalEntry,
+    LineStop,
+    LockView,
+    Myself,
+    PlanView,
+    RunView,
+    TokenMade,
+    TokenView,
+    Verdict,
+)
 
-VERSION = "v1"
-PREFIX = f"/api/{VERSION}"
+PREFIX = f"/api/{API_VERSION}"
 SMOKE_WITHIN = timedelta(seconds=60)
 _LONGEST_WAIT = 30.0
 _SLICE = timedelta(seconds=1)
@@ -56,7 +70,7 @@ class VersionedJson(JSONResponse):
 
     def render(self, content: object) -> bytes:
         """Return the bytes of the answer."""
-        return super().render({"api": VERSION, **content} if isinstance(content, dict) else content)
+        return super().render({"api": API_VERSION, **content} if isinstance(content, dict) else content)
 
 
 router = APIRouter(prefix=PREFIX, default_response_class=VersionedJson, responses=RESPONSES)
@@ -89,6 +103,17 @@ class Decide(Reason):
     """What a person chooses for a parked run, and why."""
 
     decision: Decision
+
+
+class AnswerApproval(BaseModel):
+    """What somebody says who is asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    gate: str | None = None
+    """Left out where only one is theirs to answer."""
+    verdict: Literal[Verdict.GRANTED, Verdict.REFUSED]
+    note: Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)]
 
 
 class NewToken(BaseModel):
@@ -214,9 +239,35 @@ def decide_run(run_id: str, body: Decide, control: Parts, by: Reader) -> RunView
 
 @router.get("/runbooks")
 def list_runbooks(control: Parts, by: Reader) -> tuple[RunbookView, ...]:
-    """Return every runbook: the project's own, those of its files that are broken, and the built-in ones."""
+    """Return every runbook: the project's own, those of its files that are broken, and the built-in ones with their last passing drill."""
     del by
-    return control.own.all()
+    return tuple(replace(each, drilled=control.drills.last(each.name)) for each in control.own.all())
+
+
+@router.get("/approvals")
+def list_approvals(control: Parts, by: Reader) -> tuple[ApprovalView, ...]:
+    """Return the runs that wait for others to say yes, oldest first."""
+    del by
+    return control.engine.approvals.awaited()
+
+
+@router.get("/runs/{run_id}/approvals")
+def show_approvals(run_id: str, control: Parts, by: Reader) -> ApprovalView:
+    """Return whose yes the run needs or needed, and what was answered."""
+    del by
+    return control.engine.approvals.of(run_id)
+
+
+@router.post("/runs/{run_id}/approvals")
+def answer_run(run_id: str, body: AnswerApproval, control: Parts, by: Reader) -> ApprovalView:
+    """Say yes or no to a run that waits for it. The policy's roles decide who may; nobody answers for what they asked for themselves."""
+    return control.engine.approvals.answer(run_id, body.gate, body.verdict, by=by, note=usable(body.note))
+
+
+@router.post("/runs/{run_id}/override")
+def override_run(run_id: str, body: Reason, control: Parts, by: Operator) -> ApprovalView:
+    """Say that a run can't wait for those who should be asked; two people must."""
+    return control.engine.approvals.override(run_id, by=by, reason=usable(body.reason))
 
 
 @router.get("/lock")

@@ -7,11 +7,13 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from unioneyes.console import api, audit, metrics, pages
 from unioneyes.console.control import Control
 from unioneyes.console.failures import answer_with_problems
-from unioneyes.console.guard import Guard
+from unioneyes.console.guard import LARGEST_REQUEST, Guard
+from unioneyes.runbook.views import API_VERSION
 
 STATIC = Path(__file__).parent / "static"
 
@@ -22,15 +24,25 @@ Every object says to which version of the API it belongs (`api`).
 """
 
 
+class Application(FastAPI):
+    """Its guard stands outside of everything: answers to what nobody foresaw are guarded too."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return what answers."""
+        control: Control = self.state.control
+        return Guard(super().build_middleware_stack(), hosts=control.hosts)
+
+
 def build_app(control: Control) -> FastAPI:
     """Return the application that answers for `control`."""
-    app = FastAPI(
+    app = Application(
         title="UnionEyes production operations",
-        version=api.VERSION,
+        version=API_VERSION,
         description=DESCRIPTION,
         openapi_url=f"{api.PREFIX}/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
+        max_body_size=LARGEST_REQUEST,
     )
     app.state.control = control
     app.include_router(api.router)
@@ -40,7 +52,6 @@ def build_app(control: Control) -> FastAPI:
     app.add_api_route("/healthz", healthz, include_in_schema=False)
     app.add_api_route(f"{api.PREFIX}/healthz", healthz, tags=["health"])
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    app.add_middleware(Guard, hosts=control.hosts)
     answer_with_problems(app, pages.problem_page)
     return app
 

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from unioneyes.console.deployments import DEPLOYMENT, ROLLBACKS, deployment_view, step_times
 from unioneyes.console.journals import Journals
+from unioneyes.console.limits import Limits
 from unioneyes.console.sampler import Sampler
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem
@@ -23,6 +24,7 @@ from unioneyes.ports.environment import Environment
 from unioneyes.ports.replicas import Replica, incumbent
 from unioneyes.ports.traffic import Colour, TrafficView
 from unioneyes.runbook.engine import Engine
+from unioneyes.runbook.freshness import Drills
 from unioneyes.runbook.own import OwnRunbooks
 from unioneyes.runbook.views import RunView
 
@@ -41,10 +43,12 @@ class Control:
     journals: Journals
     sampler: Sampler
     own: OwnRunbooks
+    drills: Drills
     token: SecretStr
     """Opens the API and the console."""
     hosts: frozenset[str]
     """Host names under which the server may be reached; others are a rebound DNS name."""
+    limits: Limits = field(default_factory=Limits)
     stopping: Event = field(default_factory=Event)
     """Set when the server was told to end: those who wait are answered at once."""
 

@@ -23,6 +23,7 @@ HOLD = "hold"
 _WORDS = {
     RunStatus.PENDING: "WAITING",
     RunStatus.RUNNING: "DEPLOYING",
+    RunStatus.AWAITING_APPROVAL: "AWAITING APPROVAL",
     RunStatus.PARKED: "WAITING FOR A PERSON",
     RunStatus.HELD: "HELD",
     RunStatus.UNDOING: "FAILED - UNDOING",

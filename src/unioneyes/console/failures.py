@@ -12,7 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from unioneyes.console.guard import PROBLEM_JSON
+from unioneyes.console.guard import PROBLEM_JSON, TooLarge
+from unioneyes.console.limits import TooMany
 from unioneyes.kernel.problems import BadInput, NotFound, Problem, ProblemDocument
 
 log = logging.getLogger(__name__)
@@ -27,12 +28,15 @@ RESPONSES: dict[int | str, dict[str, object]] = {
         403: "None of the roles of who asks brings the right",
         404: "What was named does not exist",
         409: "Refused by a gate; nothing was changed",
+        413: "Larger than anything that is asked here",
         421: "Not the name of this server",
         422: "What was asked for makes no sense; nothing was changed",
+        429: "Asked too often, or too many wrong tokens; nothing was changed, and `Retry-After` says for how long to wait",
         503: "Something outside does not answer; may be tried again",
     }.items()
 }
 """What any route may answer instead, for OpenAPI."""
+RESPONSES[429]["headers"] = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1}}}
 
 
 Page = Callable[[Request, Problem], Response]
@@ -60,6 +64,8 @@ def as_problem(request: Request, error: Exception) -> Problem:
             return MalformedRequest(what=wrong, remedy=f"see {OPENAPI} for what this route takes")
         case HTTPException(status_code=HTTPStatus.NOT_FOUND):
             return NoSuchRoute(what=f"there is nothing at {request.url.path}", remedy=f"see {OPENAPI} for what there is")
+        case HTTPException(status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
+            return TooLarge.now()
         case HTTPException():
             return NotAllowedHere(what=f"{request.method} {request.url.path}: {error.detail}", remedy=f"see {OPENAPI} for what this route takes")
         case _:
@@ -70,8 +76,13 @@ def as_problem(request: Request, error: Exception) -> Problem:
 def problem_response(problem: Problem) -> Response:
     """Return the answer that tells `problem` to a program."""
     document = problem.document()
-    challenge = {"WWW-Authenticate": "Bearer"} if document["status"] == HTTPStatus.UNAUTHORIZED else None
-    return JSONResponse(document, document["status"], headers=challenge, media_type=PROBLEM_JSON)
+    return JSONResponse(document, document["status"], headers=problem_headers(problem), media_type=PROBLEM_JSON)
+
+
+def problem_headers(problem: Problem) -> dict[str, str]:
+    """Return what the answer says of `problem` beside its text: how to come in, or when to come again."""
+    challenge = {"WWW-Authenticate": "Bearer"} if problem.http_status == HTTPStatus.UNAUTHORIZED else {}
+    return challenge | ({"Retry-After": str(problem.retry_after)} if isinstance(problem, TooMany) else {})
 
 
 class MalformedRequest(BadInput):

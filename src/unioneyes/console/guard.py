@@ -15,31 +15,27 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from unioneyes.console.control import Control, Parts
+from unioneyes.console.forgery import SAFE_METHODS, ForgedRequest, is_bearer, is_foreign, require_own_page
+from unioneyes.console.headers import secure
+from unioneyes.console.limits import client_of, is_this_machine
 from unioneyes.kernel.access import EVERYTHING, Person, Right, require_name
 from unioneyes.kernel.clock import now
-from unioneyes.kernel.problems import NotAuthorised, Problem
+from unioneyes.kernel.problems import BadInput, NotAuthorised, Problem
 
 SESSION_COOKIE = "ue_session"
 SESSION_LASTS = timedelta(hours=12)
+LARGEST_REQUEST = 4 << 20
+"""Bytes of a body: a runbook document has 1 MiB at most, and JSON may double it. It is read before anybody is asked who they are."""
+_MOST_DIGITS = 20
 PROBLEM_JSON = "application/problem+json"
-
-_HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    "referrer-policy": "no-referrer",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-}
-_READS = {"GET", "HEAD"}
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Lets through what names this server by one of its own names, and gives every answer its security headers."""
+    """Lets through what names this server by one of its own names, and no change that another site's page asks a browser for.
+
+    Every answer carries its security headers, for this stands outside of everything else.
+    """
 
     app: ASGIApp
     hosts: frozenset[str]
@@ -50,20 +46,26 @@ class Guard:
             await self.app(scope, receive, send)
             return
 
+        headers = Headers(scope=scope)
+        host = host_name(headers.get("host", ""))
+
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers[name] = value
-                headers.setdefault("cache-control", "no-store")
+                secure(MutableHeaders(scope=message), scheme=scope["scheme"], host=host)
             await send(message)
 
-        host = Headers(scope=scope).get("host", "")
-        if host_name(host) in self.hosts:
-            await self.app(scope, receive, send_guarded)
-            return
-        problem = WrongHost(what=f"this server is not called {host_name(host)!r}", remedy=f"reach it as {' or '.join(sorted(self.hosts))}")
-        await JSONResponse(problem.document(), problem.http_status, media_type=PROBLEM_JSON)(scope, receive, send_guarded)
+        problem = self._problem(scope["method"], headers, host)
+        answer = JSONResponse(problem.document(), problem.http_status, media_type=PROBLEM_JSON) if problem else self.app
+        await answer(scope, receive, send_guarded)
+
+    def _problem(self, method: str, headers: Headers, host: str) -> Problem | None:
+        if host not in self.hosts:
+            remedy = f"reach it as {' or '.join(sorted(self.hosts))}, or give it this name: `[control] name` in environment.toml"
+            return WrongHost(what=f"this server is not called {host!r}", remedy=remedy)
+        if method not in SAFE_METHODS and not is_bearer(headers) and is_foreign(headers):
+            return ForgedRequest.now()
+        length = headers.get("content-length", "0")
+        return TooLarge.now() if length.isdecimal() and (len(length) > _MOST_DIGITS or int(length) > LARGEST_REQUEST) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,16 @@ class Needs:
     """What a route asks of whoever calls it. A route without one is no route of the API: a test holds that."""
 
     right: Right
+    counted: bool = True
+    """Whether it counts towards how often one may ask: not where somebody else than the person says how often."""
 
     def __call__(self, request: Request, control: Parts) -> Person:
-        """Return who asks. Raises: NotSignedIn, NotAllowed, UnusableName."""
-        person = _signed_in(request, control)
-        person.require(self.right)
-        return person
+        """Return who asks. Raises: NotSignedIn, ForgedRequest, TooManyWrongTokens, TooManyRequests, NotAllowed, UnusableName."""
+        entry = _signed_in(request, control)
+        if self.counted:
+            control.limits.count_request(entry.number, entry.person.name)
+        entry.person.require(self.right)
+        return entry.person
 
 
 Reader = Annotated[Person, Depends(Needs(Right.READ))]
@@ -85,21 +91,28 @@ Responder = Annotated[Person, Depends(Needs(Right.RESPOND))]
 Operator = Annotated[Person, Depends(Needs(Right.OPERATE))]
 Auditor = Annotated[Person, Depends(Needs(Right.AUDIT))]
 Administrator = Annotated[Person, Depends(Needs(Right.ADMINISTER))]
+Scraper = Annotated[Person, Depends(Needs(Right.READ, counted=False))]
+"""A monitoring system."""
 
 
-def _signed_in(request: Request, control: Control) -> Person:
-    """Return who asks: by the bearer token; for reading, also by the console's session. Raises: NotSignedIn, UnusableName."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        entry = entered_by(token.strip(), control)
+def _signed_in(request: Request, control: Control) -> Entry:
+    """Return who asks: by the bearer token, or by the console's session; a change by a session comes from one of its own pages.
+
+    Raises: NotSignedIn, ForgedRequest, TooManyWrongTokens, UnusableName.
+    """
+    if is_bearer(request.headers):
+        entry = entered_by(request.headers["authorization"].partition(" ")[2].strip(), control, host_of(request))
         if entry is not None:
             said = request.headers.get("ue-user")
-            return entry.person if entry.number or said is None else replace(entry.person, name=require_name(said))
-    elif request.method in _READS:
-        number = session_of(request.cookies.get(SESSION_COOKIE, ""), control.token, now())
+            return entry if entry.number or said is None else replace(entry, person=replace(entry.person, name=require_name(said)))
+    else:
+        session = request.cookies.get(SESSION_COOKIE, "")
+        number = session_of(session, control.token, now())
         person = None if number is None else control.engine.tokens.person(number) if number else Person(name="console", roles=EVERYTHING)
-        if person is not None:
-            return person
+        if number is not None and person is not None:
+            if request.method not in SAFE_METHODS:
+                require_own_page(request.headers, session, control.token)
+            return Entry(person=person, number=number)
     raise NotSignedIn(
         what="the request carries no valid token", remedy="send `Authorization: Bearer TOKEN`; `ue` reads it from UE_TOKEN, or from the environment"
     )
@@ -114,17 +127,34 @@ class Entry:
     """The token's; 0 of the environment's own."""
 
 
-def entered_by(token: str, control: Control) -> Entry | None:
-    """Return who comes in by `token`, found in a time that tells nothing of it; None when nobody does."""
-    if is_token(token, control.token):
-        return Entry(person=Person(name="api", roles=EVERYTHING), number=0)
-    held = control.engine.tokens.holder(token)
-    return None if held is None else Entry(number=held[0], person=held[1])
+_OWN = Entry(person=Person(name="api", roles=EVERYTHING), number=0)
+
+
+def entered_by(token: str, control: Control, host: str | None) -> Entry | None:
+    """Return who comes in by `token` from the address `host`, found in a time that tells nothing of it; None when nobody does. Raises: TooManyWrongTokens.
+
+    The environment's own token is looked at first, and always, for whoever is on its machine: wrong tokens that a program there shows keep no rollback up.
+    """
+    own, client = is_token(token, control.token), client_of(host)
+    if own and is_this_machine(host):
+        return _OWN
+    control.limits.require_attempt(client, token)
+    held = None if own else control.engine.tokens.holder(token)
+    if not own and held is None:
+        control.limits.failed(client, token)
+        return None
+    control.limits.came_in(client, token)
+    return _OWN if held is None else Entry(number=held[0], person=held[1])
+
+
+def host_of(request: Request) -> str | None:
+    """Return the address that the request comes from; None by the Unix socket. Nothing that the request says of itself counts."""
+    return request.client.host if request.client else None
 
 
 def is_token(offered: str, token: SecretStr) -> bool:
-    """Return whether `offered` is the token, in a time that tells nothing of it."""
-    return hmac.compare_digest(offered.encode(), token.get_secret_value().encode())
+    """Return whether `offered` is the token, in a time that tells nothing of it. An empty one opens nothing."""
+    return offered != "" and hmac.compare_digest(offered.encode(), token.get_secret_value().encode())
 
 
 def new_session(number: int, key: SecretStr, moment: datetime) -> str:
@@ -163,3 +193,14 @@ class WrongHost(Problem):
     """The request was meant for another server."""
 
     http_status: ClassVar[int] = 421
+
+
+class TooLarge(BadInput):
+    """The request's body is not read to its end."""
+
+    http_status: ClassVar[int] = 413
+
+    @classmethod
+    def now(cls) -> TooLarge:
+        """Return the problem of any request that is."""
+        return cls(what="the request is larger than anything that is asked here", remedy=f"send {LARGEST_REQUEST:,} bytes at most")

@@ -21,17 +21,20 @@ from pydantic import JsonValue
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from unioneyes.console.control import Parts, control_of
-from unioneyes.console.guard import SESSION_COOKIE, SESSION_LASTS, Reader, entered_by, new_session
+from unioneyes.console.failures import problem_headers
+from unioneyes.console.forgery import is_foreign, page_token
+from unioneyes.console.guard import SESSION_COOKIE, SESSION_LASTS, Reader, entered_by, host_of, new_session
+from unioneyes.console.limits import TooManyWrongTokens
 from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.units import format_duration, format_share
 from unioneyes.operations.deployment.explanation import Explanation, NothingToExplain, explanation
-from unioneyes.ports.environment import Facts
 from unioneyes.runbook.phases import phases, seconds
 from unioneyes.runbook.views import EntryKind, JournalEntry, RunView
 
 LAST_RUNS = 8
 RUNS_A_PAGE = 50
+_WRONG = "This is not the token of this server."
 LONGEST_FORM = 4096
 """Bytes of a sign-in form; a token has 46."""
 
@@ -78,24 +81,24 @@ Shown = Mapping[str, object]
 
 
 @router.get("/")
-def dashboard(control: Parts, by: Reader) -> Response:
+def dashboard(request: Request, control: Parts, by: Reader) -> Response:
     """Return the current deployment, both colours, and the last runs."""
     del by
-    return _page(control.environment.facts, "dashboard.html", "deployments", {**_current(control), **_runs(control, LAST_RUNS), "charts": CHARTS})
+    return _page(request, "dashboard.html", "deployments", {**_current(control), **_runs(control, LAST_RUNS), "charts": CHARTS})
 
 
 @router.get("/runs")
-def runs(control: Parts, by: Reader, before: str | None = None) -> Response:
+def runs(request: Request, control: Parts, by: Reader, before: str | None = None) -> Response:
     """Return the runs, newest first."""
     del by
-    return _page(control.environment.facts, "runs.html", "runs", _runs(control, RUNS_A_PAGE, before))
+    return _page(request, "runs.html", "runs", _runs(control, RUNS_A_PAGE, before))
 
 
 @router.get("/runs/{run_id}")
-def run(run_id: str, control: Parts, by: Reader) -> Response:
+def run(request: Request, run_id: str, control: Parts, by: Reader) -> Response:
     """Return one run with its journal and its plan."""
     del by
-    return _page(control.environment.facts, "run.html", "runs", _run(control, run_id))
+    return _page(request, "run.html", "runs", _run(control, run_id))
 
 
 @router.get("/fragments/current")
@@ -125,9 +128,9 @@ def runfragment(run_id: str, control: Parts, by: Reader, seen: str = "") -> Resp
 
 
 @router.get("/login")
-def login(control: Parts, token: str = "") -> Response:
-    """Sign in by a link, or ask for the token."""
-    return _signed_in(control, token) if token else _login_form(wrong=False)
+def login(request: Request, control: Parts, token: str = "") -> Response:
+    """Sign in by a link that the person opened, or ask for the token."""
+    return _signed_in(request, control, token) if token and not is_foreign(request.headers) else _login_form()
 
 
 @router.post("/login")
@@ -137,8 +140,8 @@ async def submit_login(request: Request, control: Parts) -> Response:
     async for chunk in request.stream():
         body += chunk
         if len(body) > LONGEST_FORM:
-            return _login_form(wrong=True)
-    return await to_thread.run_sync(_signed_in, control, parse_qs(body.decode(errors="replace")).get("token", [""])[0])
+            return _login_form(_WRONG, HTTPStatus.UNAUTHORIZED)
+    return await to_thread.run_sync(_signed_in, request, control, parse_qs(body.decode(errors="replace")).get("token", [""])[0])
 
 
 def problem_page(request: Request, problem: Problem) -> Response:
@@ -147,21 +150,23 @@ def problem_page(request: Request, problem: Problem) -> Response:
         if "hx-request" in request.headers:
             return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": "/login"})
         return RedirectResponse("/login", HTTPStatus.SEE_OTHER)
-    return _page(control_of(request).environment.facts, "problem.html", "", {"problem": problem.document()}, status=problem.http_status)
+    if isinstance(problem, TooManyWrongTokens):
+        return _login_form(f"{problem.what}: {problem.remedy}", problem.http_status, problem_headers(problem))
+    return _page(request, "problem.html", "", {"problem": problem.document()}, status=problem.http_status, headers=problem_headers(problem))
 
 
-def _signed_in(control: Parts, token: str) -> Response:
-    entry = entered_by(token, control)
+def _signed_in(request: Request, control: Parts, token: str) -> Response:
+    entry = entered_by(token, control, host_of(request))
     if entry is None:
-        return _login_form(wrong=True)
+        return _login_form(_WRONG, HTTPStatus.UNAUTHORIZED)
     response = RedirectResponse("/", HTTPStatus.SEE_OTHER)
-    session = new_session(entry.number, control.token, now())
-    response.set_cookie(SESSION_COOKIE, session, max_age=int(SESSION_LASTS.total_seconds()), httponly=True, samesite="strict")
+    session, lasts = new_session(entry.number, control.token, now()), int(SESSION_LASTS.total_seconds())
+    response.set_cookie(SESSION_COOKIE, session, max_age=lasts, httponly=True, samesite="strict", secure=request.url.scheme == "https")
     return response
 
 
-def _login_form(*, wrong: bool) -> Response:
-    return HTMLResponse(_templates().get_template("login.html").render(wrong=wrong), HTTPStatus.UNAUTHORIZED if wrong else HTTPStatus.OK)
+def _login_form(wrong: str = "", status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
+    return HTMLResponse(_templates().get_template("login.html").render(wrong=wrong), status, headers)
 
 
 def _current(control: Parts) -> Shown:
@@ -211,8 +216,11 @@ def told(entry: JournalEntry) -> str:
     return format_duration(took) if took is not None and entry.kind in {EntryKind.STEP_DONE, EntryKind.UNDO_DONE} else entry.message
 
 
-def _page(facts: Facts, template: str, here: str, shown: Shown, *, status: int = HTTPStatus.OK) -> Response:
-    return HTMLResponse(_templates().get_template(template).render(facts=facts, chapters=CHAPTERS, here=here, **shown), status)
+def _page(request: Request, template: str, here: str, shown: Shown, *, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
+    control = control_of(request)
+    token = page_token(request.cookies.get(SESSION_COOKIE, ""), control.token)
+    text = _templates().get_template(template).render(facts=control.environment.facts, chapters=CHAPTERS, here=here, page_token=token, **shown)
+    return HTMLResponse(text, status, headers)
 
 
 def fragment(template: str, shown: Shown, *, unchanged: bool) -> Response:

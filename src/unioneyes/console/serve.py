@@ -3,54 +3,68 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from ssl import SSLContext
 
 import uvicorn
 from fastapi import FastAPI
 
-import unioneyes.operations.deployment.runbook
-import unioneyes.operations.rollback.migration
-import unioneyes.operations.rollback.release
-import unioneyes.operations.rollback.restore
-import unioneyes.operations.rollback.runbook
-import unioneyes.runbook.documents.runbook  # noqa: F401 - importing a flow registers its runbooks
 from unioneyes.console.app import build_app
 from unioneyes.console.control import Control
+from unioneyes.console.headers import LOOPBACK_NAMES
 from unioneyes.console.journals import Journals
+from unioneyes.console.listener import listener
+from unioneyes.console.reminder import Reminder
+from unioneyes.console.renewal import Renewal
 from unioneyes.console.sampler import Sampler
 from unioneyes.environments import open_environment
+from unioneyes.environments.chapters import drilled
+from unioneyes.environments.document import document_upkeep
+from unioneyes.environments.listening import OnAddress
 from unioneyes.environments.model import OpenedEnvironment
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.problems import ExitCode, Problem
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.runbook.engine import Engine
+from unioneyes.runbook.freshness import Drills
 from unioneyes.runbook.own import OwnRunbooks
 
 log = logging.getLogger(__name__)
 
-LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+_TICKS_A_SECOND = 10
 _LAST_ANSWERS_SECONDS = 3
 """How long answers that are under way may still take when the server ends."""
 
 
 class Server(uvicorn.Server):
-    """Tells those who wait for something that the server ends."""
+    """Tells those who wait for something that the server ends, and shows a renewed certificate."""
 
-    def __init__(self, config: uvicorn.Config, control: Control) -> None:
-        """Serve by `config` for `control`."""
+    def __init__(self, config: uvicorn.Config, control: Control, renewal: Renewal | None = None) -> None:
+        """Serve by `config` for `control`; under TLS, with what `renewal` reads."""
         super().__init__(config)
         self._control = control
+        self._renewal = renewal
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether to end. Asked ten times a second."""
+        if self._renewal and counter % _TICKS_A_SECOND == 0:
+            self._renewal.look()
+        return await super().on_tick(counter)
 
     def handle_exit(self, sig: int, frame: object) -> None:
-        """Take no new requests, and answer those who wait."""
+        """Take no new requests, and answer those who wait; then whoever serves goes on, and ends what it began.
+
+        uvicorn's own would remember the signal and send it to this process again at the end, which then dies with its worker and its socket as they are.
+        """
+        del frame
         self._control.stopping.set()
-        super().handle_exit(sig, frame)  # type: ignore[arg-type]  # uvicorn hands the frame through
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
 
 
 class RedactedLines(logging.Formatter):
@@ -71,20 +85,22 @@ class RedactedLines(logging.Formatter):
 def serve(name: str, home: Path | None) -> None:
     """Serve the environment until SIGTERM or SIGINT; what was running is then left to whoever serves next.
 
-    Raises: UnknownEnvironment, NeverStarted, AddressTaken, ControlDatabaseUnavailable.
+    Raises: UnknownEnvironment, NeverStarted, SettingsRefused, KeyExposed, CertificateUnusable, AddressTaken, UnusableSocket, ControlDatabaseUnavailable.
     """
     opened = open_environment(name, home)
     log_to_stderr(opened.redactor)
-    listener = _listen(opened.control_host, opened.control_port)
-    with listener, running(opened) as control:
-        log.info("serving %s at http://%s:%d", name, opened.control_host, opened.control_port)
-        Server(_config(build_app(control)), control).run([listener])
+    at = opened.listening
+    renewal = Renewal(at.certificate) if isinstance(at, OnAddress) and at.certificate else None
+    with listener(at) as taken, running(opened) as control:
+        log.info("serving %s at %s", name, at.url)
+        Server(uvicorn_config(build_app(control), renewal.context if renewal else None), control, renewal).run([taken])
     log.info("ended")
 
 
 @contextmanager
 def running(opened: OpenedEnvironment) -> Iterator[Control]:
-    """Worker and sampler run."""
+    """Worker, sampler and reminder run."""
+    drills = Drills(drilled)
     own = OwnRunbooks(opened.runbooks)
     own.refresh()  # before a run of one of them is taken up
     engine = Engine(
@@ -92,11 +108,15 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
         environment=opened.environment,
         redactor=opened.redactor,
         sealing=opened.sealing,
+        break_glass=opened.break_glass,
         look_again=own.refresh,
+        require=drills.require if opened.refuse_undrilled else lambda _: None,
     )
     sampler = Sampler(opened.environment.traffic)
+    reminder = Reminder(document_upkeep)
     engine.launch()
     sampler.start()
+    reminder.start()
     try:
         yield Control(
             engine=engine,
@@ -104,10 +124,12 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
             journals=Journals(engine),
             sampler=sampler,
             own=own,
+            drills=drills,
             token=opened.api_token,
-            hosts=LOOPBACK_NAMES | {opened.control_host},
+            hosts=LOOPBACK_NAMES | opened.listening.names,
         )
     finally:
+        reminder.stop()
         sampler.stop()
         engine.close()
 
@@ -121,17 +143,18 @@ def log_to_stderr(redact: Redactor) -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens there. Raises: AddressTaken."""
-    try:
-        return socket.create_server((host, port), backlog=512)
-    except OSError as error:
-        raise AddressTaken(what=f"{host}:{port} can't be listened on: {os.strerror(error.errno or 0)}", remedy="ue env doctor says who has it") from None
-
-
-def _config(app: FastAPI) -> uvicorn.Config:
+def uvicorn_config(app: FastAPI, context: SSLContext | None) -> uvicorn.Config:
+    """Return how the application is served: it believes nothing that a request says of where it comes from."""
     return uvicorn.Config(
-        app, lifespan="off", log_config=None, access_log=False, server_header=False, ws="none", timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS
+        app,
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # anybody on this machine could say to be another client, or to come by TLS
+        ws="none",
+        timeout_graceful_shutdown=_LAST_ANSWERS_SECONDS,
+        ssl_context_factory=(lambda _config, _default: context) if context else None,
     )
 
 
@@ -145,7 +168,3 @@ def main(words: list[str]) -> int:
         log.critical("%s", problem)
         return problem.exit_code
     return ExitCode.DONE
-
-
-class AddressTaken(Problem):
-    """Somebody else listens where the server should."""

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from unioneyes.kernel.problems import NotFound
 
 if TYPE_CHECKING:
-    from unioneyes.environments.model import AuditEvidence, ControlAddress, OpenedEnvironment
+    from unioneyes.environments.listening import ControlAddress
+    from unioneyes.environments.model import AuditEvidence, DirectEnvironment, OpenedEnvironment
 
 ENVIRONMENTS = ("local",)
 """Every environment that this release knows."""
@@ -34,7 +35,7 @@ def home_of(name: str, home: Path | None = None) -> Path:
 def locate(name: str, home: Path | None = None) -> ControlAddress:
     """Return where the environment's server listens, and the token that opens it. Builds nothing.
 
-    Raises: UnknownEnvironment, NeverStarted, NotYours.
+    Raises: UnknownEnvironment, NeverStarted, NotYours, SettingsRefused.
     """
     folder = home_of(name, home)
     from unioneyes.environments.local.address import control_address  # noqa: PLC0415 - `ue --help` pays nothing for it
@@ -63,6 +64,17 @@ def open_environment(name: str, home: Path | None = None) -> OpenedEnvironment:
     from unioneyes.environments.local.compose import compose  # noqa: PLC0415 - imports every adapter
 
     return compose(folder)
+
+
+def open_directly(name: str, home: Path | None = None) -> DirectEnvironment:
+    """Return the environment as it is operated without its server and without the engine's database; nothing is started, and neither is asked.
+
+    Raises: UnknownEnvironment, NeverStarted, NotYours, SettingsRefused.
+    """
+    folder = home_of(name, home)
+    from unioneyes.environments.local.compose import compose_directly  # noqa: PLC0415 - imports every adapter
+
+    return compose_directly(folder)
 
 
 def audit_evidence(name: str, home: Path | None = None) -> AuditEvidence:

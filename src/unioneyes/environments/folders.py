@@ -15,4 +15,4 @@ def source_folder(settings: EnvironmentSettings) -> Path:
 
 def runbooks_folder(settings: EnvironmentSettings) -> Path:
     """Return the folder of the project's own runbooks: `runbooks/` in the source when none is named."""
-    return Path(settings.runbooks.folder).expanduser() if settings.runbooks else source_folder(settings) / "runbooks"
+    return Path(settings.runbooks.folder).expanduser() if settings.runbooks.folder else source_folder(settings) / "runbooks"

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from unioneyes.environments.listening import Listening
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.audit.sealing import Sealing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControlAddress:
-    """Where the environment's server listens, and the token that opens it."""
-
-    url: str
-    token: SecretStr
+from unioneyes.runbook.direct.folder import DirectFolder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,15 +22,41 @@ class OpenedEnvironment:
     environment: Environment
     control_database_url: SecretStr
     """The engine's own database; never the operated one."""
-    control_host: str
-    control_port: int
+    listening: Listening
+    """Where its server listens."""
     api_token: SecretStr
     runbooks: Path
     """The folder of the project's own runbooks; it need not be there."""
+    refuse_undrilled: bool
+    """Whether a runbook is refused that changed since its last passing drill."""
     redactor: Redactor
     """Knows every secret of the environment."""
     sealing: Sealing
     """Seals the audit log."""
+    break_glass: DirectFolder
+    """Where people journal what they do without the server."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectEnvironment:
+    """An environment as a person operates it without its server."""
+
+    environment: Environment
+    redactor: Redactor
+    """Knows every secret of the environment."""
+    break_glass: DirectFolder
+    control: Callable[[], ControlState]
+    """Asks the server, for a few seconds at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlState:
+    """How the control plane is."""
+
+    alive: bool
+    """True when the server answers, and its database too."""
+    found: str
+    """What was found, for people."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

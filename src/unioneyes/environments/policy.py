@@ -1,20 +1,22 @@
-"""The project's policy: which gates an environment waives, and when nothing is deployed there."""
+"""The project's policy: which gates an environment waives, when nothing is deployed there, and whose yes what needs."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
 from dateutil.rrule import rrulestr
-from pydantic import AfterValidator, BaseModel, ConfigDict, NaiveDatetime, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NaiveDatetime, TypeAdapter, ValidationError, model_validator
 
 from unioneyes.environments.settings import Duration, EnvironmentSettings, Text
+from unioneyes.kernel.access import Role
 from unioneyes.kernel.calendar import Window
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.project import project_path
+from unioneyes.ports.checklist import COMPUTED, ApprovalRule
 
 T = TypeVar("T")
 
@@ -68,6 +70,49 @@ class FreezeRule(BaseModel):
     repeats: Annotated[str, AfterValidator(_rule)] | None = None
 
 
+class _SafeLoader(yaml.SafeLoader):
+    """Names the line of a day that no calendar has, where the library's own loader fails."""
+
+    def day(self, node: yaml.ScalarNode) -> object:
+        """Return the day, or the moment. Raises: YAMLError."""
+        try:
+            return self.construct_yaml_timestamp(node)
+        except ValueError as error:
+            raise yaml.MarkedYAMLError(problem=f"{node.value} is no day: {error}", problem_mark=node.start_mark) from None
+
+
+def _not_computed(gates: dict[str, ApprovalEntry]) -> dict[str, ApprovalEntry]:
+    for gate in gates:
+        if gate in COMPUTED:
+            message = f"{gate} is computed, and nobody can tick it; take another name for what people must say"
+            raise ValueError(message)
+    return gates
+
+
+class ApprovalEntry(BaseModel):
+    """One entry of `policy/approvals.yaml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: Text
+    runbooks: Annotated[tuple[Text, ...], Field(min_length=1)]
+    roles: Annotated[tuple[Role, ...], Field(min_length=1)]
+    needed: Annotated[int, Field(ge=1, le=10)] = 1
+    lasts: Duration = timedelta(hours=24)
+    begins_within: Duration = timedelta(minutes=15)
+    escalates_after: Duration | None = None
+    only_with: Text | None = None
+
+    @model_validator(mode="after")
+    def _asks_before_it_gives_up(self) -> ApprovalEntry:
+        if self.escalates_after is not None and self.escalates_after >= self.lasts:
+            message = "escalates_after must be shorter than lasts: nobody is asked any more then"
+            raise ValueError(message)
+        return self
+
+
+_SafeLoader.add_constructor("tag:yaml.org,2002:timestamp", _SafeLoader.day)
+_APPROVALS: TypeAdapter[dict[str, ApprovalEntry]] = TypeAdapter(Annotated[dict[str, ApprovalEntry], AfterValidator(_not_computed)])
 _FREEZES = TypeAdapter(dict[str, tuple[FreezeRule, ...]])
 _WAIVERS = TypeAdapter(dict[str, dict[str, Text]])
 
@@ -80,7 +125,7 @@ def waivers(environment: str, settings: EnvironmentSettings) -> dict[str, str]:
 
 def policy_waivers(environment: str) -> dict[str, str]:
     """Return what `policy/waivers.yaml` waives in `environment`: gate to reason. Raises: PolicyUnreadable."""
-    return _read(project_path("policy/waivers.yaml"), _WAIVERS, "environment -> gate -> reason").get(environment, {})
+    return read_policy(project_path("policy/waivers.yaml"), _WAIVERS, "environment -> gate -> reason").get(environment, {})
 
 
 def freeze_windows(environment: str) -> tuple[Window, ...]:
@@ -90,19 +135,34 @@ def freeze_windows(environment: str) -> tuple[Window, ...]:
 
 def read_freezes(path: Path, environment: str) -> tuple[Window, ...]:
     """Return the rules for `environment` that stand in a file. Raises: PolicyUnreadable."""
-    rules = _read(path, _FREEZES, "environment -> freezes").get(environment, ())
+    rules = read_policy(path, _FREEZES, "environment -> freezes").get(environment, ())
     return tuple(
         Window(name=rule.name, reason=rule.reason, time_zone=rule.time_zone, starts=rule.starts, lasts=rule.lasts, repeats=rule.repeats) for rule in rules
     )
 
 
-def _read(path: Path, kind: TypeAdapter[T], form: str) -> T:
+def approval_rules(runbook: str) -> tuple[ApprovalRule, ...]:
+    """Return whose yes a run of `runbook` needs by `policy/approvals.yaml`. Raises: PolicyUnreadable."""
+    return read_approvals(project_path("policy/approvals.yaml"), runbook)
+
+
+def read_approvals(path: Path, runbook: str) -> tuple[ApprovalRule, ...]:
+    """Return the rules for `runbook` that stand in a file. Raises: PolicyUnreadable."""
+    entries = read_policy(path, _APPROVALS, "gate -> whose yes is needed for which runbooks")
+    return tuple(ApprovalRule(gate=gate, **entry.model_dump(exclude={"runbooks"})) for gate, entry in entries.items() if runbook in entry.runbooks)
+
+
+def read_policy(path: Path, kind: TypeAdapter[T], form: str) -> T:
+    """Return what a file of the policy says, which has the `form`. Raises: PolicyUnreadable, with the line or the key that makes no sense."""
     try:
-        return kind.validate_python(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        return kind.validate_python(yaml.load(path.read_text(encoding="utf-8"), Loader=_SafeLoader) or {})  # noqa: S506 - it is the safe one
     except OSError as error:
         raise PolicyUnreadable(what=f"{path} can't be read: {error.strerror}", remedy="restore it from the repository") from None
-    except (yaml.YAMLError, ValidationError) as error:
+    except yaml.YAMLError as error:
         raise PolicyUnreadable(what=f"{path} is not {form}: {error}", remedy="correct it, or restore it from the repository") from None
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'the file'}: {each['msg']}" for each in error.errors(include_url=False, include_input=False))
+        raise PolicyUnreadable(what=f"{path} is not {form}: {wrong}", remedy="correct these keys, or restore it from the repository") from None
 
 
 class PolicyUnreadable(BadInput):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.units import format_duration, parse_duration
@@ -35,10 +36,15 @@ def _ready_within(duration: timedelta) -> timedelta:
     return duration
 
 
+def _address(host: str) -> str:
+    return str(ip_address(host))
+
+
 LONGEST_READY_WITHIN = timedelta(minutes=4)
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+AbsolutePath = Annotated[str, StringConstraints(pattern=r"^(/|~/)")]
 
 
 class _Section(BaseModel):
@@ -63,24 +69,53 @@ class ServiceSettings(_Section):
 
 
 class ControlSettings(_Section):
-    """`[control]`: the server of `ue`."""
+    """`[control]`: where and how the server of `ue` listens: on loopback; on any address with TLS; or at a Unix socket, and on no address then."""
 
+    host: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
+    """An address of this machine; one that other machines reach takes TLS."""
     port: Port | None = None
     """8180 when not given."""
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$")] | None = None
+    """The host name by which browsers reach it; requests that name another one are refused."""
+    tls_certificate: AbsolutePath | None = None
+    """PEM: the server's certificate, and behind it those between it and its authority."""
+    tls_key: AbsolutePath | None = None
+    """PEM: its private key, which nobody else can read."""
+    socket: AbsolutePath | None = None
+    """The Unix socket's path."""
+    socket_group: Text | None = None
+    """The group that may use the socket too; without it, only the server's user may."""
+
+    @model_validator(mode="after")
+    def _protected(self) -> Self:
+        """Return itself. Raises: ValueError, where something is left out or given in vain, or where tokens would cross a network in clear text."""
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            message = "tls_certificate and tls_key go together"
+        elif self.socket and (self.host != "127.0.0.1" or self.port or self.tls_certificate):
+            message = "a server at a socket listens on no address: leave out host, port, tls_certificate and tls_key, or the socket"
+        elif self.socket_group and not self.socket:
+            message = "socket_group goes with socket"
+        elif not ip_address(self.host).is_loopback and self.tls_certificate is None:
+            message = f"other machines reach {self.host}, and tokens would go there in clear text: give tls_certificate and tls_key, or listen on 127.0.0.1"
+        else:
+            return self
+        raise ValueError(message)
 
 
 class SourceSettings(_Section):
     """`[source]`: what goes out."""
 
-    folder: Annotated[str, StringConstraints(pattern=r"^(/|~/)")]
+    folder: AbsolutePath
     """The work tree whose version the checklist verifies; that of this program when not given."""
 
 
 class RunbookSettings(_Section):
-    """`[runbooks]`: the project's own."""
+    """`[runbooks]`: which ones there are, and may be started."""
 
-    folder: Annotated[str, StringConstraints(pattern=r"^(/|~/)")]
-    """Where they stand: Markdown documents, and Python files, which the server loads; `runbooks/` in the source's folder when not given."""
+    folder: AbsolutePath | None = None
+    """Where your own stand: Markdown documents, and Python files, which the server loads; `runbooks/` in the source's folder when not given."""
+    refuse_undrilled: bool = False
+    """Whether a runbook is refused whose code changed since its last passing drill. Ways back, and what holds nobody up, never are; nor are your own."""
 
 
 class StagingSettings(_Section):
@@ -105,7 +140,7 @@ class EnvironmentSettings(_Section):
     service: ServiceSettings = ServiceSettings()
     control: ControlSettings = ControlSettings()
     source: SourceSettings | None = None
-    runbooks: RunbookSettings | None = None
+    runbooks: RunbookSettings = RunbookSettings()
     staging: StagingSettings | None = None
     incidents: IncidentSettings = IncidentSettings()
     waivers: dict[str, Text] = Field(default_factory=dict)

@@ -28,6 +28,8 @@ class Look:
 class RunStatus(StrEnum):
     """Where a run is. Terminal: done, failed, refused, undone, undo-failed, cancelled, superseded."""
 
+    AWAITING_APPROVAL = "awaiting-approval"
+    """Nothing was begun: others must say yes first."""
     PENDING = "pending"
     RUNNING = "running"
     PARKED = "parked"
@@ -47,7 +49,7 @@ class RunStatus(StrEnum):
     @property
     def ended(self) -> bool:
         """True when nothing more will happen in the run."""
-        return self not in {RunStatus.PENDING, RunStatus.RUNNING, RunStatus.PARKED, RunStatus.HELD, RunStatus.UNDOING}
+        return self not in _UNDER_WAY
 
     @property
     def look(self) -> Look:
@@ -55,7 +57,9 @@ class RunStatus(StrEnum):
         return _RUN_LOOKS[self]
 
 
+_UNDER_WAY = {RunStatus.AWAITING_APPROVAL, RunStatus.PENDING, RunStatus.RUNNING, RunStatus.PARKED, RunStatus.HELD, RunStatus.UNDOING}
 _RUN_LOOKS = {
+    RunStatus.AWAITING_APPROVAL: Look("◇", "awaiting approval", Tone.WARN),
     RunStatus.PENDING: Look("○", "pending", Tone.QUIET),
     RunStatus.RUNNING: Look("▶", "running", Tone.BUSY),
     RunStatus.PARKED: Look("‖", "parked", Tone.WARN),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import TypeVar, cast, get_type_hints
@@ -91,7 +91,7 @@ def recall_problem(kept: KeptProblem) -> Problem:
     return kind(**{name: decode(value, hints[name]) for name, value in kept.fields.items()})
 
 
-def redacted(value: JsonValue, redact: Redactor) -> JsonValue:
+def redacted(value: JsonValue, redact: Callable[[str], str]) -> JsonValue:
     """Return `value` without secrets in any of its texts."""
     match value:
         case str():
@@ -104,7 +104,7 @@ def redacted(value: JsonValue, redact: Redactor) -> JsonValue:
             return value
 
 
-def redacted_fields(document: dict[str, JsonValue], redact: Redactor) -> dict[str, JsonValue]:
+def redacted_fields(document: dict[str, JsonValue], redact: Callable[[str], str]) -> dict[str, JsonValue]:
     """Return `document` without secrets in any of its texts."""
     return {name: redacted(value, redact) for name, value in document.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -60,6 +61,10 @@ class Definition:
     """`rollback.traffic`: the chapter's folder, a dot, the option."""
     chapter: str
     """Where in the document it stands: `2. Rollback, option A`."""
+    does: str
+    """What it is for: the first line of its docstring."""
+    module: str
+    """Where its code stands: `unioneyes.operations.rollback.release`."""
     promise: timedelta | None
     """How long the document gives it."""
     takes_over: bool
@@ -106,6 +111,8 @@ def runbook(
         made_of_it = Definition(
             name=name,
             chapter=chapter,
+            does=(inspect.getdoc(kind) or name).partition("\n")[0],
+            module=kind.__module__,
             promise=promise,
             takes_over=takes_over,
             locks=locks,

@@ -19,18 +19,25 @@ from unioneyes.kernel.ids import new_id
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.environment import Environment
+from unioneyes.runbook.approvals import plan_with_approvals
+from unioneyes.runbook.approving import Approving
 from unioneyes.runbook.audit.log import AuditLog
 from unioneyes.runbook.audit.sealing import Sealing
-from unioneyes.runbook.codec import decode, encode, hashed_fields, redacted
+from unioneyes.runbook.codec import decode, encode, hashed_fields
 from unioneyes.runbook.definition import Definition, definition
+from unioneyes.runbook.direct.bringing_in import BringingIn
+from unioneyes.runbook.direct.folder import DirectFolder
 from unioneyes.runbook.durable import Durable
 from unioneyes.runbook.execution import EngineClosed, Equipment, may_supersede
 from unioneyes.runbook.liveness import Liveness
-from unioneyes.runbook.plan import Plan, PlannedStep, Reading
+from unioneyes.runbook.plan import Plan
 from unioneyes.runbook.problems import RequestMalformed
 from unioneyes.runbook.rules import refuse_unconfirmed
+from unioneyes.runbook.shown import shown_plan
+from unioneyes.runbook.store.approvals import Approvals
 from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase, patiently
+from unioneyes.runbook.store.journal import Journal
 from unioneyes.runbook.store.line import StoppedLine
 from unioneyes.runbook.store.runs import NewRun, Runs
 from unioneyes.runbook.store.schema import migrate
@@ -62,14 +69,19 @@ class Engine:
         redactor: Redactor,
         worker: bool = True,
         sealing: Sealing | None = None,
+        break_glass: DirectFolder | None = None,
         look_again: Callable[[], None] = lambda: None,
+        require: Callable[[Definition], None] = lambda _: None,
     ) -> None:
         """Use the control plane's database; with `worker`, also carry runs out. A process without one only writes down what workers then do.
 
         With `sealing`, also seal the audit log, whoever appended to it. `look_again` looks for runbooks that a run waits for.
+        `require` raises a Refused for a runbook that may not be started here. What people did without the
+        engine is brought in from the folder `break_glass`, before any run goes on.
         """
         self._environment = environment
         self._redactor = redactor
+        self._require = require
         self._name = new_id("worker")
         self._database = ControlDatabase(database_url, name=f"ue-{os.getpid()}")
         self._runs = Runs(self._database, redactor)
@@ -78,12 +90,24 @@ class Engine:
         """Who may come in."""
         self.line = StoppedLine(self._database, trail, environment.facts.service)
         """What holds every change."""
-        self.audit = AuditLog(self._database, sealing)
+        self.approvals = Approvals(self._database, redactor, self._runs)
+        """Whose yes is awaited, and who gave it."""
+        self._bring_in = BringingIn(self._database, break_glass, trail=trail, journal=Journal(redactor), service=environment.facts.service)
+        self.audit = AuditLog(self._database, sealing, trouble=lambda: self._bring_in.trouble)
         self._durable = Durable(self._database.url, worker=self._name, carry_out=self._carry_out) if worker else None
         self._equipment = (
             None
             if self._durable is None
-            else Equipment(environment=environment, runs=self._runs, line=self.line, durable=self._durable, redactor=redactor, look_again=look_again)
+            else Equipment(
+                environment=environment,
+                runs=self._runs,
+                line=self.line,
+                approvals=self.approvals,
+                durable=self._durable,
+                redactor=redactor,
+                look_again=look_again,
+                bring_in=self._bring_in,
+            )
         )
         self._open: ExitStack | None = None
         self._closed = Event()
@@ -98,6 +122,7 @@ class Engine:
         with ExitStack() as closing:
             closing.callback(self._database.close)
             migrate(self._database)
+            self._bring_in()  # before the first run is taken up
             self.audit.start()
             closing.callback(self.audit.stop)  # when no run appends any more
             if self._durable is not None and self._equipment is not None:
@@ -106,7 +131,8 @@ class Engine:
                 liveness.show()  # before the first run is taken, or others would take this worker for dead
                 closing.callback(self._durable.close)
                 self._durable.launch()
-                sweeper = Sweeper(runs=self._runs, durable=self._durable, liveness=liveness)
+                approving = Approving(self._environment, self.approvals, self.line)
+                sweeper = Sweeper(runs=self._runs, durable=self._durable, liveness=liveness, approving=approving, bring_in=self._bring_in)
                 closing.callback(sweeper.stop)
                 sweeper.start()
                 closing.callback(self._end_steps, self._durable, self._equipment)
@@ -125,12 +151,16 @@ class Engine:
         return self._shown(runbook, encode(plan, type(plan)), plan.hash())
 
     def start(self, runbook: str, request: JsonValue, *, by: str, park: bool = False, confirm: str | None = None) -> RunView:
-        """A run is planned, holds its service, and waits for a worker. With `park`, a failed step waits for a person instead of being undone at once.
+        """A run is planned, holds its service, and waits for a worker; or, where the policy says so, first for others to say yes.
+
+        With `park`, a failed step waits for a person instead of being undone at once.
 
         `confirm` is what a person typed; a plan that can't be undone asks for the name of what it destroys.
-        Raises: UnknownRunbook, RequestMalformed, NotConfirmed, LineStopped with who and why, ServiceLocked with holder and reason, and the plan's own problems.
+        Raises: UnknownRunbook, RequestMalformed, NotConfirmed, LineStopped with who and why, ServiceLocked with holder and reason, what `require` raises,
+        and the plan's own problems.
         """
         chosen = definition(runbook)
+        self._require(chosen)
         if chosen.can_be_held:
             self.line.require_open()
         asked, plan = self._plan(chosen, request)
@@ -147,9 +177,10 @@ class Engine:
             plan_hash=plan.hash(),
             parks=park,
             confirmed=confirm if plan.confirm is not None else None,
+            awaits=tuple(rule.gate for rule in plan.approvals),
         )
         run = self._runs.create(new, locks=chosen.locks, supersedes=partial(may_supersede, chosen))
-        if self._durable is not None and self._open is not None:
+        if self._durable is not None and self._open is not None and not new.awaits:
             try:
                 self._durable.enqueue(run.view.id, urgent=chosen.takes_over)
                 self._runs.mark_enqueued(run.view.id)
@@ -216,23 +247,11 @@ class Engine:
             raise _malformed(chosen, wrong) from None
         if isinstance(request, dict) and (strange := request.keys() - {known.name for known in fields(chosen.request_type)}):
             raise _malformed(chosen, f"it knows no {', '.join(sorted(strange))}")
-        return asked, chosen.plan(self._environment, asked)
+        return asked, plan_with_approvals(chosen, self._environment, asked)
 
     def _shown(self, runbook: str, plan: JsonValue, plan_hash: str) -> PlanView:
         """Return the plan as it is shown: redacted, and with what its steps took before. Raises: ControlDatabaseUnavailable."""
-        shown = redacted(plan, self._redactor)
-        details = shown if isinstance(shown, dict) else {}
-        confirm = details.pop("confirm", None)
-        return PlanView(
-            runbook=runbook,
-            summary=str(details.pop("summary")),
-            hash=plan_hash,
-            steps=decode(details.pop("steps"), tuple[PlannedStep, ...]),
-            readings=decode(details.pop("readings"), tuple[Reading, ...]),
-            confirm=confirm if isinstance(confirm, str) else None,
-            details=details,
-            took=self._read(partial(self._runs.step_times, runbook)),
-        )
+        return shown_plan(runbook, plan, plan_hash, redact=self._redactor, took=self._read(partial(self._runs.step_times, runbook)))
 
     def _carry_out(self, run_id: str) -> None:
         """The run has ended. Raises: EngineClosed, and the run stays pending for another worker."""

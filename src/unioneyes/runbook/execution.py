@@ -25,6 +25,7 @@ from unioneyes.kernel.problems import Problem, Refused
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.environment import Environment
+from unioneyes.runbook.approving import require_still_approved
 from unioneyes.runbook.codec import decode, encode, hashed_fields, keep_problem, problem_json, recall_problem, redacted
 from unioneyes.runbook.definition import Definition, definition, takes_over
 from unioneyes.runbook.durable import Durable
@@ -42,6 +43,7 @@ from unioneyes.runbook.problems import (
 )
 from unioneyes.runbook.rules import UNDO_TRIES, Taken, Undo, Undoing, ends_as, pause_before, refuse_unconfirmed
 from unioneyes.runbook.steps import P, R, RunStopped, Step, Stop, current_run
+from unioneyes.runbook.store.approvals import Approvals
 from unioneyes.runbook.store.database import patiently
 from unioneyes.runbook.store.journal import Line
 from unioneyes.runbook.store.line import StoppedLine
@@ -82,10 +84,13 @@ class Equipment:
     environment: Environment
     runs: Runs
     line: StoppedLine
+    approvals: Approvals
     durable: Durable
     redactor: Redactor
     look_again: Callable[[], None]
     """Looks where runbooks come from, and knows afterwards those that are there."""
+    bring_in: Callable[[], bool]
+    """Brings in what people did without the engine; False while somebody is still at it. See `direct.bringing_in`."""
     threads: StepThreads = field(default_factory=StepThreads)
     closing: Event = field(default_factory=Event)
     """Set: no step is begun, and no wait goes on."""
@@ -288,6 +293,7 @@ class Execution:
 
     def _work(self) -> tuple[Ending, Returned | Raised | Stopped]:
         try:
+            self._require_approved()
             result = self._definition.run(self._equipment.environment, self._taken.plan)
             kept = encode(result, self._definition.result_type)
         except RunStopped as stopped:
@@ -301,6 +307,27 @@ class Execution:
         status = getattr(result, "ends_as", RunStatus.DONE)
         shown = redacted(kept, self._equipment.redactor)
         return Ending(status=status, message=f"{self._run.view.summary}: {status.look.word}", result=shown), Returned(value=kept)
+
+    def _require_approved(self) -> None:
+        """Return when nobody had to say yes, or when those who did, did so lately, and to what would be done now. Raises: ApprovalVoid, ApprovalsExpired."""
+        if self._taken.plan.approvals and self._run.view.parent is None:
+            match self._durably("look at the approvals", self._look_at_approvals):
+                case Raised(problem=kept):
+                    raise recall_problem(kept)
+                case Stopped(why=why):
+                    raise RunStopped(why)
+
+    def _look_at_approvals(self) -> Outcome:
+        equipment = self._equipment
+        given = self._patiently(partial(equipment.approvals.of, self.run_id))
+        call = partial(require_still_approved, self._definition, equipment.environment, self._taken.plan, given)
+        try:
+            self._in_thread("approvals", call, within=PLAN_WITHIN)
+        except Problem as problem:
+            return Raised(problem=keep_problem(problem, equipment.redactor), refused=isinstance(problem, Refused))
+        except Exception as error:  # noqa: BLE001 - whatever a plan raises is the run's problem, not the engine's
+            return Raised(problem=keep_problem(self._unexpected(error, "approvals"), equipment.redactor), refused=False)
+        return Returned(value=None)
 
     def _fail(self, failure: Problem | Stop) -> tuple[Ending, Raised | Stopped]:
         """Take back what was changed, and return how the run ends."""
@@ -399,6 +426,7 @@ class Execution:
         heeds_line = self._heeds_line(step, manner)
         started = Line(kind=manner.started, step=name, message=step.does, data={"effect": step.effect.value})
         begin = partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable, heeds_line=heeds_line)
+        self._await_nobody_else()
         while True:
             why = self._await_open_line(name) if heeds_line else None
             if why is not None:
@@ -509,6 +537,7 @@ class Execution:
     # Child runs
 
     def _plan_child(self, theirs: Definition, child_id: str, request: object) -> Outcome:
+        self._await_nobody_else()
         started = Line(kind=EntryKind.STEP_STARTED, step=theirs.name, message=f"{child_id} begins", data={"run": child_id})
         why = self._patiently(partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable, heeds_line=False))
         if why is not None:
@@ -571,7 +600,14 @@ class Execution:
         """Sleep between steps; return why the run must stop, when it must. Raises: EngineClosed."""
         if self._equipment.closing.wait(duration.total_seconds()):
             raise EngineClosed
+        self._await_nobody_else()
         return self._patiently(partial(self._runs.stop, self._claim, self.run_id, cancellable=self._cancellable))
+
+    def _await_nobody_else(self) -> None:
+        """Return when no person is at work without the engine, and what was done so is known here: it may have ended this run. Raises: EngineClosed."""
+        while not self._patiently(self._equipment.bring_in):
+            if self._equipment.closing.wait(LOOK_SECONDS):
+                raise EngineClosed
 
     def _stop_if_told(self, *, ends: Event) -> None:
         """Raises: RunStopped, EngineClosed once `ends` is set. Silence of the control plane's database stops nothing."""

@@ -18,6 +18,7 @@ from unioneyes.runbook.documents.lint.checks import lint
 from unioneyes.runbook.documents.lint.finding import Severity
 from unioneyes.runbook.documents.markdown import read_document
 from unioneyes.runbook.documents.parameters import parameters_of
+from unioneyes.runbook.freshness import LastDrill
 from unioneyes.runbook.modules import Loading
 from unioneyes.runbook.trusted import Unfit, read_trusted
 
@@ -47,6 +48,8 @@ class RunbookView:
     """What a person should know: how many findings, how many steps."""
     broken: str | None = None
     """Why the file can't be used, with the line; None when it can."""
+    drilled: LastDrill | None = None
+    """The last drill that it passed; None where there was none, and for an own one."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from enum import StrEnum
 
 from pydantic import TypeAdapter
 
+from unioneyes.ports.checklist import ApprovalRule
+
 
 class Effect(StrEnum):
     """What a step does to the world."""
@@ -62,6 +64,8 @@ class Plan:
     readings: tuple[Reading, ...] = ()
     confirm: str | None = None
     """What a person must type before the run starts: the name of what can't be brought back. None where everything can."""
+    approvals: tuple[ApprovalRule, ...] = ()
+    """Whose yes the run needs before it begins. The engine puts in what the policy asks for."""
 
     def hash(self) -> str:
         """Return the SHA-256 that an approval signs: over everything but the readings, in canonical JSON."""

@@ -64,6 +64,34 @@ class PartOfAnotherRun(Refused):
     """The run is a part of another one, which is in charge of it."""
 
 
+class NotAwaited(Refused):
+    """The run waits for nobody's approval."""
+
+
+class UnknownGate(BadInput):
+    """The run needs no approval of this name."""
+
+
+class OwnRequest(Refused):
+    """Nobody approves what they asked for themselves."""
+
+
+class AnsweredAlready(Refused):
+    """The same person has answered before."""
+
+
+class ApprovalRefused(Refused):
+    """Somebody who was asked said no."""
+
+
+class ApprovalsExpired(Refused):
+    """The yes that the run needed did not come in time, or came too long ago."""
+
+
+class ApprovalVoid(Refused):
+    """What was approved is not what would be done now."""
+
+
 class UnplannedStep(Problem):
     """The run wanted to do something that its plan does not name."""
 

@@ -1,12 +1,14 @@
-"""Keeping runs moving: those of dead workers are taken over, those that were never handed on are, and those that nobody can carry on are ended."""
+"""Keeping runs moving: those of dead workers are taken over, those that were approved or forgotten are handed on, those that nobody can carry on end."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from threading import Event, Thread
 from time import monotonic
 
 from unioneyes.kernel.problems import Problem
+from unioneyes.runbook.approving import Approving
 from unioneyes.runbook.definition import takes_over
 from unioneyes.runbook.durable import Durable
 from unioneyes.runbook.liveness import Liveness
@@ -23,11 +25,13 @@ _logger = logging.getLogger(__name__)
 class Sweeper:
     """A thread that looks twice a second."""
 
-    def __init__(self, *, runs: Runs, durable: Durable, liveness: Liveness) -> None:
+    def __init__(self, *, runs: Runs, durable: Durable, liveness: Liveness, approving: Approving, bring_in: Callable[[], bool]) -> None:
         """Sweep nothing yet."""
+        self._approving = approving
         self._runs = runs
         self._durable = durable
         self._liveness = liveness
+        self._bring_in = bring_in
         self._stopping = Event()
         self._stuck_since: dict[str, float] = {}
         self._checked_at = 0.0
@@ -53,6 +57,7 @@ class Sweeper:
 
     def _sweep(self) -> None:
         self._liveness.show()
+        self._bring_in()
         for worker in self._durable.workers():
             if self._liveness.dead(worker):
                 _logger.warning("worker %s is dead; its runs are taken over", worker)
@@ -61,6 +66,7 @@ class Sweeper:
             self._checked_at = monotonic()
             self._revive_stuck()
             self._end_dropped()
+        self._approving.look()
         for run_id, runbook in self._runs.not_enqueued():
             self._durable.enqueue(run_id, urgent=takes_over(runbook))
             self._runs.mark_enqueued(run_id)

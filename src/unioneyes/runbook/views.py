@@ -14,7 +14,11 @@ from unioneyes.kernel.calendar import Freeze
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.problems import ProblemDocument
 from unioneyes.kernel.status import RunStatus
+from unioneyes.ports.checklist import ApprovalRule
 from unioneyes.runbook.plan import PlannedStep, Reading
+
+API_VERSION = "v1"
+"""Said in each object of the API, and of the command line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +32,8 @@ class PlanView:
     readings: tuple[Reading, ...]
     confirm: str | None = None
     """What a person must type before the run starts; None where nothing irreversible is done."""
+    approvals: tuple[ApprovalRule, ...] = ()
+    """Whose yes it needs before it begins."""
     details: JsonValue = None
     """What the runbook's own plan adds, by name: gates, migrations, the colour, ..."""
     took: Mapping[str, timedelta] = field(default_factory=dict)
@@ -80,6 +86,10 @@ class RunView:
 class EntryKind(StrEnum):
     """What a line of the journal tells."""
 
+    AWAITED = "awaited"
+    """Others must say yes before the run begins."""
+    ANSWERED = "answered"
+    """Somebody said yes or no to a run that needs it, or that it can't wait."""
     RUN_STARTED = "run-started"
     TAKEN_OVER = "taken-over"
     STEP_STARTED = "step-started"
@@ -125,6 +135,54 @@ class LockView:
     since: datetime
     token: int
     """Fencing token: rises each time the lock changes hands."""
+
+
+class Verdict(StrEnum):
+    """What somebody answered who was asked for an approval."""
+
+    GRANTED = "granted"
+    REFUSED = "refused"
+    OVERRIDDEN = "overridden"
+    """It can't wait for those who should be asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What one person said."""
+
+    gate: str
+    """Empty for an override, which opens all of them."""
+    verdict: Verdict
+    by: str
+    note: str
+    at: datetime
+
+    def __str__(self) -> str:
+        """Return it as people read it."""
+        return f"{self.gate or 'all gates'} {self.verdict} by {self.by}: {self.note}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateAsked:
+    """One approval that a run waits for."""
+
+    gate: str
+    title: str
+    roles: tuple[Role, ...]
+    needed: int
+    granted: int
+    """Of those, so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalView:
+    """A run that waits, or waited, for others to say yes."""
+
+    run: RunView
+    gates: tuple[GateAsked, ...]
+    answers: tuple[Answer, ...]
+    until: datetime
+    """When nobody is waited for any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

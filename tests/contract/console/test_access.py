@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,13 +13,11 @@ import psycopg
 import pytest
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
-from starlette.routing import BaseRoute, Mount, Route
 
 import unioneyes.console.serve  # noqa: F401 - knows every built-in runbook
+from tests.contract.console.conftest import app_routes, method_of
 from tests.stack import RunningStack
 from unioneyes.cli.tree import VERBS
-from unioneyes.console.app import build_app
-from unioneyes.console.control import Control
 from unioneyes.console.guard import Needs
 from unioneyes.environments import locate
 from unioneyes.environments.local.stack import open_stack
@@ -38,6 +36,8 @@ SAFE_BODIES: dict[str, dict[str, object]] = {
     "/api/v1/runs": {"runbook": "deployment.start", "request": {"version": "9.9.9"}},
     "/api/v1/runs/{run_id}/cancel": {"reason": "no"},
     "/api/v1/runs/{run_id}/decision": {"reason": "no", "decision": "undo"},
+    "/api/v1/runs/{run_id}/approvals": {"verdict": "granted", "note": "no"},
+    "/api/v1/runs/{run_id}/override": {"reason": "no"},
     "/api/v1/smoke": {"url": "http://127.0.0.1:9"},
     "/api/v1/line/stop": {"reason": " "},
     "/api/v1/line/lift": {"reason": " "},
@@ -101,22 +101,6 @@ def access(stack: RunningStack) -> Iterator[Access]:
         yield Access(stack=stack, client=client, server=address.url)
 
 
-def app_routes() -> list[Route | Mount]:
-    """Return every route of the server. Building it uses the host names of its parts alone."""
-    bare = object.__new__(Control)
-    object.__setattr__(bare, "hosts", frozenset())
-    return list(below(build_app(bare).routes))
-
-
-def below(routes: Iterable[BaseRoute]) -> Iterator[Route | Mount]:
-    """Yield the routes, those of included routers (which keep their own) too."""
-    for route in routes:
-        if isinstance(route, Route | Mount):
-            yield route
-        else:
-            yield from below(route.original_router.routes)  # type: ignore[attr-defined]  # FastAPI's own kind; another one fails here
-
-
 ROUTES = app_routes()
 GUARDED = [route for route in ROUTES if isinstance(route, APIRoute) and any(isinstance(each.call, Needs) for each in route.dependant.dependencies)]
 ASKS_NOBODY = {"/api/v1/openapi.json", "/healthz", "/api/v1/healthz", "/login", "/static"}
@@ -125,12 +109,6 @@ ASKS_NOBODY = {"/api/v1/openapi.json", "/healthz", "/api/v1/healthz", "/login", 
 
 def test_no_other_route_answers_somebody_whom_it_does_not_know() -> None:
     assert {route.path for route in ROUTES if route not in GUARDED} == ASKS_NOBODY
-
-
-def method_of(route: APIRoute) -> str:
-    assert route.methods
-    (method,) = route.methods
-    return method
 
 
 def right_of(route: APIRoute) -> Right | None:
@@ -178,6 +156,7 @@ CHANGES = {
     "rollback release": ("rollback", "release", "--reason", "drill", "--yes"),
     "rollback migration": ("rollback", "migration", "--reason", "data-integrity", "--confirm", "unioneyes"),
     "rollback restore": ("rollback", "restore", "--reason", "data-corruption", "--confirm", "unioneyes"),
+    "approval override": ("approval", "override", "no-such-run", "--reason", "no"),
     "freeze start": ("freeze", "start", "--reason", "no"),
     "freeze end": ("freeze", "end", "--reason", "no"),
     "runbook run": ("runbook", "run", str(DOCUMENT), "--set", "NAME=x"),
@@ -191,11 +170,23 @@ CHANGES = {
 }
 """Commands that a viewer may not carry out."""
 READS = {
-    *("freeze list", "release list", "deploy status", "deploy list", "deploy explain", "rollback plan"),
+    *("approval list", "approval show", "freeze list", "release list", "deploy status", "deploy list", "deploy explain", "rollback plan"),
     *("run list", "run show", "run watch", "run logs", "runbook list", "runbook plan", "whoami", "plan show", "plan diff"),
 }
-NEEDS_NO_SERVER = {"runbook lint", "env up", "env down", "env status", "env reset", "env doctor", "rehearse demo", "rehearse faults", "serve"}
-OF_A_RUN = {"run cancel", "run resume"}
+NEEDS_NO_SERVER = {
+    "runbook lint",
+    "runbook pages",
+    "runbook document",
+    "env up",
+    "env down",
+    "env status",
+    "env reset",
+    "env doctor",
+    "rehearse demo",
+    "rehearse faults",
+    "serve",
+}
+OF_A_RUN = {"run cancel", "run resume", "approval grant", "approval refuse"}
 """Refused because there is no such run, before anybody asks who may."""
 
 

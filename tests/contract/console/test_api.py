@@ -11,11 +11,14 @@ from pydantic import TypeAdapter
 
 from tests.stack import RunningStack
 from unioneyes.environments import locate
+from unioneyes.environments.chapters import drilled
 from unioneyes.kernel.problems import ExitCode, ProblemDocument
 from unioneyes.operations.deployment.status import DeploymentStatus
 from unioneyes.operations.rollback.model import RollbackOption
 from unioneyes.ports.environment import Facts
 from unioneyes.ports.releases import Release
+from unioneyes.runbook.freshness import Drills, codes
+from unioneyes.runbook.own import Form, RunbookView
 from unioneyes.runbook.views import JournalEntry, PlanView, RunView
 
 pytestmark = pytest.mark.stack
@@ -55,7 +58,7 @@ def test_another_token_opens_nothing(stranger: httpx.Client, token: str) -> None
     problem(stranger.get("/runs", headers=[(b"Authorization", token.encode())]), 401)
 
 
-def test_a_session_of_the_console_reads_and_changes_nothing(api: httpx.Client, stranger: httpx.Client) -> None:
+def test_a_session_of_the_console_reads_and_changes_nothing_without_a_page_of_its_own(api: httpx.Client, stranger: httpx.Client) -> None:
     token = api.headers["authorization"].removeprefix("Bearer ")
     with httpx.Client(base_url=api.base_url.join("/"), timeout=60, trust_env=False) as browser:
         signed_in = browser.get("/login", params={"token": token})
@@ -64,8 +67,8 @@ def test_a_session_of_the_console_reads_and_changes_nothing(api: httpx.Client, s
         assert "httponly" in cookie
         assert "samesite=strict" in cookie
         assert browser.get("/api/v1/runs").status_code == 200
-        problem(browser.post("/api/v1/runs", json={"runbook": "deployment.verify", "request": {}}), 401)
-        problem(browser.post("/api/v1/runs/some-run/cancel", json={"reason": "x"}), 401)
+        problem(browser.post("/api/v1/runs", json={"runbook": "deployment.verify", "request": {}}), 403)
+        problem(browser.post("/api/v1/runs/some-run/cancel", json={"reason": "x"}), 403)
     problem(stranger.get("/runs"), 401)
 
 
@@ -202,3 +205,14 @@ def stream(api: httpx.Client, run_id: str, *, after: int = 0) -> list[JournalEnt
     with api.stream("GET", f"/runs/{run_id}/events", headers={"Last-Event-ID": str(after)}) as response:
         assert response.headers["content-type"].startswith("text/event-stream")
         return [TypeAdapter(JournalEntry).validate_json(line.removeprefix("data: ")) for line in response.iter_lines() if line.startswith("data: ")]
+
+
+def test_each_runbook_that_comes_with_the_program_says_whether_it_is_what_was_drilled(api: httpx.Client) -> None:
+    told = {each.name: each.drilled for each in TypeAdapter(tuple[RunbookView, ...]).validate_python(api.get("/runbooks").json()) if each.form is Form.BUILT_IN}
+    drills = Drills(drilled)
+    assert told == {name: drills.last(name) for name in codes()}
+
+
+def test_how_long_it_is_until_the_document_s_review_is_a_metric(api: httpx.Client) -> None:
+    scraped = api.get(f"{str(api.base_url).partition('/api')[0]}/metrics").text
+    assert "\nue_document_review_days " in scraped

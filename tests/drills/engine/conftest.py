@@ -25,6 +25,7 @@ from unioneyes.adapters.postgres.server import SUPERUSER, PostgresServer
 from unioneyes.kernel.ids import new_id
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.runbook.codec import encode
+from unioneyes.runbook.direct.folder import DirectFolder
 from unioneyes.runbook.engine import Engine
 from unioneyes.runbook.store.database import ControlDatabase
 from unioneyes.runbook.views import EntryKind, JournalEntry, RunView
@@ -45,6 +46,8 @@ class Drill:
     engine: Engine
     runbooks: Path
     """Where the workers' own runbooks stand."""
+    break_glass: DirectFolder
+    """Where people journal what they do without the engine."""
     workers: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
@@ -56,7 +59,13 @@ class Drill:
         worker = subprocess.Popen(
             [sys.executable, "-m", "tests.drills.engine.worker"],
             cwd=ROOT,
-            env={**os.environ, "DRILL_CONTROL_URL": url(self.server, self.control), "DRILL_SIDE_URL": self.side.url, "DRILL_RUNBOOKS": str(self.runbooks)},
+            env={
+                **os.environ,
+                "DRILL_CONTROL_URL": url(self.server, self.control),
+                "DRILL_SIDE_URL": self.side.url,
+                "DRILL_RUNBOOKS": str(self.runbooks),
+                "DRILL_BREAK_GLASS": str(self.break_glass.path),
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
@@ -141,7 +150,8 @@ def drill_on(server: PostgresServer, *, beside: PostgresServer | None = None) ->
     control = new_id("drill").replace("-", "_")
     runbooks = server.folder.with_name(f"{control}-runbooks")
     runbooks.mkdir(mode=0o700)
-    drill = Drill(server=server, beside=beside or server, control=control, engine=engine_on(server, control), runbooks=runbooks)
+    break_glass = DirectFolder(server.folder.with_name(f"{control}-break-glass"))
+    drill = Drill(server=server, beside=beside or server, control=control, engine=engine_on(server, control), runbooks=runbooks, break_glass=break_glass)
     for each in {server.port: server, drill.beside.port: drill.beside}.values():
         with psycopg.connect(url(each, "postgres"), autocommit=True) as admin:
             admin.execute(f'CREATE DATABASE "{control}"'.encode())

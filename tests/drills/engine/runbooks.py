@@ -9,12 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 
 import psycopg
 
+from unioneyes.adapters.git import ReleaseChecklist
+from unioneyes.environments.policy import read_approvals
 from unioneyes.kernel.problems import Problem, Refused, Unavailable
 from unioneyes.kernel.status import RunStatus
+from unioneyes.ports.checklist import ApprovalRule
 from unioneyes.ports.environment import Environment, Facts
+from unioneyes.ports.notifier import Announced, Announcement, NotifierUnavailable
 from unioneyes.runbook.definition import run_child, runbook
 from unioneyes.runbook.plan import Effect, Plan, PlannedStep, Reading
 from unioneyes.runbook.steps import ask, current_run, pause, progress, settle, step, story
@@ -72,8 +77,29 @@ def side() -> Side:
     return Side(url=os.environ["DRILL_SIDE_URL"])
 
 
+class Chat:
+    """Shows what it is told in the world of the drills, once for each key; takes nothing while the mark `chat is away` is set."""
+
+    def announce(self, announcement: Announcement) -> Announced:
+        world = side()
+        if world.marked("chat is away"):
+            raise NotifierUnavailable(what="the chat is away", remedy="wait")
+        first = world.mark(f"told {announcement.key}")
+        if first:
+            world.tell(f"told {announcement.title}")
+        return Announced(channel=announcement.channel, reference=announcement.key, repeated=not first)
+
+    def describe_announce(self, announcement: Announcement) -> tuple[str, ...]:
+        return (f"tell {announcement.title}",)
+
+
+def approval_rules(runbook: str) -> tuple[ApprovalRule, ...]:
+    file = os.environ.get("DRILL_APPROVALS")
+    return read_approvals(Path(file), runbook) if file else ()
+
+
 def environment() -> Environment:
-    """An environment of which the drills use the facts alone: the engine passes the rest through."""
+    """An environment of which the drills use the facts, the policy and the chat: the engine passes the rest through."""
     bare = object.__new__(Environment)
     facts = Facts(
         name="drill",
@@ -86,6 +112,8 @@ def environment() -> Environment:
         bake=timedelta(0),
     )
     object.__setattr__(bare, "facts", facts)
+    object.__setattr__(bare, "checklist", ReleaseChecklist(folder=Path("/"), staging_url=None, waivers={"waived-gate": "a drill"}, rules=approval_rules))
+    object.__setattr__(bare, "notifier", Chat())
     return bare
 
 

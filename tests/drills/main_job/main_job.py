@@ -86,6 +86,9 @@ class MainJob:
         idle = next(colour for colour in colours.values() if colour is not live)
         return Serving(colour=str(live["colour"]), version=str(live["version"]), idle_version=str(idle["version"]) if idle["replicas"] else None)
 
+    def serving_nothing(self) -> bool:
+        return all(not colour["replicas"] for colour in _OBJECTS.validate_python(self.status()["colours"]))
+
     def at_rest(self) -> bool:
         """Whether one release serves alone, every part runs, and no run holds the service."""
         status = self.stack.status()

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from unioneyes.cli.client import Api, NoAddress, NoToken, NotOurServer, ServerUnavailable, TwoServers, _user
+from unioneyes.cli.client import Api, ClearText, NoAddress, NoToken, NotOurServer, ServerUnavailable, TwoServers, login_name
 from unioneyes.cli.follow import exit_code, follow
 from unioneyes.cli.options import Where
 from unioneyes.cli.screens import PlainLines
@@ -170,6 +170,13 @@ def test_an_address_and_a_token_are_all_that_a_person_without_the_folder_needs(m
         ("127.0.0.1:8180", "ue_jane", Where(), NoAddress),
         ("http://", "ue_jane", Where(), NoAddress),
         ("http://127.0.0.1:8180", "ue_jane", Where(home=Path("/srv/other")), TwoServers),
+        ("http+unix://", "ue_jane", Where(), NoAddress),
+        ("http+unix://run/ue.sock", "ue_jane", Where(), NoAddress),
+        ("ftp://127.0.0.1", "ue_jane", Where(), NoAddress),
+        ("http://ops.example.org:8180", "ue_jane", Where(), ClearText),
+        ("http://10.0.0.1:8180", "ue_jane", Where(), ClearText),
+        ("http://127.0.0.1.example.org", "ue_jane", Where(), ClearText),
+        ("http://localhost@ops.example.org", "ue_jane", Where(), ClearText),
     ],
 )
 def test_an_address_that_leaves_something_open_is_refused(monkeypatch: pytest.MonkeyPatch, url: str, token: str, where: Where, problem: type[Problem]) -> None:
@@ -179,11 +186,19 @@ def test_an_address_that_leaves_something_open_is_refused(monkeypatch: pytest.Mo
         Api(where)
 
 
+@pytest.mark.parametrize("url", ["http://localhost:8180", "http://[::1]:8180", "http://127.0.0.9", "https://ops.example.org", "http+unix:///run/ue.sock"])
+def test_an_address_that_keeps_the_token_to_itself_is_taken(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("UE_URL", url)
+    monkeypatch.setenv("UE_TOKEN", "ue_jane")
+    with closing(Api(Where())) as api:
+        assert api.url == url
+
+
 @given(st.text(max_size=80) | st.sampled_from(["root", "DOMAIN\\Jane Doe", "engine", "console", "worker-7", "jane.doe@example.org"]))
 def test_every_login_name_is_one_that_the_server_takes(login: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("getpass.getuser", lambda: login)
-        assert require_name(_user())
+        assert require_name(login_name())
 
 
 def test_a_run_is_followed_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:

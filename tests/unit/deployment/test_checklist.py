@@ -1,12 +1,22 @@
 """The pre-deployment checklist: what can't be evaluated blocks; only the policy waives, by name."""
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
+from unioneyes.kernel.access import Role
 from unioneyes.kernel.calendar import Window
-from unioneyes.operations.deployment.checklist import ChecklistBlocks, migration_reviewed, refuse_if_blocked, rollback_plan, sign_offs, waive
-from unioneyes.ports.checklist import Gate, GateState
+from unioneyes.operations.deployment.checklist import (
+    ChecklistBlocks,
+    migration_reviewed,
+    refuse_if_blocked,
+    release_contract,
+    rollback_plan,
+    sign_offs,
+    waive,
+)
+from unioneyes.ports.checklist import ApprovalRule, Gate, GateState
 from unioneyes.ports.database import LintFinding, Loss, LossKind, Migration
 
 
@@ -28,6 +38,9 @@ class Policy:
     def freezes(self) -> tuple[Window, ...]:
         raise NotImplementedError
 
+    def approvals(self, runbook: str) -> tuple[ApprovalRule, ...]:
+        raise NotImplementedError
+
     def waived(self, gate: str) -> str | None:
         return self.waivers.get(gate)
 
@@ -42,11 +55,32 @@ def finding(*, blocks: bool) -> LintFinding:
 
 def test_sign_offs_that_nobody_can_give_block() -> None:
     with pytest.raises(ChecklistBlocks, match="Security team sign-off is unavailable"):
-        refuse_if_blocked(sign_offs())
+        refuse_if_blocked(sign_offs(()))
+
+
+def test_a_release_contract_that_nobody_computes_blocks() -> None:
+    with pytest.raises(ChecklistBlocks, match="Release Contract CI passing is unavailable"):
+        refuse_if_blocked((release_contract(),))
+
+
+def test_a_sign_off_that_people_are_asked_for_blocks_nothing_yet_and_says_whose_it_is() -> None:
+    rule = ApprovalRule(
+        gate="security-sign-off",
+        title="Security team sign-off",
+        roles=(Role.SECURITY_APPROVER,),
+        needed=1,
+        lasts=timedelta(hours=24),
+        begins_within=timedelta(minutes=15),
+        escalates_after=None,
+    )
+    security, product = sign_offs((rule,))
+    assert (security.state, product.state) == (GateState.AWAITED, GateState.UNAVAILABLE)
+    assert not security.state.blocks
+    assert "1 of security-approver" in security.detail
 
 
 def test_a_waiver_opens_its_own_gate_only_and_its_reason_is_kept() -> None:
-    gates = waive(sign_offs(), Policy({"security-sign-off": "a rehearsal"}))
+    gates = waive(sign_offs(()), Policy({"security-sign-off": "a rehearsal"}))
     waived = {gate.name: gate.detail for gate in gates if gate.state is GateState.WAIVED}
     assert list(waived) == ["security-sign-off"]
     assert "a rehearsal" in waived["security-sign-off"]

@@ -1,16 +1,11 @@
-"""The table of commands names what exists, and the page is what the table says."""
+"""The table of commands names what exists."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 from unioneyes.cli.tree import VERBS
 from unioneyes.runbook.documents.equivalents import equivalent, equivalents
 from unioneyes.runbook.documents.lint.finding import commands
 from unioneyes.runbook.documents.model import Document
-from unioneyes.runbook.documents.page import page
-
-PAGE = Path(__file__).parents[3] / "docs" / "runbook" / "commands.md"
 
 
 def exists(command: str) -> bool:
@@ -19,10 +14,6 @@ def exists(command: str) -> bool:
 
 def test_a_command_that_the_table_offers_exists_and_one_that_comes_later_does_not_yet() -> None:
     assert {row.ue: row.comes for row in equivalents() if exists(row.ue) is not (row.comes is None)} == {}
-
-
-def test_the_page_is_what_the_table_says() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "write it anew: python -m unioneyes.runbook.documents.page > docs/runbook/commands.md"
 
 
 def test_the_commands_of_the_requirement_are_known(requirement: Document) -> None:

@@ -5,8 +5,10 @@ import os
 import socket
 import time
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
+from tests.certificates import Authority
 from unioneyes.environments.local.doctor import Ailing, Finding, Health, Machine, diagnose, judge_disk, judge_memory
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.ports import Ports
@@ -122,3 +124,20 @@ def test_little_memory_is_a_warning() -> None:
     assert judge_memory("MemAvailable:   8000000 kB\n").health is Health.GOOD
     assert judge_memory("MemAvailable:    100000 kB\n").health is Health.WARNING
     assert judge_memory("").health is Health.WARNING
+
+
+def test_a_certificate_is_judged_by_when_it_ends_and_by_whether_it_can_be_used(tmp_path: Path) -> None:
+    layout = Layout(tmp_path)
+    assert "certificate" not in {each.check for each in diagnose(layout, IDLE)}
+    authority = Authority(tmp_path, "authority")
+
+    def health(**lasts: int) -> Health:
+        issued = authority.issue("ops.example.org", lasts=timedelta(**lasts))
+        layout.settings.write_text(f'[control]\ntls_certificate = "{issued.certificate}"\ntls_key = "{issued.key}"\n')
+        return finding(diagnose(layout, IDLE), "certificate").health
+
+    assert [health(days=90), health(days=13), health(days=-1)] == [Health.GOOD, Health.WARNING, Health.BAD]
+    (tmp_path / "ops.example.org.key").chmod(0o644)
+    exposed = finding(diagnose(layout, IDLE), "certificate")
+    assert exposed.health is Health.BAD
+    assert exposed.remedy.startswith("chmod 0600")

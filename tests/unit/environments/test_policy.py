@@ -6,13 +6,24 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
-from unioneyes.environments.policy import PolicyUnreadable, freeze_windows, policy_waivers, read_freezes, waivers
+import unioneyes.console.serve  # noqa: F401 - registers every runbook
+from unioneyes.environments.policy import PolicyUnreadable, approval_rules, freeze_windows, policy_waivers, read_approvals, read_freezes, waivers
 from unioneyes.environments.settings import EnvironmentSettings
+from unioneyes.kernel.project import project_path
+from unioneyes.runbook.definition import definitions
 
 
 def test_the_policy_waives_for_the_embedded_stack_what_nobody_can_say_there() -> None:
-    assert set(policy_waivers("local")) == {"release-contract", "security-sign-off", "product-approval", "current-version", "staging-health"}
+    assert set(policy_waivers("local")) == {
+        "release-contract",
+        "security-sign-off",
+        "product-approval",
+        "migration-review",
+        "current-version",
+        "staging-health",
+    }
 
 
 def test_production_waives_nothing() -> None:
@@ -73,3 +84,45 @@ def test_a_freeze_that_makes_no_sense_is_refused_with_what_is_wrong(tmp_path: Pa
     (written := tmp_path / "freezes.yaml").write_text(WEEKEND.replace(right, wrong))
     with pytest.raises(PolicyUnreadable, match=says):
         read_freezes(written, "production")
+
+
+APPROVALS = """
+security-sign-off:
+  title: Security team sign-off
+  runbooks: [deployment.start]
+  roles: [security-approver]
+  lasts: 24h
+  escalates_after: 30m
+"""
+
+
+def test_whose_yes_is_needed_is_read_as_the_policy_writes_it(tmp_path: Path) -> None:
+    (written := tmp_path / "approvals.yaml").write_text(APPROVALS)
+    (rule,) = read_approvals(written, "deployment.start")
+    assert (rule.gate, rule.needed, rule.lasts, rule.begins_within) == ("security-sign-off", 1, timedelta(hours=24), timedelta(minutes=15))
+    assert read_approvals(written, "deployment.verify") == ()
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "says"),
+    [
+        ("security-sign-off:", "rollback-plan:", "is computed, and nobody can tick it"),
+        ("[security-approver]", "[security-team]", "Input should be"),
+        ("[security-approver]", "[]", "at least 1"),
+        ("30m", "25h", "must be shorter than lasts"),
+        ("lasts: 24h", "lasts: soon", "lasts"),
+        ("title:", "titel:", "titel"),
+        ("lasts: 24h", "needed: 0", "greater than or equal to 1"),
+    ],
+)
+def test_a_rule_that_cannot_be_followed_is_refused_with_what_is_wrong(tmp_path: Path, right: str, wrong: str, says: str) -> None:
+    (written := tmp_path / "approvals.yaml").write_text(APPROVALS.replace(right, wrong))
+    with pytest.raises(PolicyUnreadable, match=says):
+        read_approvals(written, "deployment.start")
+
+
+def test_the_shipped_policy_asks_for_what_the_document_asks_people_for_and_for_no_way_back() -> None:
+    assert [rule.gate for rule in approval_rules("deployment.start")] == ["security-sign-off", "product-approval", "migration-review"]
+    named = {name for entry in yaml.safe_load(project_path("policy/approvals.yaml").read_text()).values() for name in entry["runbooks"]}
+    known = {each.name for each in definitions() if each.can_be_held}
+    assert named <= known, "a rule for a runbook that is not there, or that waits for nobody, is never asked"

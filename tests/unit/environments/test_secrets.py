@@ -3,7 +3,9 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from unioneyes.environments.local.secrets import keep_secrets
+import pytest
+
+from unioneyes.environments.local.secrets import EmptySecret, keep_secrets
 from unioneyes.kernel.redaction import Redactor
 
 
@@ -27,3 +29,20 @@ def test_no_secret_shows_in_the_text_of_the_whole(tmp_path: Path) -> None:
     secrets = keep_secrets(tmp_path)
 
     assert not any(value in repr(secrets) for value in secrets.values())
+
+
+def test_no_two_homes_share_a_secret_and_each_is_long(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    one, other = keep_secrets(tmp_path / "one"), keep_secrets(tmp_path / "other")
+
+    assert not {*one.values()} & {*other.values()}
+    assert all(len(value) >= 43 for value in (*one.values(), *other.values())), "256 bits"
+
+
+def test_an_empty_file_is_no_secret(tmp_path: Path) -> None:
+    keep_secrets(tmp_path)
+    (tmp_path / "api-token").write_text("")
+
+    with pytest.raises(EmptySecret, match="api-token is empty"):
+        keep_secrets(tmp_path)

@@ -15,7 +15,7 @@ PORTS = st.integers(1, 65535)
 READINESS = (
     st.none()
     | st.builds(UnixHttp, PATHS, WORD)
-    | st.builds(TcpHttp, WORD, PORTS, WORD)
+    | st.builds(TcpHttp, WORD, PORTS, WORD, st.booleans())
     | st.builds(TcpOpen, WORD, PORTS)
     | st.builds(Exec, st.tuples(WORD, WORD))
 )

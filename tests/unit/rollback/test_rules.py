@@ -34,6 +34,26 @@ def test_a_release_that_was_only_tried_is_no_way_back() -> None:
     assert "ue run cancel" in found.remedy
 
 
+def served_revision(number: int, version: str, *, bad: bool = False) -> Revision:
+    return Revision(number=number, version=version, replicas=2, configuration={}, since=AT, until=None, bad=bad)
+
+
+def test_what_a_rollback_has_just_left_is_no_way_back() -> None:
+    """Its replicas may still be ready: whoever is interrupted, or resumes, must not send the members there."""
+    bad = replace(replica(Colour.BLUE), version="1.1.0")
+    left = (served_revision(3, "1.0.0"), served_revision(2, "1.1.0", bad=True), served_revision(1, "1.0.0"))
+    found = way_back(Weights.all_to(Colour.GREEN), (bad, replica(Colour.GREEN)), left)
+    assert isinstance(found, NoWay)
+    assert "1.1.0 on blue is what a rollback sent the members away from" in found.why
+
+
+def test_a_release_that_was_deployed_anew_since_it_was_left_is_a_way_back() -> None:
+    again = (served_revision(4, "1.2.0"), served_revision(3, "1.0.0"), served_revision(2, "1.1.0"), served_revision(1, "1.0.0", bad=True))
+    newest = replace(replica(Colour.GREEN), version="1.2.0")
+    found = way_back(Weights.all_to(Colour.GREEN), (replica(Colour.BLUE), newest), again)
+    assert isinstance(found, WayBack)
+
+
 def test_a_colour_without_a_ready_replica_is_no_way_back() -> None:
     assert isinstance(way_back(Weights.all_to(Colour.GREEN), (replica(Colour.BLUE, ready=False), replica(Colour.GREEN))), NoWay)
     assert isinstance(way_back(Weights.all_to(Colour.GREEN), (replica(Colour.GREEN),)), NoWay)

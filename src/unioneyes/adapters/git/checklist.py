@@ -15,7 +15,7 @@ from unioneyes.adapters.git.work_tree import GitUnavailable, read_work_tree
 from unioneyes.kernel.calendar import Window, current
 from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.kernel.problems import Problem
-from unioneyes.ports.checklist import Gate, GateState
+from unioneyes.ports.checklist import CHANGE_FREEZE, CURRENT_VERSION, STAGING_HEALTH, TITLES, ApprovalRule, Gate, GateState
 from unioneyes.ports.service import HealthStatus
 
 STAGING_TIME_LIMIT = timedelta(seconds=10)
@@ -40,6 +40,8 @@ class ReleaseChecklist:
     """Reason for each waived gate, by the gate's name."""
     calendar: Callable[[], tuple[Window, ...]] = tuple
     """Returns the calendar's rules as they are now. Raises: a Problem where it can't be read."""
+    rules: Callable[[str], tuple[ApprovalRule, ...]] = lambda _runbook: ()
+    """Returns whose yes a runbook needs, as the policy says now. Raises: a Problem where it can't be read."""
     health_path: str = "/api/health"
 
     def current_version(self) -> Gate:
@@ -47,18 +49,19 @@ class ReleaseChecklist:
         try:
             tree = read_work_tree(self.folder)
         except GitUnavailable as problem:
-            return _current_version(GateState.UNAVAILABLE, problem.what, problem.remedy)
+            return _gate(CURRENT_VERSION, GateState.UNAVAILABLE, problem.what, problem.remedy)
         if tree is None:
-            return _current_version(GateState.NOT_APPLICABLE, f"{self.folder} is no work tree of git")
+            return _gate(CURRENT_VERSION, GateState.NOT_APPLICABLE, f"{self.folder} is no work tree of git")
         if tree.changed:
             files = "1 tracked file differs" if tree.changed == 1 else f"{tree.changed} tracked files differ"
-            return _current_version(GateState.FAILED, f"{tree.version}, but {files} from the commit", "commit or stash the changes: git status")
-        return _current_version(GateState.PASSED, tree.version)
+            return _gate(CURRENT_VERSION, GateState.FAILED, f"{tree.version}, but {files} from the commit", "commit or stash the changes: git status")
+        return _gate(CURRENT_VERSION, GateState.PASSED, tree.version)
 
     def staging_health(self) -> Gate:
         """Staging's health report; degraded passes and says so. Unavailable where the environment names no staging: that is not a pass."""
         if self.staging_url is None:
-            return _staging_health(
+            return _gate(
+                STAGING_HEALTH,
                 GateState.UNAVAILABLE,
                 "this environment names no staging",
                 "name it in environment.toml: [staging] url, or waive `staging-health` by the policy",
@@ -67,43 +70,39 @@ class ReleaseChecklist:
         try:
             answer = httpx.get(url, timeout=STAGING_TIME_LIMIT.total_seconds())
         except httpx.HTTPError as error:
-            return _staging_health(GateState.UNAVAILABLE, f"{url} gives no answer: {type(error).__name__}", f"look at staging: curl {url}")
+            return _gate(STAGING_HEALTH, GateState.UNAVAILABLE, f"{url} gives no answer: {type(error).__name__}", f"look at staging: curl {url}")
         try:
             health = _Health.model_validate(answer.json())
         except (json.JSONDecodeError, ValidationError):
-            return _staging_health(GateState.UNAVAILABLE, f"{url} answers {answer.status_code} without a health report", f"look at staging: curl {url}")
+            return _gate(STAGING_HEALTH, GateState.UNAVAILABLE, f"{url} answers {answer.status_code} without a health report", f"look at staging: curl {url}")
         detail = f"staging is {health.status} on {health.version}"
         if health.status is HealthStatus.UNHEALTHY or not answer.is_success:
-            return _staging_health(GateState.FAILED, detail, f"repair staging first: curl {url}")
-        return _staging_health(GateState.PASSED, detail)
+            return _gate(STAGING_HEALTH, GateState.FAILED, detail, f"repair staging first: curl {url}")
+        return _gate(STAGING_HEALTH, GateState.PASSED, detail)
 
     def change_freeze(self) -> Gate:
         """Whether the calendar lets anything be deployed now."""
         try:
             freeze = current(self.calendar(), now())
         except Problem as problem:
-            return _change_freeze(GateState.UNAVAILABLE, problem.what, problem.remedy)
+            return _gate(CHANGE_FREEZE, GateState.UNAVAILABLE, problem.what, problem.remedy)
         if freeze is not None:
             detail = f"{freeze.name}, until {rfc3339(freeze.ends)}: {freeze.reason}"
-            return _change_freeze(GateState.FAILED, detail, "wait until then; ue freeze list shows the calendar")
-        return _change_freeze(GateState.PASSED, "the calendar holds nothing now")
+            return _gate(CHANGE_FREEZE, GateState.FAILED, detail, "wait until then; ue freeze list shows the calendar")
+        return _gate(CHANGE_FREEZE, GateState.PASSED, "the calendar holds nothing now")
 
     def freezes(self) -> tuple[Window, ...]:
         """Return the calendar's rules as they are now. Raises: a Problem where it can't be read."""
         return self.calendar()
+
+    def approvals(self, runbook: str) -> tuple[ApprovalRule, ...]:
+        """Return whose yes a run of `runbook` needs here, without what the policy waives. Raises: a Problem where it can't be read."""
+        return tuple(rule for rule in self.rules(runbook) if self.waived(rule.gate) is None)
 
     def waived(self, gate: str) -> str | None:
         """Return the policy's reason for waiving `gate`; None when it is not waived."""
         return self.waivers.get(gate)
 
 
-def _current_version(state: GateState, detail: str, remedy: str = "") -> Gate:
-    return Gate(name="current-version", title="Verify current version", state=state, detail=detail, remedy=remedy)
-
-
-def _change_freeze(state: GateState, detail: str, remedy: str = "") -> Gate:
-    return Gate(name="change-freeze", title="No change freeze", state=state, detail=detail, remedy=remedy)
-
-
-def _staging_health(state: GateState, detail: str, remedy: str = "") -> Gate:
-    return Gate(name="staging-health", title="Verify staging deployment", state=state, detail=detail, remedy=remedy)
+def _gate(name: str, state: GateState, detail: str, remedy: str = "") -> Gate:
+    return Gate(name=name, title=TITLES[name], state=state, detail=detail, remedy=remedy)

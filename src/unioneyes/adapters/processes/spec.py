@@ -28,6 +28,8 @@ class TcpHttp:
     host: str
     port: int
     path: str = "/healthz"
+    tls: bool = False
+    """Under TLS, whatever certificate it shows: nothing is told to it, and nothing but the status is believed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import signal
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 from unioneyes.adapters.processes.spec import Exec, ProcessSpec, ProcessState, ProcessStatus, Readiness, TcpHttp, TcpOpen, UnixHttp
 
@@ -30,6 +30,8 @@ class _TcpHttpDocument(TypedDict):
     host: str
     port: int
     path: str
+    tls: NotRequired[bool]
+    """Not said by a client of an earlier release."""
 
 
 class _TcpOpenDocument(TypedDict):
@@ -171,8 +173,8 @@ def _encode_readiness(ready: Readiness | None) -> _ReadinessDocument | None:
             return None
         case UnixHttp(path, url):
             return _UnixHttpDocument(kind="unix-http", path=str(path), url=url)
-        case TcpHttp(host, port, path):
-            return _TcpHttpDocument(kind="tcp-http", host=host, port=port, path=path)
+        case TcpHttp(host, port, path, tls):
+            return _TcpHttpDocument(kind="tcp-http", host=host, port=port, path=path, tls=tls)
         case TcpOpen(host, port):
             return _TcpOpenDocument(kind="tcp-open", host=host, port=port)
         case Exec(argv):
@@ -185,7 +187,7 @@ def _decode_readiness(document: _ReadinessDocument | None) -> Readiness | None:
     if document["kind"] == "unix-http":
         return UnixHttp(Path(document["path"]), document["url"])
     if document["kind"] == "tcp-http":
-        return TcpHttp(document["host"], document["port"], document["path"])
+        return TcpHttp(document["host"], document["port"], document["path"], document.get("tls", False))
     if document["kind"] == "tcp-open":
         return TcpOpen(document["host"], document["port"])
     return Exec(tuple(document["argv"]))

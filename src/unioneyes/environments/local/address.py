@@ -1,4 +1,4 @@
-"""Where the embedded stack's server listens. Reads two small files, so that every command starts fast."""
+"""Where the embedded stack's server listens. Reads three small files, so that every command starts fast."""
 
 from __future__ import annotations
 
@@ -6,22 +6,23 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from unioneyes.environments.listening import ControlAddress, listening
 from unioneyes.environments.local.layout import Layout
-from unioneyes.environments.local.ports import HOST, read_ports
+from unioneyes.environments.local.ports import read_ports
 from unioneyes.environments.local.secrets import secret_file
-from unioneyes.environments.model import ControlAddress
+from unioneyes.environments.settings import read_settings
 from unioneyes.kernel.problems import NotAuthorised, Refused
 
 
 def control_address(home: Path) -> ControlAddress:
-    """Return the server's address and token. Raises: NeverStarted, NotYours."""
+    """Return the server's address and token. Raises: NeverStarted, NotYours, SettingsRefused."""
     layout = Layout(home)
     token = secret_file(layout.secrets, "api_token")
     try:
         ports = read_ports(layout.ports)
         if ports is None or not token.exists():
             raise NeverStarted.at(home)
-        return ControlAddress(url=f"http://{HOST}:{ports.control}", token=SecretStr(token.read_text()))
+        return listening(read_settings(layout.settings).control, ports.control).address(SecretStr(token.read_text()))
     except PermissionError:
         raise NotYours.at(home) from None
 

@@ -10,6 +10,7 @@ import httpx
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from unioneyes.adapters.files import CheckpointFile
+from unioneyes.environments.connecting import NoAuthorities, connected
 from unioneyes.environments.local.address import NeverStarted, NotYours
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.secrets import secret_file
@@ -52,6 +53,12 @@ def keep_audit_key(layout: Layout) -> SecretStr:
     return SecretStr(private.read_text())
 
 
+def kept_audit_key(layout: Layout) -> tuple[str, ...]:
+    """Return the private key, for whoever only must not print it; nothing where there is none."""
+    private = secret_file(layout.secrets, _KEY)
+    return (private.read_text(),) if private.exists() else ()
+
+
 def build_sealing(layout: Layout, key: SecretStr) -> Sealing:
     """Return who signs and keeps the checkpoints; the public key stands beside them, to be handed on. Raises: AuditKeyLost where another one does."""
     signer = _signer(key.get_secret_value())
@@ -81,11 +88,10 @@ def evidence(home: Path) -> AuditEvidence:
 
 def audit_status(stack: Stack) -> AuditStatus | None:
     """Return where the log is, as the server says; None when it does not answer."""
-    headers = {"Authorization": f"Bearer {stack.secrets.api_token.get_secret_value()}"}
     try:
-        answer = httpx.get(f"{stack.control_url}/api/v1/audit/status", headers=headers, timeout=_ANSWER_SECONDS, trust_env=False)
-        return _STATUS.validate_json(answer.raise_for_status().content)
-    except (httpx.HTTPError, ValidationError):
+        with connected(stack.listening.address(stack.secrets.api_token), timeout=httpx.Timeout(_ANSWER_SECONDS)) as client:
+            return _STATUS.validate_json(client.get("/api/v1/audit/status").raise_for_status().content)
+    except (httpx.HTTPError, ValidationError, NoAuthorities):
         return None
 
 

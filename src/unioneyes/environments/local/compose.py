@@ -17,14 +17,15 @@ from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.slack import SlackNotifier
 from unioneyes.claims.releases import Catalogue, migration_folders, newest_migration
 from unioneyes.environments.folders import runbooks_folder, source_folder
-from unioneyes.environments.local.audit import build_sealing, keep_audit_key
+from unioneyes.environments.local.audit import build_sealing, keep_audit_key, kept_audit_key
+from unioneyes.environments.local.control import control_state
 from unioneyes.environments.local.parts import build_replicas, build_traffic
-from unioneyes.environments.local.ports import HOST
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
-from unioneyes.environments.model import OpenedEnvironment
-from unioneyes.environments.policy import freeze_windows, waivers
+from unioneyes.environments.model import DirectEnvironment, OpenedEnvironment
+from unioneyes.environments.policy import approval_rules, freeze_windows, waivers
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment, Facts
+from unioneyes.runbook.direct.folder import DirectFolder
 
 
 def compose(home: Path) -> OpenedEnvironment:
@@ -34,12 +35,27 @@ def compose(home: Path) -> OpenedEnvironment:
     return OpenedEnvironment(
         environment=build_environment(stack),
         control_database_url=stack.control_database_url,
-        control_host=HOST,
-        control_port=stack.ports.control,
+        listening=stack.listening,
         api_token=stack.secrets.api_token,
         runbooks=runbooks_folder(stack.settings),
+        refuse_undrilled=stack.settings.runbooks.refuse_undrilled,
         redactor=Redactor((*stack.secrets.values(), audit_key.get_secret_value())),
         sealing=build_sealing(stack.layout, audit_key),
+        break_glass=DirectFolder(stack.layout.break_glass),
+    )
+
+
+def compose_directly(home: Path) -> DirectEnvironment:
+    """Return the stack in `home` as it is operated without its server.
+
+    What only the server needs may be broken. Raises: NeverStarted, NotYours, SettingsRefused.
+    """
+    stack = open_stack(home)
+    return DirectEnvironment(
+        environment=build_environment(stack),
+        redactor=Redactor((*stack.secrets.values(), *kept_audit_key(stack.layout))),
+        break_glass=DirectFolder(stack.layout.break_glass),
+        control=lambda: control_state(stack),
     )
 
 
@@ -72,6 +88,7 @@ def build_environment(stack: Stack) -> Environment:
             staging_url=stack.settings.staging.url if stack.settings.staging else None,
             waivers=waivers("local", stack.settings),
             calendar=lambda: freeze_windows("local"),
+            rules=approval_rules,
         ),
         traffic=traffic,
         replicas=build_replicas(stack, traffic),

@@ -7,14 +7,16 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from unioneyes.environments.listening import OnAddress, listening, not_after, server_context
 from unioneyes.environments.local.layout import ForeignFolder, Layout, require_own
 from unioneyes.environments.local.ports import OWNERS, WantedPorts, asked_ports, is_free, listener_of, read_ports
 from unioneyes.environments.local.remnants import find_remnants
 from unioneyes.environments.settings import EnvironmentSettings, SettingsRefused, read_settings
+from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.units import format_bytes
 
@@ -23,6 +25,7 @@ _DISK_NEEDED = 1 << 30
 _DISK_COMFORT = 5 << 30
 _MEMORY_NEEDED = 700 << 20
 """Bytes: what the whole stack takes while a deployment is under way."""
+_RENEW_BEFORE = timedelta(days=14)
 _CLOCK_SLACK = timedelta(minutes=5)
 
 
@@ -75,6 +78,7 @@ def diagnose(layout: Layout, machine: Machine) -> tuple[Finding, ...]:
 def _findings(layout: Layout, machine: Machine) -> Iterator[Finding]:
     yield _folder(layout)
     yield _settings(layout)
+    yield from _certificate(layout)
     yield from _ports(layout, machine.alive)
     yield judge_disk(layout.home, shutil.disk_usage(_existing(layout.home)).free)
     yield judge_memory(Path("/proc/meminfo").read_text())
@@ -116,6 +120,33 @@ def _settings(layout: Layout) -> Finding:
     except SettingsRefused as problem:
         return _bad("settings", problem)
     return Finding(check="settings", health=Health.GOOD, detail=str(layout.settings) if layout.settings.exists() else "the defaults (no environment.toml)")
+
+
+def _certificate(layout: Layout) -> Iterator[Finding]:
+    try:
+        at = listening(read_settings(layout.settings).control, port=0)
+        if not isinstance(at, OnAddress) or at.certificate is None:
+            return
+        server_context(at.certificate)
+        ends = not_after(at.certificate)
+    except SettingsRefused:
+        return  # its own check has said so
+    except Problem as problem:
+        yield _bad("certificate", problem)
+    else:
+        yield judge_certificate(at.certificate.chain, ends, now())
+
+
+def judge_certificate(chain: Path, ends: datetime, moment: datetime) -> Finding:
+    """Return what it means that the certificate ends then."""
+    detail, remedy = f"{chain}, until {rfc3339(ends)}", "renew it; the server shows the new one by itself"
+    if ends <= moment:
+        return Finding(check="certificate", health=Health.BAD, detail=f"{detail}: nobody trusts it any more", remedy=remedy)
+    return (
+        Finding(check="certificate", health=Health.GOOD, detail=detail)
+        if ends - moment > _RENEW_BEFORE
+        else Finding(check="certificate", health=Health.WARNING, detail=detail, remedy=remedy)
+    )
 
 
 def _ports(layout: Layout, alive: frozenset[str]) -> Iterator[Finding]:

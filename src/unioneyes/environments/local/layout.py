@@ -82,6 +82,11 @@ class Layout:
         return self.home / "audit"
 
     @property
+    def break_glass(self) -> Path:
+        """Journals of what was done without the control plane."""
+        return self.home / "break-glass"
+
+    @property
     def replicas(self) -> Path:
         """Which release each colour should run."""
         return self.home / "replicas.json"

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from unioneyes.kernel.files import replace_file
+from unioneyes.kernel.problems import Refused
 
 _BYTES = 32
 _PREFIXES = {"api_token": "ue_", "slack_token": "xoxb-"}
@@ -41,11 +42,18 @@ def secret_file(folder: Path, name: str) -> Path:
 
 
 def keep_secrets(folder: Path) -> Secrets:
-    """Every secret stands in its file; those that were missing were made now."""
+    """Every secret stands in its file; those that were missing were made now. Raises: EmptySecret."""
     return Secrets(**{field.name: _keep(secret_file(folder, field.name), _PREFIXES.get(field.name, "")) for field in fields(Secrets)})
 
 
 def _keep(path: Path, prefix: str) -> SecretStr:
     if not path.exists():
         replace_file(path, prefix + random.token_urlsafe(_BYTES))
-    return SecretStr(path.read_text())
+    secret = path.read_text()
+    if not secret:
+        raise EmptySecret(what=f"{path} is empty", remedy="put its text back; or remove the file, and `ue env up` makes a new one")
+    return SecretStr(secret)
+
+
+class EmptySecret(Refused):
+    """A secret that everybody knows."""

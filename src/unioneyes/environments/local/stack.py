@@ -19,6 +19,7 @@ from unioneyes.adapters.postgres.programs import program
 from unioneyes.adapters.postgres.server import STOP_SIGNAL, SUPERUSER, PostgresServer
 from unioneyes.adapters.processes.replicas import ReplicaSlot
 from unioneyes.adapters.processes.spec import Exec, ProcessSpec, Readiness, TcpHttp, UnixHttp
+from unioneyes.environments.listening import AtSocket, Listening, OnAddress, listening
 from unioneyes.environments.local.address import NeverStarted, NotYours
 from unioneyes.environments.local.layout import Layout, require_own
 from unioneyes.environments.local.ports import HOST, Ports, read_ports
@@ -58,14 +59,22 @@ class Stack:
         return f"http://{HOST}:{self.ports.preview}"
 
     @property
+    def listening(self) -> Listening:
+        """Where the server of `ue` listens."""
+        return listening(self.settings.control, self.ports.control)
+
+    @property
     def control_url(self) -> str:
         """The server of `ue`: its API and its pages."""
-        return f"http://{HOST}:{self.ports.control}"
+        return self.listening.url
 
     @property
     def login(self) -> str:
         """What a person types into a shell to enter the console; the shell puts the token in, so that it stands in no output of ours."""
-        return f'xdg-open "{self.control_url}/login?token=$(cat {shlex.quote(str(secret_file(self.layout.secrets, "api_token")))})"'
+        opens = f'/login?token=$(cat {shlex.quote(str(secret_file(self.layout.secrets, "api_token")))})"'
+        if isinstance(at := self.listening, AtSocket):  # which no browser can open
+            return f'ssh -fNL 127.0.0.1:{self.ports.control}:{shlex.quote(str(at.path))} localhost; xdg-open "http://127.0.0.1:{self.ports.control}{opens}'
+        return f'xdg-open "{at.url}{opens}'
 
     @property
     def issuer_url(self) -> str:
@@ -174,7 +183,12 @@ def envoy_process(stack: Stack, argv: tuple[str, ...]) -> ProcessSpec:
 def control_process(stack: Stack) -> ProcessSpec:
     """Return how the server of `ue` is run. Other settings make another specification: `up` then starts it anew."""
     argv = _module("unioneyes.cli.main", "serve", "--env", "local", "--home", str(stack.layout.home))
-    ready = TcpHttp(HOST, stack.ports.control, "/api/v1/healthz")
+    ready: Readiness
+    match stack.listening:
+        case AtSocket(path=path):  # no socket to remove before: the server does so where nobody listens
+            ready = UnixHttp(path, "/api/v1/healthz")
+        case OnAddress(certificate=certificate) as at:
+            ready = TcpHttp(at.reached.strip("[]"), at.port, "/api/v1/healthz", tls=certificate is not None)
     spec = _process(stack, "control", argv, ready=ready, grace=timedelta(seconds=15), after=("postgres-control", "postgres-primary", "envoy"))
     return replace(spec, labels={"settings": hashlib.sha256(stack.settings.model_dump_json().encode()).hexdigest()[:12]})
 

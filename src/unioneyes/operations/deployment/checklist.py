@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from unioneyes.kernel.problems import Refused
-from unioneyes.ports.checklist import Checklist, Gate, GateState
+from unioneyes.ports.checklist import ApprovalRule, Checklist, Gate, GateState
 from unioneyes.ports.database import LintFinding, Loss, Migration
 
 
@@ -13,20 +13,28 @@ class ChecklistBlocks(Refused):
     """A line of the pre-deployment checklist blocks the deployment."""
 
 
-_SIGN_OFFS = (
-    ("release-contract", "Release Contract CI passing", "no release contract is computed in this environment"),
-    ("security-sign-off", "Security team sign-off", "no approval can be given in this environment"),
-    ("product-approval", "Product owner approval", "no approval can be given in this environment"),
-)
-"""(name, title, why it can't be evaluated). Source: Pre-Deployment Checklist, "Required Approvals"."""
+_SIGN_OFFS = (("security-sign-off", "Security team sign-off"), ("product-approval", "Product owner approval"))
+"""(name, title). Source: Pre-Deployment Checklist, "Required Approvals"."""
 
 
-def sign_offs() -> tuple[Gate, ...]:
-    """Return what others must have said before a release goes out: nobody can say it here yet, so each blocks until the policy waives it."""
-    return tuple(
-        Gate(name=name, title=title, state=GateState.UNAVAILABLE, detail=why, remedy=f"waive `{name}` in policy/waivers.yaml, with a reason")
-        for name, title, why in _SIGN_OFFS
-    )
+def release_contract() -> Gate:
+    """Return the gate "Release Contract CI passing": nothing computes it here yet, so it blocks until the policy waives it."""
+    name = "release-contract"
+    detail, remedy = "no release contract is computed in this environment", f"waive `{name}` in policy/waivers.yaml, with a reason"
+    return Gate(name=name, title="Release Contract CI passing", state=GateState.UNAVAILABLE, detail=detail, remedy=remedy)
+
+
+def sign_offs(rules: tuple[ApprovalRule, ...]) -> tuple[Gate, ...]:
+    """Return what people must say before a release goes out: each is asked by the policy's rule for it, and blocks where there is none."""
+    asked = {rule.gate: rule for rule in rules}
+    return tuple(_sign_off(name, title, asked.get(name)) for name, title in _SIGN_OFFS)
+
+
+def _sign_off(name: str, title: str, rule: ApprovalRule | None) -> Gate:
+    if rule is None:
+        remedy = f"say in policy/approvals.yaml who gives `{name}`, or waive it in policy/waivers.yaml, with a reason"
+        return Gate(name=name, title=title, state=GateState.UNAVAILABLE, detail="nobody is asked for it in this environment", remedy=remedy)
+    return Gate(name=name, title=title, state=GateState.AWAITED, detail=f"{rule.needed} of {' or '.join(rule.roles)}, before the run begins")
 
 
 def migration_reviewed(pending: tuple[Migration, ...], findings: tuple[LintFinding, ...]) -> Gate:

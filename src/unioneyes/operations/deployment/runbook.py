@@ -10,7 +10,7 @@ from unioneyes.kernel.access import Right
 from unioneyes.kernel.problems import BadInput, Problem, Refused
 from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_duration
-from unioneyes.operations.deployment.checklist import migration_reviewed, rollback_plan, sign_offs, waive
+from unioneyes.operations.deployment.checklist import migration_reviewed, release_contract, rollback_plan, sign_offs, waive
 from unioneyes.operations.deployment.model import (
     ALL,
     DeployPlan,
@@ -140,7 +140,8 @@ class Deploy:
             )
         gates = waive(
             (
-                *sign_offs(),
+                release_contract(),
+                *sign_offs(env.checklist.approvals("deployment.start")),
                 migration_reviewed(pending, env.migrations.lint(pending)),
                 rollback_plan(
                     previous=previous,

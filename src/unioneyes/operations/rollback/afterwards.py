@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from unioneyes.kernel.clock import now
+from unioneyes.kernel.problems import Problem
 from unioneyes.operations.rollback.model import Account, Afterwards
 from unioneyes.operations.rollback.report import POST_MORTEM_WITHIN
 from unioneyes.operations.rollback.steps import announcement, tell_stakeholders, write_incident_report
@@ -22,7 +23,10 @@ def planned_afterwards(env: Environment, account: Account) -> tuple[PlannedStep,
 def after(env: Environment, account: Account, *, ordered: datetime, healthy: datetime | None) -> Afterwards:
     """The incident report stands, the post-mortem has a date, and the stakeholders were told; `healthy` is None while the incident goes on."""
     due = (healthy or ordered) + POST_MORTEM_WITHIN
-    incident = write_incident_report(env.documents, account=account, ordered=ordered, healthy=healthy)
+    try:
+        incident = write_incident_report(env.documents, account=account, ordered=ordered, healthy=healthy)
+    except Problem as problem:  # the members are back: people are told all the same, and of this too
+        incident = f"not written: {problem.what}"
     told = tell_stakeholders(
         env.notifier,
         channel=env.facts.incidents_channel,

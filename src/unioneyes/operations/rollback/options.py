@@ -38,7 +38,7 @@ def rollback_options(env: Environment, measured: Measured, reason: str | None = 
 
 def _traffic(env: Environment, said: str) -> RollbackOption:
     option = _Option("A", "rollback.traffic", "Blue-green: send the traffic back", f"ue rollback traffic --reason {said}")
-    found = way_back(env.traffic.view().weights, env.replicas.all())
+    found = way_back(env.traffic.view().weights, env.replicas.all(), env.replicas.revisions())
     if isinstance(found, NoWay):
         return option(possible=False, why=found.why)
     try:

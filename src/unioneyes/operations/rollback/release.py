@@ -49,7 +49,7 @@ class RollBackRelease:
             raise NoWayBack(what="members are split between both colours, so no colour is free for an earlier release", remedy="ue rollback traffic")
         bad = next((replica.version for replica in replicas if replica.colour is live), revisions[0].version if revisions else "unknown")
         back = _chosen(revisions, bad, request.to)
-        warm = way_back(weights, replicas)
+        warm = way_back(weights, replicas, revisions)
         if isinstance(warm, WayBack) and warm.version == back.version and request.to is None:
             raise StillWarm(what=f"{warm.version} stands ready on {warm.colour}: no release needs to be started", remedy="ue rollback traffic")
         env.releases.get(back.version)

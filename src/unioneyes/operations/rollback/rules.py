@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from unioneyes.operations.rollback.model import RollbackOption, Serving
+from unioneyes.operations.rollback.model import RollbackOption, RollBackPlan, Serving
 from unioneyes.operations.rollback.reasons import Trigger
 from unioneyes.ports.database import Loss, LossKind, Migration
 from unioneyes.ports.replicas import Replica, Revision, incumbent
@@ -32,10 +32,10 @@ class NoWay:
     remedy: str
 
 
-def way_back(weights: Weights, replicas: tuple[Replica, ...]) -> WayBack | NoWay:
+def way_back(weights: Weights, replicas: tuple[Replica, ...], revisions: tuple[Revision, ...] = ()) -> WayBack | NoWay:
     """Return where the members can go back to, if it is ready: while requests are split, where they come from; else the other colour, if it has served them.
 
-    A release that was only tried is no way back.
+    A release that was only tried is no way back, and neither is one that a rollback has just left (`revisions` are newest first).
     """
     used_to = incumbent(weights, replicas)
     if used_to is None:
@@ -48,7 +48,17 @@ def way_back(weights: Weights, replicas: tuple[Replica, ...]) -> WayBack | NoWay
     if not weights.split and not all(replica.served for replica in ready):
         why = f"{ready[0].version} on {back_to} has never served members: nothing was switched yet, and {used_to} still serves"
         return NoWay(why=why, remedy="ue deploy status; to stop the deployment: ue run cancel RUN, or ue run resume RUN --undo where it is parked")
+    last = next((revision for revision in revisions if revision.version == ready[0].version), None)
+    if not weights.split and last is not None and last.bad:
+        why = f"{ready[0].version} on {back_to} is what a rollback sent the members away from"
+        return NoWay(why=why, remedy="ue rollback plan; to have it all the same: ue deploy start with that version")
     return WayBack(colour=back_to, version=ready[0].version, replicas=ready)
+
+
+def still_leads(plan: RollBackPlan, replicas: tuple[Replica, ...]) -> bool:
+    """Return whether a plan that was left in the middle can be gone on with: its good release stands ready where it stood."""
+    ready = {replica.version for replica in replicas if replica.colour is plan.back_to and replica.ready}
+    return ready == {plan.version}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,11 +129,11 @@ def propose(options: tuple[RollbackOption, ...], trigger: Trigger, *, migrated: 
 
     `migrated` says that the last release came with a migration, which may be what harmed the data.
     """
-    mends, because = _mends(trigger, migrated=migrated)
-    chosen = next((option for option in options if option.runbook in mends and option.possible), None)
+    mending, because = mends(trigger, migrated=migrated)
+    chosen = next((option for option in options if option.runbook in mending and option.possible), None)
     if chosen is not None:
         return tuple(replace(option, proposed=f"{trigger.spelled}: {because}") if option is chosen else option for option in options)
-    closed = next((option for option in options if option.runbook in mends), None)
+    closed = next((option for option in options if option.runbook in mending), None)
     opens = next((option for option in options if option.runbook in _RELEASES and option.possible), None)
     if closed is None or opens is None:
         return options
@@ -134,7 +144,7 @@ def propose(options: tuple[RollbackOption, ...], trigger: Trigger, *, migrated: 
 _RELEASES = ("rollback.traffic", "rollback.release")
 
 
-def _mends(trigger: Trigger, *, migrated: bool) -> tuple[tuple[str, ...], str]:
+def mends(trigger: Trigger, *, migrated: bool) -> tuple[tuple[str, ...], str]:
     """Return the runbooks that mend `trigger`, and why."""
     match trigger:
         case Trigger.DATA_CORRUPTION:

@@ -30,7 +30,7 @@ class RollBackTraffic:
     def plan(self, env: Environment, request: RollBackTrafficRequest) -> RollBackPlan:
         """Find the warm colour. Raises: NoWayBack."""
         replicas = env.replicas.all()
-        found = way_back(env.traffic.view().weights, replicas)
+        found = way_back(env.traffic.view().weights, replicas, env.replicas.revisions())
         if isinstance(found, NoWay):
             raise NoWayBack(what=found.why, remedy=found.remedy)
         bad = next((replica.version for replica in replicas if replica.colour is found.colour.other), "unknown")

@@ -23,7 +23,7 @@ class Action(StrEnum):
     """What was done."""
 
     RUN_REQUESTED = "run-requested"
-    """A run was asked for, planned, and holds its service."""
+    """A run was asked for and planned; it holds its service, or waits for those who must say yes first."""
     RUN_BEGUN = "run-begun"
     """A worker began to carry it out."""
     RUN_TAKEN_OVER = "run-taken-over"
@@ -38,12 +38,20 @@ class Action(StrEnum):
     RUN_FORGOTTEN = "run-forgotten"
     """Its journal and its plan were deleted, because it ended long ago; its audit entries stay."""
 
+    APPROVAL_GRANTED = "approval-granted"
+    """Somebody said yes to a run's plan."""
+    APPROVAL_REFUSED = "approval-refused"
+    APPROVAL_OVERRIDDEN = "approval-overridden"
+    """Somebody said that the run can't wait for those who should be asked."""
+
     TOKEN_CREATED = "token-created"  # noqa: S105 - a word, no token
     """Somebody may come in."""
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 - the same
     LINE_STOPPED = "line-stopped"
     """No run but a rollback changes the service any more."""
     LINE_LIFTED = "line-lifted"
+    BREAK_GLASS = "break-glass"
+    """A person acted without the control plane, while its database was away."""
 
 
 class Origin(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pydantic import ValidationError
 
@@ -23,8 +23,9 @@ from unioneyes.runbook.store.database import ControlDatabase
 class AuditLog:
     """The log of one control plane's database. Whoever has a key to seal it with also seals it, once started."""
 
-    def __init__(self, database: ControlDatabase, sealing: Sealing | None) -> None:
-        """Read from `database`."""
+    def __init__(self, database: ControlDatabase, sealing: Sealing | None, *, trouble: Callable[[], str | None] = lambda: None) -> None:
+        """Read from `database`; `trouble` says what keeps entries that were written elsewhere from being brought in."""
+        self._trouble = trouble
         self._database = database
         self._sealing = sealing
         self._sequencer = None if sealing is None else Sequencer(database, sealing)
@@ -53,7 +54,7 @@ class AuditLog:
 
     def status(self) -> AuditStatus:
         """Return where the log is. While the witness shows nothing, nothing counts as covered: that is an alarm, and must not keep itself from being told."""
-        trouble = self._sequencer.trouble if self._sequencer else None
+        trouble = (self._sequencer.trouble if self._sequencer else None) or self._trouble()
         latest = None
         try:
             latest = self._latest()

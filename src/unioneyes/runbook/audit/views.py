@@ -38,7 +38,7 @@ class AuditStatus:
     late: bool
     """True when that is longer than it may be."""
     trouble: str | None
-    """Why nothing is sealed, or nothing is known to be covered; None while all is well."""
+    """Why nothing is sealed, nothing is known to be covered, or a break-glass journal is not brought in; None while all is well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, Text, bindparam, case, cast, exists, func, insert, literal, or_, select
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB
 
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.runbook.audit.entry import AuditEntry, entry_text
@@ -148,6 +148,12 @@ def newest_unsealed(connection: Connection, *, run_id: str | None, limit: int) -
     if run_id is not None:
         wanted = wanted.where(entries.c.run_id == run_id)
     return tuple(connection.execute(wanted).scalars())
+
+
+def imported(connection: Connection, run_id: str) -> frozenset[str]:
+    """Return which entries of a local journal about that run stand in the log, by the names that they had there."""
+    named = cast(entries.c.entry, JSONB)["data"]["entry"].astext
+    return frozenset(connection.execute(select(named).where(entries.c.run_id == run_id, named.is_not(None))).scalars())
 
 
 def waiting(connection: Connection, *, covered: int) -> Waiting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -69,6 +70,14 @@ class Journal:
         if run_id is not None:
             wanted = wanted.where(journal.c.run_id.in_(family([run_id])))
         return tuple(_entry(row) for row in connection.execute(wanted).mappings())
+
+    def bring_in(self, connection: Connection, entries: Sequence[JournalEntry]) -> None:
+        """The journal ends with what was written elsewhere, each line with its own time. The last thing that a transaction does, as `write`."""
+        connection.execute(select(func.pg_advisory_xact_lock(_IN_ORDER)))
+        for entry in entries:
+            values = {"key": uuid4(), "run_id": entry.run_id, "at": entry.at, "kind": entry.kind.value, "step": entry.step}
+            told = {"message": self._redact(entry.message), "data": redacted_fields(entry.data, self._redact)}
+            connection.execute(insert(journal).values({**values, **told}))
 
     def step_times(self, connection: Connection, of: Select[tuple[str]]) -> dict[str, timedelta]:
         """Return the median time of each step that was done in the runs `of`."""

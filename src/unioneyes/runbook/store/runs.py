@@ -18,14 +18,14 @@ from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.runbook.audit.entry import ENGINE, Action, AuditEntry
 from unioneyes.runbook.codec import problem_json
-from unioneyes.runbook.problems import ChoiceNotOffered, LineStopped, PartOfAnotherRun, RunEnded, RunNotParked, UnknownRun
+from unioneyes.runbook.problems import ChoiceNotOffered, LineStopped, PartOfAnotherRun, RunCancelled, RunEnded, RunNotParked, UnknownRun
 from unioneyes.runbook.steps import Stop
 from unioneyes.runbook.store import lock
 from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase
 from unioneyes.runbook.store.family import family
 from unioneyes.runbook.store.journal import Journal, Line
-from unioneyes.runbook.store.tables import decisions, line_stops, runs, service_locks
+from unioneyes.runbook.store.tables import approvals, decisions, line_stops, runs, service_locks
 from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView, RunView
 
 _LAST_RUNS = 20
@@ -56,6 +56,8 @@ class NewRun:
     parent: str | None = None
     confirmed: str | None = None
     """What a person typed, of a plan that asks for it."""
+    awaits: tuple[str, ...] = ()
+    """Gates for which others must say yes before it begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +105,14 @@ class Runs:
     # What people and the API ask for
 
     def create(self, new: NewRun, *, locks: bool, supersedes: Callable[[str], bool]) -> StoredRun:
-        """The run stands in the database, pending, and holds its service when it `locks`. Raises: ServiceLocked."""
+        """The run stands in the database, and holds its service when it `locks`; one that must be approved first holds nothing. Raises: ServiceLocked."""
         with self._database.transaction() as connection:
             connection.execute(insert(runs).values(**_columns(new)))
             self._append(connection, Action.RUN_REQUESTED, new.id, by=new.requested_by, reason=_reason(new.request), data=_asked(new))
-            if locks:
+            if new.awaits:
+                line = Line(kind=EntryKind.AWAITED, message=f"it begins when others said yes: {', '.join(new.awaits)}", data={"by": new.requested_by})
+                self._journal.write(connection, new.id, line)
+            elif locks:
                 obtained = lock.obtain(connection, service=new.service, run_id=new.id, reason=new.summary, supersedes=supersedes)
                 connection.execute(update(runs).where(runs.c.id == new.id).values(took_over_from=obtained.superseded))
                 self._superseded(connection, obtained.superseded, new)
@@ -156,13 +161,16 @@ class Runs:
     def cancel(self, run_id: str, *, by: str, reason: str) -> StoredRun:
         """The run is told to stop. Told already: nothing changes. Raises: RunEnded, PartOfAnotherRun, UnknownRun."""
         with self._database.transaction() as connection:
-            row = _open_row(connection, run_id)
+            row = open_row(connection, run_id)
             if row.parent is not None:
                 raise PartOfAnotherRun(what=f"{run_id} is a part of {row.parent}", remedy=f"ue run cancel {row.parent}")
             if row.cancelled_by is None:
                 connection.execute(update(runs).where(runs.c.id == run_id).values(cancelled_by=by, cancel_reason=reason))
                 self._append(connection, Action.RUN_CANCELLED, run_id, by=by, reason=reason)
                 self._journal.write(connection, run_id, Line(kind=EntryKind.DECIDED, message=f"{by} cancels: {reason}", data={"by": by, "reason": reason}))
+                if row.status == RunStatus.AWAITING_APPROVAL.value:  # no worker has it
+                    problem = RunCancelled(what=f"cancelled by {by}: {reason}", remedy="start it anew when the reason is gone")
+                    self._end(connection, run_id, Ending(status=RunStatus.CANCELLED, message=problem.what, problem=problem.document()), by=by)
             return _stored(_row(connection, run_id))
 
     def decide(self, run_id: str, decision: Decision, *, by: str, reason: str) -> StoredRun:
@@ -171,7 +179,7 @@ class Runs:
         Raises: RunNotParked, ChoiceNotOffered, RunEnded, UnknownRun.
         """
         with self._database.transaction() as connection:
-            row = _open_row(connection, run_id)
+            row = open_row(connection, run_id)
             if row.status not in _WAITING:
                 raise RunNotParked(what=f"{run_id} is {row.status}, and waits for no decision", remedy=f"ue run watch {run_id}")
             if not row.choices:
@@ -199,6 +207,10 @@ class Runs:
             self._journal.write(connection, run_id, line)
             return _stored(_row(connection, run_id))
 
+    def end_unbegun(self, connection: Connection, run_id: str, ending: Ending, *, by: str) -> None:
+        """A run that no worker has, has ended, in the caller's transaction."""
+        self._end(connection, run_id, ending, by=by)
+
     # What an execution writes
 
     def take_up(self, run_id: str, worker: str) -> tuple[StoredRun, Claim]:
@@ -222,7 +234,7 @@ class Runs:
             row = _row(connection, run_id)
             if row.started_at is None:
                 connection.execute(update(runs).where(runs.c.id == run_id).values(status=RunStatus.RUNNING.value, started_at=func.clock_timestamp()))
-                self._append(connection, Action.RUN_BEGUN, run_id, by=row.worker or ENGINE)
+                self._append(connection, Action.RUN_BEGUN, run_id, by=row.worker or ENGINE, approval=approved_by(connection, run_id))
                 self._journal.write(connection, run_id, Line(kind=EntryKind.RUN_STARTED, message=row.summary, data={"by": row.requested_by}))
 
     def stop(self, claim: Claim, run_id: str, *, cancellable: bool) -> Stop | None:
@@ -303,7 +315,8 @@ class Runs:
     def not_enqueued(self) -> tuple[tuple[str, str], ...]:
         """Return (id, runbook) of the runs that were created and not handed to any worker."""
         with self._database.transaction() as connection:
-            wanted = select(runs.c.id, runs.c.runbook).where(runs.c.enqueued_at.is_(None), runs.c.parent.is_(None), runs.c.ended_at.is_(None))
+            waiting = runs.c.status == RunStatus.AWAITING_APPROVAL.value
+            wanted = select(runs.c.id, runs.c.runbook).where(runs.c.enqueued_at.is_(None), runs.c.parent.is_(None), runs.c.ended_at.is_(None), ~waiting)
             return tuple((row.id, row.runbook) for row in connection.execute(wanted))
 
     def mark_enqueued(self, run_id: str) -> None:
@@ -352,10 +365,18 @@ class Runs:
             yield connection
 
     def _append(
-        self, connection: Connection, action: Action, run_id: str, *, by: str, reason: str | None = None, data: dict[str, JsonValue] | None = None
+        self,
+        connection: Connection,
+        action: Action,
+        run_id: str,
+        *,
+        by: str,
+        reason: str | None = None,
+        approval: str | None = None,
+        data: dict[str, JsonValue] | None = None,
     ) -> None:
         """Before the journal's line, for which other writers wait until the transaction ends."""
-        self._audit.append(connection, AuditEntry(at=now(), actor=by, action=action, run=run_id, reason=reason, data=data or {}))
+        self._audit.append(connection, AuditEntry(at=now(), actor=by, action=action, run=run_id, reason=reason, approval=approval, data=data or {}))
 
     def _superseded(self, connection: Connection, run_id: str | None, by: NewRun) -> None:
         if run_id is not None:
@@ -448,7 +469,7 @@ def _columns(new: NewRun) -> dict[str, object]:
         "id": new.id,
         "runbook": new.runbook,
         "summary": new.summary,
-        "status": RunStatus.PENDING.value,
+        "status": (RunStatus.AWAITING_APPROVAL if new.awaits else RunStatus.PENDING).value,
         "service": new.service,
         "requested_by": new.requested_by,
         "request": new.request,
@@ -466,13 +487,24 @@ def _row(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
     return row
 
 
+def stored(connection: Connection, run_id: str) -> StoredRun:
+    """Return the run, in the caller's transaction. Raises: UnknownRun."""
+    return _stored(_row(connection, run_id))
+
+
+def approved_by(connection: Connection, run_id: str) -> str | None:
+    """Return who said yes to the run, as the audit log keeps it; None where nobody had to."""
+    said = connection.execute(select(approvals.c.gate, approvals.c.by).where(approvals.c.run_id == run_id).order_by(approvals.c.id)).all()
+    return ", ".join(f"{each.gate or 'override'} by {each.by}" for each in said) or None
+
+
 def _family(connection: Connection, run_id: str) -> Sequence[Row[tuple[object, ...]]]:
     """Return the rows of the run and of all its parts, each part before what it is a part of."""
     wanted = select(runs).where(runs.c.id.in_(family([run_id])))
     return connection.execute(wanted.order_by(func.length(runs.c.id).desc())).all()  # a part is called like its whole, and by a number
 
 
-def _open_row(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
+def open_row(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
     """Return the run's row, locked until the transaction ends. Raises: RunEnded, UnknownRun."""
     row = connection.execute(select(runs).where(runs.c.id == run_id).with_for_update(key_share=True)).one_or_none()
     if row is None:

@@ -64,6 +64,7 @@ runs = Table(
     Column("superseded_by", Text),
     Column("parking", Integer, nullable=False, server_default="0"),  # how often the run was parked
     Column("choices", ARRAY(Text), nullable=False, server_default="{}"),  # what the parked step leaves to decide
+    Column("asked", Integer, nullable=False, server_default="0"),  # how often people were told that their approval is awaited
     Column("result", JSONB(none_as_null=True)),
     Column("problem", JSONB(none_as_null=True)),
     Index(None, "status", postgresql_where=text("ended_at IS NULL")),
@@ -95,6 +96,19 @@ decisions = Table(
     Column("reason", Text, nullable=False),
     Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     UniqueConstraint("run_id", "parking"),
+)
+
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("run_id", Text, ForeignKey(runs.c.id, ondelete="CASCADE"), nullable=False),
+    Column("gate", Text, nullable=False),  # empty for an override, which opens all of them
+    Column("verdict", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    UniqueConstraint("run_id", "gate", "by"),
 )
 
 service_locks = Table(

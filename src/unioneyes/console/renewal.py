@@ -1,0 +1,47 @@
+"""A certificate that is renewed is shown from then on, and no connection is lost for it."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from pathlib import Path
+
+from unioneyes.environments.listening import Certificate, server_context
+from unioneyes.kernel.problems import Problem
+
+log = logging.getLogger(__name__)
+
+
+class Renewal:
+    """What a server speaks TLS with, and the files that it is read from."""
+
+    def __init__(self, certificate: Certificate) -> None:
+        """Read the files. Raises: KeyExposed, CertificateUnusable."""
+        self._certificate = certificate
+        self._read = self._files()
+        self.context: ssl.SSLContext = server_context(certificate)
+
+    def look(self) -> None:
+        """New connections get what the files say now; where they say nothing that can be used, what they said before, and the log says why."""
+        if (found := self._files()) == self._read:
+            return
+        self._read = found
+        try:
+            server_context(self._certificate)
+        except Problem as problem:
+            log.warning("the certificate is not renewed: %s", problem)
+        else:
+            self.context.load_cert_chain(self._certificate.chain, self._certificate.key)
+            log.info("the certificate is renewed")
+
+    def _files(self) -> tuple[tuple[int, int, int] | None, ...]:
+        return tuple(_version(path) for path in (self._certificate.chain, self._certificate.key))
+
+
+def _version(path: Path) -> tuple[int, int, int] | None:
+    """Return what changes with the file; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns

@@ -1,0 +1,21 @@
+"""The chapters that this release has a program for, and what of them was drilled. Importing it registers their runbooks."""
+
+from __future__ import annotations
+
+import unioneyes.operations.rollback.migration
+import unioneyes.operations.rollback.release
+import unioneyes.operations.rollback.restore
+import unioneyes.operations.rollback.runbook
+import unioneyes.runbook.documents.runbook  # noqa: F401 - importing a flow registers its runbooks
+from unioneyes.kernel.project import project_path
+from unioneyes.operations.deployment.page import PAGE as DEPLOYMENT
+from unioneyes.operations.rollback.page import PAGE as ROLLBACK
+from unioneyes.runbook.freshness import Drilled, read_drills
+
+CHAPTERS = (DEPLOYMENT, ROLLBACK)
+"""Each with its page."""
+
+
+def drilled() -> dict[str, Drilled]:
+    """Return which runbooks passed their drills last, with which code, as the release carries it. Raises: DrillsUnreadable."""
+    return read_drills(project_path("docs/measured/drills.json"))

@@ -1,0 +1,116 @@
+"""Whose yes a run needs, who gave it, and whether what was approved is still what would be done. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import zip_longest
+
+from pydantic import JsonValue
+
+from unioneyes.kernel.problems import BadInput
+from unioneyes.kernel.units import format_duration
+from unioneyes.ports.checklist import ApprovalRule
+from unioneyes.ports.environment import Environment
+from unioneyes.runbook.codec import encode
+from unioneyes.runbook.definition import Definition
+from unioneyes.runbook.plan import Plan
+from unioneyes.runbook.views import Answer, Verdict
+
+OVERRIDES_NEEDED = 2
+"""People who must say that a run can't wait. The requester may be one of them: at night there may be no third. Source: decision 23."""
+DRIFTS_TOLD, LONGEST_TOLD = 5, 80
+"""Differences, and characters of a value."""
+
+
+def plan_with_approvals(chosen: Definition, env: Environment, request: object) -> Plan:
+    """Return what a run would do, and whose yes it needs. No way back waits for anybody. Raises: the plan's own problems, and the policy's."""
+    plan = chosen.plan(env, request)
+    if not chosen.can_be_held:
+        return plan
+    return replace(plan, approvals=tuple(rule for rule in env.checklist.approvals(chosen.name) if _applies(rule, chosen, plan)))
+
+
+def _applies(rule: ApprovalRule, chosen: Definition, plan: Plan) -> bool:
+    if rule.only_with is None:
+        return True
+    if not hasattr(plan, rule.only_with):
+        raise RuleMeaningless(
+            what=f"the approval {rule.gate} is asked for only with {rule.only_with!r}, which no plan of {chosen.name} has",
+            remedy="correct policy/approvals.yaml",
+        )
+    return bool(getattr(plan, rule.only_with))
+
+
+def counted(rule: ApprovalRule, answers: Iterable[Answer], at: datetime) -> tuple[Answer, ...]:
+    """Return who said yes for the gate and still counts."""
+    return tuple(each for each in answers if each.gate == rule.gate and each.verdict is Verdict.GRANTED and at - each.at < rule.lasts)
+
+
+def overrides(answers: Iterable[Answer]) -> tuple[Answer, ...]:
+    """Return who said that the run can't wait."""
+    return tuple(each for each in answers if each.verdict is Verdict.OVERRIDDEN)
+
+
+def approved_since(rules: Sequence[ApprovalRule], answers: Sequence[Answer], at: datetime) -> datetime | None:
+    """Return when the last yes came that was needed; None while one is missing."""
+    if not rules:
+        return None
+    forced = overrides(answers)
+    if len(forced) >= OVERRIDES_NEEDED:
+        return sorted(each.at for each in forced)[OVERRIDES_NEEDED - 1]
+    complete: list[datetime] = []
+    for rule in rules:
+        given = sorted(each.at for each in counted(rule, answers, at))
+        if len(given) < rule.needed:
+            return None
+        complete.append(given[rule.needed - 1])
+    return max(complete)
+
+
+def overdue(rules: Sequence[ApprovalRule], answers: Sequence[Answer], *, asked: datetime, at: datetime) -> str | None:
+    """Return why a run that waits does not begin any more; None while it may."""
+    since = approved_since(rules, answers, at)
+    if since is not None:
+        within = min(rule.begins_within for rule in rules)
+        return f"it was approved, and did not begin within {format_duration(within)}" if at - since > within else None
+    longest = max((rule.lasts for rule in rules), default=timedelta(0))
+    return f"nobody said yes within {format_duration(longest)}" if at - asked > longest else None
+
+
+def escalates(rules: Sequence[ApprovalRule], answers: Sequence[Answer], *, asked: datetime, at: datetime) -> tuple[ApprovalRule, ...]:
+    """Return the gates that nobody answered for too long."""
+    return tuple(
+        rule for rule in rules if rule.escalates_after is not None and at - asked > rule.escalates_after and len(counted(rule, answers, at)) < rule.needed
+    )
+
+
+def drift(then: Plan, now: Plan) -> str | None:
+    """Return what is not any more as it was approved, in a few words; None when the hashes are the same."""
+    if then.hash() == now.hash():
+        return None
+    old, new = encode(replace(then, readings=()), type(then)), encode(replace(now, readings=()), type(now))
+    found = sorted(_differences("", old, new), key=lambda told: told.startswith("steps"))  # the steps only follow from the rest
+    more = f", and {len(found) - DRIFTS_TOLD} more" if len(found) > DRIFTS_TOLD else ""
+    return "; ".join(found[:DRIFTS_TOLD]) + more
+
+
+class RuleMeaningless(BadInput):
+    """The policy asks for an approval under a condition that can't be told."""
+
+
+def _differences(path: str, then: JsonValue, now: JsonValue) -> Iterator[str]:
+    if isinstance(then, dict) and isinstance(now, dict):
+        for name in {**then, **now}:
+            yield from _differences(f"{path}.{name}" if path else name, then.get(name), now.get(name))
+    elif isinstance(then, list) and isinstance(now, list):
+        for number, (old, new) in enumerate(zip_longest(then, now), start=1):
+            yield from _differences(f"{path}.{number}", old, new)
+    elif then != now:
+        yield f"{path}: {_short(then)} then, {_short(now)} now"
+
+
+def _short(value: JsonValue) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= LONGEST_TOLD else f"{text[: LONGEST_TOLD - 1]}…"

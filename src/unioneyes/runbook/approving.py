@@ -1,0 +1,122 @@
+"""Runs that wait for others to say yes: people are asked, those that were approved go to the workers, and those that nobody answered end."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from unioneyes.kernel.clock import Deadline, now
+from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.status import RunStatus
+from unioneyes.ports.environment import Environment
+from unioneyes.ports.notifier import Announcement
+from unioneyes.runbook.approvals import OVERRIDES_NEEDED, approved_since, drift, escalates, overdue, overrides, plan_with_approvals
+from unioneyes.runbook.audit.entry import ENGINE
+from unioneyes.runbook.codec import decode
+from unioneyes.runbook.definition import Definition
+from unioneyes.runbook.plan import Plan
+from unioneyes.runbook.problems import ApprovalsExpired, ApprovalVoid, NotAwaited, RunEnded, ServiceLocked
+from unioneyes.runbook.store.approvals import Approvals, Waiting
+from unioneyes.runbook.store.line import StoppedLine
+from unioneyes.runbook.store.runs import Ending
+from unioneyes.runbook.views import ApprovalView
+
+TELL_AGAIN = timedelta(seconds=30)
+"""After the chat took nothing."""
+_ASKED, _ESCALATED = 1, 2
+"""How often people were told."""
+
+_logger = logging.getLogger(__name__)
+
+
+def require_still_approved(chosen: Definition, env: Environment, then: Plan, given: ApprovalView) -> None:
+    """Return when what was approved is what would be done now, and was approved lately. Raises: ApprovalVoid, ApprovalsExpired, and the plan's own problems."""
+    late = overdue(then.approvals, given.answers, asked=given.run.created_at, at=now())
+    if late is not None:
+        raise ApprovalsExpired(what=f"{late}; nothing was changed", remedy="start it anew, and ask in time")
+    request: object = decode(given.run.request, chosen.request_type)
+    drifted = drift(then, plan_with_approvals(chosen, env, request))
+    if drifted is not None:
+        raise ApprovalVoid(
+            what=f"what was approved is not what would be done now: {drifted}; nothing was changed",
+            remedy=f"ue plan diff {given.run.id} shows all of it; start it anew, and ask again",
+        )
+
+
+class Approving:
+    """Looks at the runs that wait, whenever it is told to. Safe beside others that do the same."""
+
+    def __init__(self, environment: Environment, approvals: Approvals, line: StoppedLine) -> None:
+        """Move runs of `environment`."""
+        self._environment = environment
+        self._approvals = approvals
+        self._line = line
+        self._quiet_until = Deadline.after(timedelta(0))
+
+    def look(self) -> None:
+        """Each run that waits is where it should be now. Raises: ControlDatabaseUnavailable."""
+        for waiting in self._approvals.waiting():
+            try:
+                self._move(waiting)
+            except (NotAwaited, RunEnded):
+                continue  # somebody else moved it
+            except ServiceLocked as problem:
+                _logger.info("%s is approved, and waits: %s", waiting.view.run.id, problem.what)
+
+    def _move(self, waiting: Waiting) -> None:
+        run, answers, at = waiting.view.run, waiting.view.answers, now()
+        why = overdue(waiting.rules, answers, asked=run.created_at, at=at)
+        if why is not None:
+            problem = ApprovalsExpired(what=f"{run.id}: {why}; nothing was changed", remedy="start it anew, and ask in time")
+            self._approvals.give_up(run.id, Ending(status=RunStatus.REFUSED, message=problem.what, problem=problem.document()), by=ENGINE)
+        elif approved_since(waiting.rules, answers, at) is not None:
+            if self._line.stopped() is None and self._approvals.release(run.id) and len(overrides(answers)) >= OVERRIDES_NEEDED:
+                self._tell(self._warning(waiting))
+        elif waiting.asked < _ASKED:
+            self._ask(waiting, _ASKED, tuple(gate.title for gate in waiting.view.gates))
+        elif waiting.asked < _ESCALATED and (late := escalates(waiting.rules, answers, asked=run.created_at, at=at)):
+            self._ask(waiting, _ESCALATED, tuple(rule.title for rule in late))
+
+    def _ask(self, waiting: Waiting, times: int, titles: tuple[str, ...]) -> None:
+        if self._quiet_until.passed and self._tell(self._question(waiting, titles, again=times > _ASKED)):
+            self._approvals.mark_asked(waiting.view.run.id, times)
+
+    def _tell(self, told: Announcement) -> bool:
+        """People were told, once; return False when the chat did not take it."""
+        try:
+            self._environment.notifier.announce(told)
+        except Problem as problem:
+            _logger.warning("%s was not announced, and is tried again: %s", told.key, problem)
+            self._quiet_until = Deadline.after(TELL_AGAIN)
+            return False
+        return True
+
+    def _question(self, waiting: Waiting, titles: tuple[str, ...], *, again: bool) -> Announcement:
+        run = waiting.view.run
+        return Announcement(
+            channel=self._environment.facts.incidents_channel,
+            title=f"{'STILL ' if again else ''}AWAITING APPROVAL: {run.summary}",
+            facts=(
+                ("Run", run.id),
+                ("Requested by", run.requested_by),
+                ("Needs", "; ".join(f"{gate.title} ({' or '.join(gate.roles)})" for gate in waiting.view.gates if gate.title in titles)),
+                ("Plan", run.plan_hash[:12]),
+                ("Look", f"ue plan show {run.id}"),
+                ("Answer", f"ue approval grant {run.id} --note WHY"),
+            ),
+            key=f"{run.id}-{'escalated' if again else 'asked'}",
+        )
+
+    def _warning(self, waiting: Waiting) -> Announcement:
+        run, forced = waiting.view.run, overrides(waiting.view.answers)
+        return Announcement(
+            channel=self._environment.facts.incidents_channel,
+            title=f"APPROVALS OVERRIDDEN: {run.summary}",
+            facts=(
+                ("Run", run.id),
+                ("By", ", ".join(each.by for each in forced)),
+                ("Because", "; ".join(each.note for each in forced)),
+                ("Not waited for", "; ".join(gate.title for gate in waiting.view.gates if gate.granted < gate.needed)),
+            ),
+            key=f"{run.id}-overridden",
+        )

@@ -1,0 +1,165 @@
+"""What a browser is told with every answer, and which changes it may bring: none but those of our own pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from tests.contract.console.conftest import Alone, app_routes, method_of
+from unioneyes.console.forgery import SAFE_METHODS
+from unioneyes.console.guard import LARGEST_REQUEST
+from unioneyes.kernel.problems import ExitCode
+
+pytestmark = pytest.mark.stack
+
+ROUTES = [route for route in app_routes() if isinstance(route, APIRoute)]
+CHANGING = [route for route in ROUTES if method_of(route) not in SAFE_METHODS and route.path != "/login"]
+NONSENSE = {"name": "Not A Name", "roles": ["viewer"]}
+"""As a token's: understood, and refused with 422 where it is looked at."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Browser:
+    """Somebody who is signed in."""
+
+    client: httpx.Client
+    own: str
+    """Origin of the console."""
+    page_token: str
+
+    def post(self, path: str, **headers: str) -> httpx.Response:
+        return self.client.post(path, json=NONSENSE, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+
+@pytest.fixture(scope="module")
+def server(alone: Alone) -> Iterator[str]:
+    with alone.app() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def browser(server: str, alone: Alone) -> Iterator[Browser]:
+    with httpx.Client(base_url=server, timeout=60, trust_env=False) as client:
+        assert client.get("/login", params={"token": alone.token}).status_code == 303
+        shown = re.search(r"""hx-headers='\{"X-CSRF-Token": "([0-9a-f]{64})"\}'""", client.get("/runs").text)
+        assert shown is not None
+        yield Browser(client=client, own=server, page_token=shown[1])
+
+
+def path_of(route: APIRoute) -> str:
+    return route.path.replace("{run_id}", "no-such-run").replace("{name}", "nobody").replace("{index}", "0")
+
+
+def require_headers(answer: httpx.Response) -> None:
+    headers = answer.headers
+    assert headers["content-security-policy"] == (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["permissions-policy"].startswith("accelerometer=(), ")
+    assert headers["cross-origin-opener-policy"] == headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["cache-control"] == "no-store"
+    assert "access-control-allow-origin" not in headers
+    assert "server" not in headers
+    assert "strict-transport-security" not in headers, "without TLS, a browser would be kept out"
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{method_of(route)} {route.path}")
+def test_every_route_s_answer_carries_the_security_headers_whoever_asks(server: str, alone: Alone, route: APIRoute) -> None:
+    for headers in ({}, {"Authorization": f"Bearer {alone.token}"}, {"Host": "attacker.example"}, {"Origin": "https://attacker.example"}):
+        answer = httpx.request(method_of(route), f"{server}{path_of(route)}", json={}, headers=headers, timeout=60, trust_env=False)
+        require_headers(answer)
+        if "Host" in headers:
+            assert answer.status_code == 421
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/static/console.js"), ("GET", "/static/nothing.js"), ("GET", "/nowhere"), ("DELETE", "/login"), ("OPTIONS", "/api/v1/runs")]
+)
+def test_what_is_no_route_carries_them_too(server: str, method: str, path: str) -> None:
+    require_headers(httpx.request(method, f"{server}{path}", timeout=60, trust_env=False))
+
+
+@pytest.mark.parametrize("route", CHANGING, ids=lambda route: route.path)
+def test_no_route_takes_a_change_from_a_session_alone(browser: Browser, route: APIRoute) -> None:
+    refused = browser.post(path_of(route))
+    assert refused.status_code == 403
+    problem = refused.json()
+    assert (problem["type"], problem["exit_code"]) == ("urn:unioneyes:problem:forged-request", ExitCode.NOT_AUTHORISED)
+
+
+def test_a_page_of_the_console_s_own_may_change_something(browser: Browser) -> None:
+    token, own = browser.page_token, browser.own
+    for sent in (
+        {"Sec_Fetch_Site": "same-origin"},
+        {"Origin": own},
+        {"Sec_Fetch_Site": "same-origin", "Origin": own},
+        {"Sec_Fetch_Site": "same-origin", "Origin": "null"},
+    ):
+        assert browser.post("/api/v1/tokens", X_CSRF_Token=token, **sent).status_code == 422, sent
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "none", "", "same-origin, cross-site"])
+def test_what_the_browser_does_not_call_the_same_origin_changes_nothing_even_with_the_page_s_token(browser: Browser, site: str) -> None:
+    assert browser.post("/api/v1/tokens", X_CSRF_Token=browser.page_token, Origin=browser.own, Sec_Fetch_Site=site).status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["null", "", "https://attacker.example", "http://127.0.0.1", "http://127.0.0.1:1", "http://localhost:8180", "http://["])
+def test_another_port_of_the_same_machine_is_another_site(browser: Browser, origin: str) -> None:
+    assert browser.post("/api/v1/tokens", X_CSRF_Token=browser.page_token, Origin=origin).status_code == 403
+    contradictory = browser.post("/api/v1/tokens", X_CSRF_Token=browser.page_token, Origin=origin, Sec_Fetch_Site="same-origin")
+    assert (contradictory.status_code == 403) == (origin != "null")
+
+
+def test_the_token_is_that_of_this_session(browser: Browser, alone: Alone) -> None:
+    with httpx.Client(base_url=browser.own, timeout=60, trust_env=False) as other:
+        made = other.post("/api/v1/tokens", json={"name": "neighbour", "roles": ["admin"]}, headers={"Authorization": f"Bearer {alone.token}"})
+        other.get("/login", params={"token": made.json()["secret"]})
+        refused = other.post("/api/v1/tokens", json=NONSENSE, headers={"X-CSRF-Token": browser.page_token, "Sec-Fetch-Site": "same-origin"})
+    assert refused.status_code == 403
+    for token in ("", "0" * 64, browser.page_token[1:], "\u00fc"):
+        headers = [(b"X-CSRF-Token", token.encode()), (b"Sec-Fetch-Site", b"same-origin")]
+        assert browser.client.post("/api/v1/tokens", json=NONSENSE, headers=headers).status_code == 403
+
+
+def test_a_program_with_a_token_is_no_browser(server: str, alone: Alone) -> None:
+    headers = {"Authorization": f"bearer {alone.token}"}
+    assert httpx.post(f"{server}/api/v1/tokens", json=NONSENSE, headers=headers, trust_env=False).status_code == 422
+
+
+def test_another_scheme_of_authorization_does_not_hide_the_session(browser: Browser) -> None:
+    assert browser.post("/api/v1/tokens", Authorization="Basic dWU6dWU=").status_code == 403
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://attacker.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}])
+def test_no_other_site_signs_a_browser_in(server: str, alone: Alone, headers: dict[str, str]) -> None:
+    form = httpx.post(f"{server}/login", data={"token": alone.token}, headers=headers, trust_env=False)
+    link = httpx.get(f"{server}/login", params={"token": alone.token}, headers=headers, trust_env=False)
+    assert (form.status_code, link.status_code) == (403, 200)
+    assert "set-cookie" not in {*form.headers, *link.headers}
+
+
+def test_the_session_is_for_this_server_s_pages_alone(server: str, alone: Alone) -> None:
+    cookie = httpx.post(f"{server}/login", data={"token": alone.token}, trust_env=False).headers["set-cookie"].lower()
+    assert {"httponly", "samesite=strict", "path=/", "max-age=43200"} <= {part.strip() for part in cookie.split(";")}
+    assert "secure" not in cookie, "without TLS, the browser would not send it back"
+    assert alone.token.lower() not in cookie
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["with its length", "in chunks"])
+def test_a_stranger_fills_no_memory(server: str, told: bool) -> None:  # noqa: FBT001 - a parameter of the test
+    half = b" " * (LARGEST_REQUEST // 2)
+    for body, status in (([half], 422), ([half, half, b" "], 413)):
+        content = b"".join(body) if told else iter(body)
+        answer = httpx.post(f"{server}/api/v1/runs", content=content, headers={"Content-Type": "application/json"}, timeout=60, trust_env=False)
+        assert answer.status_code == status, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+        require_headers(answer)

@@ -1,0 +1,240 @@
+"""Runs that wait for others to say yes: who may, what is void, what ends by itself, and that none of it changes anything before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.drills.engine.conftest import Drill, drill_on
+from tests.drills.engine.runbooks import Behaviour, Move, Script
+from unioneyes.adapters.postgres.server import PostgresServer
+from unioneyes.environments.policy import PolicyUnreadable
+from unioneyes.kernel.access import NotAllowed, Person, Role
+from unioneyes.kernel.status import RunStatus
+from unioneyes.runbook.problems import AnsweredAlready, NotAwaited, OwnRequest, RunEnded, UnknownGate
+from unioneyes.runbook.views import EntryKind, RunView, Verdict
+
+REQUESTER = "member-1@example.org"
+SECURITY = Person(name="officer-1@example.org", roles=frozenset({Role.SECURITY_APPROVER}))
+SECURITY_TOO = Person(name="officer-2@example.org", roles=frozenset({Role.SECURITY_APPROVER}))
+PRODUCT = Person(name="owner-1@example.org", roles=frozenset({Role.PRODUCT_APPROVER}))
+OPERATOR = Person(name=REQUESTER, roles=frozenset({Role.OPERATOR}))
+OPERATOR_TOO = Person(name="operator-2@example.org", roles=frozenset({Role.OPERATOR}))
+RULES = {
+    "security": {"title": "Security signs", "runbooks": ["drill.script", "drill.rescue", "drill.aside"], "roles": ["security-approver"]},
+    "product": {"title": "Product agrees", "runbooks": ["drill.script"], "roles": ["product-approver"]},
+    "waived-gate": {"title": "Waived here", "runbooks": ["drill.script"], "roles": ["auditor"]},
+}
+
+
+class Policy:
+    """The file that the drill's engines read."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.say()
+
+    def say(self, **changed: object) -> None:
+        """From now on the security gate's rule says this as well."""
+        self._file.write_text(yaml.safe_dump(RULES | {"security": RULES["security"] | changed}, sort_keys=False))
+
+    def spoil(self) -> None:
+        """From now on nobody can tell what the policy says."""
+        self._file.write_text("security: [")
+
+
+@pytest.fixture
+def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Policy:
+    monkeypatch.setenv("DRILL_APPROVALS", str(tmp_path / "approvals.yaml"))
+    return Policy(tmp_path / "approvals.yaml")
+
+
+@pytest.fixture
+def asked(server: PostgresServer, policy: Policy) -> Iterator[Drill]:
+    """A drill with a worker, where runs wait for approval."""
+    del policy
+    with drill_on(server) as drill:
+        drill.work()
+        yield drill
+
+
+def requested(drill: Drill) -> RunView:
+    run = drill.start(Move(key="a"))
+    assert run.status is RunStatus.AWAITING_APPROVAL
+    return run
+
+
+def grant(drill: Drill, run: RunView, *people: Person) -> None:
+    for person in people:
+        drill.engine.approvals.answer(run.id, None, Verdict.GRANTED, by=person, note="looked at it")
+
+
+def test_a_run_begins_when_the_last_yes_is_there_and_holds_nothing_before(asked: Drill) -> None:
+    run = requested(asked)
+    assert asked.engine.lock() is None
+    assert [rule.gate for rule in asked.engine.planned(run.id).approvals] == ["security", "product"]
+    grant(asked, run, SECURITY)
+    assert asked.engine.run(run.id).status is RunStatus.AWAITING_APPROVAL
+    assert asked.effects("did") == []
+    grant(asked, run, PRODUCT)
+    assert asked.ended(run.id).status is RunStatus.DONE
+    assert asked.effects("did") == ["did a"]
+    assert asked.kinds(run.id)[:4] == ["awaited", "answered", "answered", "run-started"]
+
+
+def test_people_are_asked_once_and_again_when_the_chat_was_away(asked: Drill) -> None:
+    first = requested(asked)
+    asked.until(lambda: asked.effects("told"), lambda told: len(told) == 1)
+    second = requested(asked)
+    asked.until(lambda: asked.effects("told"), lambda told: len(told) == 2)
+    grant(asked, first, SECURITY, PRODUCT)
+    assert asked.ended(first.id).status is RunStatus.DONE
+    assert asked.effects("told") == ["told AWAITING APPROVAL: drill a"] * 2
+    assert asked.engine.run(second.id).status is RunStatus.AWAITING_APPROVAL
+
+
+def test_nobody_answers_who_is_not_asked_or_asked_for_it_or_has_answered(asked: Drill) -> None:
+    run = requested(asked)
+    approvals = asked.engine.approvals
+    with pytest.raises(NotAllowed, match="nothing of"):
+        grant(asked, run, OPERATOR)
+    with pytest.raises(NotAllowed, match="it takes product-approver"):
+        approvals.answer(run.id, "product", Verdict.GRANTED, by=SECURITY, note="mine too")
+    with pytest.raises(UnknownGate, match="no approval called 'waived-gate'"):
+        approvals.answer(run.id, "waived-gate", Verdict.GRANTED, by=SECURITY, note="x")
+    with pytest.raises(OwnRequest, match="can't approve it as well"):
+        grant(asked, run, Person(name=REQUESTER, roles=frozenset({Role.SECURITY_APPROVER})))
+    with pytest.raises(UnknownGate, match="more than one gate"):
+        grant(asked, run, Person(name="both@example.org", roles=frozenset({Role.SECURITY_APPROVER, Role.PRODUCT_APPROVER})))
+    grant(asked, run, SECURITY)
+    with pytest.raises(AnsweredAlready):
+        grant(asked, run, SECURITY)
+    assert asked.engine.run(run.id).status is RunStatus.AWAITING_APPROVAL
+    assert len(approvals.of(run.id).answers) == 1
+
+
+def test_two_of_several_must_say_yes_where_the_policy_wants_two(server: PostgresServer, policy: Policy) -> None:
+    policy.say(needed=2)
+    with drill_on(server) as drill:
+        drill.work()
+        run = requested(drill)
+        grant(drill, run, SECURITY, PRODUCT)
+        (gate, _) = drill.engine.approvals.of(run.id).gates
+        assert (gate.granted, gate.needed) == (1, 2)
+        assert drill.engine.run(run.id).status is RunStatus.AWAITING_APPROVAL
+        grant(drill, run, SECURITY_TOO)
+        assert drill.ended(run.id).status is RunStatus.DONE
+
+
+def test_a_no_ends_the_run_and_says_by_whom_and_why(asked: Drill) -> None:
+    run = requested(asked)
+    grant(asked, run, SECURITY)
+    asked.engine.approvals.answer(run.id, None, Verdict.REFUSED, by=PRODUCT, note="not on a Friday")
+    ended = asked.engine.run(run.id)
+    assert ended.status is RunStatus.REFUSED
+    assert ended.problem is not None
+    assert ended.problem["detail"] == "owner-1@example.org refuses product: not on a Friday"
+    with pytest.raises(RunEnded):
+        grant(asked, run, SECURITY_TOO)
+    assert asked.effects() == ["told AWAITING APPROVAL: drill a"] or asked.effects() == []
+
+
+def test_a_plan_that_drifts_after_it_was_approved_voids_the_approval_and_says_what_drifted(server: PostgresServer, policy: Policy) -> None:
+    with drill_on(server) as drill:
+        run = requested(drill)
+        grant(drill, run, SECURITY, PRODUCT)
+        policy.say(title="Security signs, and means it")
+        drill.work()
+        ended = drill.ended(run.id)
+        assert ended.status is RunStatus.REFUSED
+        assert ended.problem is not None
+        assert "approvals.1.title: Security signs then, Security signs, and means it now" in ended.problem["detail"]
+        assert drill.effects("began", "did") == []
+        assert drill.engine.lock() is None
+
+
+def test_a_yes_counts_for_a_time_and_a_run_that_nobody_answers_ends(server: PostgresServer, policy: Policy) -> None:
+    policy.say(lasts="2s")
+    with drill_on(server) as drill:
+        drill.work()
+        run = requested(drill)
+        grant(drill, run, SECURITY)
+        drill.until(lambda: drill.engine.approvals.of(run.id).gates[0].granted, lambda granted: granted == 0)
+        assert drill.engine.run(run.id).status is RunStatus.AWAITING_APPROVAL  # the other gate's day is not over
+        drill.engine.cancel(run.id, by=REQUESTER, reason="too late")
+        ended = drill.engine.run(run.id)
+        assert (ended.status, drill.effects("began")) == (RunStatus.CANCELLED, [])
+
+
+def test_what_is_approved_and_does_not_begin_in_time_ends_and_what_nobody_answers_is_asked_again(server: PostgresServer, policy: Policy) -> None:
+    policy.say(begins_within="2s", escalates_after="1s")
+    with drill_on(server) as drill:
+        drill.work()
+        run = requested(drill)
+        drill.until(lambda: drill.effects("told"), lambda told: len(told) == 2)
+        assert drill.effects("told") == ["told AWAITING APPROVAL: drill a", "told STILL AWAITING APPROVAL: drill a"]
+        drill.engine.line.stop(reason="payments fail", by=REQUESTER)
+        grant(drill, run, SECURITY, PRODUCT)
+        ended = drill.ended(run.id)
+        assert ended.status is RunStatus.REFUSED
+        assert ended.problem is not None
+        assert "did not begin within 2.0 s" in ended.problem["detail"]
+
+
+def test_one_that_is_approved_waits_for_the_service_and_cancelling_it_is_at_once(asked: Drill) -> None:
+    holder = asked.start_script(Script(moves=(Move(key="w", step="look", behaviour=Behaviour.WAITS),)))
+    grant(asked, holder, SECURITY, PRODUCT)
+    asked.until(lambda: asked.engine.run(holder.id).step, lambda step: step == "look")
+    second, third = requested(asked), requested(asked)
+    grant(asked, second, SECURITY, PRODUCT)
+    asked.engine.cancel(third.id, by=REQUESTER, reason="changed my mind")
+    assert asked.engine.run(third.id).status is RunStatus.CANCELLED
+    with pytest.raises(RunEnded):
+        grant(asked, third, SECURITY)
+    assert asked.engine.run(second.id).status is RunStatus.AWAITING_APPROVAL
+    asked.side.mark("go w")
+    assert asked.ended(holder.id).status is RunStatus.DONE
+    assert asked.ended(second.id).status is RunStatus.DONE
+
+
+def test_two_people_can_say_that_it_cannot_wait_and_everybody_is_told(asked: Drill) -> None:
+    run = requested(asked)
+    with pytest.raises(NotAllowed):
+        asked.engine.approvals.override(run.id, by=SECURITY, reason="it burns")
+    asked.engine.approvals.override(run.id, by=OPERATOR, reason="it burns")
+    with pytest.raises(AnsweredAlready):
+        asked.engine.approvals.override(run.id, by=OPERATOR, reason="it burns still")
+    assert asked.engine.run(run.id).status is RunStatus.AWAITING_APPROVAL
+    asked.engine.approvals.override(run.id, by=OPERATOR_TOO, reason="I see it too")
+    assert asked.ended(run.id).status is RunStatus.DONE
+    assert "told APPROVALS OVERRIDDEN: drill a" in asked.effects("told")
+    with pytest.raises(RunEnded):
+        asked.engine.approvals.override(run.id, by=OPERATOR_TOO, reason="again")
+
+
+def test_a_rollback_and_what_holds_no_service_wait_for_nobody_and_a_policy_in_disorder_lets_nothing_else_begin(asked: Drill, policy: Policy) -> None:
+    policy.spoil()
+    with pytest.raises(PolicyUnreadable):
+        asked.start(Move(key="a"))
+    assert asked.start(Move(key="r"), runbook="drill.rescue").status is RunStatus.PENDING
+    assert asked.ended(asked.start(Move(key="s", step="look"), runbook="drill.aside").id).status is RunStatus.DONE
+
+
+def test_who_approved_stands_in_the_audit_log_with_the_plan(asked: Drill) -> None:
+    run = requested(asked)
+    grant(asked, run, SECURITY, PRODUCT)
+    assert asked.ended(run.id).status is RunStatus.DONE
+    entries = {entry.entry.action: entry.entry for entry in asked.engine.audit.page(run=run.id, limit=50)}
+    assert entries["approval-granted"].data["plan_hash"] == run.plan_hash
+    assert entries["run-begun"].approval == "security by officer-1@example.org, product by owner-1@example.org"
+    assert asked.line(run.id, EntryKind.ANSWERED).data["verdict"] == "granted"
+
+
+def test_what_waits_for_nobody_can_not_be_answered(asked: Drill) -> None:
+    run = asked.start(Move(key="r"), runbook="drill.rescue")
+    asked.ended(run.id)
+    with pytest.raises((NotAwaited, RunEnded)):
+        grant(asked, run, SECURITY)

@@ -1,0 +1,92 @@
+"""A deployment that others must approve: asked for, answered by those whose it is, begun by itself, and void when the world moved on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.drills.main_job.main_job import JsonObject, MainJob
+from tests.stack import DRILL_SETTINGS, Said, running_stack
+from unioneyes.kernel.problems import ExitCode
+
+SETTINGS = f"""
+enforced = ["security-sign-off", "product-approval", "migration-review"]
+{DRILL_SETTINGS}
+"""
+APPROVERS = ("security-approver", "product-approver", "database-approver")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """A stack where nothing is deployed before three people said yes."""
+
+    job: MainJob
+    tokens: dict[str, str] = field(default_factory=dict)
+
+    def token(self, role: str) -> str:
+        if role not in self.tokens:
+            made = self.job.stack.ue("token", "create", role.replace("-approver", ".one"), "--role", role, "-o", "json")
+            assert made.code == 0, made.err
+            self.tokens[role] = str(made.json()["secret"])
+        return self.tokens[role]
+
+    def requested(self, version: str) -> str:
+        """Return a deployment that waits for approval."""
+        said = self.job.deploy(version, "--migrate", "--bake", "1s")
+        assert said.code == ExitCode.PENDING, said.err
+        assert self.job.run(said)["status"] == "awaiting-approval"
+        return str(self.job.run(said)["id"])
+
+    def answer(self, run: str, role: str, verb: str = "grant") -> Said:
+        return self.job.stack.ue("approval", verb, run, "--note", "looked at the plan", token=self.token(role))
+
+    def approve(self, run: str, *roles: str) -> None:
+        for role in roles:
+            said = self.answer(run, role)
+            assert said.code == 0, said.err
+
+
+@pytest.fixture(scope="module")
+def approved() -> Iterator[Approved]:
+    with running_stack(settings=SETTINGS) as stack:
+        yield Approved(job=MainJob(stack=stack))
+
+
+def titles(messages: list[JsonObject], word: str) -> int:
+    return sum(word in str(message) for message in messages)
+
+
+def test_a_deployment_begins_when_the_last_of_three_said_yes_and_one_that_the_world_overtook_is_void(approved: Approved) -> None:
+    job = approved.job
+    first = approved.requested("1.0.0")
+    assert titles(job.announced(), "AWAITING APPROVAL") == 1
+    own = job.stack.ue("approval", "grant", first, "--gate", "security-sign-off", "--note", "mine")
+    assert own.code == ExitCode.NOT_AUTHORISED, own.err
+    approved.approve(first, "security-approver", "product-approver")
+    assert job.serving_nothing()
+    approved.approve(first, "database-approver")
+    assert job.ended(first).code == 0
+    assert job.serving().version == "1.0.0"
+
+    second, third = approved.requested("1.1.0"), approved.requested("1.2.0-errors")
+    approved.approve(second, *APPROVERS)
+    assert job.ended(second).code == 0
+    approved.approve(third, *APPROVERS)
+    void = job.ended(third)
+    assert void.code == ExitCode.REFUSED, void.err
+    problem = job.run(void)["problem"]
+    assert isinstance(problem, dict)
+    assert "is not what would be done now" in str(problem["detail"])
+    assert "previous: 1.0.0 then, 1.1.0 now" in str(problem["detail"])
+    assert job.serving().version == "1.1.0"
+
+
+def test_a_no_is_final_and_nothing_was_changed(approved: Approved) -> None:
+    run = approved.requested("1.0.0" if approved.job.serving().version == "1.1.0" else "1.1.0")
+    refused = approved.answer(run, "security-approver", "refuse")
+    assert refused.code == 0, refused.err
+    shown = approved.job.shown(run)
+    assert shown["status"] == "refused"
+    assert approved.answer(run, "product-approver").code == ExitCode.REFUSED
