@@ -55,13 +55,14 @@ class Control:
     def deployment(self, run: RunView) -> DeploymentView:
         """Return the deployment that `run` is."""
         rollbacks = self._rollbacks(_ROLLBACKS)
-        return deployment_view(run, self.engine.planned(run.id), self.journals.of(run.id), rollbacks)
+        return deployment_view(run, self.engine.planned(run.id, timed=False), self.journals.of(run.id), rollbacks)
 
     def deployments(self, *, limit: int, before: str | None) -> tuple[DeploymentView, ...]:
         """Return deployments, newest first, without their phases."""
         rollbacks = self._rollbacks(limit)
         return tuple(
-            deployment_view(run, self.engine.planned(run.id), (), rollbacks) for run in self.engine.runs(runbook=DEPLOYMENT, limit=limit, before=before)
+            deployment_view(run, self.engine.planned(run.id, timed=False), (), rollbacks)
+            for run in self.engine.runs(runbook=DEPLOYMENT, limit=limit, before=before)
         )
 
     def status(self) -> DeploymentStatus:

@@ -196,10 +196,10 @@ class Engine:
         """Return runs, newest first; the next page begins `before` the last run of this one. Raises: UnknownRun."""
         return self._read(partial(self._runs.page, limit=limit, before=before, runbook=runbook, status=status))
 
-    def planned(self, run_id: str) -> PlanView:
-        """Return the plan that the run carries out. Raises: UnknownRun."""
+    def planned(self, run_id: str, *, timed: bool = True) -> PlanView:
+        """Return the plan that the run carries out; without what its steps took before where that is not `timed`. Raises: UnknownRun."""
         run = self._read(partial(self._runs.get, run_id))
-        return self._shown(run.view.runbook, run.plan, run.view.plan_hash)
+        return self._shown(run.view.runbook, run.plan, run.view.plan_hash, timed=timed)
 
     def journal(self, run_id: str | None, *, after: int = 0, limit: int = 500, wait: timedelta = timedelta(0)) -> tuple[JournalEntry, ...]:
         """Return lines of a run and its children, or of all runs, from after the line `after` on. With `wait`, until there is one, or the time is up.
@@ -249,9 +249,10 @@ class Engine:
             raise _malformed(chosen, f"it knows no {', '.join(sorted(strange))}")
         return asked, plan_with_approvals(chosen, self._environment, asked)
 
-    def _shown(self, runbook: str, plan: JsonValue, plan_hash: str) -> PlanView:
+    def _shown(self, runbook: str, plan: JsonValue, plan_hash: str, *, timed: bool = True) -> PlanView:
         """Return the plan as it is shown: redacted, and with what its steps took before. Raises: ControlDatabaseUnavailable."""
-        return shown_plan(runbook, plan, plan_hash, redact=self._redactor, took=self._read(partial(self._runs.step_times, runbook)))
+        took = self._read(partial(self._runs.step_times, runbook)) if timed else {}  # over twenty journals: too much for each line of a list
+        return shown_plan(runbook, plan, plan_hash, redact=self._redactor, took=took)
 
     def _carry_out(self, run_id: str) -> None:
         """The run has ended. Raises: EngineClosed, and the run stays pending for another worker."""
