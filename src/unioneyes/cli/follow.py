@@ -14,7 +14,7 @@ from unioneyes.cli.output import say
 from unioneyes.kernel.problems import ExitCode, Problem
 from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_duration
-from unioneyes.runbook.views import EntryKind, JournalEntry, RunView
+from unioneyes.runbook.views import ApprovalView, EntryKind, JournalEntry, RunView
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ def follow(api: Api, run_id: str, screen: Screen) -> Answer[RunView]:
         entries, run = patiently(partial(_news, api, run_id, after), screen.note, run_id)
         screen.show(entries)
         after = entries[-1].seq if entries else after
-        if run and (run.value.status.ended or run.value.status in _WAITS):
+        if run and (run.value.status.ended or run.value.status in _WAITS) and not _is_approved(api, run.value):
             return run
 
 
@@ -98,6 +98,13 @@ def patiently(ask: Callable[[], T], note: Callable[[str], None], run_id: str) ->
             if away_since:
                 note("the server answers again")
             return answer
+
+
+def _is_approved(api: Api, run: RunView) -> bool:
+    """Return whether the run only stands as awaiting approval: everybody said yes, and it begins in a moment, or when its service is free."""
+    if run.status is not RunStatus.AWAITING_APPROVAL:
+        return False
+    return all(gate.granted >= gate.needed for gate in api.get(f"runs/{run.id}/approvals", ApprovalView).value.gates)
 
 
 def _news(api: Api, run_id: str, after: int) -> tuple[Sequence[JournalEntry], Answer[RunView] | None]:

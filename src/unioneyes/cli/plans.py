@@ -42,7 +42,7 @@ def signed_lines(plan: PlanView) -> Iterator[str]:
     """Yield all that a plan's hash covers, line by line, so that two plans can be compared."""
     yield plan.summary
     yield f"type: {plan.confirm or 'nothing'}"
-    yield from (f"approval {rule.gate}: {_asked_of(rule)}" for rule in plan.approvals)
+    yield from (f"approval {rule.gate}, {rule.title}: {_asked_of(rule)}, asked again after {rule.escalates_after}" for rule in plan.approvals)
     for step in plan.steps:
         yield from _step(_PLAIN, step.detail, step, None)
     yield from _leaves("", plan.details)

@@ -81,7 +81,8 @@ class Control:
                 unavailable.append(problem.what)
         colours = tuple(self._colour(colour, view, replicas) for colour in Colour)
         serving = incumbent(view.weights, replicas or ()) if view else None
-        last = next(iter(self.engine.runs(runbook=DEPLOYMENT, limit=1)), None)
+        newest = self.engine.runs(runbook=DEPLOYMENT, limit=_DEPLOYMENTS)  # one that waits for approval hides none that is under way
+        last = next((run for run in newest if run.status is not RunStatus.AWAITING_APPROVAL), next(iter(newest), None))
         return DeploymentStatus(
             environment=self.environment.facts.name,
             service=self.environment.facts.service,

@@ -106,10 +106,15 @@ def _rollback_of(run: RunView, rollbacks: Sequence[RunView]) -> RunView | None:
         named = run.id in {rollback.parent, _text(rollback.request, "deployment"), _text(rollback.result, "deployment")}
         took_over = run.status is RunStatus.SUPERSEDED and run.ended_at is not None and run.created_at <= rollback.created_at <= run.ended_at
         bad_since = _text(rollback.result, "bad_since")
-        brought = bad_since is not None and run.ended_at is not None and run.created_at <= datetime.fromisoformat(bad_since) <= run.ended_at
+        brought = bad_since is not None and _was_under_way(run, datetime.fromisoformat(bad_since))
         if named or took_over or brought:
             return rollback
     return None
+
+
+def _was_under_way(run: RunView, moment: datetime) -> bool:
+    """Return whether the run had begun then, and has ended since: one that waited for approval brought nothing."""
+    return run.started_at is not None and run.ended_at is not None and run.started_at <= moment <= run.ended_at
 
 
 def _last_data(journal: Sequence[JournalEntry], kind: EntryKind, steps: set[str]) -> dict[str, JsonValue]:

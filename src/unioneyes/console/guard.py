@@ -108,7 +108,7 @@ def _signed_in(request: Request, control: Control) -> Entry:
     else:
         session = request.cookies.get(SESSION_COOKIE, "")
         number = session_of(session, control.token, now())
-        person = None if number is None else control.engine.tokens.person(number) if number else Person(name="console", roles=EVERYTHING)
+        person = None if number is None else control.engine.tokens.person(number) if number else Person(name="console", roles=EVERYTHING, shared=True)
         if number is not None and person is not None:
             if request.method not in SAFE_METHODS:
                 require_own_page(request.headers, session, control.token)
@@ -127,7 +127,7 @@ class Entry:
     """The token's; 0 of the environment's own."""
 
 
-_OWN = Entry(person=Person(name="api", roles=EVERYTHING), number=0)
+_OWN = Entry(person=Person(name="api", roles=EVERYTHING, shared=True), number=0)
 
 
 def entered_by(token: str, control: Control, host: str | None) -> Entry | None:

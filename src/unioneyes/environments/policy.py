@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -71,7 +72,16 @@ class FreezeRule(BaseModel):
 
 
 class _SafeLoader(yaml.SafeLoader):
-    """Names the line of a day that no calendar has, where the library's own loader fails."""
+    """Names the line of a day that no calendar has, where the library's own loader fails, and of a key that stands there twice, where it takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:  # noqa: FBT001, FBT002 - the library's
+        """Return the mapping. Raises: YAMLError."""
+        seen: set[object] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"{key.value} stands there twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
 
     def day(self, node: yaml.ScalarNode) -> object:
         """Return the day, or the moment. Raises: YAMLError."""
@@ -83,6 +93,9 @@ class _SafeLoader(yaml.SafeLoader):
 
 def _not_computed(gates: dict[str, ApprovalEntry]) -> dict[str, ApprovalEntry]:
     for gate in gates:
+        if not gate.strip():
+            message = "a gate has no name"
+            raise ValueError(message)
         if gate in COMPUTED:
             message = f"{gate} is computed, and nobody can tick it; take another name for what people must say"
             raise ValueError(message)

@@ -63,6 +63,8 @@ class Person:
 
     name: str
     roles: frozenset[Role]
+    shared: bool = False
+    """Came in by the environment's own token, which takes any name: it may act, and can't be told from another one who holds it."""
 
     def may(self, right: Right) -> bool:
         """Return whether one of the roles brings the right."""

@@ -13,7 +13,6 @@ from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.units import format_duration
 from unioneyes.ports.checklist import ApprovalRule
 from unioneyes.ports.environment import Environment
-from unioneyes.runbook.codec import encode
 from unioneyes.runbook.definition import Definition
 from unioneyes.runbook.plan import Plan
 from unioneyes.runbook.views import Answer, Verdict
@@ -90,8 +89,7 @@ def drift(then: Plan, now: Plan) -> str | None:
     """Return what is not any more as it was approved, in a few words; None when the hashes are the same."""
     if then.hash() == now.hash():
         return None
-    old, new = encode(replace(then, readings=()), type(then)), encode(replace(now, readings=()), type(now))
-    found = sorted(_differences("", old, new), key=lambda told: told.startswith("steps"))  # the steps only follow from the rest
+    found = sorted(_differences("", then.signed(), now.signed()), key=lambda told: told.startswith("steps"))  # the steps only follow from the rest
     more = f", and {len(found) - DRIFTS_TOLD} more" if len(found) > DRIFTS_TOLD else ""
     return "; ".join(found[:DRIFTS_TOLD]) + more
 

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
+from threading import Event, Thread
 
 from unioneyes.kernel.clock import Deadline, now
 from unioneyes.kernel.problems import Problem
-from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.environment import Environment
 from unioneyes.ports.notifier import Announcement
-from unioneyes.runbook.approvals import OVERRIDES_NEEDED, approved_since, drift, escalates, overdue, overrides, plan_with_approvals
-from unioneyes.runbook.audit.entry import ENGINE
+from unioneyes.runbook.approvals import approved_since, drift, escalates, overdue, overrides, plan_with_approvals
 from unioneyes.runbook.codec import decode
 from unioneyes.runbook.definition import Definition
 from unioneyes.runbook.plan import Plan
 from unioneyes.runbook.problems import ApprovalsExpired, ApprovalVoid, NotAwaited, RunEnded, ServiceLocked
-from unioneyes.runbook.store.approvals import Approvals, Waiting
+from unioneyes.runbook.store.approvals import TOLD_OF_OVERRIDE, Approvals, Waiting
 from unioneyes.runbook.store.line import StoppedLine
-from unioneyes.runbook.store.runs import Ending
 from unioneyes.runbook.views import ApprovalView
 
+_EVERY_SECONDS = 0.5
 TELL_AGAIN = timedelta(seconds=30)
 """After the chat took nothing."""
 _ASKED, _ESCALATED = 1, 2
@@ -31,7 +31,10 @@ _logger = logging.getLogger(__name__)
 
 def require_still_approved(chosen: Definition, env: Environment, then: Plan, given: ApprovalView) -> None:
     """Return when what was approved is what would be done now, and was approved lately. Raises: ApprovalVoid, ApprovalsExpired, and the plan's own problems."""
-    late = overdue(then.approvals, given.answers, asked=given.run.created_at, at=now())
+    at = now()
+    late = overdue(then.approvals, given.answers, asked=given.run.created_at, at=at)
+    if late is None and approved_since(then.approvals, given.answers, at) is None:
+        late = "a yes that it needs is missing, or ran out before it began"
     if late is not None:
         raise ApprovalsExpired(what=f"{late}; nothing was changed", remedy="start it anew, and ask in time")
     request: object = decode(given.run.request, chosen.request_type)
@@ -44,17 +47,38 @@ def require_still_approved(chosen: Definition, env: Environment, then: Plan, giv
 
 
 class Approving:
-    """Looks at the runs that wait, whenever it is told to. Safe beside others that do the same."""
+    """A thread of its own, because a chat may be slow: whoever takes over from dead workers must not wait for it. Safe beside others that do the same."""
 
-    def __init__(self, environment: Environment, approvals: Approvals, line: StoppedLine) -> None:
-        """Move runs of `environment`."""
+    def __init__(self, environment: Environment, approvals: Approvals, line: StoppedLine, *, bring_in: Callable[[], bool]) -> None:
+        """Move runs of `environment`, while `bring_in` says that nobody is at them without the engine."""
         self._environment = environment
         self._approvals = approvals
         self._line = line
+        self._bring_in = bring_in
         self._quiet_until = Deadline.after(timedelta(0))
+        self._stopping = Event()
+        self._thread = Thread(target=self._look_on, name="approving", daemon=True)
 
-    def look(self) -> None:
-        """Each run that waits is where it should be now. Raises: ControlDatabaseUnavailable."""
+    def start(self) -> None:
+        """Look from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Nothing is looked at any more; an announcement under way is not waited for."""
+        self._stopping.set()
+        self._thread.join(_EVERY_SECONDS)
+
+    def _look_on(self) -> None:
+        while not self._stopping.wait(_EVERY_SECONDS):
+            try:
+                if self._bring_in():
+                    self._look()
+            except Problem as problem:
+                _logger.warning("approvals: %s", problem)
+            except Exception:  # whatever it is, the next look may go well
+                _logger.exception("a look at the approvals failed, and is tried again")
+
+    def _look(self) -> None:
         for waiting in self._approvals.waiting():
             try:
                 self._move(waiting)
@@ -62,16 +86,17 @@ class Approving:
                 continue  # somebody else moved it
             except ServiceLocked as problem:
                 _logger.info("%s is approved, and waits: %s", waiting.view.run.id, problem.what)
+        for forced in self._approvals.overridden_untold():
+            if self._quiet_until.passed and self._tell(self._warning(forced)):
+                self._approvals.mark_asked(forced.view.run.id, TOLD_OF_OVERRIDE)
 
     def _move(self, waiting: Waiting) -> None:
         run, answers, at = waiting.view.run, waiting.view.answers, now()
-        why = overdue(waiting.rules, answers, asked=run.created_at, at=at)
-        if why is not None:
-            problem = ApprovalsExpired(what=f"{run.id}: {why}; nothing was changed", remedy="start it anew, and ask in time")
-            self._approvals.give_up(run.id, Ending(status=RunStatus.REFUSED, message=problem.what, problem=problem.document()), by=ENGINE)
+        if overdue(waiting.rules, answers, asked=run.created_at, at=at) is not None:
+            self._approvals.expire(run.id)
         elif approved_since(waiting.rules, answers, at) is not None:
-            if self._line.stopped() is None and self._approvals.release(run.id) and len(overrides(answers)) >= OVERRIDES_NEEDED:
-                self._tell(self._warning(waiting))
+            if self._line.stopped() is None:
+                self._approvals.release(run.id)
         elif waiting.asked < _ASKED:
             self._ask(waiting, _ASKED, tuple(gate.title for gate in waiting.view.gates))
         elif waiting.asked < _ESCALATED and (late := escalates(waiting.rules, answers, asked=run.created_at, at=at)):

@@ -131,10 +131,12 @@ class Engine:
                 liveness.show()  # before the first run is taken, or others would take this worker for dead
                 closing.callback(self._durable.close)
                 self._durable.launch()
-                approving = Approving(self._environment, self.approvals, self.line)
-                sweeper = Sweeper(runs=self._runs, durable=self._durable, liveness=liveness, approving=approving, bring_in=self._bring_in)
+                sweeper = Sweeper(runs=self._runs, durable=self._durable, liveness=liveness, bring_in=self._bring_in)
                 closing.callback(sweeper.stop)
                 sweeper.start()
+                approving = Approving(self._environment, self.approvals, self.line, bring_in=self._bring_in)
+                closing.callback(approving.stop)
+                approving.start()
                 closing.callback(self._end_steps, self._durable, self._equipment)
             self._open = closing.pop_all()
 
@@ -165,6 +167,8 @@ class Engine:
             self.line.require_open()
         asked, plan = self._plan(chosen, request)
         refuse_unconfirmed(plan, confirm)
+        if plan.approvals:
+            plan.require_open()
         new = NewRun(
             id=new_id(runbook.partition(".")[0]),
             runbook=runbook,

@@ -25,6 +25,7 @@ from unioneyes.kernel.problems import Problem, Refused
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.environment import Environment
+from unioneyes.runbook.approvals import plan_with_approvals
 from unioneyes.runbook.approving import require_still_approved
 from unioneyes.runbook.codec import decode, encode, hashed_fields, keep_problem, problem_json, recall_problem, redacted
 from unioneyes.runbook.definition import Definition, definition, takes_over
@@ -41,7 +42,7 @@ from unioneyes.runbook.problems import (
     UnexpectedFailure,
     UnplannedStep,
 )
-from unioneyes.runbook.rules import UNDO_TRIES, Taken, Undo, Undoing, ends_as, pause_before, refuse_unconfirmed
+from unioneyes.runbook.rules import UNDO_TRIES, Taken, Undo, Undoing, ends_as, pause_before, refuse_unasked, refuse_unconfirmed
 from unioneyes.runbook.steps import P, R, RunStopped, Step, Stop, current_run
 from unioneyes.runbook.store.approvals import Approvals
 from unioneyes.runbook.store.database import patiently
@@ -543,8 +544,9 @@ class Execution:
         if why is not None:
             return Stopped(why=why, begun=False)
         try:
-            plan = self._in_thread(theirs.name, partial(theirs.plan, self._equipment.environment, request), within=PLAN_WITHIN)
+            plan = self._in_thread(theirs.name, partial(plan_with_approvals, theirs, self._equipment.environment, request), within=PLAN_WITHIN)
             refuse_unconfirmed(plan, None)  # what can't be brought back is never a part of something else: a person starts it
+            refuse_unasked(plan)  # nor is what others must say yes to
             new = NewRun(
                 id=child_id,
                 runbook=theirs.name,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from types import MappingProxyType
+from typing import ClassVar
 
-from pydantic import TypeAdapter
+from pydantic import JsonValue, TypeAdapter
+from pydantic.main import IncEx
 
 from unioneyes.ports.checklist import ApprovalRule
 
@@ -67,7 +71,17 @@ class Plan:
     approvals: tuple[ApprovalRule, ...] = ()
     """Whose yes the run needs before it begins. The engine puts in what the policy asks for."""
 
+    unsigned: ClassVar[Mapping[str, IncEx | bool]] = MappingProxyType({"readings": True})
+    """What no approval signs, because it may be another one a moment later: as pydantic's `exclude` names fields, and fields of fields."""
+
+    def require_open(self) -> None:
+        """Return when nobody is asked in vain: nothing that the plan saw keeps its run from beginning. Raises: Refused."""
+
+    def signed(self) -> JsonValue:
+        """Return everything that an approval signs."""
+        document: JsonValue = TypeAdapter(type(self)).dump_python(self, mode="json", exclude=dict(self.unsigned))
+        return document
+
     def hash(self) -> str:
-        """Return the SHA-256 that an approval signs: over everything but the readings, in canonical JSON."""
-        document = TypeAdapter(type(self)).dump_python(self, mode="json", exclude={"readings"})
-        return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        """Return the SHA-256 of what an approval signs, in canonical JSON."""
+        return hashlib.sha256(json.dumps(self.signed(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()

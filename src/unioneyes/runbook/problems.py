@@ -64,6 +64,10 @@ class PartOfAnotherRun(Refused):
     """The run is a part of another one, which is in charge of it."""
 
 
+class NotAsked(Refused):
+    """Others must say yes first, and were not asked."""
+
+
 class NotAwaited(Refused):
     """The run waits for nobody's approval."""
 

@@ -10,7 +10,7 @@ from enum import Enum, auto
 from unioneyes.kernel.problems import Problem, Refused
 from unioneyes.kernel.status import RunStatus
 from unioneyes.runbook.plan import Effect, Plan
-from unioneyes.runbook.problems import NotConfirmed
+from unioneyes.runbook.problems import NotAsked, NotConfirmed
 from unioneyes.runbook.steps import Step, Stop
 
 FIRST_PAUSE = timedelta(milliseconds=200)
@@ -30,6 +30,13 @@ def refuse_unconfirmed(plan: Plan, typed: str | None) -> None:
         return
     said = "nobody confirmed it" if typed is None else f"{typed!r} is not its name"
     raise NotConfirmed(what=f"{plan.summary}: this can't be brought back, and {said}; nothing was changed", remedy=f"add --confirm {plan.confirm}")
+
+
+def refuse_unasked(part: Plan) -> None:
+    """Return when nobody must say yes to what would be a part of another run. Raises: NotAsked."""
+    if part.approvals:
+        gates = ", ".join(rule.gate for rule in part.approvals)
+        raise NotAsked(what=f"{part.summary}: others must say yes to this ({gates}), so it is no part of another run", remedy="start it by itself")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

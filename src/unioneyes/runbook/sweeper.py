@@ -1,4 +1,4 @@
-"""Keeping runs moving: those of dead workers are taken over, those that were approved or forgotten are handed on, those that nobody can carry on end."""
+"""Keeping runs moving: those of dead workers are taken over, those that were never handed on are, and those that nobody can carry on are ended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from threading import Event, Thread
 from time import monotonic
 
 from unioneyes.kernel.problems import Problem
-from unioneyes.runbook.approving import Approving
 from unioneyes.runbook.definition import takes_over
 from unioneyes.runbook.durable import Durable
 from unioneyes.runbook.liveness import Liveness
@@ -25,9 +24,8 @@ _logger = logging.getLogger(__name__)
 class Sweeper:
     """A thread that looks twice a second."""
 
-    def __init__(self, *, runs: Runs, durable: Durable, liveness: Liveness, approving: Approving, bring_in: Callable[[], bool]) -> None:
+    def __init__(self, *, runs: Runs, durable: Durable, liveness: Liveness, bring_in: Callable[[], bool]) -> None:
         """Sweep nothing yet."""
-        self._approving = approving
         self._runs = runs
         self._durable = durable
         self._liveness = liveness
@@ -66,7 +64,6 @@ class Sweeper:
             self._checked_at = monotonic()
             self._revive_stuck()
             self._end_dropped()
-        self._approving.look()
         for run_id, runbook in self._runs.not_enqueued():
             self._durable.enqueue(run_id, urgent=takes_over(runbook))
             self._runs.mark_enqueued(run_id)

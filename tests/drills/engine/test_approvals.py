@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -112,6 +113,10 @@ def test_nobody_answers_who_is_not_asked_or_asked_for_it_or_has_answered(asked: 
     grant(asked, run, SECURITY)
     with pytest.raises(AnsweredAlready):
         grant(asked, run, SECURITY)
+    with pytest.raises(NotAllowed, match="nobody's yes"):
+        grant(asked, run, replace(SECURITY_TOO, shared=True))
+    with pytest.raises(NotAllowed, match="nobody's yes"):
+        approvals.override(run.id, by=replace(OPERATOR, shared=True), reason="it burns")
     assert asked.engine.run(run.id).status is RunStatus.AWAITING_APPROVAL
     assert len(approvals.of(run.id).answers) == 1
 
@@ -127,6 +132,38 @@ def test_two_of_several_must_say_yes_where_the_policy_wants_two(server: Postgres
         assert drill.engine.run(run.id).status is RunStatus.AWAITING_APPROVAL
         grant(drill, run, SECURITY_TOO)
         assert drill.ended(run.id).status is RunStatus.DONE
+
+
+def test_whoever_said_yes_may_still_say_no_while_the_run_waits(asked: Drill) -> None:
+    run = requested(asked)
+    grant(asked, run, SECURITY)
+    asked.engine.approvals.answer(run.id, None, Verdict.REFUSED, by=SECURITY, note="I overlooked something")
+    assert asked.engine.run(run.id).status is RunStatus.REFUSED
+    assert [answer.verdict for answer in asked.engine.approvals.of(run.id).answers] == [Verdict.REFUSED]
+    assert asked.kinds(run.id) == ["awaited", "answered", "answered", "run-ended"]
+
+
+def test_what_reached_a_worker_without_the_yes_that_it_needs_ends_as_refused(asked: Drill) -> None:
+    run = requested(asked)
+    asked.in_control("UPDATE ue.runs SET status = 'pending' WHERE id = %s", run.id)
+    ended = asked.ended(run.id)
+    assert ended.status is RunStatus.REFUSED
+    assert ended.problem is not None
+    assert "a yes that it needs is missing" in ended.problem["detail"]
+    assert asked.effects("began", "did") == []
+
+
+def test_what_others_must_say_yes_to_is_no_part_of_another_run(server: PostgresServer, policy: Policy) -> None:
+    policy.say(runbooks=["drill.part"])
+    with drill_on(server) as drill:
+        drill.work()
+        run = drill.start_script(Script(moves=(Move(key="a"),), child=(Move(key="b"),)))
+        grant(drill, run, PRODUCT)
+        ended = drill.ended(run.id)
+        assert ended.status is RunStatus.UNDONE
+        assert ended.problem is not None
+        assert ended.problem["type"] == "urn:unioneyes:problem:not-asked"
+        assert "did b" not in drill.effects("did")
 
 
 def test_a_no_ends_the_run_and_says_by_whom_and_why(asked: Drill) -> None:
@@ -164,6 +201,8 @@ def test_a_yes_counts_for_a_time_and_a_run_that_nobody_answers_ends(server: Post
         grant(drill, run, SECURITY)
         drill.until(lambda: drill.engine.approvals.of(run.id).gates[0].granted, lambda granted: granted == 0)
         assert drill.engine.run(run.id).status is RunStatus.AWAITING_APPROVAL  # the other gate's day is not over
+        grant(drill, run, SECURITY)
+        assert drill.engine.approvals.of(run.id).gates[0].granted == 1, "one that ran out can be given again"
         drill.engine.cancel(run.id, by=REQUESTER, reason="too late")
         ended = drill.engine.run(run.id)
         assert (ended.status, drill.effects("began")) == (RunStatus.CANCELLED, [])
@@ -200,7 +239,8 @@ def test_one_that_is_approved_waits_for_the_service_and_cancelling_it_is_at_once
     assert asked.ended(second.id).status is RunStatus.DONE
 
 
-def test_two_people_can_say_that_it_cannot_wait_and_everybody_is_told(asked: Drill) -> None:
+def test_two_people_can_say_that_it_cannot_wait_and_everybody_is_told_also_when_the_chat_was_away(asked: Drill) -> None:
+    asked.side.mark("chat is away")
     run = requested(asked)
     with pytest.raises(NotAllowed):
         asked.engine.approvals.override(run.id, by=SECURITY, reason="it burns")
@@ -210,7 +250,9 @@ def test_two_people_can_say_that_it_cannot_wait_and_everybody_is_told(asked: Dri
     assert asked.engine.run(run.id).status is RunStatus.AWAITING_APPROVAL
     asked.engine.approvals.override(run.id, by=OPERATOR_TOO, reason="I see it too")
     assert asked.ended(run.id).status is RunStatus.DONE
-    assert "told APPROVALS OVERRIDDEN: drill a" in asked.effects("told")
+    assert "told APPROVALS OVERRIDDEN: drill a" not in asked.effects("told")
+    asked.side.unmark("chat is away")
+    asked.until(lambda: asked.effects("told APPROVALS"), lambda told: told == ["told APPROVALS OVERRIDDEN: drill a"], within=60)
     with pytest.raises(RunEnded):
         asked.engine.approvals.override(run.id, by=OPERATOR_TOO, reason="again")
 

@@ -1,6 +1,6 @@
 """The pre-deployment checklist: what can't be evaluated blocks; only the policy waives, by name."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -16,8 +16,10 @@ from unioneyes.operations.deployment.checklist import (
     sign_offs,
     waive,
 )
+from unioneyes.operations.deployment.model import DeployPlan
 from unioneyes.ports.checklist import ApprovalRule, Gate, GateState
 from unioneyes.ports.database import LintFinding, Loss, LossKind, Migration
+from unioneyes.ports.traffic import Colour
 
 
 @dataclass
@@ -120,3 +122,33 @@ def test_a_release_whose_way_back_loses_data_says_so_before_it_goes_out() -> Non
     gate = rollback_plan(previous="1.0.0", previous_ready=2, pending=(migration(),), losses=lost)
     assert gate.state is GateState.PASSED
     assert "taking 0002_more back drops claims.deadline: what members write there is lost" in gate.detail
+
+
+def deployment(*, ready: int, state: GateState = GateState.PASSED) -> DeployPlan:
+    """Return a plan whose gates tell how many replicas are ready just now."""
+    return DeployPlan(
+        summary="deploy 1.1.0 to green",
+        steps=(),
+        version="1.1.0",
+        previous="1.0.0",
+        colour=Colour.GREEN,
+        replicas=2,
+        ready_within=timedelta(minutes=1),
+        migrations=(),
+        backup=False,
+        maintenance=False,
+        bake=timedelta(minutes=10),
+        auto_rollback=True,
+        gates=(replace(rollback_plan(previous="1.0.0", previous_ready=ready, pending=()), state=state),),
+    )
+
+
+def test_an_approval_signs_that_a_gate_is_open_and_not_what_its_words_count() -> None:
+    assert deployment(ready=2).hash() == deployment(ready=3).hash()
+    assert deployment(ready=2).hash() != deployment(ready=2, state=GateState.WAIVED).hash()
+
+
+def test_nobody_is_asked_for_what_a_gate_keeps_from_beginning() -> None:
+    deployment(ready=2).require_open()
+    with pytest.raises(ChecklistBlocks):
+        deployment(ready=0, state=GateState.FAILED).require_open()

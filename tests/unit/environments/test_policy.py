@@ -113,6 +113,8 @@ def test_whose_yes_is_needed_is_read_as_the_policy_writes_it(tmp_path: Path) -> 
         ("lasts: 24h", "lasts: soon", "lasts"),
         ("title:", "titel:", "titel"),
         ("lasts: 24h", "needed: 0", "greater than or equal to 1"),
+        ("lasts: 24h", "title: Anybody", "title stands there twice"),
+        ("security-sign-off:", "' ':", "a gate has no name"),
     ],
 )
 def test_a_rule_that_cannot_be_followed_is_refused_with_what_is_wrong(tmp_path: Path, right: str, wrong: str, says: str) -> None:

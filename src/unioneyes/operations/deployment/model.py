@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Literal
+from types import MappingProxyType
+from typing import ClassVar, Literal
+
+from pydantic.main import IncEx
 
 from unioneyes.kernel.status import RunStatus
+from unioneyes.operations.deployment.checklist import refuse_if_blocked
 from unioneyes.ports.checklist import Gate
 from unioneyes.ports.environment import NoData
 from unioneyes.ports.runs import RolledBack
@@ -90,6 +95,12 @@ class DeployPlan(Plan):
     no_data: NoData = NoData.BACK
     warm: int = 0
     """Replicas that the previous version serves with, and is kept warm with."""
+    unsigned: ClassVar[Mapping[str, IncEx | bool]] = MappingProxyType({"readings": True, "gates": {"__all__": {"detail", "remedy"}}})
+    """A gate's words name what is volatile, such as how many replicas are ready just now: what is signed is that it is open, or waived."""
+
+    def require_open(self) -> None:
+        """Return when no gate of the checklist blocks. Raises: ChecklistBlocks."""
+        refuse_if_blocked(self.gates)
 
     @property
     def shares(self) -> tuple[int, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import JsonValue
-from sqlalchemy import Connection, Row, select, update
+from pydantic import JsonValue, ValidationError
+from sqlalchemy import ColumnElement, Connection, Row, false, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.access import NotAllowed, Person, Right, listed
@@ -14,10 +15,10 @@ from unioneyes.kernel.clock import now
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.checklist import ApprovalRule
-from unioneyes.runbook.approvals import approved_since, counted
-from unioneyes.runbook.audit.entry import Action, AuditEntry
+from unioneyes.runbook.approvals import OVERRIDES_NEEDED, approved_since, counted, overdue
+from unioneyes.runbook.audit.entry import ENGINE, Action, AuditEntry
 from unioneyes.runbook.codec import decode
-from unioneyes.runbook.problems import AnsweredAlready, ApprovalRefused, NotAwaited, OwnRequest, UnknownGate
+from unioneyes.runbook.problems import AnsweredAlready, ApprovalRefused, ApprovalsExpired, NotAwaited, OwnRequest, UnknownGate
 from unioneyes.runbook.store import lock
 from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase
@@ -26,6 +27,9 @@ from unioneyes.runbook.store.runs import Ending, Runs, StoredRun, open_row, stor
 from unioneyes.runbook.store.tables import approvals, runs
 from unioneyes.runbook.views import Answer, ApprovalView, EntryKind, GateAsked, Verdict
 
+TOLD_OF_OVERRIDE = 3
+"""How often people were told once they know that two would not wait; once or twice before, they were asked."""
+_logger = logging.getLogger(__name__)
 _ACTIONS = {
     Verdict.GRANTED: Action.APPROVAL_GRANTED,
     Verdict.REFUSED: Action.APPROVAL_REFUSED,
@@ -49,6 +53,7 @@ class Approvals:
     def __init__(self, database: ControlDatabase, redactor: Redactor, kept: Runs) -> None:
         """Keep answers beside the runs that are `kept` in `database`."""
         self._database = database
+        self._redact = redactor
         self._journal = Journal(redactor)
         self._audit = AuditTrail(redactor)
         self._runs = kept
@@ -58,6 +63,7 @@ class Approvals:
 
         Raises: NotAwaited, UnknownGate, OwnRequest, NotAllowed, AnsweredAlready, RunEnded, UnknownRun.
         """
+        _require_one_person(by)
         with self._database.transaction() as connection:
             row = self._awaiting(connection, run_id)
             rules = rules_of(row.plan)
@@ -70,6 +76,7 @@ class Approvals:
             if by.name == row.requested_by:
                 what = f"{by.name} asked for {run_id}, and can't approve it as well"
                 raise OwnRequest(what=what, remedy=f"ask somebody else who is {' or '.join(rule.roles)}")
+            note = self._redact(note)
             self._keep(connection, row, rule.gate, verdict, by=by, note=note)
             if verdict is Verdict.REFUSED:
                 problem = ApprovalRefused(what=f"{by.name} refuses {rule.gate}: {note}", remedy="mend what they found, and start it anew")
@@ -82,8 +89,9 @@ class Approvals:
         Raises: NotAwaited, NotAllowed, AnsweredAlready, RunEnded, UnknownRun.
         """
         by.require(Right.OPERATE)
+        _require_one_person(by)
         with self._database.transaction() as connection:
-            self._keep(connection, self._awaiting(connection, run_id), "", Verdict.OVERRIDDEN, by=by, note=reason)
+            self._keep(connection, self._awaiting(connection, run_id), "", Verdict.OVERRIDDEN, by=by, note=self._redact(reason))
             return self._view(connection, run_id)
 
     def of(self, run_id: str) -> ApprovalView:
@@ -98,9 +106,25 @@ class Approvals:
     def waiting(self) -> tuple[Waiting, ...]:
         """Return the same, each with its rules."""
         with self._database.transaction() as connection:
-            wanted = select(runs.c.id, runs.c.plan, runs.c.asked).where(runs.c.status == RunStatus.AWAITING_APPROVAL.value).order_by(runs.c.number)
-            found = connection.execute(wanted).all()
-            return tuple(Waiting(view=self._view(connection, row.id), rules=rules_of(row.plan), asked=row.asked) for row in found)
+            awaiting = runs.c.status == RunStatus.AWAITING_APPROVAL.value
+            wanted = select(runs.c.id, runs.c.plan, runs.c.asked).where(awaiting, runs.c.ended_at.is_(None)).order_by(runs.c.number)
+            return tuple(waiting for row in connection.execute(wanted).all() if (waiting := self._waiting(connection, row.id, row.plan, row.asked)))
+
+    def overridden_untold(self) -> tuple[Waiting, ...]:
+        """Return the runs that two people would not let wait, and of which nobody was told, as they stand by now."""
+        forced = select(approvals.c.run_id).where(approvals.c.verdict == Verdict.OVERRIDDEN.value)
+        enough = forced.group_by(approvals.c.run_id).having(func.count() >= OVERRIDES_NEEDED)
+        wanted = select(runs.c.id, runs.c.plan, runs.c.asked).where(runs.c.id.in_(enough), runs.c.asked < TOLD_OF_OVERRIDE)
+        with self._database.transaction() as connection:
+            return tuple(waiting for row in connection.execute(wanted).all() if (waiting := self._waiting(connection, row.id, row.plan, row.asked)))
+
+    def _waiting(self, connection: Connection, run_id: str, plan: JsonValue, asked: int) -> Waiting | None:
+        """Return the run; None when this release can't read what it waits for: another one does, or a person cancels it."""
+        try:
+            return Waiting(view=self._view(connection, run_id), rules=rules_of(plan), asked=asked)
+        except ValidationError:
+            _logger.warning("what %s waits for can't be read by this release; cancel it, and start it anew", run_id)
+            return None
 
     def release(self, run_id: str) -> bool:
         """The run that was approved holds its service, and workers may take it; return False where a yes has run out since.
@@ -120,11 +144,15 @@ class Approvals:
         with self._database.transaction() as connection:
             connection.execute(update(runs).where(runs.c.id == run_id, runs.c.asked < times).values(asked=times))
 
-    def give_up(self, run_id: str, ending: Ending, *, by: str) -> None:
-        """The run has ended before it began. Raises: NotAwaited, RunEnded, UnknownRun."""
+    def expire(self, run_id: str) -> None:
+        """The run has ended before it began, if nobody is to be waited for any more. Raises: NotAwaited, RunEnded, UnknownRun."""
         with self._database.transaction() as connection:
-            self._awaiting(connection, run_id)
-            self._runs.end_unbegun(connection, run_id, ending, by=by)
+            row = self._awaiting(connection, run_id)
+            why = overdue(rules_of(row.plan), answers_of(connection, run_id), asked=row.created_at, at=now())
+            if why is not None:
+                problem = ApprovalsExpired(what=f"{run_id}: {why}; nothing was changed", remedy="start it anew, and ask in time")
+                ending = Ending(status=RunStatus.REFUSED, message=problem.what, problem=problem.document())
+                self._runs.end_unbegun(connection, run_id, ending, by=ENGINE)
 
     def _awaiting(self, connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
         row = open_row(connection, run_id)
@@ -133,10 +161,10 @@ class Approvals:
         return row
 
     def _keep(self, connection: Connection, row: Row[tuple[object, ...]], gate: str, verdict: Verdict, *, by: Person, note: str) -> None:
-        made = connection.execute(
-            insert(approvals).values(run_id=row.id, gate=gate, verdict=verdict.value, by=by.name, note=note).on_conflict_do_nothing().returning(approvals.c.id)
-        ).one_or_none()
-        if made is None:
+        keep = insert(approvals).values(run_id=row.id, gate=gate, verdict=verdict.value, by=by.name, note=note)
+        renewed = {"verdict": keep.excluded.verdict, "note": keep.excluded.note, "at": func.clock_timestamp()}
+        keep = keep.on_conflict_do_update(constraint="approvals_run_id_gate_by_key", set_=renewed, where=_may_change(row, gate, verdict))
+        if connection.execute(keep.returning(approvals.c.id)).one_or_none() is None:
             what = f"{by.name} has answered for {gate or 'all gates'} of {row.id} before"
             raise AnsweredAlready(what=what, remedy="ue approval list shows what is still awaited")
         data: dict[str, JsonValue] = {"gate": gate or None, "plan_hash": row.plan_hash, "roles": [role.value for role in sorted(by.roles)]}
@@ -152,6 +180,14 @@ class Approvals:
             GateAsked(gate=rule.gate, title=rule.title, roles=rule.roles, needed=rule.needed, granted=len(counted(rule, answers, at))) for rule in rules
         )
         return ApprovalView(run=kept.view, gates=asked, answers=answers, until=_until(kept, rules, answers, at))
+
+
+def _may_change(row: Row[tuple[object, ...]], gate: str, verdict: Verdict) -> ColumnElement[bool]:
+    """Return whether an answer may take the place of an earlier one by the same person: a no that of a yes, and a yes that of one that counts no more."""
+    if verdict is Verdict.REFUSED:
+        return true()
+    lasts = next((rule.lasts for rule in rules_of(row.plan) if rule.gate == gate), None)
+    return false() if lasts is None else approvals.c.at < func.clock_timestamp() - lasts
 
 
 def rules_of(plan: JsonValue) -> tuple[ApprovalRule, ...]:
@@ -184,6 +220,15 @@ def _rule(run_id: str, rules: tuple[ApprovalRule, ...], gate: str | None, by: Pe
     if mine:
         raise UnknownGate(what=f"{by.name} may answer for more than one gate of {run_id}: {named}", remedy="say which: --gate NAME")
     raise NotAllowed(what=f"nothing of {run_id} is {by.name}'s to answer: it needs {named}", remedy="ue approval list shows who may")
+
+
+def _require_one_person(by: Person) -> None:
+    """Return when nobody else can answer under the same token. Raises: NotAllowed."""
+    if by.shared:
+        raise NotAllowed(
+            what="the environment's own token takes any name, so it is nobody's yes",
+            remedy="ask an administrator for a token of your own: ue token create NAME",
+        )
 
 
 def _nobody(_holder: str) -> bool:

@@ -99,6 +99,7 @@ class Runs:
     def __init__(self, database: ControlDatabase, redactor: Redactor) -> None:
         """Keep runs in `database`; the journal and the audit log are redacted by `redactor`."""
         self._database = database
+        self._redact = redactor
         self._journal = Journal(redactor)
         self._audit = AuditTrail(redactor)
 
@@ -169,7 +170,7 @@ class Runs:
                 self._append(connection, Action.RUN_CANCELLED, run_id, by=by, reason=reason)
                 self._journal.write(connection, run_id, Line(kind=EntryKind.DECIDED, message=f"{by} cancels: {reason}", data={"by": by, "reason": reason}))
                 if row.status == RunStatus.AWAITING_APPROVAL.value:  # no worker has it
-                    problem = RunCancelled(what=f"cancelled by {by}: {reason}", remedy="start it anew when the reason is gone")
+                    problem = RunCancelled(what=f"cancelled by {by}: {self._redact(reason)}", remedy="start it anew when the reason is gone")
                     self._end(connection, run_id, Ending(status=RunStatus.CANCELLED, message=problem.what, problem=problem.document()), by=by)
             return _stored(_row(connection, run_id))
 
