@@ -33,6 +33,7 @@ def _trusted(address: ControlAddress) -> ssl.SSLContext:
         if address.certificate is None:
             return ssl.create_default_context(cafile=address.authorities)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.check_hostname = False  # by whichever name it is asked: no other certificate is taken, and this one's key is the server's
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(cadata=_first(address.certificate))

@@ -125,6 +125,7 @@ def require_usable(settings: ControlSettings) -> None:
 def server_context(certificate: Certificate) -> ssl.SSLContext:
     """Return what a server speaks TLS with. Raises: KeyExposed, CertificateUnusable."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2  # a system's own settings may allow older ones
     try:
         _require_private(certificate.key)
         context.load_cert_chain(certificate.chain, certificate.key, password=_no_password)
