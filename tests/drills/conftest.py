@@ -41,21 +41,21 @@ class Shared:
 
 
 @pytest.fixture(scope="session")
-def code() -> Mapping[str, str]:
+def code_hashes() -> Mapping[str, str]:
     """The hash of each runbook's code, as it was when the drills began."""
     assert CHAPTERS
     return codes()
 
 
 @pytest.fixture(autouse=True)
-def drilled(code: Mapping[str, str], record_property: Callable[[str, object], None]) -> Iterator[None]:
+def drilled(code_hashes: Mapping[str, str], record_property: Callable[[str, object], None]) -> Iterator[None]:
     """The report says of each runbook whether the drill carried it out, or only began it; what is drilled of it is told by bench/drilled.py."""
     since = now()
     yield
     runs = carried_out(since)
     ended_well = {run.runbook for run in runs if run.status in ENDED_WELL}
-    for name in sorted({run.runbook for run in runs} & code.keys()):
-        record_property("carried-out" if name in ended_well else "begun", f"{name} {code[name]}")
+    for name in sorted({run.runbook for run in runs} & code_hashes.keys()):
+        record_property("carried-out" if name in ended_well else "begun", f"{name} {code_hashes[name]}")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.drills.main_job.main_job import JsonObject, MainJob
-from tests.stack import DRILL_SETTINGS, Said, running_stack
+from tests.stack import DRILL_SETTINGS, Said, eventually, running_stack
 from unioneyes.kernel.problems import ExitCode
 
 SETTINGS = f"""
@@ -61,7 +61,7 @@ def titles(messages: list[JsonObject], word: str) -> int:
 def test_a_deployment_begins_when_the_last_of_three_said_yes_and_one_that_the_world_overtook_is_void(approved: Approved) -> None:
     job = approved.job
     first = approved.requested("1.0.0")
-    assert titles(job.announced(), "AWAITING APPROVAL") == 1
+    assert eventually(lambda: titles(job.announced(), "AWAITING APPROVAL") == 1)
     own = job.stack.ue("approval", "grant", first, "--gate", "security-sign-off", "--note", "mine")
     assert own.code == ExitCode.NOT_AUTHORISED, own.err
     approved.approve(first, "security-approver", "product-approver")
