@@ -73,7 +73,7 @@ class Drills:
             since = "was never drilled" if last is None else f"changed since its last passing drill, of {last.on}"
             raise Undrilled(
                 what=f"{known.name} {since}, and this environment refuses that; nothing was changed",
-                remedy="drill it where it is developed (make drills), and install the release with that docs/measured/drills.json; "
+                remedy="drill it where it is developed (make drills record-drills), and install the release with that docs/measured/drills.json; "
                 "or say refuse_undrilled = false under [runbooks] in environment.toml",
             )
 
