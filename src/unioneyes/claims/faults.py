@@ -117,26 +117,21 @@ def leak(app: ASGIApp) -> ASGIApp:
 
 def sick(app: ASGIApp) -> ASGIApp:
     """Both health addresses answer 503 from some seconds after the warm-up on; everything else works."""
-    warmth = _Warmth()
-
-    async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
-        warmth.count(scope)
-        if warmth.age > SICK_AFTER and scope["type"] == "http" and scope["path"] in _HEALTH:
-            await app(scope, receive, _rewriting(send, _unhealthy, status=503))
-        else:
-            await app(scope, receive, send)
-
-    return faulty
+    return _unwell(app, lambda age: age > SICK_AFTER)
 
 
 def flap(app: ASGIApp) -> ASGIApp:
     """Both health addresses answer 503 for one second in three, once the replica is warm; everything else works."""
+    return _unwell(app, lambda age: age > timedelta(0) and time.monotonic() % FLAPS_EVERY < FLAPS_FOR)
+
+
+def _unwell(app: ASGIApp, bad: Callable[[timedelta], bool]) -> ASGIApp:
+    """Return `app` with both health addresses answering 503 whenever it is `bad`, so long after the warm-up."""
     warmth = _Warmth()
 
     async def faulty(scope: Scope, receive: Receive, send: Send) -> None:
         warmth.count(scope)
-        bad = warmth.age and time.monotonic() % FLAPS_EVERY < FLAPS_FOR
-        if bad and scope["type"] == "http" and scope["path"] in _HEALTH:
+        if scope["type"] == "http" and scope["path"] in _HEALTH and bad(warmth.age):
             await app(scope, receive, _rewriting(send, _unhealthy, status=503))
         else:
             await app(scope, receive, send)
