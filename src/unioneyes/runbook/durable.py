@@ -13,6 +13,8 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, error
 from pydantic import JsonValue
 from sqlalchemy.engine import URL
 
+from unioneyes.runbook.store.database import IDLE_SECONDS
+
 _WORKFLOW = "unioneyes.run"
 _QUEUE = "runs"
 _URGENT_QUEUE = "rollbacks"
@@ -52,6 +54,7 @@ class Durable:
             serializer=DBOSPortableJSONSerializer(),
             sys_db_pool_size=_CONNECTIONS_KEPT,
             db_engine_kwargs={"max_overflow": _CONNECTIONS - _CONNECTIONS_KEPT},
+            sys_db_idle_transaction_timeout_sec=IDLE_SECONDS,
             log_level="ERROR",
         )
 

@@ -21,6 +21,7 @@ from typing import TypeVar, cast
 
 from pydantic import JsonValue
 
+from unioneyes.kernel.fencing import fencing_token
 from unioneyes.kernel.problems import Problem, Refused
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
@@ -48,7 +49,7 @@ from unioneyes.runbook.store.approvals import Approvals
 from unioneyes.runbook.store.database import patiently
 from unioneyes.runbook.store.journal import Line
 from unioneyes.runbook.store.line import StoppedLine
-from unioneyes.runbook.store.runs import Claim, Ending, NewRun, Runs, StoredRun
+from unioneyes.runbook.store.runs import Claim, Ending, Entered, NewRun, Runs, StoredRun
 from unioneyes.runbook.threads import StepThreads
 from unioneyes.runbook.views import Decision, EntryKind, JournalEntry
 
@@ -390,14 +391,14 @@ class Execution:
 
     def _attempt(self, step: Step[..., object], name: str, call: Callable[[], object], manner: _Manner, parking: int | None = None) -> Outcome:
         """Take a step, again where that may help, and return what came of it. The journal tells all of it."""
-        why = self._enter(step, name, manner)
-        if why is not None:
-            return Stopped(why=why, begun=False)
+        entered = self._enter(step, name, manner)
+        if isinstance(entered, Stop):
+            return Stopped(why=entered, begun=False)
         began = monotonic()
         attempt = 0
         while True:
             attempt += 1
-            came = self._once(step, name, call, parking)
+            came = self._once(step, name, call, parking, token=entered.token)
             if parking is not None:  # whatever came of it, nobody is asked any more
                 self._patiently(partial(self._runs.set_status, self._claim, self.run_id, RunStatus.RUNNING))
             took: dict[str, JsonValue] = {"took_s": monotonic() - began}
@@ -420,7 +421,7 @@ class Execution:
             if why is not None:
                 return Stopped(why=why, begun=True)
 
-    def _enter(self, step: Step[..., object], name: str, manner: _Manner) -> Stop | None:
+    def _enter(self, step: Step[..., object], name: str, manner: _Manner) -> Stop | Entered:
         """The run is in the step, and the journal says so; or return why it must stop. A stopped line holds what would change something, and no undo."""
         if self._equipment.closing.is_set():
             raise EngineClosed
@@ -456,7 +457,8 @@ class Execution:
             self._note(Line(kind=EntryKind.LINE_OPEN, step=step, message="the line is open again; the run goes on"))
         return None
 
-    def _once(self, step: Step[..., object], name: str, call: Callable[[], object], parking: int | None) -> Returned | Problem | Stop:
+    def _once(self, step: Step[..., object], name: str, call: Callable[[], object], parking: int | None, *, token: int | None) -> Returned | Problem | Stop:
+        outside = fencing_token.set(token)
         try:
             return Returned(value=encode(self._in_thread(name, call, within=step.time_limit, parking=parking), step.returns))
         except RunStopped as stopped:
@@ -465,6 +467,8 @@ class Execution:
             return problem
         except Exception as error:  # noqa: BLE001 - whatever a step raises is the run's problem, not the engine's
             return self._unexpected(error, name)
+        finally:
+            fencing_token.reset(outside)
 
     def _attempt_undo(self, undo: Undo) -> Outcome:
         manner = _Manner(
@@ -540,9 +544,9 @@ class Execution:
     def _plan_child(self, theirs: Definition, child_id: str, request: object) -> Outcome:
         self._await_nobody_else()
         started = Line(kind=EntryKind.STEP_STARTED, step=theirs.name, message=f"{child_id} begins", data={"run": child_id})
-        why = self._patiently(partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable, heeds_line=False))
-        if why is not None:
-            return Stopped(why=why, begun=False)
+        entered = self._patiently(partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable, heeds_line=False))
+        if isinstance(entered, Stop):
+            return Stopped(why=entered, begun=False)
         try:
             plan = self._in_thread(theirs.name, partial(plan_with_approvals, theirs, self._equipment.environment, request), within=PLAN_WITHIN)
             refuse_unconfirmed(plan, None)  # what can't be brought back is never a part of something else: a person starts it

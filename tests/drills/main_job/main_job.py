@@ -8,14 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import httpx
 import psycopg
 from pydantic import JsonValue, TypeAdapter
 
 from tests.stack import RunningStack, Said, eventually
-from unioneyes.adapters.envoy.files import only_writer
 from unioneyes.adapters.postgres.bootstrap import DATABASE, OWNER
 from unioneyes.adapters.postgres.server import SUPERUSER
 from unioneyes.adapters.processes.spec import ProcessState
@@ -23,6 +22,7 @@ from unioneyes.cli.client import Api
 from unioneyes.cli.options import Where
 from unioneyes.environments.local.stack import Stack, open_stack
 from unioneyes.kernel.clock import now
+from unioneyes.kernel.fencing import Fence
 from unioneyes.operations.rollback.model import RollbackOption
 
 JsonObject = dict[str, JsonValue]
@@ -159,7 +159,7 @@ class MainJob:
     @contextmanager
     def routes_held(self) -> Iterator[None]:
         """Nobody changes the routes in the block: somebody else is about to."""
-        with only_writer(self.stack.layout.envoy / "writer.lock", within=timedelta(seconds=10)):
+        with Fence(self.stack.layout.envoy / "writer.lock").entered():
             yield
 
     def traffic_option(self) -> RollbackOption:

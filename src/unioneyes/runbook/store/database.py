@@ -13,7 +13,7 @@ import psycopg
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from unioneyes.runbook.problems import CannotBeKept, ControlDatabaseUnavailable
@@ -22,6 +22,8 @@ R = TypeVar("R")
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10
+IDLE_SECONDS = 5
+"""Inside a transaction: a worker that was stopped there holds nobody up for longer."""
 _AT_MOST = 15
 """Connections per pool in a rush."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
@@ -48,6 +50,10 @@ class ControlDatabase:
                 yield connection
         except (OperationalError, InterfaceError, PoolExhausted) as error:
             raise _unavailable(error.orig if isinstance(error, OperationalError | InterfaceError) else error) from None
+        except InternalError as error:
+            if not isinstance(error.orig, psycopg.errors.IdleInTransactionSessionTimeout):
+                raise
+            raise _unavailable(error.orig) from None
         except (DataError, UnicodeEncodeError) as error:
             said = str(error.orig if isinstance(error, DataError) else error.reason).strip().partition("\n")[0]
             raise CannotBeKept(what=f"something that was given can be kept in no database: {said}", remedy="leave NUL and broken characters out") from None
@@ -73,7 +79,8 @@ class ControlDatabase:
         self._relaxed.dispose()
 
     def _pool(self, synchronous_commit: str, *, kept: int, checked: bool) -> Engine:
-        options = f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC -c synchronous_commit={synchronous_commit}"
+        limits = f"-c statement_timeout={STATEMENT_SECONDS}s -c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
+        options = f"{limits} -c timezone=UTC -c synchronous_commit={synchronous_commit}"
         return create_engine(
             self.url,
             connect_args={

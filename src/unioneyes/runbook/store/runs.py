@@ -84,6 +84,14 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """The run is in a step."""
+
+    token: int | None
+    """By which it holds its service, and which its writes carry; None where it holds none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How a run ended."""
 
@@ -218,6 +226,8 @@ class Runs:
         """`worker` is in charge of the run; whoever was before is not. The journal tells when the run changed hands."""
         with self._database.transaction() as connection:
             before = _row(connection, run_id)
+            if before.worker is not None and before.ended_at is None:  # the lock before the run, as in `_fenced`
+                lock.renew(connection, service=before.service, run_ids=[each.id for each in _family(connection, run_id)])
             attempt: int = connection.execute(
                 update(runs).where(runs.c.id == run_id).values(attempt=runs.c.attempt + 1, worker=worker).returning(runs.c.attempt)
             ).scalar_one()
@@ -241,21 +251,22 @@ class Runs:
     def stop(self, claim: Claim, run_id: str, *, cancellable: bool) -> Stop | None:
         """Return why the run must stop; None when it may go on. Raises: ExecutionLost."""
         with self._database.transaction() as connection:
-            return _stop(connection, claim, run_id, cancellable=cancellable)
+            found = _stop(connection, claim, run_id, cancellable=cancellable)
+        return found if isinstance(found, Stop) else None
 
-    def begin_step(self, claim: Claim, run_id: str, line: Line, *, cancellable: bool, heeds_line: bool) -> Stop | None:
+    def begin_step(self, claim: Claim, run_id: str, line: Line, *, cancellable: bool, heeds_line: bool) -> Stop | Entered:
         """The run is in `line.step`, and the journal says so, unless the run must stop: then why is returned.
 
         Raises: ExecutionLost; LineStopped where the step `heeds_line` and somebody stopped it.
         """
         with self._database.transaction(relaxed=True) as connection:
-            why = _stop(connection, claim, run_id, cancellable=cancellable, hold=True, heeds_line=heeds_line)
-            if why is None:
+            found = _stop(connection, claim, run_id, cancellable=cancellable, hold=True, heeds_line=heeds_line)
+            if isinstance(found, Entered):
                 if line.kind is EntryKind.STEP_STARTED:  # while a run is taken back, it still shows the step that failed
                     standing = {"step": line.step, "status": RunStatus.RUNNING.value}  # also where the line held it, and was opened while nobody carried it out
                     connection.execute(update(runs).where(runs.c.id == run_id).values(standing))
                 self._journal.write(connection, run_id, line)
-            return why
+            return found
 
     def note(self, claim: Claim, run_id: str, line: Line) -> None:
         """The journal ends with `line`. Raises: ExecutionLost."""
@@ -419,9 +430,10 @@ _STANDING = (
 _STANDING_HELD = _STANDING.with_for_update(of=_root, key_share=True)
 
 
-def _stop(connection: Connection, claim: Claim, run_id: str, *, cancellable: bool, hold: bool = False, heeds_line: bool = False) -> Stop | None:
-    """Return why the run must stop: it lost the service, or somebody cancelled it. With `hold`, the claim lasts until the transaction ends.
+def _stop(connection: Connection, claim: Claim, run_id: str, *, cancellable: bool, hold: bool = False, heeds_line: bool = False) -> Stop | Entered:
+    """Return why the run must stop: it lost the service, or somebody cancelled it; or else by which token it goes on.
 
+    With `hold`, the claim lasts until the transaction ends.
     Raises: ExecutionLost; LineStopped where the run `heeds_line` and may go on otherwise.
     """
     row = connection.execute(_STANDING_HELD if hold else _STANDING, {"root_id": claim.root, "part_id": run_id}).one()
@@ -434,7 +446,7 @@ def _stop(connection: Connection, claim: Claim, run_id: str, *, cancellable: boo
         return Stop.CANCELLED
     if heeds_line and row.line_stopped:
         raise LineStopped(what="the line is stopped", remedy="ue freeze list says by whom and why")
-    return None
+    return Entered(token=row.token)
 
 
 def _asked(new: NewRun) -> dict[str, JsonValue]:
