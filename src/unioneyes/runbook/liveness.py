@@ -1,4 +1,4 @@
-"""Who is alive: each worker holds a session's advisory lock under its own name, and says something in that session twice a second.
+"""Who is alive: each worker holds a session's advisory lock under its own name, and says something in that session four times a second.
 
 PostgreSQL takes the lock away the moment the worker dies. A worker that hangs keeps it, but says nothing more; PostgreSQL knows since when, so nobody writes
 a sign of life anywhere. After `LEASE` the others end its session: it is dead then, whatever it does when it wakes up.
