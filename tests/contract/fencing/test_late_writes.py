@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import CodeType
@@ -14,6 +15,7 @@ from tests.contract.postgres.conftest import Database
 from tests.contract.replicas.conftest import Service
 from tests.contract.restores.test_restores import NAME, Restoring
 from tests.contract.traffic.conftest import Edge
+from tests.stack import eventually
 from unioneyes.adapters.files import CheckpointFile, MarkdownFolder
 from unioneyes.adapters.postgres import locks, migrations
 from unioneyes.adapters.postgres.backups import VerifiedBackups
@@ -21,6 +23,8 @@ from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER
 from unioneyes.adapters.postgres.migrations import DrizzleMigrations
 from unioneyes.adapters.postgres.restores import RestoresBeside
 from unioneyes.adapters.processes.client import Supervisor
+from unioneyes.adapters.shell import BashShell
+from unioneyes.adapters.shell.leashed import Leashed, leashed
 from unioneyes.kernel import files
 from unioneyes.kernel.fencing import Fence
 from unioneyes.ports.traffic import Colour, Weights
@@ -150,3 +154,27 @@ def test_checkpoints_of_the_audit_log(tmp_path: Path, before: CodeType, outcome:
         witness.keep(notes[2])
         assert stopped.wake() == outcome
     assert witness.all() == (notes[0], notes[2])
+
+
+def test_a_block_that_was_not_begun_yet(tmp_path: Path) -> None:
+    shell = BashShell(folder=tmp_path, points_at={}, fence=Fence(tmp_path / "blocks.lock"))
+    with late(lambda: block(shell, "echo late >>done"), before=inspect.unwrap(leashed).__code__) as stopped:
+        with taken_over():
+            block(shell, "echo newer >>done")
+        assert stopped.wake() == "fenced-off"
+    assert (tmp_path / "done").read_text() == "newer\n"
+
+
+def test_a_block_that_is_under_way_has_ended_before_the_next_begins(tmp_path: Path) -> None:
+    shell = BashShell(folder=tmp_path, points_at={}, fence=Fence(tmp_path / "blocks.lock"))
+    with late(lambda: block(shell, "while true; do echo late >>done; sleep 0.02; done"), before=Leashed.follow.__code__) as stopped:
+        assert eventually((tmp_path / "done").exists)
+        with taken_over():
+            block(shell, "echo newer >>done; sleep 0.5")
+        assert (tmp_path / "done").read_text().endswith("late\nnewer\n")
+        assert stopped.wake() == "fenced-off"
+    assert (tmp_path / "done").read_text().endswith("late\nnewer\n")
+
+
+def block(shell: BashShell, script: str) -> None:
+    shell.run(script, variables={}, within=WITHIN, meanwhile=lambda _line: None)
