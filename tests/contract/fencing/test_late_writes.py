@@ -7,10 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import CodeType
 
+import httpx
 import pytest
+from slack_sdk import WebClient
 
 from tests.contract.fencing.late import KILLED, late, taken_over
 from tests.contract.migrations.test_migrations import COLUMNS, Folder
+from tests.contract.notifier.test_slack_notifier import ROLLED_BACK, TOKEN
 from tests.contract.postgres.conftest import Database
 from tests.contract.replicas.conftest import Service
 from tests.contract.restores.test_restores import NAME, Restoring
@@ -25,11 +28,14 @@ from unioneyes.adapters.postgres.restores import RestoresBeside
 from unioneyes.adapters.processes.client import Supervisor
 from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.shell.leashed import Leashed, leashed
+from unioneyes.adapters.slack import SlackNotifier
 from unioneyes.kernel import files
 from unioneyes.kernel.fencing import Fence
 from unioneyes.ports.traffic import Colour, Weights
 from unioneyes.runbook.audit.checkpoints import sign_checkpoint
 from unioneyes.runbook.audit.notes import Signer
+from unioneyes.simulators.serving import served
+from unioneyes.simulators.vendors import application
 
 pytestmark = pytest.mark.stack
 
@@ -174,6 +180,18 @@ def test_a_block_that_is_under_way_has_ended_before_the_next_begins(tmp_path: Pa
         assert (tmp_path / "done").read_text().endswith("late\nnewer\n")
         assert stopped.wake() == "fenced-off"
     assert (tmp_path / "done").read_text().endswith("late\nnewer\n")
+
+
+def test_messages_in_the_chat_which_refuses_nobody_so_the_late_one_takes_its_own_back(tmp_path: Path) -> None:
+    with served(lambda url: application(tmp_path, url=url, slack_token=TOKEN)) as url:
+        chat = SlackNotifier(token=TOKEN, base_url=f"{url}/slack/api/")
+        with late(lambda: chat.announce(ROLLED_BACK), before=WebClient.chat_postMessage.__code__) as stopped:
+            with taken_over():
+                announced = chat.announce(ROLLED_BACK)
+            assert stopped.wake() == "done"
+        (message,) = httpx.get(f"{url}/slack/_received", trust_env=False).json()
+        assert message["ts"] == announced.reference
+        assert httpx.get(f"{url}/slack/_violations", trust_env=False).json() == []
 
 
 def block(shell: BashShell, script: str) -> None:
