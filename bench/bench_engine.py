@@ -1,8 +1,9 @@
 """What a step and a run of ten steps cost in our engine, beside DBOS alone, on which it stands, and beside Prefect.
 
 Ours and DBOS share one PostgreSQL, each with a database of its own; Prefect has its server and SQLite, as it comes. The three take turns, so that a busy
-machine slows all of them. A step does nothing but return a number. What ours adds to DBOS's record of it: the journal's two lines, the look at both fences, at the service's lock and at the line, and a thread that
-can be left behind. A run is measured from the worker's taking it to its end being kept, by DBOS's own account of both; Prefect's, by its caller's clock.
+machine slows all of them. A step does nothing but return a number. What ours adds to DBOS's record of it: the journal's two lines, the look at both fences,
+at the service's lock and at the line, and a thread that can be left behind. A run is measured from the worker's taking it to its end being kept, by DBOS's
+own account of both; Prefect's, by its caller's clock. Of those at once, from the first one's being asked for to the last one's end, by their number.
 
     .venv/bin/python bench/bench_engine.py [--rounds 9] [--runs 12] [--prefect-runs 2]
 
@@ -109,7 +110,9 @@ def report(measured: dict[str, Measured]) -> int:
             for what in steps
         ),
         *(
-            Promise(what=f"{what}, Prefect beside ours", measured=beside(prefect, ours, what), promise=f">= {FASTER}x", kept=times(prefect, ours, what) >= FASTER)
+            Promise(
+                what=f"{what}, Prefect beside ours", measured=beside(prefect, ours, what), promise=f">= {FASTER}x", kept=times(prefect, ours, what) >= FASTER
+            )
             for what in runs
         ),
     )

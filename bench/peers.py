@@ -104,6 +104,7 @@ def _nginx() -> Path:
 
 
 def install(*argv: str) -> None:
+    """The command that installs something has ended well. Raises: NotMeasured."""
     try:
         subprocess.run(argv, check=True, capture_output=True, text=True, timeout=300)
     except (OSError, subprocess.SubprocessError) as error:
@@ -166,6 +167,7 @@ def _await(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens at."""
     with closing(create_server((HOST, 0))) as probe:
         port: int = probe.getsockname()[1]
     return port

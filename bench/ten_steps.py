@@ -212,12 +212,11 @@ def _do(begin: Callable[[int], str], look: psycopg.Connection[tuple[float, float
 
 def _ended(look: psycopg.Connection[tuple[float, float]], run_ids: list[str]) -> list[tuple[float, float]]:
     give_up = time.monotonic() + _WITHIN_SECONDS
-    while time.monotonic() < give_up:
-        found = look.execute(_SPANS, (run_ids,)).fetchall()
-        if len(found) == len(run_ids):
-            return found
+    while len(found := look.execute(_SPANS, (run_ids,)).fetchall()) < len(run_ids):
+        if time.monotonic() > give_up:
+            raise TimeoutError(f"of {len(run_ids)} runs {len(found)} ended")
         time.sleep(_LOOK_SECONDS)
-    raise TimeoutError(f"of {len(run_ids)} runs {len(found)} ended")
+    return found
 
 
 def _median(values: list[float]) -> float:

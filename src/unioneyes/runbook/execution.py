@@ -429,11 +429,11 @@ class Execution:
         begin = partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable, heeds_line=heeds_line)
         self._await_nobody_else()
         while True:
-            why = self._await_open_line(name) if heeds_line else None
+            with suppress(LineStopped):
+                return self._patiently(begin)
+            why = self._await_open_line(name)
             if why is not None:
                 return why
-            with suppress(LineStopped):  # since it was seen open
-                return self._patiently(begin)
 
     def _heeds_line(self, step: Step[..., object], manner: _Manner) -> bool:
         """Return whether a stopped line holds the step."""

@@ -13,10 +13,12 @@ import psycopg
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.engine import URL
+from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from unioneyes.runbook.problems import CannotBeKept, ControlDatabaseUnavailable
+from unioneyes.runbook.store.pool import ElasticPool
 
 R = TypeVar("R")
 
@@ -34,23 +36,26 @@ class ControlDatabase:
         """Connect when first needed; `name` is shown in `pg_stat_activity`."""
         self.url: URL = make_url(database_url.get_secret_value()).set(drivername="postgresql+psycopg")
         self._name = name
-        self._strict = self._pool("on", kept=2, checked=True)  # a pooled connection that a restart cut is replaced before it is used
-        self._relaxed = self._pool("off", kept=1, checked=False)  # its users try again anyway
+        self._strict = self._engine("on", pool_pre_ping=True)  # a pooled connection that a restart cut is replaced before it is used
+        self._relaxed = self._engine("off", isolation_level="AUTOCOMMIT")  # its users try again anyway
 
     @contextmanager
-    def transaction(self, *, relaxed: bool = False) -> Iterator[Connection]:
-        """Give a transaction. `relaxed`: it may be lost when PostgreSQL crashes, unless a later strict one was kept.
+    def transaction(self) -> Iterator[Connection]:
+        """Give a transaction.
 
         Raises: ControlDatabaseUnavailable, where it is not known whether the transaction took effect; CannotBeKept (nothing was changed).
         """
-        try:
-            with (self._relaxed if relaxed else self._strict).begin() as connection:
-                yield connection
-        except (OperationalError, InterfaceError, PoolExhausted) as error:
-            raise _unavailable(error.orig if isinstance(error, OperationalError | InterfaceError) else error) from None
-        except (DataError, UnicodeEncodeError) as error:
-            said = str(error.orig if isinstance(error, DataError) else error.reason).strip().partition("\n")[0]
-            raise CannotBeKept(what=f"something that was given can be kept in no database: {said}", remedy="leave NUL and broken characters out") from None
+        with _as_problems(), self._strict.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def statements(self) -> Iterator[Connection]:
+        """Give a connection each of whose statements is a transaction, which may be lost when PostgreSQL crashes, unless a later strict one was kept.
+
+        Raises: as `transaction`.
+        """
+        with _as_problems(), self._relaxed.connect() as connection:
+            yield connection
 
     def session(self) -> psycopg.Connection[tuple[object, ...]]:
         """Return a connection of its own, in autocommit mode, for what lives as long as a session. Raises: ControlDatabaseUnavailable."""
@@ -72,7 +77,7 @@ class ControlDatabase:
         self._strict.dispose()
         self._relaxed.dispose()
 
-    def _pool(self, synchronous_commit: str, *, kept: int, checked: bool) -> Engine:
+    def _engine(self, synchronous_commit: str, *, pool_pre_ping: bool = False, isolation_level: IsolationLevel = "READ COMMITTED") -> Engine:
         options = f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC -c synchronous_commit={synchronous_commit}"
         return create_engine(
             self.url,
@@ -82,10 +87,13 @@ class ControlDatabase:
                 "application_name": self._name,
                 "options": options,
             },
-            pool_size=kept,  # those that stay open while idle, at some 3 MiB of the server's memory each
-            max_overflow=_AT_MOST - kept,
+            poolclass=ElasticPool,
+            pool_size=_AT_MOST,
+            max_overflow=0,
+            pool_use_lifo=True,  # the last one used is warm: its statements are prepared
             pool_timeout=CONNECT_SECONDS,
-            pool_pre_ping=checked,
+            pool_pre_ping=pool_pre_ping,
+            isolation_level=isolation_level,
             hide_parameters=True,  # an error's text shows no one's data
         )
 
@@ -104,6 +112,17 @@ def patiently(call: Callable[[], R], *, give_up: Event, within: timedelta = time
             if monotonic() >= until or give_up.wait(pause):
                 raise
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+@contextmanager
+def _as_problems() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolExhausted) as error:
+        raise _unavailable(error.orig if isinstance(error, OperationalError | InterfaceError) else error) from None
+    except (DataError, UnicodeEncodeError) as error:
+        said = str(error.orig if isinstance(error, DataError) else error.reason).strip().partition("\n")[0]
+        raise CannotBeKept(what=f"something that was given can be kept in no database: {said}", remedy="leave NUL and broken characters out") from None
 
 
 def _unavailable(error: BaseException | None) -> ControlDatabaseUnavailable:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, bindparam, delete, exists, func, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.clock import now
@@ -25,7 +25,8 @@ from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase
 from unioneyes.runbook.store.family import family
 from unioneyes.runbook.store.journal import Journal, Line
-from unioneyes.runbook.store.tables import approvals, decisions, line_stops, runs, service_locks
+from unioneyes.runbook.store.standing import ENTER, LINE_STOPPED, LOOK, LOST, NOTE
+from unioneyes.runbook.store.tables import approvals, decisions, runs
 from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView, RunView
 
 _LAST_RUNS = 20
@@ -240,27 +241,27 @@ class Runs:
 
     def stop(self, claim: Claim, run_id: str, *, cancellable: bool) -> Stop | None:
         """Return why the run must stop; None when it may go on. Raises: ExecutionLost."""
-        with self._database.transaction() as connection:
-            return _stop(connection, claim, run_id, cancellable=cancellable)
+        with self._database.statements() as connection:
+            return _stop(connection, LOOK, _asks(claim, run_id, cancellable=cancellable, heeds_line=False))
 
     def begin_step(self, claim: Claim, run_id: str, line: Line, *, cancellable: bool, heeds_line: bool) -> Stop | None:
         """The run is in `line.step`, and the journal says so, unless the run must stop: then why is returned.
 
         Raises: ExecutionLost; LineStopped where the step `heeds_line` and somebody stopped it.
         """
-        with self._database.transaction(relaxed=True) as connection:
-            why = _stop(connection, claim, run_id, cancellable=cancellable, hold=True, heeds_line=heeds_line)
-            if why is None:
-                if line.kind is EntryKind.STEP_STARTED:  # while a run is taken back, it still shows the step that failed
-                    standing = {"step": line.step, "status": RunStatus.RUNNING.value}  # also where the line held it, and was opened while nobody carried it out
-                    connection.execute(update(runs).where(runs.c.id == run_id).values(standing))
-                self._journal.write(connection, run_id, line)
-            return why
+        shows = line.kind is EntryKind.STEP_STARTED  # while a run is taken back, it still shows the step that failed
+        shown = RunStatus.RUNNING.value  # also where the line held it, and was opened while nobody carried it out
+        shown_then = {"shows": shows, "new_step": line.step, "shown": shown}
+        with self._database.statements() as connection:
+            asks = _asks(claim, run_id, cancellable=cancellable, heeds_line=heeds_line)
+            return _stop(connection, ENTER, {**asks, **shown_then, **self._journal.written(run_id, line)})
 
     def note(self, claim: Claim, run_id: str, line: Line) -> None:
         """The journal ends with `line`. Raises: ExecutionLost."""
-        with self._fenced(claim, relaxed=True) as connection:  # what the durable engine keeps right afterwards keeps them too
-            self._journal.write(connection, run_id, line)
+        with self._database.statements() as connection:  # what the durable engine keeps right afterwards keeps them too
+            claimed = connection.execute(NOTE, {"root_id": claim.root, "by_attempt": claim.attempt, **self._journal.written(run_id, line)}).scalar_one()
+            if not claimed:
+                raise ExecutionLost
 
     def set_status(self, claim: Claim, run_id: str, status: RunStatus) -> None:
         """The run has `status`. Raises: ExecutionLost."""
@@ -355,9 +356,9 @@ class Runs:
                 self._append(connection, Action.RUN_FORGOTTEN, run_id, by=ENGINE)
 
     @contextmanager
-    def _fenced(self, claim: Claim, *, hands_lock_on: bool = False, relaxed: bool = False) -> Iterator[Connection]:
+    def _fenced(self, claim: Claim, *, hands_lock_on: bool = False) -> Iterator[Connection]:
         """Give a transaction in which nobody else can take the run up. Raises: ExecutionLost when somebody did before."""
-        with self._database.transaction(relaxed=relaxed) as connection:
+        with self._database.transaction() as connection:
             if hands_lock_on:  # the lock before the run, as whoever takes it over does: the other way round, the two could wait for each other
                 lock.await_others(connection, claim.service)
             attempt = connection.execute(select(runs.c.attempt).where(runs.c.id == claim.root).with_for_update(key_share=True)).scalar_one_or_none()
@@ -402,39 +403,22 @@ class Runs:
         self._journal.write(connection, run_id, Line(kind=EntryKind.RUN_ENDED, message=ending.message, data=data))
 
 
-_root, _part = runs.alias("root"), runs.alias("part")
-_STANDING = (
-    select(
-        _root.c.attempt,
-        _root.c.cancelled_by,
-        _root.c.superseded_by,
-        _part.c.token,
-        service_locks.c.token.label("held"),
-        service_locks.c.run_id,
-        exists().where(line_stops.c.service == _part.c.service, line_stops.c.lifted_at.is_(None)).label("line_stopped"),
-    )
-    .select_from(_root.join(_part, _part.c.id == bindparam("part_id")).outerjoin(service_locks, service_locks.c.service == _part.c.service))
-    .where(_root.c.id == bindparam("root_id"))
-)
-_STANDING_HELD = _STANDING.with_for_update(of=_root, key_share=True)
+def _asks(claim: Claim, run_id: str, *, cancellable: bool, heeds_line: bool) -> dict[str, object]:
+    """Return what `LOOK` and `ENTER` ask."""
+    return {"root_id": claim.root, "by_attempt": claim.attempt, "part_id": run_id, "cancellable": cancellable, "heeds_line": heeds_line}
 
 
-def _stop(connection: Connection, claim: Claim, run_id: str, *, cancellable: bool, hold: bool = False, heeds_line: bool = False) -> Stop | None:
-    """Return why the run must stop: it lost the service, or somebody cancelled it. With `hold`, the claim lasts until the transaction ends.
+def _stop(connection: Connection, wanted: Select[str | None], asks: dict[str, object]) -> Stop | None:
+    """Return why the run must stop: it lost the service, or somebody cancelled it.
 
-    Raises: ExecutionLost; LineStopped where the run `heeds_line` and may go on otherwise.
+    Raises: ExecutionLost; LineStopped where the run heeds the line and may go on otherwise.
     """
-    row = connection.execute(_STANDING_HELD if hold else _STANDING, {"root_id": claim.root, "part_id": run_id}).one()
-    if row.attempt != claim.attempt:
+    why = connection.execute(wanted, asks).scalar_one()
+    if why == LOST:
         raise ExecutionLost
-    lost = row.token is not None and (row.held != row.token or row.run_id != run_id)
-    if lost or row.superseded_by is not None:
-        return Stop.SUPERSEDED
-    if cancellable and row.cancelled_by is not None:
-        return Stop.CANCELLED
-    if heeds_line and row.line_stopped:
+    if why == LINE_STOPPED:
         raise LineStopped(what="the line is stopped", remedy="ue freeze list says by whom and why")
-    return None
+    return None if why is None else Stop(why)
 
 
 def _asked(new: NewRun) -> dict[str, JsonValue]:
