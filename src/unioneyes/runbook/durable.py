@@ -24,7 +24,7 @@ _AT_ONCE = 8
 _POLL_SECONDS = 0.1
 _CONNECTIONS = 16
 """Of DBOS's own pool, in a rush: one for each run, and for what DBOS itself looks after."""
-_SEQUENCE = "1"
+_SEQUENCE = "2"
 """Version of the sequence of durable steps that the engine itself takes. A run is carried on only under the sequence that it was begun with: raise it
 when `execution` changes that sequence. (DBOS's default, a hash of the source, would strand every run at every edit.)"""
 _MOST_TAKEOVERS = 50
