@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from threading import Event
 from time import monotonic
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import psycopg
 from pydantic import SecretStr
@@ -36,8 +36,8 @@ class ControlDatabase:
         """Connect when first needed; `name` is shown in `pg_stat_activity`."""
         self.url: URL = make_url(database_url.get_secret_value()).set(drivername="postgresql+psycopg")
         self._name = name
-        self._strict = self._engine("on", pool_pre_ping=True)  # a pooled connection that a restart cut is replaced before it is used
-        self._relaxed = self._engine("off", isolation_level="AUTOCOMMIT")  # its users try again anyway
+        self._strict = self._pool("on", checked=True)  # a pooled connection that a restart cut is replaced before it is used
+        self._relaxed = self._pool("off", checked=False, isolation_level="AUTOCOMMIT")  # its users try again anyway
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -48,14 +48,26 @@ class ControlDatabase:
         with _as_problems(), self._strict.begin() as connection:
             yield connection
 
-    @contextmanager
-    def statements(self) -> Iterator[Connection]:
-        """Give a connection each of whose statements is a transaction, which may be lost when PostgreSQL crashes, unless a later strict one was kept.
+    def ask(self, statement: str, values: Mapping[str, object]) -> tuple[object, ...]:
+        """Return the one row of a statement that is a transaction by itself, and may be lost when PostgreSQL crashes, unless a later strict one was kept.
 
-        Raises: as `transaction`.
+        For what is said at every step: it goes to the driver as it is, in one trip. A connection that a restart cut is found out only then, for whoever
+        asks tries again. Raises: as `transaction`.
         """
-        with _as_problems(), self._relaxed.connect() as connection:
-            yield connection
+        with _as_problems():
+            pooled = self._relaxed.raw_connection()
+            connection = cast("psycopg.Connection[tuple[object, ...]]", pooled.driver_connection)
+            try:
+                row = connection.execute(statement.encode(), values).fetchone()
+            finally:
+                if connection.broken:
+                    pooled.invalidate()
+                    self._relaxed.dispose()  # the others are cut too
+                else:
+                    pooled.close()
+        if row is None:
+            raise LookupError(statement)
+        return row
 
     def session(self) -> psycopg.Connection[tuple[object, ...]]:
         """Return a connection of its own, in autocommit mode, for what lives as long as a session. Raises: ControlDatabaseUnavailable."""
@@ -77,7 +89,7 @@ class ControlDatabase:
         self._strict.dispose()
         self._relaxed.dispose()
 
-    def _engine(self, synchronous_commit: str, *, pool_pre_ping: bool = False, isolation_level: IsolationLevel = "READ COMMITTED") -> Engine:
+    def _pool(self, synchronous_commit: str, *, checked: bool, isolation_level: IsolationLevel = "READ COMMITTED") -> Engine:
         options = f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC -c synchronous_commit={synchronous_commit}"
         return create_engine(
             self.url,
@@ -87,13 +99,13 @@ class ControlDatabase:
                 "application_name": self._name,
                 "options": options,
             },
+            isolation_level=isolation_level,
             poolclass=ElasticPool,
             pool_size=_AT_MOST,
             max_overflow=0,
             pool_use_lifo=True,  # the last one used is warm: its statements are prepared
             pool_timeout=CONNECT_SECONDS,
-            pool_pre_ping=pool_pre_ping,
-            isolation_level=isolation_level,
+            pool_pre_ping=checked,
             hide_parameters=True,  # an error's text shows no one's data
         )
 
@@ -118,10 +130,13 @@ def patiently(call: Callable[[], R], *, give_up: Event, within: timedelta = time
 def _as_problems() -> Iterator[None]:
     try:
         yield
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise _unavailable(error) from None
     except (OperationalError, InterfaceError, PoolExhausted) as error:
         raise _unavailable(error.orig if isinstance(error, OperationalError | InterfaceError) else error) from None
-    except (DataError, UnicodeEncodeError) as error:
-        said = str(error.orig if isinstance(error, DataError) else error.reason).strip().partition("\n")[0]
+    except (psycopg.DataError, DataError, UnicodeEncodeError) as error:
+        told = error.reason if isinstance(error, UnicodeEncodeError) else error.orig if isinstance(error, DataError) else error
+        said = str(told).strip().partition("\n")[0]
         raise CannotBeKept(what=f"something that was given can be kept in no database: {said}", remedy="leave NUL and broken characters out") from None
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+from psycopg.types.json import Jsonb
 from pydantic import JsonValue
-from sqlalchemy import CTE, Connection, Select, bindparam, func, select, true
-from sqlalchemy.dialects.postgresql import Insert, insert
+from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import RowMapping
 
 from unioneyes.kernel.redaction import Redactor
@@ -22,23 +23,13 @@ _IN_ORDER = 0x7565_0002
 """Key of the advisory lock that lets lines become visible in the order of their numbers: who has read up to one has missed none before it."""
 
 _COLUMNS = (journal.c.key, journal.c.run_id, journal.c.kind, journal.c.step, journal.c.message, journal.c.data)
-_NEW = select(*(bindparam(f"new_{column.name}", type_=column.type) for column in _COLUMNS))
-
-
-def write_when(condition: CTE | None = None) -> Insert:
-    """Return the statement that writes a line: for each row of the `condition`, and after it was found.
-
-    The line gets its number when its turn has come, not before.
-    """
-    if condition is None:
-        wanted = _NEW.select_from(func.pg_advisory_xact_lock(_IN_ORDER).table_valued("turn"))
-    else:  # the turn is asked for with the row in hand: whoever waited for the row with the turn in hand would hold everybody up
-        after = func.pg_advisory_xact_lock(_IN_ORDER + 0 * func.length(condition.c.id)).table_valued("turn").lateral("turn")
-        wanted = _NEW.select_from(condition.join(after, true()))
-    return insert(journal).from_select(list(_COLUMNS), wanted).on_conflict_do_nothing(index_elements=["key"])
-
-
-_WRITE = write_when()
+_TURN = func.pg_advisory_xact_lock(_IN_ORDER).table_valued("turn")
+_WRITE = (
+    insert(journal)
+    .from_select(list(_COLUMNS), select(*(bindparam(f"new_{column.name}", type_=column.type) for column in _COLUMNS)).select_from(_TURN))
+    .on_conflict_do_nothing(index_elements=["key"])
+)
+"""One statement: the line gets its number when its turn has come, not before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,17 +53,27 @@ class Journal:
 
     def write(self, connection: Connection, run_id: str, line: Line) -> None:
         """The run's journal ends with `line`. The last thing that a transaction does: other writers wait for its end."""
-        connection.execute(_WRITE, self.written(run_id, line))
+        connection.execute(
+            _WRITE,
+            {
+                "new_key": line.key,
+                "new_run_id": run_id,
+                "new_kind": line.kind.value,
+                "new_step": line.step,
+                "new_message": self._redact(line.message),
+                "new_data": redacted_fields(line.data, self._redact),
+            },
+        )
 
-    def written(self, run_id: str, line: Line) -> dict[str, object]:
-        """Return the line as a statement of `write_when` takes it."""
+    def written(self, line: Line) -> dict[str, object]:
+        """Return the line as the statements that write one take it, redacted."""
         return {
-            "new_key": line.key,
-            "new_run_id": run_id,
-            "new_kind": line.kind.value,
-            "new_step": line.step,
-            "new_message": self._redact(line.message),
-            "new_data": redacted_fields(line.data, self._redact),
+            "turn": _IN_ORDER,
+            "key": line.key,
+            "kind": line.kind.value,
+            "step": line.step,
+            "message": self._redact(line.message),
+            "data": Jsonb(redacted_fields(line.data, self._redact)),
         }
 
     def read(self, connection: Connection, run_id: str | None, *, after: int, limit: int) -> tuple[JournalEntry, ...]:

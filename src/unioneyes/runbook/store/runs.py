@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.resources import files
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, Select, delete, func, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.clock import now
@@ -25,10 +26,12 @@ from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase
 from unioneyes.runbook.store.family import family
 from unioneyes.runbook.store.journal import Journal, Line
-from unioneyes.runbook.store.standing import ENTER, LINE_STOPPED, LOOK, LOST, NOTE
 from unioneyes.runbook.store.tables import approvals, decisions, runs
 from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView, RunView
 
+_LOOK, _ENTER, _NOTE = (files(__package__).joinpath(name).read_text() for name in ("look.sql", "enter.sql", "note.sql"))
+_ROW = select(runs).where(runs.c.id == bindparam("run_id"))
+_ATTEMPT = select(runs.c.attempt).where(runs.c.id == bindparam("run_id")).with_for_update(key_share=True)
 _LAST_RUNS = 20
 """Of a runbook, that say how long its steps take."""
 _WAITING = {RunStatus.PARKED.value, RunStatus.HELD.value}
@@ -130,7 +133,7 @@ class Runs:
         with self._database.transaction() as connection:
             return tuple(_stored(row) for row in _family(connection, run_id))
 
-    def page(self, *, limit: int, before: str | None, runbook: str | None, status: RunStatus | None) -> tuple[RunView, ...]:
+    def page(self, *, limit: int, before: str | None, runbook: str | None, status: RunStatus | None) -> tuple[StoredRun, ...]:
         """Return the newest runs first, from before the run `before` on. Raises: UnknownRun."""
         wanted = select(runs).order_by(runs.c.number.desc()).limit(limit)
         if runbook is not None:
@@ -140,7 +143,7 @@ class Runs:
         with self._database.transaction() as connection:
             if before is not None:
                 wanted = wanted.where(runs.c.number < _row(connection, before).number)
-            return tuple(_stored(row).view for row in connection.execute(wanted))
+            return tuple(map(_stored, connection.execute(wanted)))
 
     def journal(self, run_id: str | None, *, after: int, limit: int) -> tuple[JournalEntry, ...]:
         """Return lines of the journal, oldest first. Raises: UnknownRun."""
@@ -241,27 +244,27 @@ class Runs:
 
     def stop(self, claim: Claim, run_id: str, *, cancellable: bool) -> Stop | None:
         """Return why the run must stop; None when it may go on. Raises: ExecutionLost."""
-        with self._database.statements() as connection:
-            return _stop(connection, LOOK, _asks(claim, run_id, cancellable=cancellable, heeds_line=False))
+        (why,) = self._database.ask(_LOOK, {**_of(claim), "part": run_id, "cancellable": cancellable})
+        return _stop(why)
 
     def begin_step(self, claim: Claim, run_id: str, line: Line, *, cancellable: bool, heeds_line: bool) -> Stop | None:
         """The run is in `line.step`, and the journal says so, unless the run must stop: then why is returned.
 
         Raises: ExecutionLost; LineStopped where the step `heeds_line` and somebody stopped it.
         """
-        shows = line.kind is EntryKind.STEP_STARTED  # while a run is taken back, it still shows the step that failed
-        shown = RunStatus.RUNNING.value  # also where the line held it, and was opened while nobody carried it out
-        shown_then = {"shows": shows, "new_step": line.step, "shown": shown}
-        with self._database.statements() as connection:
-            asks = _asks(claim, run_id, cancellable=cancellable, heeds_line=heeds_line)
-            return _stop(connection, ENTER, {**asks, **shown_then, **self._journal.written(run_id, line)})
+        asked = {"part": run_id, "cancellable": cancellable, "heeds_line": heeds_line}
+        shown = {
+            "shows": line.kind is EntryKind.STEP_STARTED,  # while a run is taken back, it still shows the step that failed
+            "status": RunStatus.RUNNING.value,  # also where the line held it, and was opened while nobody carried it out
+        }
+        (why,) = self._database.ask(_ENTER, {**_of(claim), **asked, **shown, **self._journal.written(line)})
+        return _stop(why)
 
     def note(self, claim: Claim, run_id: str, line: Line) -> None:
         """The journal ends with `line`. Raises: ExecutionLost."""
-        with self._database.statements() as connection:  # what the durable engine keeps right afterwards keeps them too
-            claimed = connection.execute(NOTE, {"root_id": claim.root, "by_attempt": claim.attempt, **self._journal.written(run_id, line)}).scalar_one()
-            if not claimed:
-                raise ExecutionLost
+        (claimed,) = self._database.ask(_NOTE, {**_of(claim), "run": run_id, **self._journal.written(line)})
+        if not claimed:
+            raise ExecutionLost
 
     def set_status(self, claim: Claim, run_id: str, status: RunStatus) -> None:
         """The run has `status`. Raises: ExecutionLost."""
@@ -361,7 +364,7 @@ class Runs:
         with self._database.transaction() as connection:
             if hands_lock_on:  # the lock before the run, as whoever takes it over does: the other way round, the two could wait for each other
                 lock.await_others(connection, claim.service)
-            attempt = connection.execute(select(runs.c.attempt).where(runs.c.id == claim.root).with_for_update(key_share=True)).scalar_one_or_none()
+            attempt = connection.execute(_ATTEMPT, {"run_id": claim.root}).scalar_one_or_none()
             if attempt != claim.attempt:
                 raise ExecutionLost
             yield connection
@@ -403,22 +406,25 @@ class Runs:
         self._journal.write(connection, run_id, Line(kind=EntryKind.RUN_ENDED, message=ending.message, data=data))
 
 
-def _asks(claim: Claim, run_id: str, *, cancellable: bool, heeds_line: bool) -> dict[str, object]:
-    """Return what `LOOK` and `ENTER` ask."""
-    return {"root_id": claim.root, "by_attempt": claim.attempt, "part_id": run_id, "cancellable": cancellable, "heeds_line": heeds_line}
+def _of(claim: Claim) -> dict[str, object]:
+    """Return the claim as the statements take it."""
+    return {"root": claim.root, "attempt": claim.attempt}
 
 
-def _stop(connection: Connection, wanted: Select[str | None], asks: dict[str, object]) -> Stop | None:
-    """Return why the run must stop: it lost the service, or somebody cancelled it.
+def _stop(why: object) -> Stop | None:
+    """Return why the run must stop, from the word that a statement says: it lost the service, or somebody cancelled it.
 
     Raises: ExecutionLost; LineStopped where the run heeds the line and may go on otherwise.
     """
-    why = connection.execute(wanted, asks).scalar_one()
-    if why == LOST:
-        raise ExecutionLost
-    if why == LINE_STOPPED:
-        raise LineStopped(what="the line is stopped", remedy="ue freeze list says by whom and why")
-    return None if why is None else Stop(why)
+    match why:
+        case "lost":
+            raise ExecutionLost
+        case "line-stopped":
+            raise LineStopped(what="the line is stopped", remedy="ue freeze list says by whom and why")
+        case str():
+            return Stop(why)
+        case _:
+            return None
 
 
 def _asked(new: NewRun) -> dict[str, JsonValue]:
@@ -466,7 +472,7 @@ def _columns(new: NewRun) -> dict[str, object]:
 
 
 def _row(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
-    row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
+    row = connection.execute(_ROW, {"run_id": run_id}).one_or_none()
     if row is None:
         raise UnknownRun(what=f"there is no run {run_id}", remedy="ue run list")
     return row
