@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import wait
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -30,7 +29,7 @@ from unioneyes.runbook.approvals import plan_with_approvals
 from unioneyes.runbook.approving import require_still_approved
 from unioneyes.runbook.codec import decode, encode, hashed_fields, keep_problem, problem_json, recall_problem, redacted
 from unioneyes.runbook.definition import Definition, definition, takes_over
-from unioneyes.runbook.durable import Durable
+from unioneyes.runbook.durable import DurabilityLost, Durable
 from unioneyes.runbook.outcome import Decided, Outcome, Raised, Returned, Stopped, keep, recall
 from unioneyes.runbook.plan import Effect
 from unioneyes.runbook.problems import (
@@ -161,11 +160,11 @@ class Execution:
 
     def carry_out(self) -> Returned | Raised | Stopped:
         """The run has ended; return what came of it."""
-        self._durably("begin", self._begin)
+        self._repeatably("begin", self._begin)
         entered = current_run.set(self)
         try:
             ending, outcome = self._work()
-            self._durably("end", partial(self._end, ending))
+            self._repeatably("end", partial(self._end, ending))
         finally:
             current_run.reset(entered)
         return outcome
@@ -279,7 +278,7 @@ class Execution:
 
     # The run as a whole
 
-    def _begin(self) -> Outcome:
+    def _begin(self) -> None:
         self._patiently(partial(self._runs.begin, self._claim, self.run_id))
         interrupted = self._run.took_over_from
         if interrupted is not None and self._run.view.parent is None:
@@ -291,7 +290,6 @@ class Execution:
                     break
                 if self._equipment.closing.wait(LOOK_SECONDS):
                     raise EngineClosed
-        return Returned(value=None)
 
     def _work(self) -> tuple[Ending, Returned | Raised | Stopped]:
         try:
@@ -365,10 +363,10 @@ class Execution:
         self._patiently(partial(self._runs.set_status, self._claim, self.run_id, RunStatus.UNDOING))
         return Returned(value=None)
 
-    def _end(self, ending: Ending) -> Outcome:
-        shown = ending if ending.problem is None else replace(ending, result=self._account(ending.status))
-        self._patiently(partial(self._runs.end, self._claim, self.run_id, shown))
-        return Returned(value=None)
+    def _end(self, ending: Ending) -> None:
+        if ending.problem is not None and not self._patiently(partial(self._runs.get, self.run_id)).view.status.ended:
+            ending = replace(ending, result=self._account(ending.status))
+        self._patiently(partial(self._runs.end, self._claim, self.run_id, ending))
 
     def _account(self, status: RunStatus) -> JsonValue:
         """Return what a run that did not reach its end has to show; None when there is nothing, or when it can't be said now: no run waits for it to end."""
@@ -430,11 +428,11 @@ class Execution:
         begin = partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable, heeds_line=heeds_line)
         self._await_nobody_else()
         while True:
-            why = self._await_open_line(name) if heeds_line else None
+            with suppress(LineStopped):
+                return self._patiently(begin)
+            why = self._await_open_line(name)
             if why is not None:
                 return why
-            with suppress(LineStopped):  # since it was seen open
-                return self._patiently(begin)
 
     def _heeds_line(self, step: Step[..., object], manner: _Manner) -> bool:
         """Return whether a stopped line holds the step."""
@@ -485,18 +483,18 @@ class Execution:
         scope = _Scope(step=name, parking=parking)
         entered = _scope.set(scope)
         try:
-            future = self._equipment.threads.submit(call)
+            called = self._equipment.threads.submit(call)
         finally:
             _scope.reset(entered)
         until = monotonic() + within.total_seconds()
-        while not wait([future], timeout=max(0.0, min(LOOK_SECONDS, until - monotonic()))).done:
+        while not called.ends(within=max(0.0, min(LOOK_SECONDS, until - monotonic()))):
             if self._equipment.abandoned.is_set():
                 scope.over.set()
                 raise EngineClosed
             if monotonic() >= until:
                 scope.over.set()
                 raise StepTimedOut(what=f"{name} took longer than {within}", remedy="whether it took effect is not known: look, then start the run anew")
-        return future.result()
+        return called.result()
 
     def _after(self, step: Step[..., object], problem: Problem) -> Decision:
         """Return how a run that parks goes on after a failed step: RETRY or SKIP. Raises: the problem, RunStopped."""
@@ -591,6 +589,13 @@ class Execution:
 
     def _durably(self, name: str, function: Callable[[], Outcome]) -> Returned | Raised | Stopped | Decided:
         return recall(self._equipment.durable.step(name, lambda: keep(function())))
+
+    def _repeatably(self, name: str, function: Callable[[], None]) -> None:
+        """What `function` does is done. It is done again each time the run is carried out again, and changes nothing then: so nobody has to remember it."""
+        try:
+            function()
+        except Exception as trouble:
+            raise DurabilityLost(f"{name} could not be kept") from trouble
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """Return what `call` returns, when the database answers again. Raises: EngineClosed."""

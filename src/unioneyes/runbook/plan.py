@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -79,9 +80,14 @@ class Plan:
 
     def signed(self) -> JsonValue:
         """Return everything that an approval signs."""
-        document: JsonValue = TypeAdapter(type(self)).dump_python(self, mode="json", exclude=dict(self.unsigned))
+        document: JsonValue = _adapter(type(self)).dump_python(self, mode="json", exclude=dict(self.unsigned))
         return document
 
     def hash(self) -> str:
         """Return the SHA-256 of what an approval signs, in canonical JSON."""
         return hashlib.sha256(json.dumps(self.signed(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@cache
+def _adapter(kind: Hashable) -> TypeAdapter[Plan]:
+    return TypeAdapter(kind)  # type: ignore[arg-type]  # a type, by its only caller

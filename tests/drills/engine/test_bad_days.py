@@ -195,6 +195,7 @@ def test_a_worker_that_reaches_its_database_no_more_loses_its_run_and_finds_back
         assert fresh.ended(fresh.start(Move(key="c")).id, within=60).status is RunStatus.DONE
         assert holder_of(fresh, "did c") == behind.pid
         assert fresh.effects("did", "undid") == ["did a", "did w", "did b", "did c"]
+        fresh.end_workers()
 
 
 def test_a_worker_whose_connections_are_cut_goes_on_with_its_run(fresh: Drill) -> None:

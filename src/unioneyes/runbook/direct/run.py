@@ -6,7 +6,6 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from concurrent.futures import TimeoutError as OutOfTime
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -177,7 +176,7 @@ class DirectRun:
         done = self._threads.submit(call)
         try:
             return done.result(timeout=step.time_limit.total_seconds())
-        except OutOfTime:
+        except TimeoutError:
             if done.done():
                 raise
             raise StepTimedOut(what=f"{step.name} took longer than {step.time_limit}", remedy="whether it took effect is not known: look") from None
