@@ -10,7 +10,7 @@ from datetime import timedelta
 from importlib.resources import files
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.clock import now
@@ -32,6 +32,7 @@ from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView,
 _LOOK, _ENTER, _NOTE = (files(__package__).joinpath(name).read_text() for name in ("look.sql", "enter.sql", "note.sql"))
 _ROW = select(runs).where(runs.c.id == bindparam("run_id"))
 _ATTEMPT = select(runs.c.attempt).where(runs.c.id == bindparam("run_id")).with_for_update(key_share=True)
+_RELAXED = text("SET LOCAL synchronous_commit TO off")
 _LAST_RUNS = 20
 """Of a runbook, that say how long its steps take."""
 _WAITING = {RunStatus.PARKED.value, RunStatus.HELD.value}
@@ -222,6 +223,8 @@ class Runs:
         """`worker` is in charge of the run; whoever was before is not. The journal tells when the run changed hands."""
         with self._database.transaction() as connection:
             before = _row(connection, run_id)
+            if before.worker is None:  # nobody to fence off: it need not outlive PostgreSQL's crash before the run's begin does, which is kept after it
+                connection.execute(_RELAXED)
             attempt: int = connection.execute(
                 update(runs).where(runs.c.id == run_id).values(attempt=runs.c.attempt + 1, worker=worker).returning(runs.c.attempt)
             ).scalar_one()
