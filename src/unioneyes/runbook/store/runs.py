@@ -238,7 +238,7 @@ class Runs:
 
     def begin(self, claim: Claim, run_id: str) -> None:
         """The run is running. Raises: ExecutionLost."""
-        with self._fenced(claim) as connection:
+        with self._fenced(claim, relaxed=True) as connection:
             row = _row(connection, run_id)
             if row.started_at is None:
                 connection.execute(update(runs).where(runs.c.id == run_id).values(status=RunStatus.RUNNING.value, started_at=func.clock_timestamp()))
@@ -309,7 +309,7 @@ class Runs:
 
     def end(self, claim: Claim, run_id: str, ending: Ending) -> None:
         """The run has ended, and its service is free, or its parent's again. Ended already: nothing changes. Raises: ExecutionLost."""
-        with self._fenced(claim, hands_lock_on=True) as connection:
+        with self._fenced(claim, hands_lock_on=True, relaxed=True) as connection:
             self._end(connection, run_id, ending, by=_row(connection, run_id).worker or ENGINE)
 
     def end_family(self, claim: Claim, ending: Ending) -> None:
@@ -362,9 +362,15 @@ class Runs:
                 self._append(connection, Action.RUN_FORGOTTEN, run_id, by=ENGINE)
 
     @contextmanager
-    def _fenced(self, claim: Claim, *, hands_lock_on: bool = False) -> Iterator[Connection]:
-        """Give a transaction in which nobody else can take the run up. Raises: ExecutionLost when somebody did before."""
+    def _fenced(self, claim: Claim, *, hands_lock_on: bool = False, relaxed: bool = False) -> Iterator[Connection]:
+        """Give a transaction in which nobody else can take the run up. Raises: ExecutionLost when somebody did before.
+
+        `relaxed`: where PostgreSQL crashes before any later strict transaction was kept, it is lost. For what is done again then, because what the durable
+        engine keeps afterwards is lost as well. The journal's turn is handed on without waiting for the disk.
+        """
         with self._database.transaction() as connection:
+            if relaxed:
+                connection.execute(_RELAXED)
             if hands_lock_on:  # the lock before the run, as whoever takes it over does: the other way round, the two could wait for each other
                 lock.await_others(connection, claim.service)
             attempt = connection.execute(_ATTEMPT, {"run_id": claim.root}).scalar_one_or_none()
