@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -80,7 +80,8 @@ class Plan:
 
     def signed(self) -> JsonValue:
         """Return everything that an approval signs."""
-        document: JsonValue = _adapter(type(self)).dump_python(self, mode="json", exclude=dict(self.unsigned))
+        adapter = _adapter(type(self))  # type: ignore[arg-type]  # mypy takes a dataclass's __hash__ for its class's
+        document: JsonValue = adapter.dump_python(self, mode="json", exclude=dict(self.unsigned))
         return document
 
     def hash(self) -> str:
@@ -89,5 +90,5 @@ class Plan:
 
 
 @cache
-def _adapter(kind: Hashable) -> TypeAdapter[Plan]:
-    return TypeAdapter(kind)  # type: ignore[arg-type]  # a type, by its only caller
+def _adapter(kind: type[Plan]) -> TypeAdapter[Plan]:
+    return TypeAdapter(kind)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from importlib.resources import files
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.clock import now
@@ -32,6 +32,7 @@ from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView,
 _LOOK, _ENTER, _NOTE = (files(__package__).joinpath(name).read_text() for name in ("look.sql", "enter.sql", "note.sql"))
 _ROW = select(runs).where(runs.c.id == bindparam("run_id"))
 _ATTEMPT = select(runs.c.attempt).where(runs.c.id == bindparam("run_id")).with_for_update(key_share=True)
+_RELAXED = text("SET LOCAL synchronous_commit TO off")
 _LAST_RUNS = 20
 """Of a runbook, that say how long its steps take."""
 _WAITING = {RunStatus.PARKED.value, RunStatus.HELD.value}
@@ -230,7 +231,9 @@ class Runs:
         """`worker` is in charge of the run; whoever was before is not. The journal tells when the run changed hands."""
         with self._database.transaction() as connection:
             before = _row(connection, run_id)
-            if before.worker is not None and before.ended_at is None:  # the lock before the run, as in `_fenced`
+            if before.worker is None:  # nobody to fence off: it need not outlive PostgreSQL's crash before the run's begin does, which is kept after it
+                connection.execute(_RELAXED)
+            elif before.ended_at is None:  # the lock before the run, as in `_fenced`
                 lock.renew(connection, service=before.service, run_ids=[each.id for each in _family(connection, run_id)])
             attempt: int = connection.execute(
                 update(runs).where(runs.c.id == run_id).values(attempt=runs.c.attempt + 1, worker=worker).returning(runs.c.attempt)
@@ -245,7 +248,7 @@ class Runs:
 
     def begin(self, claim: Claim, run_id: str) -> None:
         """The run is running. Raises: ExecutionLost."""
-        with self._fenced(claim) as connection:
+        with self._fenced(claim, relaxed=True) as connection:
             row = _row(connection, run_id)
             if row.started_at is None:
                 connection.execute(update(runs).where(runs.c.id == run_id).values(status=RunStatus.RUNNING.value, started_at=func.clock_timestamp()))
@@ -316,7 +319,7 @@ class Runs:
 
     def end(self, claim: Claim, run_id: str, ending: Ending) -> None:
         """The run has ended, and its service is free, or its parent's again. Ended already: nothing changes. Raises: ExecutionLost."""
-        with self._fenced(claim, hands_lock_on=True) as connection:
+        with self._fenced(claim, hands_lock_on=True, relaxed=True) as connection:
             self._end(connection, run_id, ending, by=_row(connection, run_id).worker or ENGINE)
 
     def end_family(self, claim: Claim, ending: Ending) -> None:
@@ -369,9 +372,15 @@ class Runs:
                 self._append(connection, Action.RUN_FORGOTTEN, run_id, by=ENGINE)
 
     @contextmanager
-    def _fenced(self, claim: Claim, *, hands_lock_on: bool = False) -> Iterator[Connection]:
-        """Give a transaction in which nobody else can take the run up. Raises: ExecutionLost when somebody did before."""
+    def _fenced(self, claim: Claim, *, hands_lock_on: bool = False, relaxed: bool = False) -> Iterator[Connection]:
+        """Give a transaction in which nobody else can take the run up. Raises: ExecutionLost when somebody did before.
+
+        `relaxed`: where PostgreSQL crashes before any later strict transaction was kept, it is lost. For what is done again then, because what the durable
+        engine keeps afterwards is lost as well. The journal's turn is handed on without waiting for the disk.
+        """
         with self._database.transaction() as connection:
+            if relaxed:
+                connection.execute(_RELAXED)
             if hands_lock_on:  # the lock before the run, as whoever takes it over does: the other way round, the two could wait for each other
                 lock.await_others(connection, claim.service)
             attempt = connection.execute(_ATTEMPT, {"run_id": claim.root}).scalar_one_or_none()
