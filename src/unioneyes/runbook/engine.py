@@ -128,7 +128,7 @@ class Engine:
             if self._durable is not None and self._equipment is not None:
                 liveness = Liveness(self._database, worker=self._name)
                 closing.callback(liveness.end)
-                liveness.show()  # before the first run is taken, or others would take this worker for dead
+                liveness.start()  # before the first run is taken, or others would take this worker for dead
                 closing.callback(self._durable.close)
                 self._durable.launch()
                 sweeper = Sweeper(runs=self._runs, durable=self._durable, liveness=liveness, bring_in=self._bring_in)
