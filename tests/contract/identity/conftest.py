@@ -26,6 +26,7 @@ from unioneyes.adapters.oidc import Client, OpenIdProvider, Reading
 from unioneyes.kernel.access import Role
 from unioneyes.ports.identity import Answer, Attempt
 from unioneyes.simulators import oidc
+from unioneyes.simulators.oidc.lies import Lie
 from unioneyes.simulators.serving import served
 
 HERE = Path(__file__).parent / "oidc-provider"
@@ -51,7 +52,9 @@ def attempt(number: int = 1) -> Attempt:
 class Running(Protocol):
     """A provider that answers."""
 
-    url: str
+    @property
+    def url(self) -> str:
+        """Its issuer."""
 
     def browse(self, url: str, person: str) -> dict[str, str]:
         """Return what a browser comes back with to the redirect URI: `person` opened `url`, and signed in."""
@@ -102,7 +105,7 @@ class Simulated:
         assert answer.status_code == 303, answer.text
         return answer.headers["location"]
 
-    def tell(self, lie: oidc.Lie | None) -> None:
+    def tell(self, lie: Lie | None) -> None:
         httpx.post(f"{self.url}/_lie", json={"lie": lie}, trust_env=False).raise_for_status()
 
 

@@ -25,7 +25,8 @@ PREFIX = "ue_"
 _BYTES = 32
 """Drawn at random: so many that a plain hash is as safe as a slow one."""
 _USE_NOTED_EVERY = timedelta(minutes=1)
-_LIVES = and_(tokens.c.revoked_at.is_(None), tokens.c.expires_at > func.clock_timestamp())
+LIVES = and_(tokens.c.revoked_at.is_(None), tokens.c.expires_at > func.clock_timestamp())
+"""Whether a token lets anybody in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ class Tokens:
     def holder(self, secret: str) -> tuple[int, Person] | None:
         """Return the token's number and who holds it; None when it was never made, has ended or was revoked. That it was used is noted, to the minute."""
         with self._database.transaction() as connection:
-            row = connection.execute(select(tokens).where(tokens.c.secret_hash == _hash(secret), _LIVES)).one_or_none()
+            row = connection.execute(select(tokens).where(tokens.c.secret_hash == _hash(secret), LIVES)).one_or_none()
             if row is None:
                 return None
             connection.execute(
@@ -84,12 +85,6 @@ class Tokens:
                 .values(last_used_at=func.clock_timestamp())
             )
             return row.number, _person(row)
-
-    def person(self, number: int) -> Person | None:
-        """Return who holds the token of that number; None when it has ended or was revoked."""
-        with self._database.transaction() as connection:
-            row = connection.execute(select(tokens).where(tokens.c.number == number, _LIVES)).one_or_none()
-            return None if row is None else _person(row)
 
     def all(self) -> tuple[TokenView, ...]:
         """Return every token, newest first, those that let nobody in any more included."""
