@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from unioneyes.environments import listening as control
 from unioneyes.environments.listening import Listening, OnAddress, listening
-from unioneyes.environments.secret_references import read_secret
+from unioneyes.environments.secret_references import SecretUnusable, read_secret
 from unioneyes.environments.settings import LOOPBACK, EnvironmentSettings, SignInSettings
 from unioneyes.kernel.problems import BadInput
 
@@ -84,8 +84,13 @@ def own_address(settings: SignInSettings, at: Listening) -> str:
 
 
 def require_usable(settings: EnvironmentSettings) -> None:
-    """Return when a server could be started as the settings say. Raises: KeyExposed, CertificateUnusable, SecretUnusable, NoWayBack."""
+    """Return when a supervised server could be started as the settings say. Raises: KeyExposed, CertificateUnusable, SecretUnusable, NoWayBack."""
     control.require_usable(settings.control)
+    if settings.sign_in and settings.sign_in.client_secret and settings.sign_in.client_secret.startswith("env:"):
+        raise SecretUnusable(
+            what=f"the server is started without this shell's variables, so it would not find {settings.sign_in.client_secret}",
+            remedy='put the secret into a file of mode 0600: client_secret = "file:/PATH"',
+        )
     open_sign_in(settings.sign_in, listening(settings.control, port=settings.control.port or 1))
 
 
