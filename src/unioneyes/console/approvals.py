@@ -99,7 +99,7 @@ def _why_not(found: ApprovalView, gate: GateAsked, by: Person, answers: tuple[An
     try:
         require_answerable(found.run.id, gate.gate, gate.roles, requested_by=found.run.requested_by, by=by)
     except Problem as problem:
-        return f"{problem.what}: {problem.remedy}"
+        return f"{problem.what}; {problem.remedy}"
     return "you have said yes" if gate.granted and any(each.by == by.name and each.verdict is Verdict.GRANTED for each in answers) else None
 
 

@@ -156,7 +156,7 @@ def _require_a_role(known: Identity, sign_in: SignIn) -> None:
         return
     groups = ", ".join(known.groups[:_MOST_GROUPS]) or "none"
     raise NoRole(
-        what=f"you are {known.name}, and no role here: it takes a group that brings one, and {sign_in.roles_claim} of yours says: {groups}",
+        what=f"you are {known.name}, and have no role here: nothing of what {sign_in.roles_claim} says of you brings one: {groups}",
         remedy=f"ask {sign_in.contact}",
     )
 

@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 
 import httpx
 import psycopg
 import pytest
 
 from tests.contract.console.conftest import Alone
+from tests.waiting import PLAN, waiting_run
 from unioneyes.kernel.access import Role
-from unioneyes.kernel.ids import new_id
-from unioneyes.ports.checklist import ApprovalRule
-from unioneyes.runbook.codec import encode
-from unioneyes.runbook.plan import Effect, Plan, PlannedStep
 
 pytestmark = pytest.mark.stack
-
-DAY = timedelta(days=1)
-
-
-def rule(gate: str, title: str, *roles: Role) -> ApprovalRule:
-    return ApprovalRule(gate=gate, title=title, roles=roles, needed=1, lasts=DAY, begins_within=timedelta(minutes=15), escalates_after=None)
-
-
-PLAN = Plan(
-    summary="deploy 1.1.0 to green",
-    steps=(PlannedStep(step="shift_traffic", does="all new requests reach green", effect=Effect.CHANGE, commands=("curl -X POST ...",)),),
-    approvals=(
-        rule("security-sign-off", "Security team sign-off", Role.SECURITY_APPROVER),
-        rule("product-approval", "Product owner approval", Role.PRODUCT_APPROVER),
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,16 +53,7 @@ class Place:
 
     def waiting(self) -> str:
         """Return a run of jane's that waits for approval."""
-        run = new_id("deploy")
-        with psycopg.connect(self.alone.stack.control_database_url.get_secret_value(), autocommit=True) as connection:
-            connection.execute(
-                """
-                INSERT INTO ue.runs (id, runbook, summary, status, service, requested_by, request, plan, plan_hash, parks)
-                VALUES (%s, 'deployment.start', %s, 'awaiting-approval', 'unioneyes-web', 'jane', '{}', %s, %s, false)
-                """,
-                (run, PLAN.summary, json.dumps(encode(PLAN, Plan)), PLAN.hash()),
-            )
-        return run
+        return waiting_run(self.alone.stack.control_database_url)
 
 
 @pytest.fixture(scope="module")

@@ -164,7 +164,7 @@ def test_what_the_provider_is_shown_is_not_what_the_browser_keeps(place: Place) 
 def test_whoever_has_no_role_comes_in_nowhere_and_is_told_whom_to_ask(place: Place, browser: Browser) -> None:
     refused = browser.sign_in("u-otto")
     assert refused.status_code == 403
-    assert "you are otto, and no role here" in refused.text
+    assert "you are otto, and have no role here" in refused.text
     assert "sales, staff" in refused.text
     assert "ask the platform team, #platform" in refused.text
     assert "ue_session" not in str(refused.headers)
@@ -181,6 +181,14 @@ def test_a_name_belongs_to_the_account_that_had_it_first(browser: Browser) -> No
     assert refused.status_code == 409
     assert "the name jane belongs to another account" in refused.text
     assert browser.me().status_code == 401
+
+
+def test_a_new_provider_s_people_have_their_names(place: Place, browser: Browser) -> None:
+    assert browser.sign_in("u-jane").status_code == 200
+    place.database("UPDATE ue.people SET issuer = 'https://before.example.org', subject = 'another' WHERE name = 'jane'")
+    browser.client.cookies.clear()
+    assert browser.sign_in("u-jane").status_code == 200
+    assert place.database("SELECT issuer, subject FROM ue.people WHERE name = 'jane'") == [(place.provider.url, "u-jane")]
 
 
 def test_nobody_comes_in_under_the_program_s_own_name(browser: Browser) -> None:

@@ -64,7 +64,8 @@ def test_a_name_is_in_lower_case_and_one_that_journals_can_tell_apart() -> None:
     for unusable in ("engine", "worker-1", "Jane Doe", "jane\n", "ünal", "x" * 64):
         with pytest.raises(UnusableName):
             READING.name({"preferred_username": unusable})
-    for missing in (None, "", 7, ["jane"]):
+    unnamed: tuple[JsonValue, ...] = (None, "", 7, ["jane"])
+    for missing in unnamed:
         with pytest.raises(IdentityRefused):
             READING.name({"preferred_username": missing})
 

@@ -77,13 +77,7 @@ class Sessions:
         """Whoever shows the returned secret is whom the identity provider knows. A name belongs to the one who had it first. Raises: NameTaken."""
         person = Person(name=identity.name, roles=identity.roles)
         with self._database.transaction() as connection:
-            connection.execute(insert(people).values(name=identity.name, issuer=identity.issuer, subject=identity.subject).on_conflict_do_nothing())
-            owner = connection.execute(select(people.c.issuer, people.c.subject).where(people.c.name == identity.name)).one()
-            if (owner.issuer, owner.subject) != (identity.issuer, identity.subject):
-                raise NameTaken(
-                    what=f"the name {identity.name} belongs to another account at {owner.issuer}: journals and the audit log could not tell you apart",
-                    remedy="ask an administrator of the identity provider for a name that nobody had before",
-                )
+            _require_own_name(connection, identity)
             kept: dict[str, object] = {"issuer": identity.issuer, "proof": identity.proof.get_secret_value()}
             return self._begin(connection, person, replaces, kept, {"by": identity.issuer, "subject": identity.subject, "groups": [*identity.groups]})
 
@@ -150,6 +144,23 @@ class Sessions:
             values = {"ended_at": func.clock_timestamp(), "ended_by": found.name, "proof": None}
             connection.execute(update(sessions).where(sessions.c.number == found.number).values(**values))
         return found
+
+
+def _require_own_name(connection: Connection, identity: Identity) -> None:
+    """Return when nobody else at the provider had the name before. Raises: NameTaken.
+
+    A name that a provider gave which is not asked any more belongs to whom the new one calls so.
+    """
+    ours = {"issuer": identity.issuer, "subject": identity.subject}
+    had = insert(people).values(name=identity.name, **ours)
+    had = had.on_conflict_do_update(index_elements=[people.c.name], set_=ours, where=people.c.issuer != identity.issuer)
+    connection.execute(had)
+    owner = connection.execute(select(people.c.subject).where(people.c.name == identity.name)).scalar_one()
+    if owner != identity.subject:
+        raise NameTaken(
+            what=f"the name {identity.name} belongs to another account at {identity.issuer}: journals and the audit log could not tell you apart",
+            remedy="ask an administrator of the identity provider for a name that nobody had before",
+        )
 
 
 def _hash(secret: str) -> bytes:

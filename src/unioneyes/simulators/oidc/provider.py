@@ -191,6 +191,6 @@ async def _form(request: Request) -> dict[str, str]:
 def _page(number: str, people: Iterable[Person]) -> str:
     buttons = "\n".join(f'<button name="person" value="{escape(each.subject)}">{escape(each.subject)}</button>' for each in people)
     return (
-        f'<!doctype html><html lang="en"><title>Who are you?</title><h1>Who are you?</h1>'
+        f'<!doctype html><html lang="en"><title>Who are you?</title><link rel="icon" href="data:,"><h1>Who are you?</h1>'
         f'<form method="post" action="choose"><input type="hidden" name="request" value="{number}">{buttons}</form></html>'
     )
