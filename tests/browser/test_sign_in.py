@@ -105,6 +105,17 @@ def test_a_run_is_approved_by_who_is_asked_and_by_nobody_else(place: Place) -> N
         expect(page.locator(".journal tbody tr").first).to_contain_text("sam approves security-sign-off")
 
 
+def test_a_token_for_the_command_line_is_shown_once(place: Place) -> None:
+    with place.visited() as page:
+        page.goto("/me")
+        sign_in(page, "u-adam")
+        page.get_by_role("button", name="Make a token").click()
+        expect(page.locator("#own-token pre")).to_have_text(re.compile(r"^export UE_TOKEN=ue_[\w-]{43}$"))
+        page.reload()
+        expect(page.get_by_role("button", name="Make a token")).to_be_visible()
+        expect(page.locator("#own-token pre")).to_have_count(0)
+
+
 def test_an_answer_that_is_refused_says_why_in_its_place_and_what_was_typed_stays(place: Place) -> None:
     run = waiting_run(place.alone.stack.control_database_url)
     with place.visited() as page:
@@ -129,7 +140,7 @@ def test_every_text_can_be_read_and_on_a_phone_nothing_hangs_out(place: Place, s
         assert page.evaluate(CONTRASTS.replace("LIMIT", str(WCAG_AA))) == []
         sign_in(page, "u-sam")
         expect(page.locator("#approvals")).to_contain_text("asks you")
-        for path in ("/approvals", f"/runs/{run}"):
+        for path in ("/approvals", f"/runs/{run}", "/me"):
             page.goto(path)
             page.wait_for_timeout(1200)
             assert page.evaluate(CONTRASTS.replace("LIMIT", str(WCAG_AA))) == []

@@ -21,14 +21,15 @@ def list_sessions(*, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
 def end(name: str, /, *, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
     """Let somebody's browsers in no more, from the next request on.
 
-    Whoever may still sign in can come again: take them out of their groups at the identity provider first, and revoke their token.
+    A token that they made for themselves ends too; one that an administrator made does not.
+    Whoever may still sign in can come again: take them out of their groups at the identity provider first.
 
     Args:
         name: Who is in.
     """
     ended = Api(where).post(f"sessions/{name}/end", {}, SessionsEnded)
     result(output, ended.document, lambda ink: facts(ink, (("name", ended.value.name), ("ended", str(ended.value.ended)))))
-    say(f"next: ue session list{where.flags}; a token of theirs, too: ue token revoke {name}{where.flags}")
+    say(f"next: ue session list{where.flags}; a token that they were given: ue token revoke {name}{where.flags}")
     return ExitCode.DONE
 
 

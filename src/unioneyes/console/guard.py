@@ -77,7 +77,7 @@ class Needs:
         entry = _signed_in(request, control)
         if self.counted:
             control.limits.count_request(entry.counted_as, entry.person.name)
-        request.state.person = entry.person
+        request.state.entry = entry
         entry.person.require(self.right)
         return entry.person
 
@@ -147,9 +147,9 @@ def entered_by(token: str, control: Control, host: str | None) -> Entry | None:
     return _OWN if held is None else Entry(number=held[0], person=held[1])
 
 
-def person_of(request: Request) -> Person | None:
-    """Return who asks; None where nobody asked that yet."""
-    return getattr(request.state, "person", None)
+def entry_of(request: Request) -> Entry | None:
+    """Return who asks, and by what; None where nobody asked that yet."""
+    return getattr(request.state, "entry", None)
 
 
 def host_of(request: Request) -> str | None:

@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, Response
 
 from unioneyes.console.control import control_of
 from unioneyes.console.forgery import page_token
-from unioneyes.console.guard import SESSION_COOKIE, person_of
+from unioneyes.console.guard import SESSION_COOKIE, entry_of
 from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.kernel.units import format_duration, format_share
 from unioneyes.runbook.phases import seconds
@@ -55,8 +55,9 @@ Shown = Mapping[str, object]
 def page(request: Request, template: str, here: str, shown: Shown, *, status: int = HTTPStatus.OK, headers: Mapping[str, str] | None = None) -> Response:
     """Return the page of whoever asks, in the chapter `here`."""
     control = control_of(request)
+    entry = entry_of(request)
     token = page_token(request.cookies.get(SESSION_COOKIE, ""), control.token)
-    frame = {"facts": control.environment.facts, "chapters": CHAPTERS, "here": here, "page_token": token, "person": person_of(request)}
+    frame = {"facts": control.environment.facts, "chapters": CHAPTERS, "here": here, "page_token": token, "person": entry.person if entry else None}
     return HTMLResponse(render(template, {**frame, **shown}), status, headers)
 
 

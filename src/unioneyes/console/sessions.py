@@ -22,5 +22,5 @@ def list_sessions(control: Parts, by: Administrator) -> tuple[SessionView, ...]:
 
 @router.post("/{name}/end")
 def end_sessions(name: str, control: Parts, by: Administrator) -> SessionsEnded:
-    """Let nobody in any more by a session that `name` began, from the next request on. A token of theirs still does."""
+    """Let nobody in any more by a session of `name`, nor by a token that they made for themselves. One that an administrator made still lets them in."""
     return SessionsEnded(name=name, ended=control.engine.sessions.end_all(name, by=by.name))

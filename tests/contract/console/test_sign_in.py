@@ -358,6 +358,48 @@ def test_wrong_answers_make_slow_as_wrong_tokens_do(alone: Alone, monkeypatch: p
     assert tried == [403] * WRONG_TOKENS + [429] * 3
 
 
+def test_whoever_came_in_by_the_provider_makes_a_token_for_the_command_line(place: Place, browser: Browser) -> None:
+    browser.sign_in("u-jane")
+    headers = browser.headers()
+    assert "Make a token" in browser.client.get("/me").text
+    assert browser.client.post("/me/token").status_code == 403, "no other page makes one"
+    made = [browser.client.post("/me/token", headers=headers) for _ in range(2)]
+    first, second = (re.search(r"export UE_TOKEN=(ue_[A-Za-z0-9_-]{43})", each.text) for each in made)
+    assert first
+    assert second
+    answers = [httpx.get(f"{place.url}/api/v1/me", headers={"Authorization": f"Bearer {found[1]}"}, trust_env=False) for found in (first, second)]
+    assert [answer.status_code for answer in answers] == [401, 200], "the last one made the one before end"
+    assert (answers[1].json()["name"], answers[1].json()["roles"]) == ("jane", ["operator", "release-approver"])
+    refused = httpx.post(f"{place.url}/me/token", headers={"Authorization": f"Bearer {second[1]}"}, trust_env=False)
+    assert refused.status_code == 409
+    assert "whoever came in by a token has one" in refused.text
+    assert place.audited("token-revoked")[-1]["actor"] == "jane"  # type: ignore[index,call-overload]
+    (ends,) = place.database("SELECT max(expires_at) <= clock_timestamp() + interval '12 hours' FROM ue.tokens WHERE name = 'jane'")
+    assert ends == (True,)
+
+
+def test_whose_sessions_are_ended_has_no_token_of_their_own_making_either(place: Place, browser: Browser) -> None:
+    browser.sign_in("u-jane")
+    made = re.search(r"ue_[A-Za-z0-9_-]{43}", browser.client.post("/me/token", headers=browser.headers()).text)
+    assert made
+    own = {"Authorization": f"Bearer {place.alone.token}", "UE-User": "boss"}
+    httpx.post(f"{place.url}/api/v1/sessions/jane/end", headers=own, trust_env=False).raise_for_status()
+    assert httpx.get(f"{place.url}/api/v1/me", headers={"Authorization": f"Bearer {made[0]}"}, trust_env=False).status_code == 401
+    entry = place.audited("token-revoked")[-1]
+    assert isinstance(entry, dict)
+    assert (entry["actor"], entry["data"]) == ("boss", {"name": "jane"})
+
+
+def test_a_token_that_an_administrator_made_is_not_taken_away(place: Place, browser: Browser) -> None:
+    own = {"Authorization": f"Bearer {place.alone.token}", "UE-User": "boss"}
+    httpx.post(f"{place.url}/api/v1/tokens/sam/revoke", headers=own, trust_env=False)
+    assert httpx.post(f"{place.url}/api/v1/tokens", headers=own, json={"name": "sam", "roles": ["viewer"]}, trust_env=False).status_code == 201
+    browser.sign_in("u-sam")
+    refused = browser.client.post("/me/token", headers=browser.headers())
+    assert refused.status_code == 409
+    assert "there is a token called sam already" in refused.text
+
+
 @pytest.mark.parametrize(
     ("wrong", "problem"),
     [

@@ -19,7 +19,7 @@ from unioneyes.runbook.problems import NameTaken
 from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase
 from unioneyes.runbook.store.tables import people, sessions, tokens
-from unioneyes.runbook.store.tokens import LIVES
+from unioneyes.runbook.store.tokens import LIVES, revoke_own
 from unioneyes.runbook.views import SessionView
 
 LASTS = timedelta(hours=12)
@@ -32,6 +32,7 @@ _KEPT = timedelta(days=30)
 """How long an ended one is kept; the audit log keeps that it was."""
 _USE_NOTED_EVERY = timedelta(minutes=1)
 _BYTES = 32
+_STALE = (sessions.c.last_used_at < func.clock_timestamp() - _USE_NOTED_EVERY).label("stale")
 _OPEN = and_(
     sessions.c.ended_at.is_(None),
     sessions.c.expires_at > func.clock_timestamp(),
@@ -84,11 +85,11 @@ class Sessions:
     def holder(self, secret: str) -> Session | None:
         """Return who is in by this secret; None when nobody is any more. That it was used is noted, to the minute."""
         with self._database.transaction() as connection:
-            row = connection.execute(select(sessions).where(sessions.c.secret_hash == _hash(secret), _OPEN)).one_or_none()
+            row = connection.execute(select(sessions, _STALE).where(sessions.c.secret_hash == _hash(secret), _OPEN)).one_or_none()
             if row is None:
                 return None
-            stale = sessions.c.last_used_at < func.clock_timestamp() - _USE_NOTED_EVERY
-            connection.execute(update(sessions).where(sessions.c.number == row.number, stale).values(last_used_at=func.clock_timestamp()))
+            if row.stale:
+                connection.execute(update(sessions).where(sessions.c.number == row.number).values(last_used_at=func.clock_timestamp()))
             person = Person(name=row.name, roles=frozenset(Role(role) for role in row.roles), shared=row.shared)
             return Session(person=person, token=None if row.issuer is not None else row.token or 0, issuer=row.issuer)
 
@@ -107,8 +108,9 @@ class Sessions:
             return EndedSession(issuer=row.issuer, proof=SecretStr(row.proof) if row.proof else None)
 
     def end_all(self, name: str, *, by: str) -> int:
-        """Nobody is in under this name any more, from the next request on; return how many sessions that ended."""
+        """Nobody is in under this name any more, nor by a token that they made for themselves; return how many sessions that ended."""
         with self._database.transaction() as connection:
+            revoke_own(connection, self._audit, name, by=by)
             ended = connection.execute(
                 update(sessions).where(sessions.c.name == name, _OPEN).values(ended_at=func.clock_timestamp(), ended_by=by, proof=None)
             ).rowcount
