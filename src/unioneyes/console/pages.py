@@ -95,7 +95,7 @@ def problem_page(request: Request, problem: Problem) -> Response:
     """Return the page that tells `problem`; who is not signed in is led to do so."""
     if problem.http_status == HTTPStatus.UNAUTHORIZED:
         if "hx-request" in request.headers:
-            return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": "/login"})
+            return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"HX-Redirect": login_url(request)})
         return RedirectResponse(login_url(request), HTTPStatus.SEE_OTHER)
     if isinstance(problem, TooManyWrongTokens):
         return login_form(request, problem)

@@ -116,8 +116,10 @@ def logout(request: Request, control: Parts, by: Reader) -> Response:
 
 
 def login_url(request: Request) -> str:
-    """Return where somebody is led who is not signed in, and who wants to see what they asked for afterwards."""
-    wants = own_page(f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path) if request.method == "GET" else "/"
+    """Return where somebody is led who is not signed in, and who afterwards wants to see the page that they asked for, or that is open."""
+    shown = urlsplit(request.headers.get("hx-current-url", "")) if "hx-request" in request.headers else urlsplit(str(request.url))
+    path = f"{shown.path}?{shown.query}" if shown.query else shown.path
+    wants = own_page(path) if request.method == "GET" else "/"
     return SIGNED_OUT if wants == "/" else f"{SIGNED_OUT}?to={quote(wants, safe='')}"
 
 

@@ -11,7 +11,6 @@ from datetime import timedelta
 import httpx
 import psycopg
 import pytest
-from pydantic import JsonValue
 
 from tests.contract.console.conftest import Alone
 from tests.provider import SECRET, register, running_provider
@@ -20,6 +19,7 @@ from unioneyes.console.limits import WRONG_TOKENS, Limits, RateLimit
 from unioneyes.environments.secret_references import SecretUnusable
 from unioneyes.environments.sign_in import NoWayBack
 from unioneyes.kernel.clock import now
+from unioneyes.runbook.audit.entry import AuditEntry, read_entry
 from unioneyes.runbook.store.sessions import IDLE, LASTS
 from unioneyes.simulators import oidc
 from unioneyes.simulators.oidc.lies import Lie
@@ -47,9 +47,10 @@ class Place:
             done = connection.execute(statement, values)
             return done.fetchall() if done.description else []
 
-    def audited(self, action: str) -> list[JsonValue]:
+    def audited(self, action: str) -> tuple[AuditEntry, ...]:
         """Return the entries of this kind, oldest first."""
-        return [row[0] for row in self.database("SELECT entry::jsonb FROM ue.audit_entries WHERE entry::jsonb ->> 'action' = %s ORDER BY id", action)]  # type: ignore[misc]
+        rows = self.database("SELECT entry FROM ue.audit_entries WHERE entry::jsonb ->> 'action' = %s ORDER BY id", action)
+        return tuple(read_entry(str(row[0])) for row in rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,8 +114,7 @@ def test_whoever_the_provider_knows_is_in_with_a_name_and_the_roles_of_their_gro
     me = browser.me().json()
     assert (me["name"], me["roles"]) == ("jane", ["operator", "release-approver"])
     entry = place.audited("signed-in")[-1]
-    assert isinstance(entry, dict)
-    assert (entry["actor"], entry["data"]["by"], entry["data"]["subject"]) == ("jane", place.provider.url, "u-jane")  # type: ignore[index,call-overload]
+    assert (entry.actor, entry.data["by"], entry.data["subject"]) == ("jane", place.provider.url, "u-jane")
 
 
 def test_the_page_that_answers_leads_on_by_itself_to_where_somebody_wanted_to_go(browser: Browser) -> None:
@@ -170,8 +170,7 @@ def test_whoever_has_no_role_comes_in_nowhere_and_is_told_whom_to_ask(place: Pla
     assert "ue_session" not in str(refused.headers)
     assert browser.me().status_code == 401
     entry = place.audited("sign-in-refused")[-1]
-    assert isinstance(entry, dict)
-    assert (entry["actor"], str(entry["reason"]).startswith("you are otto")) == ("otto", True)
+    assert (entry.actor, str(entry.reason).startswith("you are otto")) == ("otto", True)
 
 
 def test_a_name_belongs_to_the_account_that_had_it_first(browser: Browser) -> None:
@@ -273,8 +272,7 @@ def test_signing_out_ends_the_session_here_and_there(place: Place, browser: Brow
     browser.client.cookies.set("ue_session", kept)
     assert browser.me().status_code == 401
     entry = place.audited("signed-out")[-1]
-    assert isinstance(entry, dict)
-    assert entry["actor"] == "jane"
+    assert entry.actor == "jane"
 
 
 def test_whoever_came_in_by_a_token_signs_out_here(place: Place, browser: Browser) -> None:
@@ -326,8 +324,7 @@ def test_an_administrator_ends_somebody_s_sessions_at_once(place: Place, browser
     assert ended["ended"] >= 1
     assert browser.me().status_code == 401
     entry = place.audited("signed-out")[-1]
-    assert isinstance(entry, dict)
-    assert (entry["actor"], entry["data"]["name"]) == ("boss", "jane")  # type: ignore[index,call-overload]
+    assert (entry.actor, entry.data["name"]) == ("boss", "jane")
 
 
 def test_the_database_holds_nothing_that_lets_anybody_in(place: Place, browser: Browser) -> None:
@@ -373,7 +370,7 @@ def test_whoever_came_in_by_the_provider_makes_a_token_for_the_command_line(plac
     refused = httpx.post(f"{place.url}/me/token", headers={"Authorization": f"Bearer {second[1]}"}, trust_env=False)
     assert refused.status_code == 409
     assert "whoever came in by a token has one" in refused.text
-    assert place.audited("token-revoked")[-1]["actor"] == "jane"  # type: ignore[index,call-overload]
+    assert place.audited("token-revoked")[-1].actor == "jane"
     (ends,) = place.database("SELECT max(expires_at) <= clock_timestamp() + interval '12 hours' FROM ue.tokens WHERE name = 'jane'")
     assert ends == (True,)
 
@@ -386,8 +383,7 @@ def test_whose_sessions_are_ended_has_no_token_of_their_own_making_either(place:
     httpx.post(f"{place.url}/api/v1/sessions/jane/end", headers=own, trust_env=False).raise_for_status()
     assert httpx.get(f"{place.url}/api/v1/me", headers={"Authorization": f"Bearer {made[0]}"}, trust_env=False).status_code == 401
     entry = place.audited("token-revoked")[-1]
-    assert isinstance(entry, dict)
-    assert (entry["actor"], entry["data"]) == ("boss", {"name": "jane"})
+    assert (entry.actor, entry.data) == ("boss", {"name": "jane"})
 
 
 def test_a_token_that_an_administrator_made_is_not_taken_away(place: Place, browser: Browser) -> None:

@@ -215,9 +215,12 @@ def _installed() -> Path:
         partial = KEPT / f"{folder.name}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(HERE, partial)
-        installed = subprocess.run(["npm", "ci"], cwd=partial, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
-        if installed.returncode:
-            pytest.skip(f"npm can't install the certified provider: {installed.stderr.strip()[-200:]}")
+        try:
+            subprocess.run(["npm", "ci"], cwd=partial, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True)
+        except subprocess.TimeoutExpired:
+            pytest.skip("npm can't install the certified provider within a minute")
+        except subprocess.CalledProcessError as failed:
+            pytest.skip(f"npm can't install the certified provider: {failed.stderr.strip()[-200:]}")
         partial.rename(folder)
     return folder
 

@@ -68,7 +68,7 @@ class Discovered:
                 raise self._away[0]
             try:
                 found = self._asking.get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration", Metadata)
-                _require_trustworthy(found, self._issuer)
+                require_trustworthy(found, self._issuer)
             except ProviderUnavailable as problem:
                 if kept is None:
                     self._away = (problem, Deadline.after(AWAY_FOR))
@@ -96,7 +96,7 @@ class Discovered:
         )
 
 
-def _require_trustworthy(found: Metadata, issuer: str) -> None:
+def require_trustworthy(found: Metadata, issuer: str) -> None:
     """Return when this is the provider that was named, and nothing that it names is asked in clear text. Raises: ProviderUnavailable."""
     if found.issuer != issuer:
         raise ProviderUnavailable(
@@ -104,7 +104,7 @@ def _require_trustworthy(found: Metadata, issuer: str) -> None:
             remedy="correct [sign_in] issuer in environment.toml: letter by letter as the provider's discovery document has it",
         )
     for address in found.addresses():
-        if urlsplit(address).scheme != "https" and urlsplit(issuer).scheme == "https":
+        if urlsplit(address).scheme not in {"https", urlsplit(issuer).scheme}:
             raise ProviderUnavailable(what=f"{issuer} wants to be asked in clear text: {address[:200]}", remedy=ANOTHER_WAY)
 
 

@@ -32,6 +32,8 @@ _KEPT = timedelta(days=30)
 """How long an ended one is kept; the audit log keeps that it was."""
 _USE_NOTED_EVERY = timedelta(minutes=1)
 _BYTES = 32
+_MOST_GROUPS = 50
+"""Of somebody's, in the audit log: providers know people in hundreds."""
 _STALE = (sessions.c.last_used_at < func.clock_timestamp() - _USE_NOTED_EVERY).label("stale")
 _OPEN = and_(
     sessions.c.ended_at.is_(None),
@@ -80,7 +82,9 @@ class Sessions:
         with self._database.transaction() as connection:
             _require_own_name(connection, identity)
             kept: dict[str, object] = {"issuer": identity.issuer, "proof": identity.proof.get_secret_value()}
-            return self._begin(connection, person, replaces, kept, {"by": identity.issuer, "subject": identity.subject, "groups": [*identity.groups]})
+            return self._begin(
+                connection, person, replaces, kept, {"by": identity.issuer, "subject": identity.subject, "groups": [*identity.groups[:_MOST_GROUPS]]}
+            )
 
     def holder(self, secret: str) -> Session | None:
         """Return who is in by this secret; None when nobody is any more. That it was used is noted, to the minute."""
