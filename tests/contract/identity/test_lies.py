@@ -10,9 +10,10 @@ from datetime import timedelta
 import httpx
 import pytest
 import time_machine
+from pydantic import SecretStr
 
-from tests.contract.identity.conftest import REDIRECT_URI, Door, Simulated, attempt, simulated
-from unioneyes.adapters.oidc import metadata
+from tests.contract.identity.conftest import READING, REDIRECT_URI, Door, Simulated, attempt, simulated
+from unioneyes.adapters.oidc import Client, OpenIdProvider, metadata
 from unioneyes.adapters.oidc.id_token import CLOCKS_DIFFER
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem
@@ -108,6 +109,13 @@ def test_whoever_answers_for_another_provider_is_not_asked(provider: Simulated, 
     provider.tell(Lie.OTHER_DISCOVERY)
     with pytest.raises(ProviderUnavailable, match=r"says that it is https://another\.example"):
         door.adapter().sign_in_url(attempt())
+
+
+def test_a_provider_that_cannot_be_reached_at_all_is_told_as_that() -> None:
+    adapter = OpenIdProvider("http://127.0.0.1:9/oidc", Client(client_id="x", secret=None, redirect_uri="x", signed_out_uri="x", scopes=("openid",)), READING)
+    with pytest.raises(ProviderUnavailable, match="ConnectError"):
+        adapter.sign_in_url(attempt())
+    assert adapter.sign_out_url(SecretStr("x")) is None, "nobody is kept in for it"
 
 
 def test_a_provider_that_is_away_is_asked_again_soon_and_not_at_once(provider: Simulated, door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

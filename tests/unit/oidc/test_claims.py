@@ -82,5 +82,14 @@ def test_an_e_mail_address_counts_where_the_provider_verified_it(verified: JsonV
                 read(claims)
 
 
+def test_the_provider_is_asked_for_more_where_something_is_missing_and_only_there() -> None:
+    reading = Reading(name_claim="email", roles_claim="groups", roles=ROLES)
+    whole: dict[str, JsonValue] = {"email": "jane@example.org", "email_verified": False, "groups": []}
+    assert not reading.missing(whole)
+    for left_out in whole:
+        assert reading.missing({name: value for name, value in whole.items() if name != left_out}), left_out
+    assert not READING.missing({"preferred_username": "jane", "realm_access": {"roles": []}})
+
+
 def test_the_challenge_is_that_of_the_standard_s_example() -> None:
     assert challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk") == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "RFC 7636, appendix B"

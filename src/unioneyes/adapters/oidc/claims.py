@@ -25,7 +25,8 @@ class Reading:
 
     def missing(self, claims: Mapping[str, JsonValue]) -> bool:
         """Return whether one of them is not there: then the provider has to be asked for more."""
-        return claim(claims, self.name_claim) is None or claim(claims, self.roles_claim) is None
+        read = {self.name_claim, self.roles_claim, *({"email_verified"} if "email" in {self.name_claim, self.roles_claim} else ())}
+        return any(claim(claims, each) is None for each in read)
 
     def name(self, claims: Mapping[str, JsonValue]) -> str:
         """Return under which name they stand in journals: in lower case. Raises: IdentityRefused, UnusableName."""
