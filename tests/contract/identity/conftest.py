@@ -70,9 +70,16 @@ class Door:
     running: Running
     authentication: str
 
-    def adapter(self, *, reading: Reading = READING, redirect_uri: str = REDIRECT_URI, within: float = 5, secret: str | None = SECRET) -> OpenIdProvider:
-        held = None if self.authentication == "none" or secret is None else SecretStr(secret)
-        client = Client(client_id=CLIENT_ID, secret=held, redirect_uri=redirect_uri, signed_out_uri=SIGNED_OUT_URI, scopes=("openid", "profile", "email"))
+    def adapter(self, *, reading: Reading = READING, redirect_uri: str = REDIRECT_URI, within: float = 5, secret: str | None = None) -> OpenIdProvider:
+        """Return a client that is what the provider knows; with `secret`, one that shows another."""
+        shown = secret or (SECRET if self.authentication != "none" else None)
+        client = Client(
+            client_id=CLIENT_ID,
+            secret=SecretStr(shown) if shown else None,
+            redirect_uri=redirect_uri,
+            signed_out_uri=SIGNED_OUT_URI,
+            scopes=("openid", "profile", "email"),
+        )
         return OpenIdProvider(self.running.url, client, reading, time_limit=timedelta(seconds=within))
 
     def come_back(self, adapter: OpenIdProvider, person: str, trying: Attempt) -> Answer:

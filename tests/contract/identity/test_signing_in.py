@@ -63,9 +63,7 @@ def test_a_code_that_nobody_gave_is_refused(door: Door) -> None:
         adapter.identify(attempt(), replace(answer, code="made-up"))
 
 
-def test_a_client_with_the_wrong_secret_is_refused(door: Door) -> None:
-    if door.authentication == "none":
-        pytest.skip("it has no secret")
+def test_a_client_with_the_wrong_secret_is_refused_and_so_is_a_public_one_with_any(door: Door) -> None:
     adapter = door.adapter(secret="guessed")
     answer = door.come_back(adapter, "u-jane", attempt())
     with pytest.raises(ProviderRefused, match="invalid_client"):
