@@ -25,15 +25,17 @@ _LONGEST = 500
 class Begun:
     """A sign-in that this browser began."""
 
+    kept: str
+    """What the browser keeps of it: it tells nothing of what the provider is shown."""
     attempt: Attempt
     wants: str
     """The page that the person wanted to see."""
 
 
-def begin(wants: str, key: SecretStr, moment: datetime) -> str:
-    """Return what the browser keeps of a new sign-in. It tells nothing of what the provider is shown, and ends by itself."""
+def begin(wants: str, key: SecretStr, moment: datetime) -> Begun:
+    """Return a new sign-in. It ends by itself."""
     said = f"{int((moment + LASTS).timestamp())}.{secrets.token_urlsafe(_BYTES)}.{urlsafe_b64encode(own_page(wants).encode()).decode()}"
-    return f"{said}.{_of('seal', said, key)}"
+    return _begun(said, key)
 
 
 def begun(kept: str, key: SecretStr, moment: datetime) -> Begun | None:
@@ -41,11 +43,13 @@ def begun(kept: str, key: SecretStr, moment: datetime) -> Begun | None:
     said, _, seal = kept.rpartition(".")
     if not hmac.compare_digest(seal.encode(), _of("seal", said, key).encode()):
         return None
-    ends, _, wants = (*said.split("."), "", "")[:3]
-    if int(ends) <= moment.timestamp():
-        return None
+    return _begun(said, key) if int(said.partition(".")[0]) > moment.timestamp() else None
+
+
+def _begun(said: str, key: SecretStr) -> Begun:
     attempt = Attempt(state=_of("state", said, key), nonce=_of("nonce", said, key), verifier=_of("verifier", said, key))
-    return Begun(attempt=attempt, wants=urlsafe_b64decode(wants).decode())
+    wants = urlsafe_b64decode(said.rpartition(".")[2]).decode()
+    return Begun(kept=f"{said}.{_of('seal', said, key)}", attempt=attempt, wants=wants)
 
 
 def own_page(wants: str) -> str:

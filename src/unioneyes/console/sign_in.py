@@ -26,7 +26,7 @@ from unioneyes.environments.sign_in import CALLBACK, SIGNED_OUT, SignIn
 from unioneyes.kernel.access import NotAllowed
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import NotAuthorised, NotFound, Problem, Unavailable
-from unioneyes.ports.identity import Answer, Identity, ProviderRefused
+from unioneyes.ports.identity import Answer, Identity
 from unioneyes.runbook.store.sessions import LASTS
 
 log = logging.getLogger(__name__)
@@ -58,15 +58,14 @@ def leave(request: Request, control: Parts, to: str = "") -> Response:
     sign_in = _offered(control)
     if is_foreign(request.headers):
         return login_form(request)
-    kept = begin(to, control.token, now())
-    started = begun(kept, control.token, now())
+    started = begin(to, control.token, now())
     try:
-        url = sign_in.provider.sign_in_url(started.attempt) if started else SIGNED_OUT
+        url = sign_in.provider.sign_in_url(started.attempt)
     except Problem as problem:
-        return login_form(request, problem)
+        return login_form(request, problem, started.wants)
     response = RedirectResponse(url, HTTPStatus.SEE_OTHER)
     lasts = int(ATTEMPT_LASTS.total_seconds())
-    response.set_cookie(ATTEMPT_COOKIE, kept, max_age=lasts, path=SIGNED_OUT, httponly=True, samesite="lax", secure=request.url.scheme == "https")
+    response.set_cookie(ATTEMPT_COOKIE, started.kept, max_age=lasts, path=SIGNED_OUT, httponly=True, samesite="lax", secure=request.url.scheme == "https")
     return response
 
 
@@ -79,26 +78,25 @@ def come_back(
     A redirect would not do: the way began at another site, so the browser would not send the session's cookie along.
     """
     sign_in = _offered(control)
-    client, known = client_of(host_of(request)), None
+    client, shown, known = client_of(host_of(request)), code or state, None
+    control.limits.require_attempt(client, shown)
     kept = begun(request.cookies.get(ATTEMPT_COOKIE, ""), control.token, now())
+    wants = kept.wants if kept else "/"
     try:
-        control.limits.require_attempt(client, code)
         if kept is None or not hmac.compare_digest(state.encode(), kept.attempt.state.encode()):
             raise NotBegunHere.now()
-        if error or not code:
-            raise ProviderRefused(what=f"the identity provider did not sign you in: {_told(error, error_description)}", remedy="sign in once more")
-        known = sign_in.provider.identify(kept.attempt, Answer(code=code, issuer=iss))
+        known = sign_in.provider.identify(kept.attempt, Answer(code=code, issuer=iss, error=error, description=error_description))
         _require_a_role(known, sign_in)
         secret = control.engine.sessions.begin_by_identity(known, replaces=request.cookies.get(SESSION_COOKIE, ""))
     except Unavailable as problem:
-        response = login_form(request, problem)
+        response = login_form(request, problem, wants)
     except Problem as problem:
-        control.limits.failed(client, code)  # as a wrong token, so that nobody tries for long
+        control.limits.failed(client, shown)  # as a wrong token, so that nobody tries for long
         log.warning("somebody did not come in by %s from %s: %s", sign_in.provider.issuer, client, problem.what)
         control.engine.sessions.refused(problem.what, name=known.name if known else None, by=sign_in.provider.issuer)
-        response = login_form(request, problem)
+        response = login_form(request, problem, wants)
     else:
-        response = HTMLResponse(render("signed_in.html", {"name": known.name, "to": kept.wants}))
+        response = HTMLResponse(render("signed_in.html", {"name": known.name, "to": wants}))
         _remember(request, response, secret)
     response.delete_cookie(ATTEMPT_COOKIE, path=SIGNED_OUT)
     return response
@@ -123,13 +121,13 @@ def login_url(request: Request) -> str:
     return SIGNED_OUT if wants == "/" else f"{SIGNED_OUT}?to={quote(wants, safe='')}"
 
 
-def login_form(request: Request, problem: Problem | None = None) -> Response:
-    """Return the page that asks how somebody wants to come in, and says why they are not in yet."""
+def login_form(request: Request, problem: Problem | None = None, wants: str | None = None) -> Response:
+    """Return the page that asks how somebody wants to come in, to see what they want, and says why they are not in yet."""
     sign_in = control_of(request).sign_in
     shown = {
         "problem": problem.document() if problem else None,
         "provider": urlsplit(sign_in.provider.issuer).netloc if sign_in else None,
-        "to": own_page(request.query_params.get("to", "/")),
+        "to": own_page(request.query_params.get("to", "/") if wants is None else wants),
     }
     return HTMLResponse(render("login.html", shown), problem.http_status if problem else HTTPStatus.OK, problem_headers(problem) if problem else None)
 
@@ -140,7 +138,7 @@ def _by_token(request: Request, control: Control, token: str, to: str) -> Respon
     if entry is None:
         problem = WrongToken.now()
         control.engine.sessions.refused(problem.what, name=None, by=f"token from {client_of(host)}")
-        return login_form(request, problem)
+        return login_form(request, problem, to)
     response = RedirectResponse(own_page(to), HTTPStatus.SEE_OTHER)
     person = entry.person if entry.number else replace(entry.person, name="console")
     _remember(request, response, control.engine.sessions.begin_by_token(entry.number or 0, person, replaces=request.cookies.get(SESSION_COOKIE, "")))
@@ -161,11 +159,6 @@ def _require_a_role(known: Identity, sign_in: SignIn) -> None:
         what=f"you are {known.name}, and have no role here: nothing of what {sign_in.roles_claim} says of you brings one: {groups}",
         remedy=f"ask {sign_in.contact}",
     )
-
-
-def _told(error: str, description: str) -> str:
-    said = f"{error}: {description}" if description else error or "it sent no code"
-    return "".join(character for character in said if character.isprintable())[:200]
 
 
 def _offered(control: Control) -> SignIn:

@@ -27,9 +27,13 @@ class Attempt:
 class Answer:
     """What the provider sent the browser back with."""
 
-    code: str
-    issuer: str | None
+    code: str = ""
+    """Good for one identity; empty where there is none."""
+    issuer: str | None = None
     """Who says to have sent it, where the provider tells (RFC 9207)."""
+    error: str = ""
+    """Why there is no code. Source: RFC 6749, 4.1.2.1."""
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

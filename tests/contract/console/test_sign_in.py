@@ -149,7 +149,7 @@ def test_the_cookies_are_what_they_must_be(browser: Browser) -> None:
 
 def test_what_the_provider_is_shown_is_not_what_the_browser_keeps(place: Place) -> None:
     token = place.alone.stack.secrets.api_token
-    kept = begin("/", token, now())
+    kept = begin("/", token, now()).kept
     found = begun(kept, token, now())
     assert found
     for secret in (found.attempt.state, found.attempt.nonce, found.attempt.verifier):
@@ -348,11 +348,21 @@ def test_servers_beside_each_other_share_their_sessions_and_a_provider_that_was_
     place.alone.settle(settings)
 
 
+def not_begun(alone: Alone) -> int:
+    """Return how many answers stand in the audit log that no browser waited for."""
+    with psycopg.connect(alone.stack.control_database_url.get_secret_value()) as connection:
+        (found,) = connection.execute("SELECT count(*) FROM ue.audit_entries WHERE entry::jsonb ->> 'reason' LIKE 'this sign-in was not begun%'").fetchall()
+    return int(found[0])
+
+
 def test_wrong_answers_make_slow_as_wrong_tokens_do(alone: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OIDC_SECRET", SECRET)
     with running_provider() as provider, alone.app(settings=lambda url: register(provider, url)) as url:
+        before = not_begun(alone)
         tried = [httpx.get(f"{url}/login/callback?state=x&code=guess-{number}", trust_env=False).status_code for number in range(WRONG_TOKENS + 3)]
+        after = not_begun(alone)
     assert tried == [403] * WRONG_TOKENS + [429] * 3
+    assert after - before == WRONG_TOKENS, "who has to wait fills no audit log"
 
 
 def test_whoever_came_in_by_the_provider_makes_a_token_for_the_command_line(place: Place, browser: Browser) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.contract.identity.conftest import PEOPLE, READING, SIGNED_OUT_URI, Door, attempt
 from unioneyes.kernel.access import Role
-from unioneyes.ports.identity import IdentityRefused, ProviderRefused
+from unioneyes.ports.identity import Answer, IdentityRefused, ProviderRefused
 
 
 def test_somebody_comes_in_with_a_name_and_the_roles_of_their_groups(door: Door) -> None:
@@ -54,6 +54,15 @@ def test_an_answer_in_another_provider_s_name_is_none(door: Door) -> None:
     for issuer in ("https://another.example", None):
         with pytest.raises(IdentityRefused, match="and not by"):
             adapter.identify(attempt(), replace(answer, issuer=issuer))
+
+
+def test_a_no_is_told_in_the_provider_s_words(door: Door) -> None:
+    adapter = door.adapter()
+    no = Answer(issuer=door.running.url, error="access_denied", description="the person\n\x1b[31msaid no")
+    with pytest.raises(ProviderRefused, match=r"refuses: access_denied: the person \[31msaid no"):
+        adapter.identify(attempt(), no)
+    with pytest.raises(ProviderRefused, match="it sent no code"):
+        adapter.identify(attempt(), Answer(issuer=door.running.url))
 
 
 def test_a_code_that_nobody_gave_is_refused(door: Door) -> None:

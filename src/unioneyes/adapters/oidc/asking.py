@@ -86,16 +86,17 @@ def _refused(request: httpx.Request, status: int, body: bytes) -> ProviderRefuse
         told = _OAuthError.model_validate(_json(body))
     except ValidationError:
         return ProviderUnavailable(what=f"{_place(request)} answers {status}", remedy=ANOTHER_WAY)
+    return refusal(told.error, told.error_description)
+
+
+def refusal(error: str, description: str) -> ProviderRefused:
+    """Return the problem of a provider that says no, in its own words: short and in one line, for they came from elsewhere."""
+    said = " ".join(f"{error}: {description}".split()) if description else error
+    told = "".join(character for character in said if character.isprintable())[:_LONGEST_TOLD]
     return ProviderRefused(
-        what=f"the identity provider refuses: {oauth_words(told.error, told.error_description)}",
+        what=f"the identity provider refuses: {told}",
         remedy="sign in once more; where it says the same again, tell an administrator of this server",
     )
-
-
-def oauth_words(error: str, description: str) -> str:
-    """Return what the provider says of a refusal, short and in one line: it came from elsewhere."""
-    said = " ".join(f"{error}: {description}".split()) if description else error
-    return "".join(character for character in said if character.isprintable())[:_LONGEST_TOLD]
 
 
 def _json(body: bytes) -> JsonValue:

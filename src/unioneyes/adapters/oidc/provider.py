@@ -10,7 +10,7 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 
 from pydantic import ConfigDict, JsonValue, SecretStr
 
-from unioneyes.adapters.oidc.asking import TIME_LIMIT, Answered, Asking
+from unioneyes.adapters.oidc.asking import TIME_LIMIT, Answered, Asking, refusal
 from unioneyes.adapters.oidc.claims import Reading
 from unioneyes.adapters.oidc.id_token import Claims, verified
 from unioneyes.adapters.oidc.metadata import Discovered, Metadata
@@ -72,6 +72,8 @@ class OpenIdProvider:
         """Return who signed in. Raises: ProviderUnavailable, ProviderRefused, IdentityRefused, UnusableName."""
         metadata = self._discovered.metadata()
         self._require_sender(metadata, answer)
+        if answer.error or not answer.code:
+            raise refusal(answer.error or "it sent no code", answer.description)
         form = {"grant_type": "authorization_code", "code": answer.code, "redirect_uri": self._client.redirect_uri, "code_verifier": attempt.verifier}
         named, headers = self._authenticated(metadata)
         tokens = self._asking.post(metadata.token_endpoint, form | named, _Tokens, headers)
