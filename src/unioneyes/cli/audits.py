@@ -51,7 +51,12 @@ def about(entry: AuditEntry) -> str:
             said = f"{data.get('name')} as {', '.join(map(str, roles)) if isinstance(roles, list) else 'nobody'} until {data.get('expires_at')}"
         case Action.BREAK_GLASS:
             said = " ".join(str(data[name]) for name in ("kind", "step", "message") if data.get(name))
-        case Action.TOKEN_REVOKED:
+        case Action.SIGNED_IN:
+            roles = data.get("roles")
+            said = f"as {', '.join(map(str, roles)) if isinstance(roles, list) else 'nobody'} by {data.get('by')}"
+        case Action.SIGN_IN_REFUSED:
+            said = f"by {data.get('by')}"
+        case Action.TOKEN_REVOKED | Action.SIGNED_OUT:
             said = str(data.get("name"))
         case _:
             said = ""
