@@ -6,6 +6,8 @@ import base64
 from collections.abc import Sequence
 from datetime import timedelta
 
+from pydantic import JsonValue
+
 from unioneyes.cli.output import Cell, Ink, facts, table
 from unioneyes.cli.runs import ago
 from unioneyes.kernel.clock import rfc3339
@@ -47,13 +49,11 @@ def about(entry: AuditEntry) -> str:
         case Action.RUN_SUPERSEDED:
             said = f"by {data.get('superseded_by')}"
         case Action.TOKEN_CREATED:
-            roles = data.get("roles")
-            said = f"{data.get('name')} as {', '.join(map(str, roles)) if isinstance(roles, list) else 'nobody'} until {data.get('expires_at')}"
+            said = f"{data.get('name')} as {_listed(data.get('roles'))} until {data.get('expires_at')}"
         case Action.BREAK_GLASS:
             said = " ".join(str(data[name]) for name in ("kind", "step", "message") if data.get(name))
         case Action.SIGNED_IN:
-            roles = data.get("roles")
-            said = f"as {', '.join(map(str, roles)) if isinstance(roles, list) else 'nobody'} by {data.get('by')}"
+            said = f"as {_listed(data.get('roles'))} by {data.get('by')}"
         case Action.SIGN_IN_REFUSED:
             said = f"by {data.get('by')}"
         case Action.TOKEN_REVOKED | Action.SIGNED_OUT:
@@ -64,6 +64,10 @@ def about(entry: AuditEntry) -> str:
     approved = f"approved by {entry.approval}" if entry.approval else ""
     imported = "imported" if entry.origin == Origin.LOCAL_JOURNAL else ""
     return "; ".join(part for part in (told, approved, imported) if part)
+
+
+def _listed(roles: JsonValue) -> str:
+    return ", ".join(map(str, roles)) if isinstance(roles, list) else "nobody"
 
 
 def sealing_line(ink: Ink, status: AuditStatus) -> str:
