@@ -46,16 +46,14 @@ def about(entry: AuditEntry) -> str:
             said = str(data.get("status"))
         case Action.RUN_TAKEN_OVER:
             said = f"from {data.get('from')}"
-        case Action.RUN_SUPERSEDED:
-            said = f"by {data.get('superseded_by')}"
+        case Action.RUN_SUPERSEDED | Action.SIGN_IN_REFUSED:
+            said = f"by {data.get('superseded_by') or data.get('by')}"
         case Action.TOKEN_CREATED:
             said = f"{data.get('name')} as {_listed(data.get('roles'))} until {data.get('expires_at')}"
         case Action.BREAK_GLASS:
             said = " ".join(str(data[name]) for name in ("kind", "step", "message") if data.get(name))
         case Action.SIGNED_IN:
             said = f"as {_listed(data.get('roles'))} by {data.get('by')}"
-        case Action.SIGN_IN_REFUSED:
-            said = f"by {data.get('by')}"
         case Action.TOKEN_REVOKED | Action.SIGNED_OUT:
             said = str(data.get("name"))
         case _:

@@ -65,7 +65,8 @@ def leave(request: Request, control: Parts, to: str = "") -> Response:
         return login_form(request, problem, started.wants)
     response = RedirectResponse(url, HTTPStatus.SEE_OTHER)
     lasts = int(ATTEMPT_LASTS.total_seconds())
-    response.set_cookie(ATTEMPT_COOKIE, started.kept, max_age=lasts, path=SIGNED_OUT, httponly=True, samesite="lax", secure=request.url.scheme == "https")
+    secure = sign_in.address.startswith("https:")
+    response.set_cookie(ATTEMPT_COOKIE, started.kept, max_age=lasts, path=SIGNED_OUT, httponly=True, samesite="lax", secure=secure)
     return response
 
 
@@ -84,7 +85,7 @@ def come_back(
     wants = kept.wants if kept else "/"
     try:
         if kept is None or not hmac.compare_digest(state.encode(), kept.attempt.state.encode()):
-            raise NotBegunHere.now()
+            raise NotBegunHere.at(sign_in.address)
         known = sign_in.provider.identify(kept.attempt, Answer(code=code, issuer=iss, error=error, description=error_description))
         _require_a_role(known, sign_in)
         secret = control.engine.sessions.begin_by_identity(known, replaces=request.cookies.get(SESSION_COOKIE, ""))
@@ -97,7 +98,7 @@ def come_back(
         response = login_form(request, problem, wants)
     else:
         response = HTMLResponse(render("signed_in.html", {"name": known.name, "to": wants}))
-        _remember(request, response, secret)
+        _remember(response, secret, secure=sign_in.address.startswith("https:"))
     response.delete_cookie(ATTEMPT_COOKIE, path=SIGNED_OUT)
     return response
 
@@ -141,12 +142,13 @@ def _by_token(request: Request, control: Control, token: str, to: str) -> Respon
         return login_form(request, problem, to)
     response = RedirectResponse(own_page(to), HTTPStatus.SEE_OTHER)
     person = entry.person if entry.number else replace(entry.person, name="console")
-    _remember(request, response, control.engine.sessions.begin_by_token(entry.number or 0, person, replaces=request.cookies.get(SESSION_COOKIE, "")))
+    secret = control.engine.sessions.begin_by_token(entry.number or 0, person, replaces=request.cookies.get(SESSION_COOKIE, ""))
+    _remember(response, secret, secure=request.url.scheme == "https")
     return response
 
 
-def _remember(request: Request, response: Response, secret: SecretStr) -> None:
-    lasts, secure = int(LASTS.total_seconds()), request.url.scheme == "https"
+def _remember(response: Response, secret: SecretStr, *, secure: bool) -> None:
+    lasts = int(LASTS.total_seconds())
     response.set_cookie(SESSION_COOKIE, secret.get_secret_value(), max_age=lasts, httponly=True, samesite="strict", secure=secure)
 
 
@@ -186,9 +188,9 @@ class NotBegunHere(NotAuthorised):
     http_status: ClassVar[int] = 403
 
     @classmethod
-    def now(cls) -> NotBegunHere:
-        """Return the problem of any answer that is."""
-        return cls(what="this sign-in was not begun in this browser, or took longer than ten minutes", remedy="begin once more, here")
+    def at(cls, address: str) -> NotBegunHere:
+        """Return the problem of any answer that is, to a server at this address."""
+        return cls(what="this sign-in was not begun in this browser, or took longer than ten minutes", remedy=f"begin once more at {address}, and stay there")
 
 
 class NoProvider(NotFound):

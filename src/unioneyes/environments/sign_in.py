@@ -27,6 +27,8 @@ class SignIn:
     """A provider that signs people in, and what the pages say of it."""
 
     provider: IdentityProvider
+    address: str
+    """Where browsers begin and end a sign-in: this server's own, as it was configured."""
     contact: str
     """Whom somebody asks who does not come in."""
     roles_claim: str
@@ -57,6 +59,7 @@ def open_sign_in(settings: SignInSettings | None, at: Listening) -> SignIn | Non
     )
     return SignIn(
         provider=OpenIdProvider(settings.issuer, client, reading),
+        address=way_back,
         contact=settings.contact,
         roles_claim=settings.roles_claim,
         secrets=(secret.get_secret_value(),) if secret else (),

@@ -204,6 +204,7 @@ def test_another_browser_s_answer_is_none(place: Place, browser: Browser) -> Non
             forced = browser.client.get(sent)
             assert forced.status_code == 403
             assert "not begun in this browser" in forced.text
+            assert f"begin once more at {place.url}, and stay there" in forced.text, "who began at another name of this machine finds out"
             assert browser.me().status_code == 401
         assert attacker.client.get(sent).status_code == 200, "it was good where it was begun"
 
@@ -245,6 +246,19 @@ def test_no_other_site_begins_a_sign_in(browser: Browser) -> None:
 def test_the_way_back_is_the_configured_one_whatever_the_request_says(browser: Browser) -> None:
     sent = browser.client.get("/login/provider", headers={"Host": "localhost", "X-Forwarded-Host": "attacker.example"})
     assert f"redirect_uri={browser.place.url.replace(':', '%3A').replace('/', '%2F')}%2Flogin%2Fcallback&" in sent.headers["location"]
+
+
+def test_cookies_stay_under_tls_where_browsers_come_by_it(alone: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something that speaks TLS stands before the server, and passes the host's name along."""
+    monkeypatch.setenv("OIDC_SECRET", SECRET)
+
+    def settings(provider: oidc.Provider) -> str:
+        return '[control]\nname = "ops.example.org"\n' + register(provider, "https://ops.example.org")
+
+    with running_provider() as provider, alone.app(settings=lambda _: settings(provider)) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        sent = client.get("/login/provider")
+        assert "redirect_uri=https%3A%2F%2Fops.example.org%2Flogin%2Fcallback&" in sent.headers["location"]
+        assert "; Secure" in sent.headers["set-cookie"]
 
 
 def test_signing_in_makes_a_new_session_and_ends_the_old_one(browser: Browser) -> None:
@@ -338,14 +352,12 @@ def test_the_database_holds_nothing_that_lets_anybody_in(place: Place, browser: 
 def test_servers_beside_each_other_share_their_sessions_and_a_provider_that_was_taken_out_signs_nobody_in(place: Place, browser: Browser) -> None:
     browser.sign_in("u-jane")
     session = {"Cookie": f"ue_session={browser.client.cookies['ue_session']}"}
-    settings = (place.alone.home / "environment.toml").read_text()
-    with place.alone.app(settings=lambda _: settings) as beside:
+    with place.alone.app(settings=lambda _: register(place.provider, place.url)) as beside:
         assert httpx.get(f"{beside}/api/v1/me", headers=session, trust_env=False).json()["name"] == "jane"
     with place.alone.app() as without:
         assert httpx.get(f"{without}/api/v1/me", headers=session, trust_env=False).status_code == 401
         assert httpx.get(f"{without}/login/provider", trust_env=False).status_code == 404
         assert "Sign in with" not in httpx.get(f"{without}/login", trust_env=False).text
-    place.alone.settle(settings)
 
 
 def not_begun(alone: Alone) -> int:
