@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -13,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import DESK, Troubles
 from tests.browser.test_console import CONTRASTS, PHONE_WIDTH, WCAG_AA
 from tests.contract.console.conftest import Alone
+from tests.npm import installed
 from tests.provider import SECRET, register, running_provider
 from tests.waiting import waiting_run
 from unioneyes.simulators.oidc import Provider
@@ -149,3 +151,27 @@ def test_every_text_can_be_read_and_on_a_phone_nothing_hangs_out(place: Place, s
             page.goto(path)
             page.wait_for_timeout(1200)
             assert page.evaluate("document.documentElement.scrollWidth") == PHONE_WIDTH
+
+
+def test_axe_finds_nothing_that_keeps_anybody_out(place: Place) -> None:
+    axe = (installed(Path(__file__).parent / "axe") / "node_modules" / "axe-core" / "axe.min.js").read_text()
+    run = waiting_run(place.alone.stack.control_database_url)
+
+    def look(page: Page) -> None:
+        page.evaluate(axe)
+        found = page.evaluate("() => axe.run().then((told) => told.violations.map((each) => [each.id, each.nodes.map((node) => node.html)]))")
+        assert found == [], page.url
+
+    with place.visited() as page:
+        page.goto("/approvals")
+        look(page)
+        sign_in(page, "u-sam")
+        for path in ("/approvals", f"/runs/{run}", "/me", "/runs", "/"):
+            page.goto(path)
+            page.wait_for_timeout(1200)
+            look(page)
+    with place.visited() as page:
+        page.goto("/login")
+        sign_in(page, "u-otto")
+        expect(page.get_by_role("alert")).to_be_visible()
+        look(page)

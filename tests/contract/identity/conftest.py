@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +21,7 @@ from pydantic import JsonValue, SecretStr
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from tests.npm import installed
 from unioneyes.adapters.oidc import Client, OpenIdProvider, Reading
 from unioneyes.kernel.access import Role
 from unioneyes.ports.identity import Answer, Attempt
@@ -29,8 +29,6 @@ from unioneyes.simulators import oidc
 from unioneyes.simulators.oidc.lies import Lie
 from unioneyes.simulators.serving import served
 
-HERE = Path(__file__).parent / "oidc-provider"
-KEPT = Path(__file__).parents[3] / ".cache" / "oidc-provider"
 REDIRECT_URI = "http://127.0.0.1:8180/login/callback"
 SIGNED_OUT_URI = "http://127.0.0.1:8180/login"
 CLIENT_ID, SECRET = "unioneyes operations", "a secret with / and : and +"
@@ -185,7 +183,7 @@ def simulated(authentication: str) -> Iterator[Simulated]:
 
 @contextmanager
 def certified(authentication: str) -> Iterator[Certified]:
-    folder = _installed()
+    folder = installed(Path(__file__).parent / "oidc-provider")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -211,25 +209,6 @@ def certified(authentication: str) -> Iterator[Certified]:
         finally:
             node.terminate()
             node.communicate(timeout=10)
-
-
-def _installed() -> Path:
-    """Return the folder in which the provider stands, as its lock says; skips where there is no npm."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("the certified provider needs node and npm")
-    folder = KEPT / hashlib.sha256(b"".join((HERE / name).read_bytes() for name in ("package-lock.json", "provider.mjs"))).hexdigest()[:12]
-    if not (folder / "node_modules").exists():
-        partial = KEPT / f"{folder.name}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(HERE, partial)
-        try:
-            subprocess.run(["npm", "ci"], cwd=partial, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True)
-        except subprocess.TimeoutExpired:
-            pytest.skip("npm can't install the certified provider within a minute")
-        except subprocess.CalledProcessError as failed:
-            pytest.skip(f"npm can't install the certified provider: {failed.stderr.strip()[-200:]}")
-        partial.rename(folder)
-    return folder
 
 
 PROVIDERS: Mapping[str, Callable[[str], AbstractContextManager[Running]]] = {"simulator": simulated, "oidc-provider": certified}
