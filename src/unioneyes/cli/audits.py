@@ -6,6 +6,8 @@ import base64
 from collections.abc import Sequence
 from datetime import timedelta
 
+from pydantic import JsonValue
+
 from unioneyes.cli.output import Cell, Ink, facts, table
 from unioneyes.cli.runs import ago
 from unioneyes.kernel.clock import rfc3339
@@ -44,14 +46,15 @@ def about(entry: AuditEntry) -> str:
             said = str(data.get("status"))
         case Action.RUN_TAKEN_OVER:
             said = f"from {data.get('from')}"
-        case Action.RUN_SUPERSEDED:
-            said = f"by {data.get('superseded_by')}"
+        case Action.RUN_SUPERSEDED | Action.SIGN_IN_REFUSED:
+            said = f"by {data.get('superseded_by') or data.get('by')}"
         case Action.TOKEN_CREATED:
-            roles = data.get("roles")
-            said = f"{data.get('name')} as {', '.join(map(str, roles)) if isinstance(roles, list) else 'nobody'} until {data.get('expires_at')}"
+            said = f"{data.get('name')} as {_listed(data.get('roles'))} until {data.get('expires_at')}"
         case Action.BREAK_GLASS:
             said = " ".join(str(data[name]) for name in ("kind", "step", "message") if data.get(name))
-        case Action.TOKEN_REVOKED:
+        case Action.SIGNED_IN:
+            said = f"as {_listed(data.get('roles'))} by {data.get('by')}"
+        case Action.TOKEN_REVOKED | Action.SIGNED_OUT:
             said = str(data.get("name"))
         case _:
             said = ""
@@ -59,6 +62,10 @@ def about(entry: AuditEntry) -> str:
     approved = f"approved by {entry.approval}" if entry.approval else ""
     imported = "imported" if entry.origin == Origin.LOCAL_JOURNAL else ""
     return "; ".join(part for part in (told, approved, imported) if part)
+
+
+def _listed(roles: JsonValue) -> str:
+    return ", ".join(map(str, roles)) if isinstance(roles, list) else "nobody"
 
 
 def sealing_line(ink: Ink, status: AuditStatus) -> str:

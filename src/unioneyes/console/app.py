@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from unioneyes.console import api, audit, metrics, pages
+from unioneyes.console import api, approvals, audit, metrics, myself, pages, sessions, sign_in
 from unioneyes.console.control import Control
 from unioneyes.console.failures import answer_with_problems
 from unioneyes.console.guard import LARGEST_REQUEST, Guard
@@ -48,6 +48,10 @@ def build_app(control: Control) -> FastAPI:
     app.include_router(api.router)
     app.include_router(audit.router)
     app.include_router(metrics.router)
+    app.include_router(sessions.router)
+    app.include_router(sign_in.router)
+    app.include_router(approvals.router)
+    app.include_router(myself.router)
     app.include_router(pages.router)
     app.add_api_route("/healthz", healthz, include_in_schema=False)
     app.add_api_route(f"{api.PREFIX}/healthz", healthz, tags=["health"])

@@ -127,6 +127,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
             drills=drills,
             token=opened.api_token,
             hosts=LOOPBACK_NAMES | opened.listening.names,
+            sign_in=opened.sign_in,
         )
     finally:
         reminder.stop()

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from unioneyes.environments.listening import Listening
+from unioneyes.environments.sign_in import SignIn
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.audit.sealing import Sealing
@@ -25,6 +26,8 @@ class OpenedEnvironment:
     listening: Listening
     """Where its server listens."""
     api_token: SecretStr
+    sign_in: SignIn | None
+    """How people sign in; None where only tokens let anybody in."""
     runbooks: Path
     """The folder of the project's own runbooks; it need not be there."""
     refuse_undrilled: bool

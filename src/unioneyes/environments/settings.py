@@ -7,9 +7,11 @@ from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from unioneyes.kernel.access import Role
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.units import format_duration, parse_duration
 from unioneyes.ports.environment import NoData
@@ -40,10 +42,25 @@ def _address(host: str) -> str:
     return str(ip_address(host))
 
 
+def _web_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username or parts.query or parts.fragment:
+        message = "an address is written as https://NAME, with nothing after its path"
+        raise ValueError(message)
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        message = f"what signs people in would go to {parts.hostname} in clear text: https, but for an address on this machine"
+        raise ValueError(message)
+    return url
+
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LONGEST_READY_WITHIN = timedelta(minutes=4)
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+SecretReference = Annotated[str, StringConstraints(pattern=r"^(file:(/|~/).+|env:[A-Za-z_][A-Za-z0-9_]*)$")]
+"""Where a secret stands: `file:/PATH`, which only its owner may read, or `env:VARIABLE`. The secret itself stands in no settings."""
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^(/|~/)")]
 
 
@@ -102,6 +119,37 @@ class ControlSettings(_Section):
         raise ValueError(message)
 
 
+class SignInSettings(_Section):
+    """`[sign_in]`: the OpenID Connect provider that says who somebody is. Without it, tokens alone let people in."""
+
+    issuer: WebAddress
+    """The provider's own address, letter by letter as it says itself."""
+    client_id: Text
+    client_secret: SecretReference | None = None
+    """Left out for a public client, which PKCE alone protects."""
+    scopes: Annotated[list[Text], Field(min_length=1)] = ["openid", "profile", "email"]
+    url: WebAddress | None = None
+    """Where browsers reach this server; as `[control]` says when not given. The provider sends them back to `/login/callback` there, and nowhere else."""
+    name_claim: Text = "preferred_username"
+    """What of the provider's holds a person's name: one that nobody can choose for themselves. `email` counts only where the provider verified it."""
+    roles_claim: Text = "groups"
+    """What holds what somebody belongs to: one text, or a list of them. Dots lead inwards: `realm_access.roles`."""
+    roles: Annotated[dict[Text, Annotated[list[Annotated[Role, Field(strict=False)]], Field(min_length=1)]], Field(min_length=1)]
+    """Group -> what its people are here. Whoever is in none of them does not come in."""
+    contact: Text = "an administrator of this server"
+    """Whom somebody asks who does not come in."""
+
+    @model_validator(mode="after")
+    def _asks_for_an_identity(self) -> Self:
+        if "openid" not in self.scopes:
+            message = "scopes without openid ask for no identity"
+            raise ValueError(message)
+        if self.url and urlsplit(self.url).path not in {"", "/"}:
+            message = "url names the server, and no path on it"
+            raise ValueError(message)
+        return self
+
+
 class SourceSettings(_Section):
     """`[source]`: what goes out."""
 
@@ -139,6 +187,7 @@ class EnvironmentSettings(_Section):
     """What a watch without enough data comes to: `back` to what is known to work, or `hold` for a person."""
     service: ServiceSettings = ServiceSettings()
     control: ControlSettings = ControlSettings()
+    sign_in: SignInSettings | None = None
     source: SourceSettings | None = None
     runbooks: RunbookSettings = RunbookSettings()
     staging: StagingSettings | None = None

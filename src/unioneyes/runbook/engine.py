@@ -41,6 +41,7 @@ from unioneyes.runbook.store.journal import Journal
 from unioneyes.runbook.store.line import StoppedLine
 from unioneyes.runbook.store.runs import NewRun, Runs
 from unioneyes.runbook.store.schema import migrate
+from unioneyes.runbook.store.sessions import Sessions
 from unioneyes.runbook.store.tokens import Tokens
 from unioneyes.runbook.sweeper import Sweeper
 from unioneyes.runbook.taking_up import take_up
@@ -88,6 +89,8 @@ class Engine:
         trail = AuditTrail(redactor)
         self.tokens = Tokens(self._database, trail)
         """Who may come in."""
+        self.sessions = Sessions(self._database, trail)
+        """Who is in the console."""
         self.line = StoppedLine(self._database, trail, environment.facts.service)
         """What holds every change."""
         self.approvals = Approvals(self._database, redactor, self._runs)

@@ -23,6 +23,7 @@ from unioneyes.environments.local.parts import build_replicas, build_traffic
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import DirectEnvironment, OpenedEnvironment
 from unioneyes.environments.policy import approval_rules, freeze_windows, waivers
+from unioneyes.environments.sign_in import open_sign_in
 from unioneyes.kernel.fencing import Fence
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment, Facts
@@ -30,17 +31,19 @@ from unioneyes.runbook.direct.folder import DirectFolder
 
 
 def compose(home: Path) -> OpenedEnvironment:
-    """Return the stack in `home` as an environment; nothing is started. Raises: NeverStarted, SettingsRefused, AuditKeyLost."""
+    """Return the stack in `home` as an environment; nothing is started. Raises: NeverStarted, SettingsRefused, AuditKeyLost, SecretUnusable, NoWayBack."""
     stack = open_stack(home)
     audit_key = keep_audit_key(stack.layout)
+    sign_in = open_sign_in(stack.settings.sign_in, stack.listening)
     return OpenedEnvironment(
         environment=build_environment(stack),
         control_database_url=stack.control_database_url,
         listening=stack.listening,
         api_token=stack.secrets.api_token,
+        sign_in=sign_in,
         runbooks=runbooks_folder(stack.settings),
         refuse_undrilled=stack.settings.runbooks.refuse_undrilled,
-        redactor=Redactor((*stack.secrets.values(), audit_key.get_secret_value())),
+        redactor=Redactor((*stack.secrets.values(), audit_key.get_secret_value(), *(sign_in.secrets if sign_in else ()))),
         sealing=build_sealing(stack.layout, audit_key),
         break_glass=DirectFolder(stack.layout.break_glass),
     )

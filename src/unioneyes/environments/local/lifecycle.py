@@ -20,7 +20,6 @@ from unioneyes.adapters.postgres.scratch import ScratchServers
 from unioneyes.adapters.postgres.server import PostgresServer
 from unioneyes.adapters.processes.client import Supervisor
 from unioneyes.adapters.processes.spec import ProcessSpec
-from unioneyes.environments.listening import require_usable
 from unioneyes.environments.local.audit import keep_audit_key
 from unioneyes.environments.local.control_database import bootstrap_control
 from unioneyes.environments.local.layout import Layout
@@ -38,6 +37,7 @@ from unioneyes.environments.local.stack import (
     vendors_process,
 )
 from unioneyes.environments.settings import read_settings
+from unioneyes.environments.sign_in import require_usable
 from unioneyes.kernel.files import replace_file
 from unioneyes.kernel.problems import Unavailable
 from unioneyes.kernel.units import format_duration
@@ -66,13 +66,13 @@ class Started:
 def up(home: Path, *, wanted: WantedPorts, tell: Tell) -> Started:
     """The stack is up, with the replicas that served last. What runs already is left as it is.
 
-    Raises: ForeignFolder, SettingsRefused, KeyExposed, CertificateUnusable, PortTaken, PortsFixed, AuditKeyLost (nothing was started);
-    ProcessNotReady (the rest stays, `up` again completes it).
+    Raises: ForeignFolder, SettingsRefused, KeyExposed, CertificateUnusable, SecretUnusable, NoWayBack, PortTaken, PortsFixed, AuditKeyLost
+    (nothing was started); ProcessNotReady (the rest stays, `up` again completes it).
     """
     began = time.monotonic()
     layout = Layout(home)
     with _turn(layout, tell, claim=layout.claim_home):
-        require_usable(read_settings(layout.settings).control)
+        require_usable(read_settings(layout.settings))
         supervisor = build_supervisor(layout)
         before = _pids(supervisor)
         if supervisor.running() is None:
