@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import ssl
-import stat
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
@@ -13,11 +11,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from unioneyes.environments.settings import ControlSettings
+from unioneyes.kernel.files import exposed
 from unioneyes.kernel.problems import Refused
 
 SOCKET_SCHEME = "http+unix://"
-_OF_OWNER, _OF_ROOT = 0o600, 0o640
-"""What a key's file may allow, by whose it is. Source: PostgreSQL's documentation, "Secure TCP/IP Connections with SSL"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,12 +146,9 @@ def not_after(certificate: Certificate) -> datetime:
 
 
 def _require_private(key: Path) -> None:
-    found = key.stat()
-    allowed = _OF_ROOT if found.st_uid == 0 else _OF_OWNER
-    mode = stat.S_IMODE(found.st_mode)
-    if found.st_uid not in {0, os.geteuid()} or mode & ~allowed:
+    if how := exposed(key.stat()):
         raise KeyExposed(
-            what=f"{key} can be read or changed by others: its mode is {mode:04o}, its owner {found.st_uid}",
+            what=f"{key} can be read or changed by others: {how}",
             remedy=f"chmod 0600 {key}, and let it belong to the server's user; take a new key where others may have read it",
         )
 
