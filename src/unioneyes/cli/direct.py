@@ -52,6 +52,8 @@ def roll_back_directly(request: RollBackTrafficRequest, how: Launch, where: Wher
     if os.environ.get(URL):
         raise NeedsServer(what=f"{URL} names a server, and --direct works on the environment's own machine", remedy=f"unset {URL}, there")
     opened = open_directly(where.env, where.home)
+    for problem in opened.missing:
+        say(f"‖ {problem}: what needs it will fail")
     state = opened.control()
     if how.dry_run:
         return _show_plan(opened, state, request, output)

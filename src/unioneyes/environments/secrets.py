@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -9,12 +12,15 @@ from importlib.metadata import entry_points
 
 from pydantic import SecretStr
 
+from unioneyes.environments.settings import EnvironmentSettings, references
 from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.units import format_duration
 from unioneyes.ports.secrets import LONGEST, ProviderUnavailable, SecretProvider, SecretReference, SecretUnresolved
 
 GROUP = "unioneyes.secrets"
 """The entry points of plug-ins: the provider's name, and what gives a `SecretProvider` when it is called."""
+VARIABLES = "environment"
+"""The provider that reads this process's variables."""
 LIMIT = timedelta(seconds=10)
 """For one secret, whoever gives it."""
 
@@ -31,7 +37,7 @@ def _variables() -> SecretProvider:
     return SecretVariables()
 
 
-BUILT_IN: Mapping[str, Callable[[], SecretProvider]] = {"environment": _variables, "file": _files}
+BUILT_IN: Mapping[str, Callable[[], SecretProvider]] = {VARIABLES: _variables, "file": _files}
 
 
 def providers() -> tuple[str, ...]:
@@ -48,6 +54,48 @@ def resolve(reference: SecretReference, *, limit: timedelta = LIMIT) -> SecretSt
     if not value or "\x00" in value or len(value.encode(errors="surrogateescape")) > LONGEST:
         raise SecretUnresolved(what=f"{reference} is no secret that can be used: it is empty, too long or no text", remedy="correct what is kept there")
     return SecretStr(value)
+
+
+def resolve_at(place: str, reference: SecretReference) -> SecretStr:
+    """Return the secret that `place` of the environment's file refers to. Raises: SecretUnresolved, also where the provider does not answer."""
+    try:
+        return resolve(reference)
+    except Problem as problem:
+        raise SecretUnresolved(what=f"{place} = {str(reference)!r} in environment.toml: {problem.what}", remedy=problem.remedy) from None
+
+
+def resolve_all(settings: EnvironmentSettings) -> dict[str, SecretStr]:
+    """Return every secret that the environment's file refers to, by its place. Raises: SecretUnresolved, for the first that can't be read."""
+    return {place: resolve_at(place, reference) for place, reference in references(settings)}
+
+
+def referred_variables(settings: EnvironmentSettings, found: Mapping[str, SecretStr]) -> dict[str, str]:
+    """Return the environment variables that the file refers to, as they were `found`: what a process needs that reads the same file."""
+    return {reference.path: found[place].get_secret_value() for place, reference in references(settings) if reference.provider == VARIABLES}
+
+
+def digest_of(found: Mapping[str, SecretStr], *, key: SecretStr) -> str:
+    """Return what changes with the secrets, and tells nothing of them to whoever has not the key; nothing when there are none."""
+    if not found:
+        return ""
+    values = json.dumps({place: value.get_secret_value() for place, value in sorted(found.items())})
+    return hmac.new(key.get_secret_value().encode(), values.encode(), hashlib.sha256).hexdigest()[:12]
+
+
+class SecretByReference(SecretStr):
+    """A secret that is read when it is asked for first, and is the same from then on."""
+
+    def __init__(self, place: str, reference: SecretReference) -> None:
+        """Refer to what `place` of the environment's file says; nobody is asked yet."""
+        super().__init__("not read yet")  # an empty one is false
+        self._place, self._reference = place, reference
+        self._found: SecretStr | None = None
+
+    def get_secret_value(self) -> str:
+        """Return the secret. Raises: SecretUnresolved."""
+        if self._found is None:
+            self._found = resolve_at(self._place, self._reference)
+        return self._found.get_secret_value()
 
 
 def _plugged_in(name: str) -> SecretProvider:

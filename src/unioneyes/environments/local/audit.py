@@ -19,6 +19,7 @@ from unioneyes.environments.model import AuditEvidence
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.files import replace_file
 from unioneyes.kernel.problems import Refused
+from unioneyes.ports.secrets import SecretUnresolved
 from unioneyes.runbook.audit.checkpoints import empty_checkpoint, promises_something
 from unioneyes.runbook.audit.notes import Signer
 from unioneyes.runbook.audit.sealing import Sealing
@@ -91,7 +92,7 @@ def audit_status(stack: Stack) -> AuditStatus | None:
     try:
         with connected(stack.listening.address(stack.secrets.api_token), timeout=httpx.Timeout(_ANSWER_SECONDS)) as client:
             return _STATUS.validate_json(client.get("/api/v1/audit/status").raise_for_status().content)
-    except (httpx.HTTPError, ValidationError, NoAuthorities):
+    except (httpx.HTTPError, ValidationError, NoAuthorities, SecretUnresolved):
         return None
 
 
