@@ -13,7 +13,8 @@ from unioneyes.kernel.problems import BadInput, Refused, Unavailable
 SCHEME: Final = "secret://"
 LONGEST: Final = 65_536
 """Bytes of UTF-8 that a secret may have: a chain of keys in PEM is shorter."""
-_WRITTEN = re.compile(r"secret://(?P<provider>[a-z][a-z0-9-]*)/(?P<path>[^\x00-\x20\x7f#?]+)(?:#(?P<key>[A-Za-z0-9._-]+))?")
+WRITTEN: Final = re.compile(r"secret://(?P<provider>[a-z][a-z0-9-]{0,62})/(?P<path>[A-Za-z0-9._~@:+=,%/-]{1,1000})(?:#(?P<key>[A-Za-z0-9._-]{1,253}))?")
+"""A reference, as it is written: of characters that mean nothing to a shell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class SecretReference:
 
         Raises: BadReference, which does not repeat the text: it may be the secret itself.
         """
-        found = _WRITTEN.fullmatch(text)
+        found = WRITTEN.fullmatch(text)
         if found is None:
             raise BadReference(what="that is no reference to a secret", remedy="write it as secret://PROVIDER/PATH or secret://PROVIDER/PATH#KEY")
         return cls(provider=found["provider"], path=found["path"], key=found["key"])

@@ -24,7 +24,7 @@ from unioneyes.environments.local.parts import build_replicas, build_traffic
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import DirectEnvironment, OpenedEnvironment
 from unioneyes.environments.policy import approval_rules, freeze_windows, waivers
-from unioneyes.environments.secrets import resolve_all
+from unioneyes.environments.secrets import InstalledProviders, resolve_all
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment, Facts
 from unioneyes.runbook.direct.folder import DirectFolder
@@ -122,4 +122,5 @@ def build_environment(stack: Stack) -> Environment:
         documents=MarkdownFolder(stack.layout.documents),
         shell=BashShell(folder=source_folder(stack.settings), points_at={"UE_ENV": "local", "UE_HOME": str(stack.layout.home)}),
         queries=OperatedQueries(database_url=stack.database_url(OWNER)),
+        secrets=InstalledProviders(),
     )
