@@ -8,7 +8,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -16,6 +16,9 @@ from unioneyes.environments.settings import EnvironmentSettings, references
 from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.units import format_duration
 from unioneyes.ports.secrets import LONGEST, ProviderUnavailable, SecretProvider, SecretReference, SecretUnresolved
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoints
 
 GROUP = "unioneyes.secrets"
 """The entry points of plug-ins: the provider's name, and what gives a `SecretProvider` when it is called."""
@@ -48,7 +51,13 @@ BUILT_IN: Mapping[str, Callable[[], SecretProvider]] = {VARIABLES: _variables, "
 
 def providers() -> tuple[str, ...]:
     """Return the names of all the providers that are installed."""
-    return tuple(sorted({*BUILT_IN, *(point.name for point in entry_points(group=GROUP))}))
+    return tuple(sorted({*BUILT_IN, *(point.name for point in _plug_ins())}))
+
+
+def _plug_ins() -> EntryPoints:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - reads the names of all that is installed
+
+    return entry_points(group=GROUP)
 
 
 def resolve(reference: SecretReference, *, limit: timedelta = LIMIT) -> SecretStr:
@@ -114,7 +123,7 @@ class SecretByReference(SecretStr):
 
 def _plugged_in(name: str) -> SecretProvider:
     """Return the provider that a plug-in brings. Raises: NoSuchProvider, whatever the plug-in raises."""
-    found = tuple(entry_points(group=GROUP, name=name))
+    found = tuple(_plug_ins().select(name=name))
     if not found:
         raise NoSuchProvider(
             what=f"no provider of secrets is called {name!r}; there are: {', '.join(providers())}",

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 
 @contextmanager
 def served(make: Callable[[str], ASGIApp], *, certificate: Path | None = None, key: Path | None = None) -> Iterator[str]:
-    """The application that `make` returns for its own address answers there, on a free port, until the end, with a certificate under TLS; yields the address."""
+    """The application that `make` returns for its own address answers there, on a free port, until the end, under TLS with a certificate; yields it."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         url = f"{'https' if certificate else 'http'}://127.0.0.1:{listening.getsockname()[1]}"
         config = uvicorn.Config(

@@ -182,6 +182,7 @@ NEEDS_NO_SERVER = {
     "env status",
     "env reset",
     "env doctor",
+    "env secrets",
     "rehearse demo",
     "rehearse faults",
     "serve",

@@ -96,7 +96,11 @@ def real(folder: Path) -> Iterator[Kubernetes]:
     etcd = ("--data-dir", folder / "etcd", "--listen-client-urls", f"http://127.0.0.1:{stored}", "--advertise-client-urls", f"http://127.0.0.1:{stored}")
     peers = ("--listen-peer-urls", f"http://127.0.0.1:{peer}", "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}")
     named = ("--initial-cluster", f"default=http://127.0.0.1:{peer}")
-    account = ("--service-account-issuer=https://kubernetes", f"--service-account-key-file={shown.key}", f"--service-account-signing-key-file={shown.key}")
+    account = (
+        "--service-account-issuer=https://kubernetes",
+        f"--service-account-key-file={shown.certificate}",
+        f"--service-account-signing-key-file={shown.key}",
+    )
     api = (
         *(f"--etcd-servers=http://127.0.0.1:{stored}", f"--secure-port={port}", "--bind-address=127.0.0.1", "--authorization-mode=RBAC"),
         *(f"--tls-cert-file={shown.certificate}", f"--tls-private-key-file={shown.key}", f"--client-ca-file={authority.file}", *account),
