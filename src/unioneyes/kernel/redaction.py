@@ -16,7 +16,7 @@ _SHAPES = (
         r"(?P<keep>-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----)(?!\[redacted\])(?:(?!-----)[A-Za-z0-9+/=:,.\s\\-])+(?:-----END [A-Z ]{0,20}PRIVATE KEY-----)?"
     ),
     re.compile(r"(?P<keep>\b[a-z][a-z0-9+]*://[^:/@\s]*:)[^@\s]+(?=@)"),  # scheme://user:PASSWORD@host
-    re.compile(r"(?P<keep>\b(?:password|passwd|pwd|secret|token|api_?key)\s*[=:]\s*)(?!\[redacted\])[^\s,;&'\"]+", re.IGNORECASE),
+    re.compile(r"(?P<keep>\b(?:password|passwd|pwd|secret|token|api_?key)\s*[=:]\s*)(?!\[redacted\]|@|(?:secret:)?//)[^\s,;&'\"]+", re.IGNORECASE),
     re.compile(r"(?P<keep>\b(?:Bearer|Basic)\s+)[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
     re.compile(r"(?P<keep>)\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+"),  # a JWT
     re.compile(r"(?P<keep>)\bue_[A-Za-z0-9_-]{43}"),  # one of ours

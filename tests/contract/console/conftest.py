@@ -95,6 +95,7 @@ class Alone:
             own=OwnRunbooks(opened.runbooks),
             drills=Drills(drilled),
             token=opened.api_token,
+            redactor=opened.redactor,
             hosts=LOOPBACK_NAMES,
             limits=limits or Limits(),
         )
