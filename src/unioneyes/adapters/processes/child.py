@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from unioneyes.adapters.processes.spec import inherited
 from unioneyes.kernel.pidfd import open_pidfd
+from unioneyes.kernel.variables import handed_on
 
 _SET_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
@@ -37,7 +37,7 @@ class Child:
 
         self._process = subprocess.Popen(
             argv,
-            env={**inherited(), **env},
+            env={**handed_on(), **env},
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,

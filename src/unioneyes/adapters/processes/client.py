@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import NoReturn
 
 from unioneyes.adapters.processes.logs import last_words
-from unioneyes.adapters.processes.spec import LONGEST_SOCKET_PATH, ProcessSpec, ProcessStatus, describe_exit, inherited
+from unioneyes.adapters.processes.spec import LONGEST_SOCKET_PATH, ProcessSpec, ProcessStatus, describe_exit
 from unioneyes.adapters.processes.supervisor import control_socket, own_log, pid_file
 from unioneyes.adapters.processes.wire import Order, Reply, Request, decode_status, encode_spec
 from unioneyes.kernel.problems import BadInput, Problem, Unavailable
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.units import format_duration
+from unioneyes.kernel.variables import handed_on
 
 CRASH_LOOP = 3
 """Ends by itself after which nobody waits for a process any longer."""
@@ -66,7 +67,7 @@ class Supervisor:
         if self.running() is None:
             command = (sys.executable, "-m", "unioneyes.adapters.processes.supervisor", "--folder", str(self.folder), "--detach")
             with suppress(subprocess.TimeoutExpired):
-                subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LAUNCH_SECONDS, check=False, env=inherited())
+                subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LAUNCH_SECONDS, check=False, env=handed_on())
         self._ask(Request(order=Order.STATUS))
         return self.running() or self._unavailable("it ended at once")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,15 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
-INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
-"""Variables that the supervisor and its processes get from whoever starts them: none of them is a secret."""
 LONGEST_SOCKET_PATH = 107
 """Bytes of a Unix socket's path. Source: unix(7)."""
-
-
-def inherited() -> dict[str, str]:
-    """Return the variables that are handed on."""
-    return {name: os.environ[name] for name in INHERITED if name in os.environ}
 
 
 @dataclass(frozen=True, slots=True)
