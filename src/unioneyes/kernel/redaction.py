@@ -23,10 +23,22 @@ _SHAPES = (
     re.compile(r"(?P<keep>)\bxox[abprs]-[A-Za-z0-9-]{8,}"),  # a Slack token
     re.compile(r"(?P<keep>/services/)T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]+"),  # a Slack webhook's path
 )
+_SURE = re.compile(
+    r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----"
+    r"|\b[a-z][a-z0-9+]*://[^:/@\s]*:[^@\s$<{\[(*/]{2,}@"
+    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+"
+    r"|\bue_[A-Za-z0-9_-]{43}|\bxox[abprs]-[A-Za-z0-9-]{8,}|/services/T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]+"
+)
+"""What is a secret itself, and neither a variable nor a placeholder of one."""
 _SHORTEST = 6
 """Characters below which a known value is not blotted out: it would hit ordinary words."""
 _SHORTEST_LINE = 16
 """Characters below which a line of a known value, which may be shown alone, is not blotted out."""
+
+
+def holds_secret(text: str) -> bool:
+    """Return whether a secret stands in the text, by the shapes that nothing else has."""
+    return _SURE.search(text) is not None
 
 
 class Redactor:
