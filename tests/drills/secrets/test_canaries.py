@@ -285,7 +285,7 @@ def test_no_process_was_handed_a_secret_in_its_arguments(work: Work) -> None:
 
 def test_no_process_was_handed_a_secret_that_it_does_not_need_in_its_environment(work: Work) -> None:
     """The variable that the settings refer to is in whoever types `ue` and in the server; a block has the two that it was given."""
-    reads_settings = re.compile(r"/ue |-m unioneyes\.cli\.main serve|pytest")
+    reads_settings = re.compile(r"/ue |-m unioneyes\.(cli\.main serve|console) |pytest")
 
     def needed(found: Found, line: str) -> bool:
         if found.canary in {"ue-control", "jane's token"}:
