@@ -43,7 +43,7 @@ def register(provider: oidc.Provider, server: str) -> str:
 [sign_in]
 issuer = "{provider.url}"
 client_id = "{CLIENT_ID}"
-client_secret = "env:OIDC_SECRET"
+client_secret = "secret://environment/OIDC_SECRET"
 url = "{server}"
 contact = "the platform team, #platform"
 [sign_in.roles]

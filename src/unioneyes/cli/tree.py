@@ -50,6 +50,7 @@ VERBS = (
     Verb("env status", "", "env:status", "Show addresses, processes and colours of the environment."),
     Verb("env reset", "", "env:reset", "Stop the environment and delete its data."),
     Verb("env doctor", "", "env:doctor", "Find what stands in the way of a running environment, and say what to do."),
+    Verb("env secrets", "", "env_secrets:secrets", "Show where each secret of the environment is kept, and whether it can be read; never the secret."),
     Verb("release list", "", "release:list_releases", "List the releases that can be deployed."),
     Verb("deploy start", "VERSION", "deploy:start", "Deploy a release: checked, backed up, smoke-tested, switched, watched, verified."),
     Verb("deploy promote", "RUN", "deploy:promote", "Let a held deployment go on: the new release gets its next share of the requests."),

@@ -18,6 +18,7 @@ from unioneyes.console.sampler import Sampler
 from unioneyes.environments.sign_in import SignIn
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.operations.deployment.status import ColourStatus, DeploymentStatus, DeploymentView
 from unioneyes.operations.rollback.model import Measured
@@ -48,6 +49,8 @@ class Control:
     drills: Drills
     token: SecretStr
     """Opens the API and the console."""
+    redactor: Redactor
+    """Knows every secret of the environment."""
     hosts: frozenset[str]
     """Host names under which the server may be reached; others are a rebound DNS name."""
     sign_in: SignIn | None

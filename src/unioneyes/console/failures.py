@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from unioneyes.console.guard import PROBLEM_JSON, TooLarge
 from unioneyes.console.limits import TooMany
 from unioneyes.kernel.problems import BadInput, NotFound, Problem, ProblemDocument
+from unioneyes.kernel.redaction import Redactor
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +44,12 @@ Page = Callable[[Request, Problem], Response]
 """Tells a problem to a person."""
 
 
-def answer_with_problems(app: FastAPI, page: Page) -> None:
-    """Every failure of `app` is answered by a problem document where programs ask, and by a `page` elsewhere."""
+def answer_with_problems(app: FastAPI, page: Page, redact: Redactor) -> None:
+    """Every failure of `app` is answered by a problem document where programs ask, and by a `page` elsewhere; without secrets, whoever brought them in."""
 
     def answer(request: Request, error: Exception) -> Response:
         problem = as_problem(request, error)
+        problem.what, problem.remedy = redact(problem.what), redact(problem.remedy)
         return problem_response(problem) if request.url.path.startswith(FOR_PROGRAMS) else page(request, problem)
 
     for kind in (Problem, RequestValidationError, HTTPException, Exception):

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from unioneyes.environments.listening import Listening
 from unioneyes.environments.sign_in import SignIn
+from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.audit.sealing import Sealing
@@ -50,6 +51,8 @@ class DirectEnvironment:
     break_glass: DirectFolder
     control: Callable[[], ControlState]
     """Asks the server, for a few seconds at most."""
+    missing: tuple[Problem, ...]
+    """Why secrets can't be read; what needs them fails when it is used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,6 +16,7 @@ from unioneyes.kernel.access import Role
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.units import format_duration, parse_duration
 from unioneyes.ports.environment import NoData
+from unioneyes.ports.secrets import SCHEME, BadReference, SecretReference
 
 
 def _duration(value: object) -> timedelta:
@@ -54,14 +56,35 @@ def _web_address(url: str) -> str:
 
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def _reference(value: object) -> object:
+    """Return what the text refers to. What is none is not repeated: it may be the secret itself."""
+    if isinstance(value, SecretReference):
+        return value
+    try:
+        return SecretReference.parse(value if isinstance(value, str) else "")
+    except BadReference as problem:
+        message = f"{problem.remedy}; a secret itself may not stand here"
+        raise ValueError(message) from None
+
+
+def _place(value: str) -> str:
+    if value.startswith(SCHEME):
+        _reference(value)
+    return value
+
+
 LONGEST_READY_WITHIN = timedelta(minutes=4)
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
-SecretReference = Annotated[str, StringConstraints(pattern=r"^(file:(/|~/).+|env:[A-Za-z_][A-Za-z0-9_]*)$")]
-"""Where a secret stands: `file:/PATH`, which only its owner may read, or `env:VARIABLE`. The secret itself stands in no settings."""
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^(/|~/)")]
+SecretPlace = Annotated[str, StringConstraints(pattern=r"^(/|~/|secret://)"), AfterValidator(_place)]
+"""The absolute path of a file that holds a secret; or a reference."""
+Reference = Annotated[SecretReference, BeforeValidator(_reference)]
+"""A secret, as `secret://PROVIDER/PATH#KEY`."""
 
 
 class _Section(BaseModel):
@@ -96,8 +119,8 @@ class ControlSettings(_Section):
     """The host name by which browsers reach it; requests that name another one are refused."""
     tls_certificate: AbsolutePath | None = None
     """PEM: the server's certificate, and behind it those between it and its authority."""
-    tls_key: AbsolutePath | None = None
-    """PEM: its private key, which nobody else can read."""
+    tls_key: SecretPlace | None = None
+    """PEM: its private key, which nobody else can read; or a reference to it."""
     socket: AbsolutePath | None = None
     """The Unix socket's path."""
     socket_group: Text | None = None
@@ -125,7 +148,7 @@ class SignInSettings(_Section):
     issuer: WebAddress
     """The provider's own address, letter by letter as it says itself."""
     client_id: Text
-    client_secret: SecretReference | None = None
+    client_secret: Reference | None = None
     """Left out for a public client, which PKCE alone protects."""
     scopes: Annotated[list[Text], Field(min_length=1)] = ["openid", "profile", "email"]
     url: WebAddress | None = None
@@ -178,6 +201,25 @@ class IncidentSettings(_Section):
     channel: Annotated[str, StringConstraints(pattern=r"^#[a-z0-9_-]{1,80}$")] = "#incidents"
 
 
+class SecretsSettings(_Section):
+    """`[secrets]`: where passwords and tokens are read from. What is not named here is made, once, in a file of the environment's folder."""
+
+    api_token: Reference | None = None
+    """The environment's own token, which opens the API."""
+    slack_token: Reference | None = None
+    """The bot's, which announces."""
+    claims_owner: Reference | None = None
+    """The password of the operated database's owner."""
+    claims_app: Reference | None = None
+    """The password of the role that serves members."""
+    ue_backup: Reference | None = None
+    """The password of the role that backups are made as."""
+    ue_replication: Reference | None = None
+    """The password of the role that the replica streams as."""
+    ue_control: Reference | None = None
+    """The password of the engine's own database."""
+
+
 class EnvironmentSettings(_Section):
     """The whole file. Everything has a default: no file is needed."""
 
@@ -192,10 +234,25 @@ class EnvironmentSettings(_Section):
     runbooks: RunbookSettings = RunbookSettings()
     staging: StagingSettings | None = None
     incidents: IncidentSettings = IncidentSettings()
+    secrets: SecretsSettings = SecretsSettings()
     waivers: dict[str, Text] = Field(default_factory=dict)
     """Gate -> reason: a gate that may be passed over, and why. The receipt shows it."""
     enforced: list[Text] = Field(default_factory=list)
     """Gates that count here, whatever waives them."""
+
+
+def references(section: BaseModel, place: str = "") -> Iterator[tuple[str, SecretReference]]:
+    """Return every reference to a secret, and where it stands: `secrets.slack_token`."""
+    for name in type(section).model_fields:
+        match getattr(section, name):
+            case SecretReference() as reference:
+                yield f"{place}{name}", reference
+            case str() as text if text.startswith(SCHEME):
+                yield f"{place}{name}", SecretReference.parse(text)
+            case BaseModel() as inner:
+                yield from references(inner, f"{place}{name}.")
+            case _:
+                pass
 
 
 def read_settings(path: Path) -> EnvironmentSettings:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from unioneyes.environments import listening as control
 from unioneyes.environments.listening import Listening, OnAddress, listening
-from unioneyes.environments.secret_references import SecretUnusable, read_secret
+from unioneyes.environments.secrets import resolve_at
 from unioneyes.environments.settings import LOOPBACK, EnvironmentSettings, SignInSettings
 from unioneyes.kernel.problems import BadInput
 
@@ -33,18 +33,16 @@ class SignIn:
     """Whom somebody asks who does not come in."""
     roles_claim: str
     """What of the provider's says what somebody belongs to."""
-    secrets: tuple[str, ...]
-    """For the redactor."""
 
 
 def open_sign_in(settings: SignInSettings | None, at: Listening) -> SignIn | None:
-    """Return how people sign in, if the settings say so; the provider is not asked yet. Raises: SecretUnusable, NoWayBack."""
+    """Return how people sign in, if the settings say so; the provider is not asked yet. Raises: SecretUnresolved, NoWayBack."""
     if settings is None:
         return None
     from unioneyes.adapters.oidc import Client, OpenIdProvider, Reading  # noqa: PLC0415 - who signs nobody in pays nothing for it
 
     way_back = own_address(settings, at)
-    secret = read_secret(settings.client_secret) if settings.client_secret else None
+    secret = resolve_at("sign_in.client_secret", settings.client_secret) if settings.client_secret else None
     client = Client(
         client_id=settings.client_id,
         secret=secret,
@@ -62,7 +60,6 @@ def open_sign_in(settings: SignInSettings | None, at: Listening) -> SignIn | Non
         address=way_back,
         contact=settings.contact,
         roles_claim=settings.roles_claim,
-        secrets=(secret.get_secret_value(),) if secret else (),
     )
 
 
@@ -87,13 +84,8 @@ def own_address(settings: SignInSettings, at: Listening) -> str:
 
 
 def require_usable(settings: EnvironmentSettings) -> None:
-    """Return when a supervised server could be started as the settings say. Raises: KeyExposed, CertificateUnusable, SecretUnusable, NoWayBack."""
+    """Return when a supervised server could be started as the settings say. Raises: KeyExposed, CertificateUnusable, SecretUnresolved, NoWayBack."""
     control.require_usable(settings.control)
-    if settings.sign_in and settings.sign_in.client_secret and settings.sign_in.client_secret.startswith("env:"):
-        raise SecretUnusable(
-            what=f"the server is started without this shell's variables, so it would not find {settings.sign_in.client_secret}",
-            remedy='put the secret into a file of mode 0600: client_secret = "file:/PATH"',
-        )
     open_sign_in(settings.sign_in, listening(settings.control, port=settings.control.port or 1))
 
 

@@ -91,7 +91,7 @@ class Engine:
         """Who may come in."""
         self.sessions = Sessions(self._database, trail)
         """Who is in the console."""
-        self.line = StoppedLine(self._database, trail, environment.facts.service)
+        self.line = StoppedLine(self._database, redactor, environment.facts.service)
         """What holds every change."""
         self.approvals = Approvals(self._database, redactor, self._runs)
         """Whose yes is awaited, and who gave it."""
@@ -168,7 +168,7 @@ class Engine:
         self._require(chosen)
         if chosen.can_be_held:
             self.line.require_open()
-        asked, plan = self._plan(chosen, request)
+        asked, plan = self._plan(chosen, self._without_secrets(request))
         refuse_unconfirmed(plan, confirm)
         if plan.approvals:
             plan.require_open()
@@ -250,6 +250,11 @@ class Engine:
     def _read(self, call: Callable[[], T]) -> T:
         """Return what `call` reads; a database that restarts is waited for."""
         return patiently(call, give_up=self._closed, within=_RESTART_WITHIN)
+
+    def _without_secrets(self, request: JsonValue) -> JsonValue:
+        """Return the request with its reason redacted, for that is written freely, and kept. The rest is what is asked for, and carried out as it is."""
+        reason = request.get("reason") if isinstance(request, dict) else None
+        return {**request, "reason": self._redactor(reason)} if isinstance(request, dict) and isinstance(reason, str) else request
 
     def _plan(self, chosen: Definition, request: JsonValue) -> tuple[object, Plan]:
         try:

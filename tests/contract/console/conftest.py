@@ -105,6 +105,7 @@ class Alone:
             own=OwnRunbooks(opened.runbooks),
             drills=Drills(drilled),
             token=opened.api_token,
+            redactor=opened.redactor,
             hosts=LOOPBACK_NAMES,
             sign_in=opened.sign_in,
             limits=limits or Limits(),

@@ -185,6 +185,7 @@ NEEDS_NO_SERVER = {
     "env status",
     "env reset",
     "env doctor",
+    "env secrets",
     "rehearse demo",
     "rehearse faults",
     "serve",

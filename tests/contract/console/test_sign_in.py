@@ -16,9 +16,9 @@ from tests.contract.console.conftest import Alone
 from tests.provider import SECRET, register, running_provider
 from unioneyes.console.attempts import begin, begun, own_page
 from unioneyes.console.limits import WRONG_TOKENS, Limits, RateLimit
-from unioneyes.environments.secret_references import SecretUnusable
 from unioneyes.environments.sign_in import NoWayBack
 from unioneyes.kernel.clock import now
+from unioneyes.ports.secrets import SecretUnresolved
 from unioneyes.runbook.audit.entry import AuditEntry, read_entry
 from unioneyes.runbook.store.sessions import IDLE, LASTS
 from unioneyes.simulators import oidc
@@ -421,8 +421,8 @@ def test_a_token_that_an_administrator_made_is_not_taken_away(place: Place, brow
 @pytest.mark.parametrize(
     ("wrong", "problem"),
     [
-        ({"env:OIDC_SECRET": "env:NOT_THERE"}, SecretUnusable),
-        ({"env:OIDC_SECRET": "file:/nowhere"}, SecretUnusable),
+        ({"environment/OIDC_SECRET": "environment/NOT_THERE"}, SecretUnresolved),
+        ({"environment/OIDC_SECRET": "file/nowhere"}, SecretUnresolved),
         ({'url = "http://127.0.0.1:1"': 'url = "https://ops.example.org"'}, NoWayBack),
     ],
 )

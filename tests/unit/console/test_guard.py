@@ -13,6 +13,7 @@ from unioneyes.console.app import build_app
 from unioneyes.console.control import Control
 from unioneyes.console.guard import host_name, is_token
 from unioneyes.console.limits import Limits
+from unioneyes.kernel.redaction import Redactor
 
 TOKEN = SecretStr("ue_token-of-this-server")
 
@@ -38,7 +39,7 @@ def test_a_host_is_compared_without_its_port(host: str, name: str) -> None:
 
 def test_an_answer_to_what_nobody_foresaw_is_a_problem_and_guarded_too() -> None:
     broken = object.__new__(Control)
-    for name, value in {"hosts": frozenset({"127.0.0.1"}), "token": TOKEN, "limits": Limits()}.items():
+    for name, value in {"hosts": frozenset({"127.0.0.1"}), "token": TOKEN, "limits": Limits(), "redactor": Redactor()}.items():
         object.__setattr__(broken, name, value)
     answer = asyncio.run(asked(build_app(broken), "/api/v1/runs"))
     assert (answer.status_code, answer.json()["type"]) == (500, "urn:unioneyes:problem:server-fault")

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from unioneyes.environments.listening import AtSocket, Certificate, Listening, OnAddress
-from unioneyes.environments.secret_references import SecretUnusable, read_secret
 from unioneyes.environments.settings import SettingsRefused, SignInSettings, read_settings
-from unioneyes.environments.sign_in import NoWayBack, open_sign_in, own_address, require_usable
+from unioneyes.environments.sign_in import NoWayBack, open_sign_in, own_address
 from unioneyes.kernel.access import Role
 
 GOOD = """
@@ -89,41 +88,3 @@ def test_where_nobody_could_come_back_nobody_is_sent_away(tmp_path: Path, at: Li
     settings = settled(tmp_path, GOOD).model_copy(update={"url": url})
     with pytest.raises(NoWayBack, match=told):
         open_sign_in(settings, at)
-
-
-def test_a_secret_stands_in_a_file_that_its_owner_alone_reads_or_in_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "secret"
-    file.write_text("of the provider's\n")
-    file.chmod(0o600)
-    monkeypatch.setenv("OF_THE_PROVIDER", "another")
-    assert read_secret(f"file:{file}").get_secret_value() == "of the provider's"
-    assert read_secret("env:OF_THE_PROVIDER").get_secret_value() == "another"
-    for mode in (0o640, 0o604, 0o620):
-        file.chmod(mode)
-        with pytest.raises(SecretUnusable, match="read or changed by others"):
-            read_secret(f"file:{file}")
-    file.chmod(0o600)
-    for content in (b"", b" \n", b"\xff\xfe"):
-        file.write_bytes(content)
-        with pytest.raises(SecretUnusable):
-            read_secret(f"file:{file}")
-    for nothing in ("env:NOT_THERE", f"file:{tmp_path}/gone", f"file:{tmp_path}"):
-        with pytest.raises(SecretUnusable):
-            read_secret(nothing)
-
-
-def test_a_supervised_server_inherits_no_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OF_THE_PROVIDER", "another")
-    (tmp_path / "environment.toml").write_text(GOOD.replace('"unioneyes"', '"unioneyes"\nclient_secret = "env:OF_THE_PROVIDER"'))
-    with pytest.raises(SecretUnusable, match="without this shell's variables"):
-        require_usable(read_settings(tmp_path / "environment.toml"))
-
-
-def test_the_secret_is_known_to_what_blots_secrets_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OF_THE_PROVIDER", "another-one")
-    opened = open_sign_in(
-        settled(tmp_path, GOOD.replace('"unioneyes"', '"unioneyes"\nclient_secret = "env:OF_THE_PROVIDER"')), OnAddress(host="127.0.0.1", port=1)
-    )
-    assert opened
-    assert opened.secrets == ("another-one",)
-    assert "another-one" not in repr(opened.provider)

@@ -19,6 +19,7 @@ from unioneyes.environments.model import AuditEvidence
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.files import replace_file
 from unioneyes.kernel.problems import Refused
+from unioneyes.ports.secrets import SecretUnresolved
 from unioneyes.runbook.audit.checkpoints import empty_checkpoint, promises_something
 from unioneyes.runbook.audit.notes import Signer
 from unioneyes.runbook.audit.sealing import Sealing
@@ -26,7 +27,9 @@ from unioneyes.runbook.audit.views import AuditStatus
 
 LOG_NAME = "unioneyes/local"
 """Under which the checkpoints are signed (their origin)."""
-_KEY, _PUBLIC_KEY, _CHECKPOINTS = "audit_key", "public-key", "checkpoints"
+AUDIT_KEY = "audit_key"
+"""The name of the private key that signs them."""
+_PUBLIC_KEY, _CHECKPOINTS = "public-key", "checkpoints"
 _KEY_BYTES = 32
 _ANSWER_SECONDS = 2.0
 _STATUS = TypeAdapter(AuditStatus)
@@ -37,7 +40,7 @@ def keep_audit_key(layout: Layout) -> SecretStr:
 
     To begin a log is to keep the checkpoint of an empty one: from then on, a witness that keeps nothing has lost something. Raises: AuditKeyLost.
     """
-    private, public = secret_file(layout.secrets, _KEY), layout.audit / _PUBLIC_KEY
+    private, public = secret_file(layout.secrets, AUDIT_KEY), layout.audit / _PUBLIC_KEY
     if not private.exists():
         layout.audit.mkdir(mode=0o700, exist_ok=True)  # a stack of an earlier release has none
         witness = CheckpointFile(layout.audit / _CHECKPOINTS)
@@ -55,7 +58,7 @@ def keep_audit_key(layout: Layout) -> SecretStr:
 
 def kept_audit_key(layout: Layout) -> tuple[str, ...]:
     """Return the private key, for whoever only must not print it; nothing where there is none."""
-    private = secret_file(layout.secrets, _KEY)
+    private = secret_file(layout.secrets, AUDIT_KEY)
     return (private.read_text(),) if private.exists() else ()
 
 
@@ -68,7 +71,7 @@ def build_sealing(layout: Layout, key: SecretStr) -> Sealing:
         replace_file(public, f"{signer.verifier}\n")
     elif public.read_text().strip() != str(signer.verifier):
         raise AuditKeyLost(
-            what=f"{secret_file(layout.secrets, _KEY)} is not the key that {public} belongs to",
+            what=f"{secret_file(layout.secrets, AUDIT_KEY)} is not the key that {public} belongs to",
             remedy=f"put the right key back; or, to begin a new log, keep the old evidence elsewhere: mv {layout.audit} WHERE, and move the key away too",
         )
     return Sealing(signer=signer, witness=CheckpointFile(layout.audit / _CHECKPOINTS))
@@ -91,7 +94,7 @@ def audit_status(stack: Stack) -> AuditStatus | None:
     try:
         with connected(stack.listening.address(stack.secrets.api_token), timeout=httpx.Timeout(_ANSWER_SECONDS)) as client:
             return _STATUS.validate_json(client.get("/api/v1/audit/status").raise_for_status().content)
-    except (httpx.HTTPError, ValidationError, NoAuthorities):
+    except (httpx.HTTPError, ValidationError, NoAuthorities, SecretUnresolved):
         return None
 
 

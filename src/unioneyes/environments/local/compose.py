@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from unioneyes.adapters.files import MarkdownFolder
@@ -23,6 +24,7 @@ from unioneyes.environments.local.parts import build_replicas, build_traffic
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import DirectEnvironment, OpenedEnvironment
 from unioneyes.environments.policy import approval_rules, freeze_windows, waivers
+from unioneyes.environments.secrets import InstalledProviders, resolve_all
 from unioneyes.environments.sign_in import open_sign_in
 from unioneyes.kernel.fencing import Fence
 from unioneyes.kernel.redaction import Redactor
@@ -31,8 +33,9 @@ from unioneyes.runbook.direct.folder import DirectFolder
 
 
 def compose(home: Path) -> OpenedEnvironment:
-    """Return the stack in `home` as an environment; nothing is started. Raises: NeverStarted, SettingsRefused, AuditKeyLost, SecretUnusable, NoWayBack."""
+    """Return the stack in `home` as an environment; nothing is started. Raises: NeverStarted, SettingsRefused, SecretUnresolved, AuditKeyLost, NoWayBack."""
     stack = open_stack(home)
+    referred = resolve_all(stack.settings)
     audit_key = keep_audit_key(stack.layout)
     sign_in = open_sign_in(stack.settings.sign_in, stack.listening)
     return OpenedEnvironment(
@@ -43,7 +46,7 @@ def compose(home: Path) -> OpenedEnvironment:
         sign_in=sign_in,
         runbooks=runbooks_folder(stack.settings),
         refuse_undrilled=stack.settings.runbooks.refuse_undrilled,
-        redactor=Redactor((*stack.secrets.values(), audit_key.get_secret_value(), *(sign_in.secrets if sign_in else ()))),
+        redactor=Redactor((*stack.secrets.values(), *(value.get_secret_value() for value in referred.values()), audit_key.get_secret_value())),
         sealing=build_sealing(stack.layout, audit_key),
         break_glass=DirectFolder(stack.layout.break_glass),
     )
@@ -55,11 +58,14 @@ def compose_directly(home: Path) -> DirectEnvironment:
     What only the server needs may be broken. Raises: NeverStarted, NotYours, SettingsRefused.
     """
     stack = open_stack(home)
+    secrets, missing = stack.secrets.as_far_as_there()
+    stack = replace(stack, secrets=secrets)
     return DirectEnvironment(
         environment=build_environment(stack),
         redactor=Redactor((*stack.secrets.values(), *kept_audit_key(stack.layout))),
         break_glass=DirectFolder(stack.layout.break_glass),
-        control=lambda: control_state(stack),
+        control=lambda: control_state(stack, token_read="api_token" not in missing),
+        missing=tuple(missing.values()),
     )
 
 
@@ -124,4 +130,5 @@ def build_environment(stack: Stack) -> Environment:
             fence=Fence(stack.layout.home / "blocks.lock"),
         ),
         queries=OperatedQueries(database_url=stack.database_url(OWNER)),
+        secrets=InstalledProviders(),
     )

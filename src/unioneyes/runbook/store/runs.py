@@ -174,6 +174,7 @@ class Runs:
 
     def cancel(self, run_id: str, *, by: str, reason: str) -> StoredRun:
         """The run is told to stop. Told already: nothing changes. Raises: RunEnded, PartOfAnotherRun, UnknownRun."""
+        reason = self._redact(reason)
         with self._database.transaction() as connection:
             row = open_row(connection, run_id)
             if row.parent is not None:
@@ -183,7 +184,7 @@ class Runs:
                 self._append(connection, Action.RUN_CANCELLED, run_id, by=by, reason=reason)
                 self._journal.write(connection, run_id, Line(kind=EntryKind.DECIDED, message=f"{by} cancels: {reason}", data={"by": by, "reason": reason}))
                 if row.status == RunStatus.AWAITING_APPROVAL.value:  # no worker has it
-                    problem = RunCancelled(what=f"cancelled by {by}: {self._redact(reason)}", remedy="start it anew when the reason is gone")
+                    problem = RunCancelled(what=f"cancelled by {by}: {reason}", remedy="start it anew when the reason is gone")
                     self._end(connection, run_id, Ending(status=RunStatus.CANCELLED, message=problem.what, problem=problem.document()), by=by)
             return _stored(_row(connection, run_id))
 
@@ -192,6 +193,7 @@ class Runs:
 
         Raises: RunNotParked, ChoiceNotOffered, RunEnded, UnknownRun.
         """
+        reason = self._redact(reason)
         with self._database.transaction() as connection:
             row = open_row(connection, run_id)
             if row.status not in _WAITING:
