@@ -10,7 +10,7 @@ from datetime import timedelta
 from importlib.resources import files
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, bindparam, delete, func, select, text, update
+from sqlalchemy import Connection, FromClause, Row, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.clock import now
@@ -33,6 +33,7 @@ _LOOK, _ENTER, _NOTE = (files(__package__).joinpath(name).read_text() for name i
 _ROW = select(runs).where(runs.c.id == bindparam("run_id"))
 _ATTEMPT = select(runs.c.attempt).where(runs.c.id == bindparam("run_id")).with_for_update(key_share=True)
 _RELAXED = text("SET LOCAL synchronous_commit TO off")
+_SHOWN = select(*(column for column in runs.c if column.name != "plan")).subquery("shown")
 _LAST_RUNS = 20
 """Of a runbook, that say how long its steps take."""
 _WAITING = {RunStatus.PARKED.value, RunStatus.HELD.value}
@@ -134,17 +135,24 @@ class Runs:
         with self._database.transaction() as connection:
             return tuple(_stored(row) for row in _family(connection, run_id))
 
-    def page(self, *, limit: int, before: str | None, runbook: str | None, status: RunStatus | None) -> tuple[StoredRun, ...]:
+    def page(self, *, limit: int, before: str | None, runbook: str | None, status: RunStatus | None) -> tuple[RunView, ...]:
         """Return the newest runs first, from before the run `before` on. Raises: UnknownRun."""
-        wanted = select(runs).order_by(runs.c.number.desc()).limit(limit)
+        return tuple(map(_view, self._page(_SHOWN, limit=limit, before=before, runbook=runbook, status=status)))
+
+    def planned_page(self, *, limit: int, before: str | None, runbook: str) -> tuple[StoredRun, ...]:
+        """Return the same with their plans, which are most of what is kept of a run. Raises: UnknownRun."""
+        return tuple(map(_stored, self._page(runs, limit=limit, before=before, runbook=runbook, status=None)))
+
+    def _page(self, of: FromClause, *, limit: int, before: str | None, runbook: str | None, status: RunStatus | None) -> Sequence[Row[tuple[object, ...]]]:
+        wanted = select(of).order_by(of.c.number.desc()).limit(limit)
         if runbook is not None:
-            wanted = wanted.where(runs.c.runbook == runbook)
+            wanted = wanted.where(of.c.runbook == runbook)
         if status is not None:
-            wanted = wanted.where(runs.c.status == status.value)
+            wanted = wanted.where(of.c.status == status.value)
         with self._database.transaction() as connection:
             if before is not None:
-                wanted = wanted.where(runs.c.number < _row(connection, before).number)
-            return tuple(map(_stored, connection.execute(wanted)))
+                wanted = wanted.where(of.c.number < _row(connection, before).number)
+            return connection.execute(wanted).all()
 
     def journal(self, run_id: str | None, *, after: int, limit: int) -> tuple[JournalEntry, ...]:
         """Return lines of the journal, oldest first. Raises: UnknownRun."""
@@ -514,8 +522,8 @@ def open_row(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
     return row
 
 
-def _stored(row: Row[tuple[object, ...]]) -> StoredRun:
-    view = RunView(
+def _view(row: Row[tuple[object, ...]]) -> RunView:
+    return RunView(
         id=row.id,
         runbook=row.runbook,
         summary=row.summary,
@@ -533,8 +541,11 @@ def _stored(row: Row[tuple[object, ...]]) -> StoredRun:
         result=row.result,
         problem=row.problem,
     )
+
+
+def _stored(row: Row[tuple[object, ...]]) -> StoredRun:
     return StoredRun(
-        view=view,
+        view=_view(row),
         plan=row.plan,
         service=row.service,
         parks=row.parks,
