@@ -318,13 +318,13 @@ class Runs:
     def end(self, claim: Claim, run_id: str, ending: Ending) -> None:
         """The run has ended, and its service is free, or its parent's again. Ended already: nothing changes. Raises: ExecutionLost."""
         with self._fenced(claim, hands_lock_on=True, relaxed=True) as connection:
-            self._end(connection, run_id, ending, by=_row(connection, run_id).worker or ENGINE)
+            self._end(connection, run_id, ending)
 
     def end_family(self, claim: Claim, ending: Ending) -> None:
         """The run and its parts have ended, those left out that had before, and the service is free. Raises: ExecutionLost."""
         with self._fenced(claim, hands_lock_on=True) as connection:
             for row in _family(connection, claim.root):
-                self._end(connection, row.id, ending, by=row.worker or ENGINE)
+                self._end(connection, row.id, ending)
 
     # What keeps runs moving
 
@@ -404,7 +404,8 @@ class Runs:
         if run_id is not None:
             self._append(connection, Action.RUN_SUPERSEDED, run_id, by=by.requested_by, reason=by.summary, data={"superseded_by": by.id})
 
-    def _end(self, connection: Connection, run_id: str, ending: Ending, *, by: str) -> None:
+    def _end(self, connection: Connection, run_id: str, ending: Ending, *, by: str | None = None) -> None:
+        """The run has ended; the audit log says by whom, which is its worker where nobody else is named."""
         row = _row(connection, run_id)
         if row.ended_at is not None:
             return
@@ -419,7 +420,7 @@ class Runs:
         if ending.problem is not None:
             data["problem"] = problem_json(ending.problem)
         outcome: dict[str, JsonValue] = {"status": ending.status.value, "message": ending.message}
-        self._append(connection, Action.RUN_ENDED, run_id, by=by, data=outcome)
+        self._append(connection, Action.RUN_ENDED, run_id, by=by or row.worker or ENGINE, data=outcome)
         self._journal.write(connection, run_id, Line(kind=EntryKind.RUN_ENDED, message=ending.message, data=data))
 
 
