@@ -29,9 +29,20 @@ from unioneyes.runbook.store.journal import Journal, Line
 from unioneyes.runbook.store.tables import approvals, decisions, runs
 from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView, RunView
 
-_LOOK, _ENTER, _NOTE = (files(__package__).joinpath(name).read_text() for name in ("look.sql", "enter.sql", "note.sql"))
+_LOOK, _ENTER, _NOTE, _ENQUEUED = (files(__package__).joinpath(f"{name}.sql").read_text() for name in ("look", "enter", "note", "enqueued"))
 _ROW = select(runs).where(runs.c.id == bindparam("run_id"))
 _ATTEMPT = select(runs.c.attempt).where(runs.c.id == bindparam("run_id")).with_for_update(key_share=True)
+_CREATED = insert(runs).inline()
+_TAKEN_UP = update(runs).where(runs.c.id == bindparam("run_id")).values(attempt=runs.c.attempt + 1, worker=bindparam("by")).returning(runs.c.attempt)
+_PARTS_TAKEN_UP = update(runs).where(runs.c.parent == bindparam("run_id"), runs.c.ended_at.is_(None)).values(worker=bindparam("by"))
+_BEGUN = update(runs).where(runs.c.id == bindparam("run_id")).values(status=RunStatus.RUNNING.value, started_at=func.clock_timestamp())
+_ENDED = (
+    update(runs)
+    .where(runs.c.id == bindparam("run_id"))
+    .values(status=bindparam("ends_as"), ended_at=func.clock_timestamp(), result=bindparam("came"), problem=bindparam("went_wrong"), choices=[])
+)
+_SAID = select(approvals.c.gate, approvals.c.by).where(approvals.c.run_id == bindparam("run_id")).order_by(approvals.c.id)
+"""Statements of every run, made once: making one costs as much as carrying it out."""
 _RELAXED = text("SET LOCAL synchronous_commit TO off")
 _SHOWN = select(*(column for column in runs.c if column.name != "plan")).subquery("shown")
 _LAST_RUNS = 20
@@ -114,7 +125,7 @@ class Runs:
     def create(self, new: NewRun, *, locks: bool, supersedes: Callable[[str], bool]) -> StoredRun:
         """The run stands in the database, and holds its service when it `locks`; one that must be approved first holds nothing. Raises: ServiceLocked."""
         with self._database.transaction() as connection:
-            connection.execute(insert(runs).values(**_columns(new)))
+            connection.execute(_CREATED, _columns(new))
             self._append(connection, Action.RUN_REQUESTED, new.id, by=new.requested_by, reason=_reason(new.request), data=_asked(new))
             if new.awaits:
                 line = Line(kind=EntryKind.AWAITED, message=f"it begins when others said yes: {', '.join(new.awaits)}", data={"by": new.requested_by})
@@ -233,10 +244,8 @@ class Runs:
             before = _row(connection, run_id)
             if before.worker is None:  # nobody to fence off: it need not outlive PostgreSQL's crash before the run's begin does, which is kept after it
                 connection.execute(_RELAXED)
-            attempt: int = connection.execute(
-                update(runs).where(runs.c.id == run_id).values(attempt=runs.c.attempt + 1, worker=worker).returning(runs.c.attempt)
-            ).scalar_one()
-            connection.execute(update(runs).where(runs.c.parent == run_id, runs.c.ended_at.is_(None)).values(worker=worker))
+            attempt: int = connection.execute(_TAKEN_UP, {"run_id": run_id, "by": worker}).scalar_one()
+            connection.execute(_PARTS_TAKEN_UP, {"run_id": run_id, "by": worker})
             if before.worker is not None and before.ended_at is None:
                 data: dict[str, JsonValue] = {"from": before.worker, "to": worker, "attempt": attempt}
                 self._append(connection, Action.RUN_TAKEN_OVER, run_id, by=worker, data=data)
@@ -249,7 +258,7 @@ class Runs:
         with self._fenced(claim, relaxed=True) as connection:
             row = _row(connection, run_id)
             if row.started_at is None:
-                connection.execute(update(runs).where(runs.c.id == run_id).values(status=RunStatus.RUNNING.value, started_at=func.clock_timestamp()))
+                connection.execute(_BEGUN, {"run_id": run_id})
                 self._append(connection, Action.RUN_BEGUN, run_id, by=row.worker or ENGINE, approval=approved_by(connection, run_id))
                 self._journal.write(connection, run_id, Line(kind=EntryKind.RUN_STARTED, message=row.summary, data={"by": row.requested_by}))
 
@@ -337,8 +346,7 @@ class Runs:
 
     def mark_enqueued(self, run_id: str) -> None:
         """The run was handed to the workers."""
-        with self._database.transaction() as connection:
-            connection.execute(update(runs).where(runs.c.id == run_id).values(enqueued_at=func.clock_timestamp()))
+        self._database.ask(_ENQUEUED, {"run": run_id})
 
     def unended(self) -> tuple[str, ...]:
         """Return the runs that were handed to the workers and have not ended, children left out."""
@@ -409,8 +417,7 @@ class Runs:
         row = _row(connection, run_id)
         if row.ended_at is not None:
             return
-        values = {"status": ending.status.value, "ended_at": func.clock_timestamp(), "result": ending.result, "problem": ending.problem, "choices": []}
-        connection.execute(update(runs).where(runs.c.id == run_id).values(**values))
+        connection.execute(_ENDED, {"run_id": run_id, "ends_as": ending.status.value, "came": ending.result, "went_wrong": ending.problem})
         parent = None if row.parent is None else _row(connection, row.parent)
         if parent is not None and parent.token is not None:
             lock.pass_on(connection, service=row.service, giver=run_id, taker=row.parent, reason=parent.summary)
@@ -503,7 +510,7 @@ def stored(connection: Connection, run_id: str) -> StoredRun:
 
 def approved_by(connection: Connection, run_id: str) -> str | None:
     """Return who said yes to the run, as the audit log keeps it; None where nobody had to."""
-    said = connection.execute(select(approvals.c.gate, approvals.c.by).where(approvals.c.run_id == run_id).order_by(approvals.c.id)).all()
+    said = connection.execute(_SAID, {"run_id": run_id}).all()
     return ", ".join(f"{each.gate or 'override'} by {each.by}" for each in said) or None
 
 
