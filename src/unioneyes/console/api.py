@@ -79,10 +79,19 @@ router = APIRouter(prefix=PREFIX, default_response_class=VersionedJson, response
 class StartRun(BaseModel):
     """What is to be run."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {"runbook": "deployment.verify", "request": {}},
+                {"runbook": "deployment.start", "request": {"version": "1.1.0", "migrate": True}, "dry_run": True},
+            ]
+        },
+    )
 
-    runbook: Annotated[str, Field(examples=["deployment.start"])]
-    request: Annotated[dict[str, JsonValue], Field(examples=[{"version": "1.1.0"}])]
+    runbook: str
+    request: dict[str, JsonValue]
     dry_run: bool = False
     """Only look, and return the plan."""
     park: bool = False
@@ -94,7 +103,7 @@ class StartRun(BaseModel):
 class Reason(BaseModel):
     """Why."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [{"reason": "members see errors"}]})
 
     reason: Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)]
 
@@ -102,13 +111,28 @@ class Reason(BaseModel):
 class Decide(Reason):
     """What a person chooses for a parked run, and why."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"decision": "retry", "reason": "the database is back"}, {"decision": "undo", "reason": "not today"}]},
+    )
+
     decision: Decision
 
 
 class AnswerApproval(BaseModel):
     """What somebody says who is asked."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {"verdict": "granted", "note": "looked at the plan"},
+                {"gate": "product-approval", "verdict": "refused", "note": "not before the meeting"},
+            ]
+        },
+    )
 
     gate: str | None = None
     """Left out where only one is theirs to answer."""
@@ -119,9 +143,9 @@ class AnswerApproval(BaseModel):
 class NewToken(BaseModel):
     """Who gets a token, to be what, and for how long."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [{"name": "jane", "roles": ["responder"], "lasts": "P30D"}]})
 
-    name: Annotated[str, Field(examples=["jane"])]
+    name: str
     roles: Annotated[frozenset[Role], Field(min_length=1)]
     lasts: Annotated[timedelta, Field(gt=timedelta(0), le=LONGEST_TOKEN)] = timedelta(days=90)
 
@@ -129,7 +153,7 @@ class NewToken(BaseModel):
 class SmokeTest(BaseModel):
     """What is to be smoke-tested."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [{"url": "http://127.0.0.1:8181"}]})
 
     url: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)]
 

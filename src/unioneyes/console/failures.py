@@ -3,41 +3,56 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import ClassVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import JsonValue
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from unioneyes.console.guard import PROBLEM_JSON, TooLarge
 from unioneyes.console.limits import TooMany
-from unioneyes.kernel.problems import BadInput, NotFound, Problem, ProblemDocument
+from unioneyes.kernel.problems import BadInput, NotFound, Problem
 
 log = logging.getLogger(__name__)
 
 OPENAPI = "/api/v1/openapi.json"
 FOR_PROGRAMS = ("/api/", "/metrics")
 
-RESPONSES: dict[int | str, dict[str, object]] = {
-    status: {"model": ProblemDocument, "description": description, "content": {PROBLEM_JSON: {}}}
-    for status, description in {
-        401: "No valid token",
-        403: "None of the roles of who asks brings the right",
-        404: "What was named does not exist",
-        409: "Refused by a gate; nothing was changed",
-        413: "Larger than anything that is asked here",
-        421: "Not the name of this server",
-        422: "What was asked for makes no sense; nothing was changed",
-        429: "Asked too often, or too many wrong tokens; nothing was changed, and `Retry-After` says for how long to wait",
-        503: "Something outside does not answer; may be tried again",
-    }.items()
-}
-"""What any route may answer instead, for OpenAPI."""
-RESPONSES[429]["headers"] = {"Retry-After": {"description": "Seconds", "schema": {"type": "integer", "minimum": 1}}}
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failing:
+    """A status that any route may answer instead, as the API's description says it."""
+
+    name: str
+    """Among the description's components."""
+    means: str
+    headers: Mapping[str, JsonValue] = field(default_factory=dict)
+    """Beside the problem document, by name: each always stands there."""
+
+
+FAILURES = {
+    401: Failing(name="NotSignedIn", means="No valid token", headers={"WWW-Authenticate": {"type": "string", "const": "Bearer"}}),
+    403: Failing(name="NotAllowed", means="None of the roles of who asks brings the right, or no page of ours sends this"),
+    404: Failing(name="NotFound", means="What was named does not exist"),
+    409: Failing(name="Refused", means="Refused by a gate; nothing was changed"),
+    413: Failing(name="TooLarge", means="Larger than anything that is asked here"),
+    421: Failing(name="WrongHost", means="Not the name of this server"),
+    422: Failing(name="BadInput", means="What was asked for makes no sense; nothing was changed"),
+    429: Failing(
+        name="TooMany",
+        means="Asked too often, or too many wrong tokens; nothing was changed, and `Retry-After` says for how many seconds to wait",
+        headers={"Retry-After": {"type": "integer", "minimum": 1}},
+    ),
+    500: Failing(name="ServerFault", means="What the server stands on is broken, or it failed in a way that nobody foresaw; its log says more"),
+    503: Failing(name="Unavailable", means="Something outside does not answer; may be tried again"),
+}
+RESPONSES: dict[int | str, dict[str, object]] = {status: {"description": failing.means} for status, failing in FAILURES.items()}
+"""The same, as a router takes it."""
 
 Page = Callable[[Request, Problem], Response]
 """Tells a problem to a person."""
