@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header, Query, Request, Response, status
-from fastapi.encoders import jsonable_encoder
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 from starlette.responses import JSONResponse, StreamingResponse
 
@@ -37,7 +36,6 @@ from unioneyes.runbook.views import (
     API_VERSION,
     ApprovalView,
     Decision,
-    EntryKind,
     Freezes,
     JournalEntry,
     LineStop,
@@ -51,6 +49,7 @@ from unioneyes.runbook.views import (
 )
 
 PREFIX = f"/api/{API_VERSION}"
+EVENT_STREAM = "text/event-stream"
 SMOKE_WITHIN = timedelta(seconds=60)
 _LONGEST_WAIT = 30.0
 _SLICE = timedelta(seconds=1)
@@ -62,7 +61,7 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u20
 """Also those that turn the direction of what follows."""
 _WAITERS = CapacityLimiter(64)
 """Those who wait for the journal hold threads of their own, and keep nobody else out."""
-_ENTRY = TypeAdapter(JournalEntry)
+_ENTRY, _PLAN, _RUN = TypeAdapter(JournalEntry), TypeAdapter(PlanView), TypeAdapter(RunView)
 
 
 class VersionedJson(JSONResponse):
@@ -184,10 +183,10 @@ def start_run(body: StartRun, control: Parts, by: Reader) -> Response:
     control.own.require(body.runbook)
     request: JsonValue = dict(body.request)
     if body.dry_run:
-        return VersionedJson(jsonable_encoder(control.engine.plan(body.runbook, request)), status.HTTP_200_OK)
+        return VersionedJson(_PLAN.dump_python(control.engine.plan(body.runbook, request), mode="json"), status.HTTP_200_OK)
     by.require(definition(body.runbook).right)
     run = control.engine.start(body.runbook, request, by=by.name, park=body.park, confirm=body.confirm)
-    return VersionedJson(jsonable_encoder(run), status.HTTP_201_CREATED, headers={"Location": f"{PREFIX}/runs/{run.id}"})
+    return VersionedJson(_RUN.dump_python(run, mode="json"), status.HTTP_201_CREATED, headers={"Location": f"{PREFIX}/runs/{run.id}"})
 
 
 @router.get("/runs")
@@ -239,12 +238,21 @@ async def show_journal(
             return entries
 
 
-@router.get("/runs/{run_id}/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
-async def stream_journal(run_id: str, request: Request, control: Parts, by: Reader, last_event_id: Annotated[int, Header(ge=0)] = 0) -> StreamingResponse:
+@router.get(
+    "/runs/{run_id}/events",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {EVENT_STREAM: {}}},
+        204: {"description": "The run has ended, and nothing came after `Last-Event-ID`: there is no need to ask again"},
+    },
+)
+async def stream_journal(run_id: str, request: Request, control: Parts, by: Reader, last_event_id: Annotated[int, Header(ge=0)] = 0) -> Response:
     """Stream the journal as server-sent events until the run ends; `Last-Event-ID` continues where a lost connection was."""
     del by
-    await to_thread.run_sync(control.engine.run, run_id)  # an unknown run is a problem document, not an empty stream
-    return StreamingResponse(_events(request, control, run_id, last_event_id), media_type="text/event-stream")
+    run = await to_thread.run_sync(control.engine.run, run_id)  # an unknown run is a problem document, not an empty stream
+    if run.status.ended and not await _journal(control, run_id, after=last_event_id, limit=1, wait=timedelta(0)):
+        return Response(status_code=status.HTTP_204_NO_CONTENT)
+    return StreamingResponse(_events(request, control, run_id, last_event_id), media_type=EVENT_STREAM)
 
 
 @router.post("/runs/{run_id}/cancel")
@@ -428,12 +436,15 @@ async def _journal(control: Control, run_id: str, *, after: int, limit: int, wai
 
 
 async def _events(request: Request, control: Control, run_id: str, after: int) -> AsyncIterator[str]:
+    """Give what the journal has, all at once: a client that went away is written to once, and not line by line."""
     while not control.stopping.is_set() and not await request.is_disconnected():
-        entries = await _journal(control, run_id, after=after, limit=500, wait=_SLICE)
-        for entry in entries:
-            after = entry.seq
-            yield f"id: {entry.seq}\nevent: {entry.kind}\ndata: {_ENTRY.dump_json(entry).decode()}\n\n"
-        if any(entry.kind is EntryKind.RUN_ENDED and entry.run_id == run_id for entry in entries):
+        ended = (await to_thread.run_sync(control.engine.run, run_id)).status.ended
+        entries = await _journal(control, run_id, after=after, limit=500, wait=timedelta(0) if ended else _SLICE)
+        if not entries and ended:
             return
-        if not entries:
-            yield ": nothing new\n\n"
+        after = entries[-1].seq if entries else after
+        yield "".join(map(_event, entries)) or ": nothing new\n\n"
+
+
+def _event(entry: JournalEntry) -> str:
+    return f"id: {entry.seq}\nevent: {entry.kind}\ndata: {_ENTRY.dump_json(entry).decode()}\n\n"

@@ -19,6 +19,11 @@ Object = dict[str, JsonValue]
 PREFIX = f"/api/{API_VERSION}"
 SESSION, PAGE = "session", "page"
 VERSIONED = "Versioned"
+DURATION: dict[str, JsonValue] = {
+    "pattern": r"^-?P(\d+Y)?(\d+M)?(\d+W)?(\d+D)?(T(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?$",
+    "examples": ["PT1.5S", "P1DT12H"],
+    "$comment": "ISO 8601; a year has 365 days",
+}
 _UNSAID = "Successful Response"
 """What FastAPI writes where nobody says more."""
 TAGS = {
@@ -79,7 +84,22 @@ def describe(document: Object, routes: Sequence[APIRoute]) -> None:
         "required": ["api"],
         "properties": {"api": {"type": "string", "const": API_VERSION, "description": "The version of the API that this object belongs to."}},
     }
+    for schema in (*schemas.values(), document["paths"]):
+        _correct_durations(schema)
     document["tags"] = [{"name": word, "description": TAGS[word]} for word in TAGS if word in used] + [{"name": word} for word in sorted(used - TAGS.keys())]
+
+
+def _correct_durations(schema: JsonValue) -> None:
+    """A duration is described as it is written: JSON Schema's own format of this name (RFC 3339, appendix A) has no fractions of a second."""
+    if isinstance(schema, dict):
+        if schema.get("format") == "duration":
+            del schema["format"]
+            schema |= DURATION
+        for each in schema.values():
+            _correct_durations(each)
+    elif isinstance(schema, list):
+        for each in schema:
+            _correct_durations(each)
 
 
 def _operations(document: Object) -> Iterator[tuple[str, str, Object]]:

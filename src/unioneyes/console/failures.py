@@ -81,6 +81,8 @@ def as_problem(request: Request, error: Exception) -> Problem:
             return NoSuchRoute(what=f"there is nothing at {request.url.path}", remedy=f"see {OPENAPI} for what there is")
         case HTTPException(status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
             return TooLarge.now()
+        case HTTPException(status_code=HTTPStatus.BAD_REQUEST):
+            return MalformedRequest(what=f"the body can't be read: {error.detail}", remedy="send JSON, in UTF-8")
         case HTTPException():
             return NotAllowedHere(what=f"{request.method} {request.url.path}: {error.detail}", remedy=f"see {OPENAPI} for what this route takes")
         case _:

@@ -90,6 +90,3 @@ class DoNothing:
                 return fail(plan.whom)
             case Ends.ASKED:
                 return wait_for_a_person(plan.whom)
-
-
-

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
+from itertools import cycle, islice, product
 
 import pytest
 import requests
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
-from schemathesis import APIOperation, GenerationMode
+from schemathesis import APIOperation, Case, GenerationMode
 
-from tests.contract.console.described.asking import OPERATIONS, ask, cases, examples, takes_something
+from tests.contract.console.described.asking import OPERATIONS, Asking, cases, examples, takes_something
 from tests.contract.console.described.world import World, seeded_world
+from unioneyes.console.forgery import SAFE_METHODS
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
+
+FEW, MANY = 2, 100
+"""Generated requests of each kind, for each operation: beside other tests, and in a campaign."""
+TOGETHER = 4
+"""How many ask the same: whoever may do it, and those who may not."""
+BEFORE = {"POST /api/v1/line/lift": World.stop_the_line}
+"""What must be so for an operation to do what it is there for."""
+
+each_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
 
 
 @pytest.fixture(scope="module")
@@ -24,35 +32,44 @@ def world() -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def session() -> Iterator[requests.Session]:
+def asking(world: World) -> Iterator[Asking]:
     with requests.Session() as session:
         session.trust_env = False
-        yield session
+        yield Asking(world=world, session=session)
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
-def test_each_operation_does_what_it_is_there_for(world: World, session: requests.Session, operation: APIOperation) -> None:
-    answered = set()
-    named = world.named()
-    wanted = [parameter.name for parameter in operation.path_parameters]
-    for values in product(*(named[name] for name in wanted)):
+@each_operation
+def test_an_operation_does_for_somebody_what_it_is_there_for(asking: Asking, operation: APIOperation) -> None:
+    """By the examples of its description, about everything that there is."""
+    world, statuses = asking.world, set()
+    named = world.named(changing=operation.method.upper() not in SAFE_METHODS)
+    BEFORE.get(operation.label, lambda _: None)(world)
+    in_path = [parameter.name for parameter in operation.path_parameters]
+    for values in product(*(named[name] for name in in_path)):
         for body in examples(operation):
-            for actor in world.actors:
-                case = operation.Case(path_parameters=dict(zip(wanted, values, strict=True)), **({} if body is None else {"body": body}))
-                answered.add(ask(case, actor, world, session).status_code)
-    assert any(200 <= status < 300 for status in answered), answered
+            case = operation.Case(path_parameters=dict(zip(in_path, values, strict=True)), **({} if body is None else {"body": body}))
+            statuses |= {asking.ask(case, actor).status_code for actor in world.actors}
+    assert any(200 <= status < 300 for status in statuses), statuses
 
 
-@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
-def test_whatever_is_asked_is_answered_as_described(world: World, session: requests.Session, operation: APIOperation) -> None:
-    named, ended = world.named(), set(world.ended.values())
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.campaign)])
+@each_operation
+def test_what_is_well_formed_is_answered_as_described(asking: Asking, operation: APIOperation, count: int) -> None:
+    ask_by_turns(asking, cases(operation, GenerationMode.POSITIVE, asking.world, count))
 
-    @settings(max_examples=10, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), deadline=None)
-    @given(st.data())
-    def answered(data: st.DataObject) -> None:
-        modes = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE] if takes_something(operation) else [GenerationMode.POSITIVE]
-        case = data.draw(cases(operation, data.draw(st.sampled_from(modes)), named, ended))
-        for actor in world.actors:
-            ask(case, actor, world, session)
 
-    answered()
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if takes_something(each)], ids=lambda operation: operation.label)
+def test_what_is_malformed_is_refused_and_changes_nothing(asking: Asking, operation: APIOperation, count: int) -> None:
+    malformed = cases(operation, GenerationMode.NEGATIVE, asking.world, count)
+    before = asking.world.last_change()
+    statuses = ask_by_turns(asking, malformed)
+    if all(status >= 400 for status in statuses):  # what a header or a query says too much is not looked at
+        assert asking.world.last_change() == before
+
+
+def ask_by_turns(asking: Asking, asked: list[Case]) -> set[int]:
+    """Each is asked by some, and everybody asks something."""
+    turns = cycle(asking.world.actors)
+    together = max(TOGETHER, -(-len(asking.world.actors) // max(len(asked), 1)))
+    return {asking.ask(case, actor).status_code for case in asked for actor in islice(turns, together)}

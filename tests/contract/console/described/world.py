@@ -78,16 +78,19 @@ class World:
         assert isinstance(found, list)
         return [str(run["id"]) for run in found if isinstance(run, dict)]
 
-    def named(self) -> dict[str, list[JsonValue]]:
-        """Return what there is now for each name that a path or a query asks for; what waits for somebody is replaced where it is gone."""
-        waiting = [run for status in WAITING for run in self.of_status(status) or [self._waiting(status)]]
-        return {"run_id": [*self.ended.values(), *waiting], "name": [self._token()], "index": [0, 3], "before": [self.ended["done"]], "run": [self.ended["done"]]}
+    def named(self, *, changing: bool) -> dict[str, list[JsonValue]]:
+        """Return what there is for each name that a path asks for; for what changes something, what still waits for somebody, as often as needed anew."""
+        self.open_the_line()
+        waiting = [run for status in WAITING for run in self.of_status(status)[:1] or [self._waiting(status)]]
+        ended = [self.ended["done"]] if changing else [*self.ended.values()]
+        return {"run_id": [*ended, *waiting], "name": [self._token()], "index": [0]}
 
-    def changes(self) -> int:
-        """Return how many entries the audit log has: whatever changes something appends to it."""
-        status = self.ask("GET", "/audit/status")
-        assert isinstance(status, dict)
-        return int(str(status["sealed"])) + int(str(status["unsealed"]))
+    def last_change(self) -> JsonValue:
+        """Return the newest entry of the audit log that tells of a person: whatever somebody changes appends one."""
+        entries = self.ask("GET", "/audit/entries?limit=500")
+        assert isinstance(entries, list)
+        people = [each["entry"] for each in entries if isinstance(each, dict) and isinstance(each["entry"], dict)]
+        return max((each for each in people if not re.match("engine|worker-", str(each["actor"]))), key=lambda each: str(each["at"]))
 
     def open_the_line(self) -> None:
         """Nothing is held by a line that somebody stopped."""
@@ -96,6 +99,11 @@ class World:
         if freezes["line"] is not None:
             self.ask("POST", "/line/lift", {"reason": "the test goes on"})
 
+    def stop_the_line(self) -> None:
+        """Somebody has stopped the line."""
+        self.open_the_line()
+        self.ask("POST", "/line/stop", {"reason": "payments fail"})
+
     def log(self) -> str:
         """Return what the server logged last."""
         return (self.stack.home / "logs" / "control.log").read_text()[-6000:]
@@ -103,7 +111,9 @@ class World:
     def _waiting(self, status: RunStatus) -> str:
         match status:
             case RunStatus.AWAITING_APPROVAL:
-                return self.start("deployment.start", version="1.1.0", migrate=True)
+                serving = self.ask("GET", "/deployments/current")
+                assert isinstance(serving, dict)
+                return self.start("deployment.start", version="1.0.0" if serving["serving"] == "1.1.0" else "1.1.0", migrate=True, bake="PT1S")
             case RunStatus.PARKED:
                 return self.until(self.start(HARMLESS, park=True, ends="badly"), status)
             case _:
