@@ -78,6 +78,7 @@ def describe(document: Object, routes: Sequence[APIRoute]) -> None:
     _object(parts["securitySchemes"]).update(SCHEMES)
     schemas = _object(parts["schemas"])
     document_fields(schemas, routes)
+    _object(schemas["JsonValue"])["description"] = "Any JSON value"
     schemas[VERSIONED] = {
         "title": VERSIONED,
         "type": "object",

@@ -13,6 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import JsonValue
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Match, Mount
+from starlette.types import Scope
 
 from unioneyes.console.guard import PROBLEM_JSON, TooLarge
 from unioneyes.console.limits import TooMany
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 
 OPENAPI = "/api/v1/openapi.json"
 FOR_PROGRAMS = ("/api/", "/metrics")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,17 +80,25 @@ def as_problem(request: Request, error: Exception) -> Problem:
         case RequestValidationError():
             wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
             return MalformedRequest(what=wrong, remedy=f"see {OPENAPI} for what this route takes")
-        case HTTPException(status_code=HTTPStatus.NOT_FOUND):
-            return NoSuchRoute(what=f"there is nothing at {request.url.path}", remedy=f"see {OPENAPI} for what there is")
-        case HTTPException(status_code=HTTPStatus.REQUEST_ENTITY_TOO_LARGE):
-            return TooLarge.now()
-        case HTTPException(status_code=HTTPStatus.BAD_REQUEST):
-            return MalformedRequest(what=f"the body can't be read: {error.detail}", remedy="send JSON, in UTF-8")
         case HTTPException():
-            return NotAllowedHere(what=f"{request.method} {request.url.path}: {error.detail}", remedy=f"see {OPENAPI} for what this route takes")
+            return _refusal(request, error)
         case _:
             log.error("%s %s failed", request.method, request.url.path, exc_info=error)
             return ServerFault(what="the server failed in a way that nobody foresaw", remedy="its log says more: look there, and report it")
+
+
+def _refusal(request: Request, error: HTTPException) -> Problem:
+    """Return what the framework refused, before any route looked at it."""
+    match error.status_code:
+        case HTTPStatus.NOT_FOUND:
+            return NoSuchRoute(what=f"there is nothing at {request.url.path}", remedy=f"see {OPENAPI} for what there is")
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return TooLarge.now()
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            what = f"{request.method} {request.url.path}: {error.detail}"
+            return NotAllowedHere(what=what, remedy=f"see {OPENAPI} for what this route takes", allow=", ".join(_methods(request)))
+        case _:
+            return MalformedRequest(what=f"the request can't be read: {error.detail}", remedy="send JSON, in UTF-8")
 
 
 def problem_response(problem: Problem) -> Response:
@@ -97,9 +108,20 @@ def problem_response(problem: Problem) -> Response:
 
 
 def problem_headers(problem: Problem) -> dict[str, str]:
-    """Return what the answer says of `problem` beside its text: how to come in, or when to come again."""
+    """Return what the answer says of `problem` beside its text: how to come in, when to come again, or what else to ask."""
     challenge = {"WWW-Authenticate": "Bearer"} if problem.http_status == HTTPStatus.UNAUTHORIZED else {}
-    return challenge | ({"Retry-After": str(problem.retry_after)} if isinstance(problem, TooMany) else {})
+    wait = {"Retry-After": str(problem.retry_after)} if isinstance(problem, TooMany) else {}
+    return challenge | wait | ({"Allow": problem.allow} if isinstance(problem, NotAllowedHere) else {})
+
+
+def _methods(request: Request) -> list[str]:
+    """Return the methods that the address takes: of all its routes, where the router names those of one alone."""
+    routes: list[BaseRoute] = request.app.routes
+    return [method for method in _METHODS if any(_takes(route, request.scope | {"method": method}) for route in routes)]
+
+
+def _takes(route: BaseRoute, scope: Scope) -> bool:
+    return route.matches(scope)[0] is Match.FULL and (not isinstance(route, Mount) or scope["method"] in {"GET", "HEAD"})  # below it are files
 
 
 class MalformedRequest(BadInput):
@@ -110,9 +132,12 @@ class NoSuchRoute(NotFound):
     """Nothing answers at this address."""
 
 
+@dataclass(kw_only=True, eq=False)
 class NotAllowedHere(BadInput):
     """The route does not take this method."""
 
+    allow: str
+    """Those that it takes, for the header of this name."""
     http_status: ClassVar[int] = 405
 
 

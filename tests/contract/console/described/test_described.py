@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import cycle, islice, product
 
+import httpx
 import pytest
 import requests
 from schemathesis import APIOperation, Case, GenerationMode
 
-from tests.contract.console.described.asking import OPERATIONS, Asking, cases, examples, takes_something
+from tests.contract.console.described.asking import DESCRIPTION, OPERATIONS, Asking, cases, examples, takes_something
+from tests.contract.console.described.odd import odd_requests
 from tests.contract.console.described.world import World, seeded_world
 from unioneyes.console.forgery import SAFE_METHODS
+from unioneyes.console.guard import PROBLEM_JSON
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
 
@@ -19,6 +23,9 @@ FEW, MANY = 2, 100
 """Generated requests of each kind, for each operation: beside other tests, and in a campaign."""
 TOGETHER = 4
 """How many ask the same: whoever may do it, and those who may not."""
+SOME, ALL = 9, 1
+"""Each how many of the odd requests are sent, beside other tests and in a campaign."""
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 BEFORE = {"POST /api/v1/line/lift": World.stop_the_line}
 """What must be so for an operation to do what it is there for."""
 
@@ -66,6 +73,34 @@ def test_what_is_malformed_is_refused_and_changes_nothing(asking: Asking, operat
     statuses = ask_by_turns(asking, malformed)
     if all(status >= 400 for status in statuses):  # what a header or a query says too much is not looked at
         assert asking.world.last_change() == before
+
+
+@pytest.mark.parametrize("every", [SOME, pytest.param(ALL, marks=pytest.mark.campaign)])
+@each_operation
+def test_what_no_generator_writes_is_answered_as_described_too(asking: Asking, operation: APIOperation, every: int) -> None:
+    world = asking.world
+    named = world.named(changing=True)
+    path = operation.path.format(**{name: found[0] for name, found in named.items()})
+    for odd in islice(odd_requests(operation, path), 0, None, every):
+        answer = world.owner.request(operation.method.upper(), odd.url, headers=odd.header_lines, content=odd.body)
+        told = f"{odd.what}: {answer.status_code} {answer.text[:500]}"
+        assert str(answer.status_code) in operation.definition.raw["responses"], told
+        assert answer.status_code < 500, told
+        assert answer.is_success or answer.headers["content-type"] == PROBLEM_JSON, told
+
+
+@pytest.mark.parametrize("path", sorted({operation.path for operation in OPERATIONS}))
+def test_a_method_that_is_not_described_is_refused_with_those_that_are(world: World, path: str) -> None:
+    methods = [method for method in METHODS if any(each.path == path and each.method.upper() == method for each in OPERATIONS)]
+    for method in set(METHODS) - set(methods):
+        refused = world.owner.request(method, path.format(run_id="no-such-run", name="nobody", index="0"))
+        assert (refused.status_code, refused.headers["allow"]) == (405, ", ".join(methods)), method
+
+
+def test_the_server_tells_its_description_to_everybody(world: World) -> None:
+    answer = httpx.get(f"{world.url}/api/v1/openapi.json", timeout=60, trust_env=False)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.json() == json.loads(json.dumps(DESCRIPTION))
 
 
 def ask_by_turns(asking: Asking, asked: list[Case]) -> set[int]:
