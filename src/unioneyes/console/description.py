@@ -87,7 +87,8 @@ def describe(document: Object, routes: Sequence[APIRoute]) -> None:
     }
     for schema in (*schemas.values(), document["paths"]):
         _correct_durations(schema)
-    document["tags"] = [{"name": word, "description": TAGS[word]} for word in TAGS if word in used] + [{"name": word} for word in sorted(used - TAGS.keys())]
+    about = {word: TAGS.get(word, "") for word in (*TAGS, *sorted(used)) if word in used}
+    document["tags"] = [{"name": word, "description": says} for word, says in about.items()]
 
 
 def _correct_durations(schema: JsonValue) -> None:
@@ -109,13 +110,13 @@ def _operations(document: Object) -> Iterator[tuple[str, str, Object]]:
             yield path, method, _object(operation)
 
 
-def _ways_in(method: str, asked: JsonValue) -> JsonValue:
+def _ways_in(method: str, asked: JsonValue) -> list[JsonValue]:
     """Return each way in, with the right that it takes: by the bearer token, or by a session, whose changes come from a page. None where nobody is asked."""
-    rights = [right for each in asked or () if isinstance(each, dict) for right in each[BEARER]] if isinstance(asked, list) else []
-    if not asked:
+    if not isinstance(asked, list) or not asked:
         return []
-    session: Object = {SESSION: list(rights)}
-    return [{BEARER: list(rights)}, session if method.upper() in SAFE_METHODS else session | {PAGE: []}]
+    rights = [right for each in asked for right in _list(_object(each)[BEARER])]
+    session: Object = {SESSION: [*rights]}
+    return [{BEARER: [*rights]}, session if method.upper() in SAFE_METHODS else session | {PAGE: []}]
 
 
 def _share_problems(responses: Object) -> None:
@@ -142,12 +143,18 @@ def _say_what_is_returned(responses: Object, does: str) -> None:
 
 
 def _versioned(schema: Object) -> Object:
-    if "anyOf" in schema and isinstance(schema["anyOf"], list):
-        return {"anyOf": [_versioned(_object(each)) for each in schema["anyOf"]]}
+    if "anyOf" in schema:
+        return {"anyOf": [_versioned(_object(each)) for each in _list(schema["anyOf"])]}
     return {"allOf": [{"$ref": str(schema["$ref"])}, {"$ref": f"#/components/schemas/{VERSIONED}"}]} if "$ref" in schema else schema
 
 
 def _object(value: JsonValue) -> Object:
     if not isinstance(value, dict):
+        raise TypeError(type(value).__name__)
+    return value
+
+
+def _list(value: JsonValue) -> list[JsonValue]:
+    if not isinstance(value, list):
         raise TypeError(type(value).__name__)
     return value

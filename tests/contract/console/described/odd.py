@@ -57,7 +57,7 @@ class OddRequest:
 def odd_requests(operation: APIOperation, path_of: str) -> Iterator[OddRequest]:
     """Yield requests of the operation, each of which is odd at one place; `path_of` is its path with what there is."""
     body = next(iter(examples(operation)), None)
-    sound = None if body is None else json.dumps(body).encode()
+    sound = json.dumps(body).encode() if isinstance(body, dict) else None
     for name, value in ODD.items():
         text = str(value)
         for parameter in operation.path_parameters:

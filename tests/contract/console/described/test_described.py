@@ -11,7 +11,7 @@ import pytest
 import requests
 from schemathesis import APIOperation, Case, GenerationMode
 
-from tests.contract.console.described.asking import DESCRIPTION, OPERATIONS, Asking, cases, examples, takes_something
+from tests.contract.console.described.asking import DESCRIPTION, OPERATIONS, SCHEMA, Asking, cases, examples, takes_something
 from tests.contract.console.described.odd import odd_requests
 from tests.contract.console.described.world import World, seeded_world
 from unioneyes.console.forgery import SAFE_METHODS
@@ -45,6 +45,11 @@ def asking(world: World) -> Iterator[Asking]:
         yield Asking(world=world, session=session)
 
 
+def test_every_operation_is_asked() -> None:
+    SCHEMA.validate()
+    assert len(OPERATIONS) == sum(len(ways) for ways in SCHEMA.raw_schema["paths"].values())
+
+
 @each_operation
 def test_an_operation_does_for_somebody_what_it_is_there_for(asking: Asking, operation: APIOperation) -> None:
     """By the examples of its description, about everything that there is."""
@@ -54,7 +59,7 @@ def test_an_operation_does_for_somebody_what_it_is_there_for(asking: Asking, ope
     in_path = [parameter.name for parameter in operation.path_parameters]
     for values in product(*(named[name] for name in in_path)):
         for body in examples(operation):
-            case = operation.Case(path_parameters=dict(zip(in_path, values, strict=True)), **({} if body is None else {"body": body}))
+            case = operation.Case(path_parameters=dict(zip(in_path, values, strict=True)), body=body)
             statuses |= {asking.ask(case, actor).status_code for actor in world.actors}
     assert any(200 <= status < 300 for status in statuses), statuses
 

@@ -22,6 +22,7 @@ APPROVERS = (Role.SECURITY_APPROVER, Role.PRODUCT_APPROVER, Role.DATABASE_APPROV
 WAITING = (RunStatus.AWAITING_APPROVAL, RunStatus.HELD, RunStatus.PARKED)
 """Runs that somebody can still do something about; a test that did finds new ones."""
 HARMLESS = "harmless.drill"
+GREETING = "# Greet\n\n```bash\necho hello\n```\n"
 _CONTROL_PLANE = ("control", "postgres-control")
 
 
@@ -56,7 +57,7 @@ class World:
         found: JsonValue = answer.json()
         return found
 
-    def start(self, runbook: str, *, park: bool = False, **request: JsonValue) -> str:
+    def start(self, runbook: str, request: dict[str, JsonValue], *, park: bool = False) -> str:
         """Return a new run."""
         started = self.ask("POST", "/runs", {"runbook": runbook, "request": request, "park": park})
         assert isinstance(started, dict)
@@ -113,11 +114,12 @@ class World:
             case RunStatus.AWAITING_APPROVAL:
                 serving = self.ask("GET", "/deployments/current")
                 assert isinstance(serving, dict)
-                return self.start("deployment.start", version="1.0.0" if serving["serving"] == "1.1.0" else "1.1.0", migrate=True, bake="PT1S")
+                version = "1.0.0" if serving["serving"] == "1.1.0" else "1.1.0"
+                return self.start("deployment.start", {"version": version, "migrate": True, "bake": "PT1S"})
             case RunStatus.PARKED:
-                return self.until(self.start(HARMLESS, park=True, ends="badly"), status)
+                return self.until(self.start(HARMLESS, {"ends": "badly"}, park=True), status)
             case _:
-                return self.until(self.start(HARMLESS, ends="asked"), status)
+                return self.until(self.start(HARMLESS, {"ends": "asked"}), status)
 
     def _token(self) -> str:
         """Return the name of a token that nobody uses."""
@@ -134,7 +136,7 @@ def seeded_world() -> Iterator[World]:
         own = stack.home.parent / "own"
         own.mkdir(mode=0o700)
         (own / "harmless.py").write_text(Path(__file__).with_name("harmless.py").read_text())
-        (own / "greet.md").write_text("# Greet\n\n```bash\necho hello\n```\n")
+        (own / "greet.md").write_text(GREETING)
         (own / "broken.py").write_text("import os\n\ndef x(:\n")
         (stack.home / "environment.toml").write_text(f'{enforced}[runbooks]\nfolder = "{own}"\n{DRILL_SETTINGS}')
         started = stack.start()
@@ -179,19 +181,19 @@ def _signed_in(url: str, token: str) -> dict[str, str]:
 
 def _seed(world: World) -> None:
     ended = world.ended
-    ended["done"] = world.start(HARMLESS)
-    ended["undone"] = world.start(HARMLESS, ends="badly")
-    ended["document"] = world.start("document.read", text="# Greet\n\n```bash\necho hello\n```\n", name="greet.md")
-    cancelled = world.until(world.start(HARMLESS, ends="asked"), RunStatus.HELD)
+    ended["done"] = world.start(HARMLESS, {})
+    ended["undone"] = world.start(HARMLESS, {"ends": "badly"})
+    ended["document"] = world.start("document.read", {"text": GREETING, "name": "greet.md"})
+    cancelled = world.until(world.start(HARMLESS, {"ends": "asked"}), RunStatus.HELD)
     world.ask("POST", f"/runs/{cancelled}/cancel", {"reason": "not today"})
     ended["cancelled"] = cancelled
-    refused = world.start("deployment.start", version="1.0.0", migrate=True)
+    refused = world.start("deployment.start", {"version": "1.0.0", "migrate": True})
     world.ask("POST", f"/runs/{refused}/approvals", {"verdict": "refused", "note": "not today"}, by=Role.SECURITY_APPROVER)
     ended["refused"] = refused
     world.ask("POST", "/line/stop", {"reason": "payments fail"})
     world.ask("POST", "/line/lift", {"reason": "they work again"})
-    ended["deployment"] = world.until(_deploy(world, "1.0.0", bake="PT1S"), RunStatus.DONE, within=120)
-    held = _deploy(world, "1.1.0", canary=[10], canary_bake="PT1S", hold=True, no_data="hold")
+    ended["deployment"] = world.until(_deploy(world, {"version": "1.0.0", "bake": "PT1S"}), RunStatus.DONE, within=120)
+    held = _deploy(world, {"version": "1.1.0", "canary": [10], "canary_bake": "PT1S", "hold": True, "no_data": "hold"})
     ended["superseded"] = world.until(held, RunStatus.HELD, within=120)
     build_supervisor(world.stack.layout).stop(*_CONTROL_PLANE)
     gone_back = world.stack.ue("rollback", "traffic", "--direct", "--reason", "the control plane is gone")
@@ -199,12 +201,11 @@ def _seed(world: World) -> None:
     assert (gone_back.code, started.code) == (0, 0), gone_back.err + started.err
     world.until(held, RunStatus.SUPERSEDED)
     ended["break-glass"] = next(iter(world.of_status(RunStatus.DONE)))
-    for run in ended.values():
-        assert eventually(lambda run=run: world.status(run) not in {"pending", "running", "undoing"})
+    assert eventually(lambda: not {world.status(run) for run in ended.values()} & {"pending", "running", "undoing"})
 
 
-def _deploy(world: World, version: str, **request: JsonValue) -> str:
-    run = world.start("deployment.start", version=version, migrate=True, **request)
+def _deploy(world: World, request: dict[str, JsonValue]) -> str:
+    run = world.start("deployment.start", request | {"migrate": True})
     for role in APPROVERS:
         world.ask("POST", f"/runs/{run}/approvals", {"verdict": "granted", "note": "looked at it"}, by=role)
     return run
