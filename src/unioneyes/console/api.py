@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
+import httpx
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header, Query, Request, Response, status
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 from starlette.responses import JSONResponse, StreamingResponse
 
 from unioneyes.console.control import Control, Parts
@@ -149,12 +151,27 @@ class NewToken(BaseModel):
     lasts: Annotated[timedelta, Field(gt=timedelta(0), le=LONGEST_TOKEN)] = timedelta(days=90)
 
 
+def _address(url: str) -> str:
+    """Return an address that can be asked, whoever answers there."""
+    try:
+        httpx.URL(url)
+        parts = urlsplit(url)
+        (parts.hostname or "").encode("idna")
+        sound = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except (httpx.InvalidURL, ValueError):
+        sound = False
+    if not sound:
+        message = "no address can be read from it"
+        raise ValueError(message)
+    return url
+
+
 class SmokeTest(BaseModel):
     """What is to be smoke-tested."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [{"url": "http://127.0.0.1:8181"}]})
 
-    url: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)]
+    url: Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=2000), AfterValidator(_address)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
