@@ -11,7 +11,7 @@ import pytest
 import requests
 from schemathesis import APIOperation, Case, GenerationMode
 
-from tests.contract.console.described.asking import DESCRIPTION, OPERATIONS, SCHEMA, Asking, cases, examples, takes_something
+from tests.contract.console.described.asking import DESCRIPTION, OPERATIONS, SCHEMA, Asking, cases, examples, takes_something, tamed
 from tests.contract.console.described.odd import odd_requests
 from tests.contract.console.described.world import World, seeded_world
 from unioneyes.console.forgery import SAFE_METHODS
@@ -67,13 +67,13 @@ def test_an_operation_does_for_somebody_what_it_is_there_for(asking: Asking, ope
 @pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.campaign)])
 @each_operation
 def test_what_is_well_formed_is_answered_as_described(asking: Asking, operation: APIOperation, count: int) -> None:
-    ask_by_turns(asking, cases(operation, GenerationMode.POSITIVE, asking.world, count))
+    ask_by_turns(asking, generated(asking.world, operation, GenerationMode.POSITIVE, count))
 
 
 @pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.campaign)])
 @pytest.mark.parametrize("operation", [each for each in OPERATIONS if takes_something(each)], ids=lambda operation: operation.label)
 def test_what_is_malformed_is_refused_and_changes_nothing(asking: Asking, operation: APIOperation, count: int) -> None:
-    malformed = cases(operation, GenerationMode.NEGATIVE, asking.world, count)
+    malformed = generated(asking.world, operation, GenerationMode.NEGATIVE, count)
     before = asking.world.last_change()
     statuses = ask_by_turns(asking, malformed)
     if all(status >= 400 for status in statuses):  # what a header or a query says too much is not looked at
@@ -106,6 +106,12 @@ def test_the_server_tells_its_description_to_everybody(world: World) -> None:
     answer = httpx.get(f"{world.url}/api/v1/openapi.json", timeout=60, trust_env=False)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json() == json.loads(json.dumps(DESCRIPTION))
+
+
+def generated(world: World, operation: APIOperation, mode: GenerationMode, count: int) -> list[Case]:
+    """Return requests about what there is in the world, and about what is not."""
+    ended = set(world.ended.values())
+    return [tamed(case, ended) for case in cases(operation, mode, world.named(changing=False), count)]
 
 
 def ask_by_turns(asking: Asking, asked: list[Case]) -> set[int]:
