@@ -21,8 +21,6 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
 
 FEW, MANY = 2, 100
 """Generated requests of each kind, for each operation: beside other tests, and in a campaign."""
-TOGETHER = 4
-"""How many ask the same: whoever may do it, and those who may not."""
 SOME, ALL = 9, 1
 """Each how many of the odd requests are sent, beside other tests and in a campaign."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -53,14 +51,16 @@ def test_every_operation_is_asked() -> None:
 @each_operation
 def test_an_operation_does_for_somebody_what_it_is_there_for(asking: Asking, operation: APIOperation) -> None:
     """By the examples of its description, about everything that there is."""
-    world, statuses = asking.world, set()
-    named = world.named(changing=operation.method.upper() not in SAFE_METHODS)
-    BEFORE.get(operation.label, lambda _: None)(world)
+    changing = operation.method.upper() not in SAFE_METHODS
+    named = asking.world.named(changing=changing)
+    BEFORE.get(operation.label, lambda _: None)(asking.world)
     in_path = [parameter.name for parameter in operation.path_parameters]
-    for values in product(*(named[name] for name in in_path)):
-        for body in examples(operation):
-            case = operation.Case(path_parameters=dict(zip(in_path, values, strict=True)), body=body)
-            statuses |= {asking.ask(case, actor).status_code for actor in world.actors}
+    asked = [
+        operation.Case(path_parameters=dict(zip(in_path, values, strict=True)), body=body)
+        for values in product(*(named[name] for name in in_path))
+        for body in examples(operation)
+    ]
+    statuses = {asking.ask(case, actor).status_code for case in asked for actor in asking.world.actors} if changing else ask_by_turns(asking, asked)
     assert any(200 <= status < 300 for status in statuses), statuses
 
 
@@ -115,7 +115,8 @@ def generated(world: World, operation: APIOperation, mode: GenerationMode, count
 
 
 def ask_by_turns(asking: Asking, asked: list[Case]) -> set[int]:
-    """Each is asked by some, and everybody asks something."""
-    turns = cycle(asking.world.actors)
-    together = max(TOGETHER, -(-len(asking.world.actors) // max(len(asked), 1)))
-    return {asking.ask(case, actor).status_code for case in asked for actor in islice(turns, together)}
+    """Each is asked by somebody whom the server does not know, and by some whom it does; everybody asks something."""
+    strangers, known = ([actor for actor in asking.world.actors if actor.known is way] for way in (False, True))
+    strange, turns = cycle(strangers), cycle(known)
+    together = -(-len(known) // max(len(asked), 1))
+    return {asking.ask(case, actor).status_code for case in asked for actor in (next(strange), *islice(turns, together))}
