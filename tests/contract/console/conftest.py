@@ -25,10 +25,12 @@ from unioneyes.console.control import Control
 from unioneyes.console.headers import LOOPBACK_NAMES
 from unioneyes.console.journals import Journals
 from unioneyes.console.limits import Limits
+from unioneyes.console.listener import listener
 from unioneyes.console.sampler import Sampler
 from unioneyes.console.serve import uvicorn_config
 from unioneyes.environments import open_environment
 from unioneyes.environments.chapters import drilled
+from unioneyes.environments.listening import OnAddress
 from unioneyes.environments.local.control_database import bootstrap_control
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.ports import Ports, keep_ports
@@ -100,7 +102,7 @@ class Alone:
         )
         engine.launch()
         server = uvicorn.Server(uvicorn_config(build_app(control), None))
-        with closing(engine), socket.create_server(("127.0.0.1", 0)) as listening:
+        with closing(engine), listener(OnAddress(host="127.0.0.1", port=0)) as listening:
             thread = Thread(target=server.run, args=([listening],), daemon=True)
             thread.start()
             try:

@@ -128,3 +128,10 @@ def test_an_address_is_listened_on_once(host: str) -> None:
             pass
         with pytest.raises(AddressTaken, match="ue env doctor"), listener(OnAddress(host=host, port=port)):
             pass
+
+
+def test_no_answer_on_a_connection_that_is_kept_waits_for_an_acknowledgement() -> None:
+    with listener(OnAddress(host="127.0.0.1", port=0)) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
