@@ -62,6 +62,11 @@ def is_open(operation: APIOperation) -> bool:
     return not operation.definition.raw["security"]
 
 
+def rights(operation: APIOperation) -> set[str]:
+    """Return what the operation asks of whoever asks for it, as far as the description says so."""
+    return {right for way in operation.definition.raw["security"] for asked in way.values() for right in asked}
+
+
 def takes_something(operation: APIOperation) -> bool:
     """Return whether there is anything that could be wrong with a request."""
     return bool(operation.path_parameters or operation.query or operation.headers or operation.body)
@@ -82,6 +87,8 @@ class Asking:
             if not is_open(case.operation):
                 kept_out, unread = response.status_code in KEPT_OUT, response.status_code in UNREAD
                 assert kept_out <= (not actor.known) <= (kept_out or unread), f"{response.status_code}"
+                forbidden = actor.known and not actor.may(rights(case.operation))
+                assert forbidden <= (unread or response.status_code == HTTPStatus.FORBIDDEN), f"{response.status_code}"
         except Exception as error:
             error.add_note(f"asked by {actor.name}; the server's log ends with:\n{self.world.log()}")
             raise

@@ -111,7 +111,11 @@ def test_the_server_tells_its_description_to_everybody(world: World) -> None:
 def generated(world: World, operation: APIOperation, mode: GenerationMode, count: int) -> list[Case]:
     """Return requests about what there is in the world, and about what is not."""
     ended = set(world.ended.values())
-    return [tamed(case, ended) for case in cases(operation, mode, world.named(changing=False), count)]
+    asked = [tamed(case, ended) for case in cases(operation, mode, world.named(changing=False), count)]
+    for case, runbook in zip(asked[::2], cycle(world.runbooks()), strict=False):
+        if isinstance(case.body, dict) and isinstance(case.body.get("runbook"), str):
+            case.body["runbook"] = runbook
+    return asked
 
 
 def ask_by_turns(asking: Asking, asked: list[Case]) -> set[int]:

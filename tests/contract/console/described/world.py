@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from tests.stack import DRILL_SETTINGS, RunningStack, empty_stack, eventually
 from unioneyes.environments import locate
 from unioneyes.environments.local.parts import build_supervisor
-from unioneyes.kernel.access import Role
+from unioneyes.kernel.access import RIGHTS, Role
 from unioneyes.kernel.status import RunStatus
 
 APPROVERS = (Role.SECURITY_APPROVER, Role.PRODUCT_APPROVER, Role.DATABASE_APPROVER)
@@ -34,6 +34,11 @@ class Actor:
     headers: dict[str, str]
     known: bool = True
     """Whether the server lets them in."""
+    roles: frozenset[Role] = frozenset()
+
+    def may(self, rights: set[str]) -> bool:
+        """Return whether the roles bring every one of the rights."""
+        return all(any(right in RIGHTS[role] for role in self.roles) for right in rights)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +90,12 @@ class World:
         waiting = [run for status in WAITING for run in self.of_status(status)[:1] or [self._waiting(status)]]
         ended = [self.ended["done"]] if changing else [*self.ended.values()]
         return {"run_id": [*ended, *waiting], "name": [self._token()], "index": [0]}
+
+    def runbooks(self) -> list[str]:
+        """Return what can be run, by name."""
+        found = self.ask("GET", "/runbooks")
+        assert isinstance(found, list)
+        return [str(each["name"]) for each in found if isinstance(each, dict) and each["broken"] is None]
 
     def last_change(self) -> JsonValue:
         """Return the newest entry of the audit log that tells of a person: whatever somebody changes appends one."""
@@ -165,8 +176,8 @@ def _actors(owner: httpx.Client, url: str) -> tuple[Actor, ...]:
         Actor(name="nobody", headers={}, known=False),
         Actor(name="who was revoked", headers=bearer(revoked), known=False),
         Actor(name="whose token ended", headers=bearer(made("brief", Role.OPERATOR, lasts=0.001)), known=False),
-        *(Actor(name=role, headers=bearer(made(f"{role}.one", role))) for role in Role),
-        Actor(name="a browser", headers=_signed_in(url, both)),
+        *(Actor(name=role, headers=bearer(made(f"{role}.one", role)), roles=frozenset({role})) for role in Role),
+        Actor(name="a browser", headers=_signed_in(url, both), roles=frozenset({Role.OPERATOR, Role.ADMIN})),
     )
 
 
