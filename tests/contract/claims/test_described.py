@@ -12,6 +12,7 @@ import requests
 import schemathesis
 from pydantic import JsonValue
 from schemathesis import APIOperation, Case, GenerationMode
+from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
 
 from tests.contract.claims.conftest import Database, Identities, Replica, Replicas, free_port
@@ -47,7 +48,7 @@ class Union:
             case.validate_response(response, checks=CHECKS)
             if case.operation.definition.raw["security"] and not self.tokens[who]:
                 assert response.status_code in {401, 422}, response.status_code
-        except Exception as error:
+        except (Exception, FailureGroup) as error:
             error.add_note(f"asked by {who}")
             raise
         return response.status_code

@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from schemathesis import APIOperation, Case, GenerationMode, Response
 from schemathesis.checks import not_a_server_error
 from schemathesis.core import NOT_SET, NotSet
+from schemathesis.core.failures import FailureGroup
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks
 
@@ -89,7 +90,7 @@ class Asking:
                 assert kept_out <= (not actor.known) <= (kept_out or unread), f"{response.status_code}"
                 forbidden = actor.known and not actor.may(rights(case.operation))
                 assert forbidden <= (unread or response.status_code == HTTPStatus.FORBIDDEN), f"{response.status_code}"
-        except Exception as error:
+        except (Exception, FailureGroup) as error:
             error.add_note(f"asked by {actor.name}; the server's log ends with:\n{self.world.log()}")
             raise
         return response

@@ -19,9 +19,9 @@ from unioneyes.console.guard import PROBLEM_JSON
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
 
-FEW, MANY = 2, 100
+FEW, MANY = 4, 100
 """Generated requests of each kind, for each operation: beside other tests, and in a campaign."""
-SOME, ALL = 9, 1
+SOME, ALL = 7, 1
 """Each how many of the odd requests are sent, beside other tests and in a campaign."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 BEFORE = {"POST /api/v1/line/lift": World.stop_the_line}

@@ -102,7 +102,7 @@ class World:
         entries = self.ask("GET", "/audit/entries?limit=500")
         assert isinstance(entries, list)
         people = [each["entry"] for each in entries if isinstance(each, dict) and isinstance(each["entry"], dict)]
-        return max((each for each in people if not re.match("engine|worker-", str(each["actor"]))), key=lambda each: str(each["at"]))
+        return max((each for each in people if not re.fullmatch("engine|worker-.*", str(each["actor"]))), key=lambda each: str(each["at"]))
 
     def open_the_line(self) -> None:
         """Nothing is held by a line that somebody stopped."""
