@@ -192,9 +192,17 @@ def environment(control: Parts, by: Reader) -> Facts:
     return control.environment.facts
 
 
-@router.post("/runs", status_code=status.HTTP_201_CREATED, response_model=RunView, responses={200: {"model": PlanView, "description": "Dry run: the plan"}})
+@router.post(
+    "/runs",
+    status_code=status.HTTP_201_CREATED,
+    response_model=RunView,
+    responses={
+        200: {"model": PlanView, "description": "Dry run: the plan"},
+        201: {"description": "The run", "headers": {"Location": {"required": True, "schema": {"type": "string", "pattern": f"^{PREFIX}/runs/"}}}},
+    },
+)
 def start_run(body: StartRun, control: Parts, by: Reader) -> Response:
-    """Start a run; with `dry_run`, return its plan and change nothing."""
+    """Start a run, which takes the right that its runbook names; with `dry_run`, return its plan and change nothing."""
     if isinstance(reason := body.request.get("reason"), str):
         usable(reason)
     control.own.require(body.runbook)
@@ -274,14 +282,14 @@ async def stream_journal(run_id: str, request: Request, control: Parts, by: Read
 
 @router.post("/runs/{run_id}/cancel")
 def cancel_run(run_id: str, body: Reason, control: Parts, by: Reader) -> RunView:
-    """Stop the run at its next safe point, and undo what it did."""
+    """Stop the run at its next safe point, and undo what it did. It takes the right that its runbook names."""
     by.require(right_over(control.engine.run(run_id).runbook))
     return control.engine.cancel(run_id, by=by.name, reason=usable(body.reason))
 
 
 @router.post("/runs/{run_id}/decision")
 def decide_run(run_id: str, body: Decide, control: Parts, by: Reader) -> RunView:
-    """Let a parked run go on."""
+    """Let a parked run go on. It takes the right that its runbook names."""
     by.require(right_over(control.engine.run(run_id).runbook))
     return control.engine.decide(run_id, body.decision, by=by.name, reason=usable(body.reason))
 
