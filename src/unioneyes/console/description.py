@@ -45,6 +45,22 @@ TAGS = {
     "healthz": "Whether the server answers.",
 }
 """What each first word of a path is about, in the order in which the description shows them."""
+PARAMETERS = {
+    "run_id": "The run, by its id",
+    "name": "Whose token",
+    "index": "The entry's place in the log",
+    "before": "The last one of the page before",
+    "limit": "At most so many",
+    "runbook": "Runs of this runbook alone",
+    "status": "Runs that have this status alone",
+    "run": "What tells of this run alone",
+    "after": "The last line that is known already",
+    "wait": "Seconds",
+    "last": "Seconds",
+    "reason": "One of the document's triggers",
+    "last-event-id": "The last line that is known already",
+}
+"""What the parameters mean, whatever route takes them."""
 SCHEMES: dict[str, JsonValue] = {
     SESSION: {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE, "description": "What a browser got when its person signed in at `/login`."},
     PAGE: {
@@ -72,6 +88,7 @@ def describe(document: Object, routes: Sequence[APIRoute]) -> None:
         operation["tags"] = [word]
         operation["summary"] = str(operation["operationId"]).replace("_", " ").capitalize()
         operation["security"] = _ways_in(method, operation.get("security", []))
+        _explain_parameters(_list(operation.get("parameters", [])))
         _share_problems(_object(operation["responses"]))
         _say_what_is_returned(_object(operation["responses"]), str(operation["description"]))
     parts["responses"] = {failing.name: _shared(failing) for failing in FAILURES.values()}
@@ -117,6 +134,12 @@ def _ways_in(method: str, asked: JsonValue) -> list[JsonValue]:
     rights = [right for each in asked for right in _list(_object(each)[BEARER])]
     session: Object = {SESSION: [*rights]}
     return [{BEARER: [*rights]}, session if method.upper() in SAFE_METHODS else session | {PAGE: []}]
+
+
+def _explain_parameters(parameters: list[JsonValue]) -> None:
+    for parameter in map(_object, parameters):
+        if known := PARAMETERS.get(str(parameter["name"])):
+            parameter.setdefault("description", known)
 
 
 def _share_problems(responses: Object) -> None:

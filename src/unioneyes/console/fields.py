@@ -8,6 +8,7 @@ from typing import get_args, get_type_hints
 
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, JsonValue
+from typing_extensions import is_typeddict  # the typing module's own does not know this one's
 
 from unioneyes.kernel.field_docs import field_docs
 
@@ -30,10 +31,14 @@ def _kinds(routes: Sequence[APIRoute], schemas: dict[str, JsonValue]) -> list[ty
     while left:
         hint = left.pop()
         left.extend(get_args(hint))
-        if isinstance(hint, type) and hint.__name__ in schemas and hint.__name__ not in found and (is_dataclass(hint) or issubclass(hint, BaseModel)):
+        if isinstance(hint, type) and hint.__name__ in schemas and hint.__name__ not in found and _has_fields(hint):
             found[hint.__name__] = hint
             left.extend(get_type_hints(hint).values())
     return list(found.values())
+
+
+def _has_fields(kind: type) -> bool:
+    return is_dataclass(kind) or is_typeddict(kind) or issubclass(kind, BaseModel)
 
 
 def _said(route: APIRoute) -> Iterator[object]:

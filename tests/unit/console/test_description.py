@@ -115,3 +115,13 @@ def test_every_reference_leads_somewhere() -> None:
 
 def test_no_tag_is_about_nothing() -> None:
     assert set(TAGS) <= {tag for _, operation in OPERATIONS for tag in tags(operation)}
+
+
+@pytest.mark.parametrize(("label", "operation"), OPERATIONS, ids=lambda each: each if isinstance(each, str) else "")
+def test_each_parameter_says_what_it_means(label: str, operation: Object) -> None:
+    assert [each["name"] for each in within(operation.get("parameters", [])) if "in" in each and not each.get("description")] == [], label
+
+
+def test_a_problem_s_fields_say_what_they_mean() -> None:
+    properties = at("components", "schemas", "ProblemDocument", "properties")
+    assert [name for name in properties if not at("components", "schemas", "ProblemDocument", "properties", name).get("description")] == []
