@@ -22,7 +22,7 @@ comma := ,
 record = $(BIN)/python bench/measured.py $(1) --title '$(2)' --command 'make $@$(if $(DRILLS), DRILLS=$(DRILLS))'
 pytest = $(BIN)/pytest tests/$(1) --quiet -m "not campaign" --numprocesses $(WORKERS) --dist loadfile --junit-xml=$(REPORTS)/$(1).xml
 
-.PHONY: help setup demo test $(TIERS) record-drills campaign bench drill-faults fmt hooks lock clean
+.PHONY: help setup demo test $(TIERS) record-drills campaign fuzz bench drill-faults fmt hooks lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ campaign: setup ## Run the drills that take longer than `make test` may
 	if [ -d .cache/kills ]; then cat .cache/kills/*.txt | $(call record,kills,The worker is killed and stopped at each step boundary$(comma) under load); fi; \
 	$(BIN)/python bench/drilled.py $(REPORTS)/campaign.xml; \
 	$(BIN)/python bench/drills.py $(REPORTS)/campaign.xml | $(call record,campaign$(DRILLS:%=-%),The drills of the campaign); exit $$ended
+
+fuzz: setup ## Ask both APIs whatever their descriptions allow and forbid, more often than `make test` may
+	$(BIN)/pytest tests/contract --quiet -m campaign --numprocesses $(WORKERS) --dist loadfile --junit-xml=$(REPORTS)/fuzz.xml
 
 bench: setup ## Measure what was promised; results stand in docs/measured/
 	@ended=0; for bench in bench/bench_$(BENCH).py; do printf '\n%s\n' "$$bench"; $(BIN)/python "$$bench" || ended=1; done; exit $$ended

@@ -6,7 +6,9 @@ import hmac
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
-from fastapi import Depends, Request
+from fastapi import Request, Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 from pydantic import SecretStr
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
@@ -24,6 +26,12 @@ LARGEST_REQUEST = 4 << 20
 """Bytes of a body: a runbook document has 1 MiB at most, and JSON may double it. It is read before anybody is asked who they are."""
 _MOST_DIGITS = 20
 PROBLEM_JSON = "application/problem+json"
+BEARER = "bearer"
+"""What the API's description calls coming in by a token."""
+_BEARER = HTTPBearer(
+    bearerFormat="ue_...",
+    description="A token that `ue token create` made, for whom it names. The environment's own lets its user be named by the header `UE-User`.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +72,12 @@ class Guard:
         return TooLarge.now() if length.isdecimal() and (len(length) > _MOST_DIGITS or int(length) > LARGEST_REQUEST) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+@dataclass(frozen=True)
+class Needs(SecurityBase):
     """What a route asks of whoever calls it. A route without one is no route of the API: a test holds that."""
+
+    model = _BEARER
+    scheme_name = BEARER
 
     right: Right
     counted: bool = True
@@ -82,13 +93,13 @@ class Needs:
         return entry.person
 
 
-Reader = Annotated[Person, Depends(Needs(Right.READ))]
+Reader = Annotated[Person, Security(Needs(Right.READ), scopes=[Right.READ])]
 """Who asks, and may see."""
-Responder = Annotated[Person, Depends(Needs(Right.RESPOND))]
-Operator = Annotated[Person, Depends(Needs(Right.OPERATE))]
-Auditor = Annotated[Person, Depends(Needs(Right.AUDIT))]
-Administrator = Annotated[Person, Depends(Needs(Right.ADMINISTER))]
-Scraper = Annotated[Person, Depends(Needs(Right.READ, counted=False))]
+Responder = Annotated[Person, Security(Needs(Right.RESPOND), scopes=[Right.RESPOND])]
+Operator = Annotated[Person, Security(Needs(Right.OPERATE), scopes=[Right.OPERATE])]
+Auditor = Annotated[Person, Security(Needs(Right.AUDIT), scopes=[Right.AUDIT])]
+Administrator = Annotated[Person, Security(Needs(Right.ADMINISTER), scopes=[Right.ADMINISTER])]
+Scraper = Annotated[Person, Security(Needs(Right.READ, counted=False), scopes=[Right.READ])]
 """A monitoring system."""
 
 

@@ -33,6 +33,7 @@ from unioneyes.environments.local.control_database import bootstrap_control
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.ports import Ports, keep_ports
 from unioneyes.environments.local.stack import Stack, open_stack
+from unioneyes.kernel.redaction import Redactor
 from unioneyes.runbook.engine import Engine
 from unioneyes.runbook.freshness import Drills
 from unioneyes.runbook.own import OwnRunbooks
@@ -151,6 +152,7 @@ def app_routes() -> list[Route | Mount]:
     """Return every route of the server. Building it uses the host names of its parts alone."""
     bare = object.__new__(Control)
     object.__setattr__(bare, "hosts", frozenset())
+    object.__setattr__(bare, "redactor", Redactor())
     return list(below(build_app(bare).routes))
 
 
