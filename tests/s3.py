@@ -28,6 +28,7 @@ class S3Server:
 
     url: str
     client: S3Client
+    pid: int
     made: list[str] = field(default_factory=list)
 
     def bucket(self, *, lock: bool = False) -> str:
@@ -61,7 +62,7 @@ def running_s3(folder: Path) -> Iterator[S3Server]:
         try:
             _await(server, port, folder / "s3.log")
             url = f"http://127.0.0.1:{port}"
-            yield S3Server(url, s3_client(endpoint_url=url, region=REGION, credentials_file=credentials(folder)))
+            yield S3Server(url, s3_client(endpoint_url=url, region=REGION, credentials_file=credentials(folder)), server.pid)
         finally:
             server.terminate()
             server.wait(20)

@@ -151,11 +151,11 @@ def test_a_bucket_that_retains_nothing_is_told(s3: S3Server) -> None:
 def test_a_store_that_writes_once_is_accepted_and_one_that_overwrites_is_not(s3: S3Server) -> None:
     witness = s3.checkpoints()
     witness.keep(note(1))
-    witness.require_write_once(1)
+    witness.require_write_once(note(1))
     s3.client.meta.events.register("before-call.s3.PutObject", _forget_condition, unique_id="forget")  # as a store that does not know the header
     try:
         with pytest.raises(WitnessUnavailable, match="the store overwrites objects although it is asked not to"):
-            witness.require_write_once(1)
+            witness.require_write_once(note(1))
     finally:
         s3.client.meta.events.unregister("before-call.s3.PutObject", unique_id="forget")
 

@@ -89,9 +89,10 @@ class CheckpointObjects:
         """Return every one. Raises: WitnessUnavailable, WitnessChanged."""
         return self.since(-1)
 
-    def require_write_once(self, size: int) -> None:
-        """Return when the store refuses to write over what is kept of `size`. Raises: WitnessUnavailable, also where it would have done so."""
-        if self._put(size, self._get(size)):
+    def require_write_once(self, kept: str) -> None:
+        """Return when the store refuses to write `kept` once more. Raises: WitnessUnavailable, also where it would have overwritten it."""
+        size = _size(kept)
+        if size is None or self._put(size, kept):
             raise WitnessUnavailable(
                 what=f"{self.place}: the store overwrites objects although it is asked not to (If-None-Match)",
                 remedy="use a store that knows conditional writes, or none: take [audit.s3] out of environment.toml",

@@ -17,7 +17,7 @@ from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.slack import SlackNotifier
 from unioneyes.claims.releases import Catalogue, migration_folders, newest_migration
 from unioneyes.environments.folders import runbooks_folder, source_folder
-from unioneyes.environments.local.audit import build_sealing, keep_audit_key, kept_audit_key
+from unioneyes.environments.local.audit import build_sealing, keep_audit_key, keep_remote_witness, kept_audit_key
 from unioneyes.environments.local.control import control_state
 from unioneyes.environments.local.parts import build_replicas, build_traffic
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
@@ -30,9 +30,10 @@ from unioneyes.runbook.direct.folder import DirectFolder
 
 
 def compose(home: Path) -> OpenedEnvironment:
-    """Return the stack in `home` as an environment; nothing is started. Raises: NeverStarted, SettingsRefused, AuditKeyLost."""
+    """Return the stack in `home` as an environment; nothing is started. Raises: NeverStarted, SettingsRefused, AuditKeyLost, RemoteWitnessMoved."""
     stack = open_stack(home)
     audit_key = keep_audit_key(stack.layout)
+    remote = keep_remote_witness(stack.layout, stack.settings)
     return OpenedEnvironment(
         environment=build_environment(stack),
         control_database_url=stack.control_database_url,
@@ -41,7 +42,7 @@ def compose(home: Path) -> OpenedEnvironment:
         runbooks=runbooks_folder(stack.settings),
         refuse_undrilled=stack.settings.runbooks.refuse_undrilled,
         redactor=Redactor((*stack.secrets.values(), audit_key.get_secret_value())),
-        sealing=build_sealing(stack.layout, audit_key),
+        sealing=build_sealing(stack.layout, audit_key, remote),
         break_glass=DirectFolder(stack.layout.break_glass),
     )
 
