@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from tests.drills.engine.audited import SIGNER, Audited
 from tests.s3 import S3Server, running_s3
 from unioneyes.adapters.s3 import CheckpointObjects
 from unioneyes.ports.witness import WitnessChanged
-from unioneyes.runbook.audit import carrier
 from unioneyes.runbook.audit.export import read_export
 from unioneyes.runbook.audit.log import AuditLog
 from unioneyes.runbook.audit.problems import AuditLogChanged
@@ -95,8 +93,7 @@ def test_workers_that_take_turns_bring_each_checkpoint_once(twice: Twice) -> Non
     assert len(twice.remote.all()) == 7
 
 
-def test_sealing_goes_on_while_the_store_is_away_and_the_lag_tells(audited: Audited, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carrier, "_AGAIN_AFTER", timedelta(0))
+def test_sealing_goes_on_while_the_store_is_away_and_the_lag_tells(audited: Audited, tmp_path: Path) -> None:
     folder = tmp_path / "store"
     folder.mkdir()
     with running_s3(folder) as s3:
@@ -126,6 +123,7 @@ def test_sealing_goes_on_while_the_store_is_away_and_the_lag_tells(audited: Audi
         assert "checkpoints wait to be kept elsewhere: s3://" in status.trouble
         assert "the store does not answer" in status.trouble
 
+        sequencer._carrier._away = None  # as when it was left alone for long enough
         sequencer.seal()
         assert remote.all() == audited.witness.all(), "none is left out"
         assert (log.status().covered, sequencer._carrier.trouble) == (3, None)
