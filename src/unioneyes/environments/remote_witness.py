@@ -23,7 +23,7 @@ _MODES: dict[str, Literal["COMPLIANCE", "GOVERNANCE"]] = {"compliance": "COMPLIA
 
 def build_remote(settings: AuditSettings) -> CheckpointObjects | None:
     """Return the object store that the settings name; nothing is asked of it yet. Raises: SettingsRefused, StoreMisconfigured, PackageMissing."""
-    return _objects(settings.s3) if settings.s3 else None
+    return _objects(settings.s3, variables=False) if settings.s3 else None  # the server that a supervisor starts would not have them
 
 
 def remote_checkpoints(settings: AuditSettings) -> RemoteCheckpoints | None:
@@ -43,7 +43,7 @@ def checkpoints_at(address: str) -> tuple[str, ...]:
     found = _ADDRESS.fullmatch(address)
     if found is None:
         raise MalformedAddress(what=f"{address!r} names no place in an object store", remedy="give s3://BUCKET/PREFIX/")
-    return _objects(S3Settings.model_construct(bucket=found["bucket"], prefix=found["prefix"])).all()
+    return _objects(S3Settings.model_construct(bucket=found["bucket"], prefix=found["prefix"]), variables=True).all()
 
 
 def begin_remote(remote: CheckpointObjects | None, first: Witness, record: Path) -> None:
@@ -69,7 +69,7 @@ def begin_remote(remote: CheckpointObjects | None, first: Witness, record: Path)
     replace_file(record, f"{remote.place}\n")
 
 
-def _objects(settings: S3Settings) -> CheckpointObjects:
+def _objects(settings: S3Settings, *, variables: bool) -> CheckpointObjects:
     try:
         from unioneyes.adapters.s3 import CheckpointObjects, Retention, s3_client  # noqa: PLC0415 - most environments have no bucket, and no boto3
     except ImportError as error:
@@ -79,7 +79,7 @@ def _objects(settings: S3Settings) -> CheckpointObjects:
         _require_private(file)
     retention = settings.retention
     return CheckpointObjects(
-        s3_client(endpoint_url=settings.endpoint_url, region=settings.region, profile=settings.profile, credentials_file=file),
+        s3_client(endpoint_url=settings.endpoint_url, region=settings.region, profile=settings.profile, credentials_file=file, variables=variables),
         bucket=settings.bucket,
         prefix=settings.prefix,
         retention=Retention(mode=_MODES[retention.mode], period=timedelta(days=retention.days)) if retention else None,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.witness.notes import note
-from tests.s3 import REGION, S3Server, credentials
+from tests.s3 import KEY, REGION, SECRET, S3Server, credentials
 from unioneyes.environments import audit_evidence, kept_checkpoints
 from unioneyes.environments.local.audit import build_sealing, checkpoint_file, keep_audit_key, keep_remote_witness
 from unioneyes.environments.local.layout import Layout
@@ -120,6 +120,19 @@ def test_credentials_that_others_can_read_are_refused(home: Home) -> None:
     home.credentials.unlink()
     with pytest.raises(SettingsRefused, match="No such file"):
         home.begin()
+
+
+def test_keys_of_the_shell_are_not_taken_as_the_server_would_not_have_them(home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    home.layout.settings.write_text(f'[audit.s3]\nbucket = "{home.bucket}"\nendpoint_url = "{home.s3.url}"\nregion = "{REGION}"\n')
+    with pytest.raises(WitnessUnavailable, match="there are no credentials"):
+        home.begin()
+    (tmp_path / ".aws").mkdir()
+    home.credentials.rename(tmp_path / ".aws" / "credentials")
+    home.begin()
 
 
 def test_an_auditor_reads_the_bucket_without_the_environment(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,11 +23,19 @@ CONNECTIONS = 16
 """At the same time, at most."""
 
 
-def s3_client(*, endpoint_url: str | None = None, region: str | None = None, profile: str | None = None, credentials_file: Path | None = None) -> S3Client:
+def s3_client(
+    *,
+    endpoint_url: str | None = None,
+    region: str | None = None,
+    profile: str | None = None,
+    credentials_file: Path | None = None,
+    variables: bool = True,
+) -> S3Client:
     """Return a client; nothing is asked yet.
 
-    Without more, it is whoever the standard chain says: AWS_* of the environment, ~/.aws, the role of the container or the machine. With
-    `credentials_file`, a file in the form of ~/.aws/credentials stands in place of that one. Raises: StoreMisconfigured.
+    Without more, it is whoever the standard chain says: AWS_* of the process, ~/.aws, the role of the container or the machine. With
+    `credentials_file`, a file in the form of ~/.aws/credentials stands in place of that one. Without `variables`, keys in AWS_* don't count.
+    Raises: StoreMisconfigured.
     """
     core = Core(profile=profile)
     if credentials_file is not None:
@@ -35,6 +43,8 @@ def s3_client(*, endpoint_url: str | None = None, region: str | None = None, pro
         if profile is None:  # what the environment says would go before the file
             core.set_config_variable("profile", "default")
     try:
+        if not variables:  # after the file was named: the chain is made here
+            core.get_component("credential_provider").remove("env")
         return Session(botocore_session=core, region_name=region).client(
             "s3",
             endpoint_url=endpoint_url,

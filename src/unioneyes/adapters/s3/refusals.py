@@ -53,9 +53,9 @@ def _of_answer(error: ClientError, bucket: str, place: str, *, retained: bool) -
 
 def _of_call(error: BotoCoreError) -> tuple[str, str]:
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return "there are no credentials", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give the machine a role, or name [audit.s3] credentials_file"
+        return "there are no credentials", "write them to ~/.aws/credentials, name another such file as [audit.s3] credentials_file, or give the machine a role"
     if isinstance(error, SSLError):
-        return f"its certificate is not trusted: {error}", "name your own authority in AWS_CA_BUNDLE"
+        return f"its certificate is not trusted: {error}", "name your own authority as ca_bundle in ~/.aws/config"
     if isinstance(error, NoConnection | HTTPClientError):
         return f"the store does not answer: {error}", "see whether it runs and can be reached; what waits is kept then"
     return str(error), "correct [audit.s3] in environment.toml, or the credentials"
