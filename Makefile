@@ -11,6 +11,7 @@ UPGRADE ?= 0
 COOLDOWN ?= 7 days
 BENCH ?= *
 DRILLS ?=
+VERSITYGW := v1.8.0
 
 BIN := .venv/bin
 TIERS := lint types licences unit contract compat drills transcripts browser
@@ -22,7 +23,7 @@ comma := ,
 record = $(BIN)/python bench/measured.py $(1) --title '$(2)' --command 'make $@$(if $(DRILLS), DRILLS=$(DRILLS))'
 pytest = $(BIN)/pytest tests/$(1) --quiet -m "not campaign" --numprocesses $(WORKERS) --dist loadfile --junit-xml=$(REPORTS)/$(1).xml
 
-.PHONY: help setup demo test $(TIERS) record-drills campaign fuzz bench drill-faults fmt hooks lock clean
+.PHONY: help setup demo test $(TIERS) record-drills campaign fuzz bench drill-faults object-store fmt hooks lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -93,6 +94,11 @@ bench: setup ## Measure what was promised; results stand in docs/measured/
 drill-faults: setup ## Roll every shipped fault out, and print the time from fault to good
 	@mkdir -p .cache; $(BIN)/ue rehearse faults --to .cache/faults.txt; ended=$$?; cat .cache/faults.txt; \
 	$(call record,faults,From fault to good$(comma) as a client outside saw it) <.cache/faults.txt; exit $$ended
+
+object-store: setup ## Test what keeps objects on a second S3 server, versitygw (takes Go, which builds it)
+	@test -x .cache/versitygw-$(VERSITYGW)/versitygw || GOBIN='$(CURDIR)/.cache/versitygw-$(VERSITYGW)' go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW)
+	@UE_TEST_VERSITYGW='$(CURDIR)/.cache/versitygw-$(VERSITYGW)/versitygw' $(BIN)/pytest tests/contract/witness --quiet --junit-xml=$(REPORTS)/object-store.xml; ended=$$?; \
+	$(BIN)/python bench/drills.py $(REPORTS)/object-store.xml | $(call record,object-store,Checkpoints on versitygw $(VERSITYGW)$(comma) an S3 server); exit $$ended
 
 fmt: setup ## Format the code and apply the safe fixes
 	$(BIN)/ruff format $(CODE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
@@ -16,6 +17,9 @@ from unioneyes.kernel.units import format_duration
 from unioneyes.runbook.audit.entry import Action, AuditEntry, Origin
 from unioneyes.runbook.audit.verification import Verification
 from unioneyes.runbook.audit.views import LONGEST_LAG, AuditItem, AuditStatus
+
+if TYPE_CHECKING:
+    from unioneyes.environments.model import RemoteCheckpoints
 
 
 def entries_table(ink: Ink, items: Sequence[AuditItem]) -> str:
@@ -85,7 +89,7 @@ def lag_warning(status: AuditStatus) -> str | None:
     return f"warning: the oldest entry without a checkpoint has waited {lag}; more than {most} is an alarm: no change to it would be seen yet"
 
 
-def verification_text(ink: Ink, found: Verification, status: AuditStatus | None) -> str:
+def verification_text(ink: Ink, found: Verification, status: AuditStatus | None, remote: RemoteCheckpoints | None = None) -> str:
     """Return what was verified, on one screen; with `status`, also what could not be yet."""
     verdict = ink.tone(Tone.GOOD, "✔ the log is what was sealed") if found.fault is None else ink.tone(Tone.BAD, f"✘ {found.fault.what}")
     after = found.entries - (found.last.size if found.last else 0)
@@ -103,6 +107,7 @@ def verification_text(ink: Ink, found: Verification, status: AuditStatus | None)
                     ("entries", ", ".join(part for part in (entries, waiting) if part)),
                     ("tree", f"{found.entries:,} leaves, root {base64.b64encode(found.root).decode()}" if found.fault is None else ""),
                     ("checkpoints", f"{found.checkpoints:,} of {found.promised:,} verified"),
+                    ("also kept", f"{remote.place}: {len(remote.checkpoints):,} of them" if remote else ""),
                     ("last", _last(found)),
                     ("key", found.key),
                     ("sealing lag", format_duration(timedelta(seconds=status.lag_seconds)) if status else ""),

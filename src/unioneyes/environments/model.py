@@ -72,3 +72,14 @@ class AuditEvidence:
     key: str
     """The public key, as text."""
     checkpoints: tuple[str, ...]
+    """Those that the environment's own file keeps."""
+    remote: RemoteCheckpoints | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteCheckpoints:
+    """What a second witness keeps, out of the machine's reach."""
+
+    place: str
+    """Where they stand, for people."""
+    checkpoints: tuple[str, ...]

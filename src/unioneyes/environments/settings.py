@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -220,6 +220,37 @@ class SecretsSettings(_Section):
     """The password of the engine's own database."""
 
 
+class RetentionSettings(_Section):
+    """`[audit.s3.retention]`: how long an object can't be deleted. The bucket has Object Lock."""
+
+    mode: Literal["compliance", "governance"]
+    """By nobody; or by nobody without a right of its own."""
+    days: Annotated[int, Field(ge=1, le=36_500)]
+
+
+class S3Settings(_Section):
+    """`[audit.s3]`: an object store that keeps the audit log's checkpoints too."""
+
+    bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_.-]+/)+$", max_length=500)] = "unioneyes/audit/"
+    """Below which they stand; no other log's do."""
+    endpoint_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+/?$")] | None = None
+    """Of a store that is not Amazon's."""
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")] | None = None
+    """Where the bucket is; what the standard chain says when not given."""
+    profile: Text | None = None
+    """Whose credentials are taken of the files that hold several."""
+    credentials_file: AbsolutePath | None = None
+    """In the form of ~/.aws/credentials, and in place of it; nobody else can read it."""
+    retention: RetentionSettings | None = None
+
+
+class AuditSettings(_Section):
+    """`[audit]`: who keeps the audit log's checkpoints beside the environment's own file."""
+
+    s3: S3Settings | None = None
+
+
 class EnvironmentSettings(_Section):
     """The whole file. Everything has a default: no file is needed."""
 
@@ -234,6 +265,7 @@ class EnvironmentSettings(_Section):
     runbooks: RunbookSettings = RunbookSettings()
     staging: StagingSettings | None = None
     incidents: IncidentSettings = IncidentSettings()
+    audit: AuditSettings = AuditSettings()
     secrets: SecretsSettings = SecretsSettings()
     waivers: dict[str, Text] = Field(default_factory=dict)
     """Gate -> reason: a gate that may be passed over, and why. The receipt shows it."""

@@ -18,7 +18,7 @@ from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.slack import SlackNotifier
 from unioneyes.claims.releases import Catalogue, migration_folders, newest_migration
 from unioneyes.environments.folders import runbooks_folder, source_folder
-from unioneyes.environments.local.audit import build_sealing, keep_audit_key, kept_audit_key
+from unioneyes.environments.local.audit import build_sealing, keep_audit_key, keep_remote_witness, kept_audit_key
 from unioneyes.environments.local.control import control_state
 from unioneyes.environments.local.parts import build_replicas, build_traffic
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
@@ -33,10 +33,14 @@ from unioneyes.runbook.direct.folder import DirectFolder
 
 
 def compose(home: Path) -> OpenedEnvironment:
-    """Return the stack in `home` as an environment; nothing is started. Raises: NeverStarted, SettingsRefused, SecretUnresolved, AuditKeyLost, NoWayBack."""
+    """Return the stack in `home` as an environment; nothing is started.
+
+    Raises: NeverStarted, SettingsRefused, SecretUnresolved, AuditKeyLost, RemoteWitnessMoved, NoWayBack.
+    """
     stack = open_stack(home)
     referred = resolve_all(stack.settings)
     audit_key = keep_audit_key(stack.layout)
+    remote = keep_remote_witness(stack.layout, stack.settings)
     sign_in = open_sign_in(stack.settings.sign_in, stack.listening)
     return OpenedEnvironment(
         environment=build_environment(stack),
@@ -47,7 +51,7 @@ def compose(home: Path) -> OpenedEnvironment:
         runbooks=runbooks_folder(stack.settings),
         refuse_undrilled=stack.settings.runbooks.refuse_undrilled,
         redactor=Redactor((*stack.secrets.values(), *(value.get_secret_value() for value in referred.values()), audit_key.get_secret_value())),
-        sealing=build_sealing(stack.layout, audit_key),
+        sealing=build_sealing(stack.layout, audit_key, remote),
         break_glass=DirectFolder(stack.layout.break_glass),
     )
 

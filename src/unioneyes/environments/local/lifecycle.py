@@ -22,7 +22,7 @@ from unioneyes.adapters.postgres.scratch import ScratchServers
 from unioneyes.adapters.postgres.server import PostgresServer
 from unioneyes.adapters.processes.client import Supervisor
 from unioneyes.adapters.processes.spec import ProcessSpec
-from unioneyes.environments.local.audit import keep_audit_key
+from unioneyes.environments.local.audit import keep_audit_key, keep_remote_witness
 from unioneyes.environments.local.control_database import bootstrap_control
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.parts import build_replicas, build_supervisor, build_traffic
@@ -71,9 +71,8 @@ class Started:
 def up(home: Path, *, wanted: WantedPorts, tell: Tell) -> Started:
     """The stack is up, with the replicas that served last. What runs already is left as it is.
 
-    Raises: ForeignFolder, SettingsRefused, SecretUnresolved, KeyExposed, CertificateUnusable, NoWayBack, PortTaken, PortsFixed,
-     AuditKeyLost,
-    PasswordInUse (nothing was started); ProcessNotReady (the rest stays, `up` again completes it).
+    Raises: ForeignFolder, SettingsRefused, SecretUnresolved, KeyExposed, CertificateUnusable, NoWayBack, PortTaken, PortsFixed, AuditKeyLost,
+    PasswordInUse, RemoteWitnessMoved, ForeignCheckpoints, WitnessUnavailable (nothing was started); ProcessNotReady (the rest stays, `up` again completes it).
     """
     began = time.monotonic()
     layout = Layout(home)
@@ -87,6 +86,7 @@ def up(home: Path, *, wanted: WantedPorts, tell: Tell) -> Started:
             _clear(layout, tell)
         stack = _settle(layout, wanted, alive=frozenset(before))
         keep_audit_key(layout)
+        keep_remote_witness(layout, stack.settings)
         layout.claim_sockets()
         _hand_over(service_url_file(stack), stack.database_url(SERVICE), serving=before.keys() - PARTS)
         if "secrets.slack_token" in referred:
