@@ -43,6 +43,7 @@ def signed_lines(plan: PlanView) -> Iterator[str]:
     yield plan.summary
     yield f"type: {plan.confirm or 'nothing'}"
     yield from (f"approval {rule.gate}, {rule.title}: {_asked_of(rule)}, asked again after {rule.escalates_after}" for rule in plan.approvals)
+    yield from (f"content {name}: {sha256}" for name, sha256 in plan.content.items())
     for step in plan.steps:
         yield from _step(_PLAIN, step.detail, step, None)
     yield from _leaves("", plan.details)
@@ -69,6 +70,9 @@ def _lines(ink: Ink, plan: PlanView) -> Iterator[str]:
     if plan.approvals:
         yield f"\n{ink.bold('Approvals')} (each signs this plan's hash; the requester's own does not count)"
         yield facts(ink, ((rule.title, _asked_of(rule)) for rule in plan.approvals), indent="  ")
+    if plan.content:
+        yield f"\n{ink.bold('Content')} (SHA-256; what is carried out is this, or nothing)"
+        yield facts(ink, plan.content.items(), indent="  ")
     if plan.readings:
         yield f"\n{ink.bold('Seen now')} (checked again at the start)"
         yield facts(ink, ((reading.name, reading.value) for reading in plan.readings), indent="  ")

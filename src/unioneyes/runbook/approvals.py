@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import zip_longest
@@ -89,9 +89,29 @@ def drift(then: Plan, now: Plan) -> str | None:
     """Return what is not any more as it was approved, in a few words; None when the hashes are the same."""
     if then.hash() == now.hash():
         return None
-    found = sorted(_differences("", then.signed(), now.signed()), key=lambda told: told.startswith("steps"))  # the steps only follow from the rest
+    found = [*_changed(then.content, now.content), *sorted(_differences("", _without_content(then), _without_content(now)), key=_follows)]
     more = f", and {len(found) - DRIFTS_TOLD} more" if len(found) > DRIFTS_TOLD else ""
     return "; ".join(found[:DRIFTS_TOLD]) + more
+
+
+def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    """Yield what will be carried out and is another one by now, as people call it."""
+    for name in {**then, **now}:
+        old, new = then.get(name), now.get(name)
+        if old is None or new is None:
+            yield f"{name} {'is gone' if new is None else 'is new'} since it was approved"
+        elif old != new:
+            yield f"{name} changed since it was approved ({old[:12]} then, {new[:12]} now)"
+
+
+def _without_content(plan: Plan) -> JsonValue:
+    signed = plan.signed()
+    return {name: value for name, value in signed.items() if name != "content"} if isinstance(signed, dict) else signed
+
+
+def _follows(told: str) -> bool:
+    """Return whether it only follows from the rest."""
+    return told.startswith("steps")
 
 
 class RuleMeaningless(BadInput):
@@ -110,5 +130,5 @@ def _differences(path: str, then: JsonValue, now: JsonValue) -> Iterator[str]:
 
 
 def _short(value: JsonValue) -> str:
-    text = "nothing" if value is None else str(value)
+    text = "nothing" if value is None else " ".join(str(value).split())
     return text if len(text) <= LONGEST_TOLD else f"{text[: LONGEST_TOLD - 1]}…"

@@ -34,6 +34,8 @@ class PlanView:
     """What a person must type before the run starts; None where nothing irreversible is done."""
     approvals: tuple[ApprovalRule, ...] = ()
     """Whose yes it needs before it begins."""
+    content: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of what is carried out and the steps only name, by what people call it."""
     details: JsonValue = None
     """What the runbook's own plan adds, by name: gates, migrations, the colour, ..."""
     took: Mapping[str, timedelta] = field(default_factory=dict)

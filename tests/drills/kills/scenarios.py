@@ -60,7 +60,7 @@ def before_supersession(job: MainJob) -> None:
 def before_migration(job: MainJob) -> None:
     """1.0.0 serves on the schema of 1.1.0, and some claims have a deadline."""
     job.ensure_serving("1.0.0")
-    job.stack.environment.migrations.apply("1.1.0")
+    job.migrate("1.1.0")
     filled_deadlines(job)
 
 

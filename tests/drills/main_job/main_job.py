@@ -133,6 +133,11 @@ class MainJob:
         older = {migration.tag for migration in migrations.folder(serving)}
         migrations.roll_back(tuple(migration for migration in migrations.folder(to) if migration.tag not in older))
 
+    def migrate(self, version: str) -> None:
+        """The schema is that of `version`, whatever serves."""
+        migrations = self.stack.environment.migrations
+        migrations.apply(migrations.folder(version))
+
     def waiting_locks(self) -> int:
         """Return how many sessions wait for a lock, as PostgreSQL says."""
         with self.database() as connection:

@@ -40,6 +40,7 @@ PLAN = PlanView(
         PlannedStep(step="erase", does="Nothing is left.", effect=Effect.DESTROY, no_return=True, when="the verdict is keep"),
     ),
     readings=(Reading(name="blue-1", value="1.0.0, ready"),),
+    content={"release 1.1.0": "ab" * 32},
     details={"gates": [TypeAdapter(Gate).dump_python(GATE, mode="json")], "version": "1.1.0"},
 )
 
@@ -114,6 +115,7 @@ def test_a_dry_run_prints_steps_commands_undo_conditions_and_the_point_of_no_ret
     assert "deploy 1.1.0 to green, blue-green" in text
     assert "Verify staging deployment  ⊘ waived" in text
     assert "blue-1  1.0.0, ready" in text
+    assert f"Content (SHA-256; what is carried out is this, or nothing)\n  release 1.1.0  {'ab' * 32}" in text
     assert "  2. shift_traffic  change\n     All requests reach green.\n     $ one \\\n         two\n     undo $ back" in text
     assert "  3. erase  destroy  when the verdict is keep" in text
     assert "point of no return" in text

@@ -105,6 +105,16 @@ def test_what_came_and_what_went_is_named() -> None:
     assert drift(replace(PLAN, gates=("frozen",)), PLAN) == "gates.1: frozen then, nothing now"
 
 
+def test_content_is_told_by_what_people_call_it_and_before_all_that_follows_from_it() -> None:
+    back, release = "the rollback file of 0007_x.sql", "release 1.1.0"
+    then = replace(PLAN, content={back: "a" * 64, release: "b" * 64})
+    assert drift(then, replace(then, content={back: "c" * 64, release: "b" * 64})) == f"{back} changed since it was approved ({'a' * 12} then, {'c' * 12} now)"
+    assert drift(then, replace(then, content={release: "b" * 64})) == f"{back} is gone since it was approved"
+    assert drift(then, replace(then, content={**then.content, "0008_y.sql": "d" * 64})) == "0008_y.sql is new since it was approved"
+    told = drift(then, replace(then, version="1.1.1", content={back: "a" * 64, release: "e" * 64}))
+    assert told == f"{release} changed since it was approved ({'b' * 12} then, {'e' * 12} now); version: 1.1.0 then, 1.1.1 now"
+
+
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_there_is_a_drift_exactly_where_the_hashes_differ(then: str, now: str) -> None:
     old, new = replace(PLAN, summary=then), replace(PLAN, summary=now)
