@@ -161,8 +161,8 @@ class Migrations(Protocol):
     def roll_back(self, migrations: tuple[Migration, ...], *, database_url: SecretStr | None = None) -> MigrationsApplied:
         """Of `migrations`, those in the ledger are taken back by the text that was given, newest first, in one transaction; `tags` names them.
 
-        The ledger says so, too. Raises: NoRollback (one has no rollback file; nothing was changed), MigrationDrift (one was edited since, or a newer one stands on it and stays),
-        Refused (one can't run in a transaction), MigrationFailed, LockNotObtained, DatabaseUnavailable.
+        The ledger says so, too. Raises: NoRollback (one has no rollback file; nothing was changed), MigrationDrift (one was edited since, or a newer one
+        stands on it and stays), Refused (one can't run in a transaction), MigrationFailed, LockNotObtained, DatabaseUnavailable.
         """
 
     def describe_roll_back(self, migrations: tuple[Migration, ...]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.units import format_duration
-from unioneyes.ports.checklist import ApprovalRule
+from unioneyes.ports.checklist import ApprovalRule, Override
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.definition import Definition
 from unioneyes.runbook.plan import Plan
@@ -52,14 +52,21 @@ def overrides(answers: Iterable[Answer]) -> tuple[Answer, ...]:
     return tuple(each for each in answers if each.verdict is Verdict.OVERRIDDEN)
 
 
+def overridden_since(answers: Iterable[Answer]) -> datetime | None:
+    """Return when the second person said that the run can't wait; None before. It opens every gate that the policy lets anybody override."""
+    said = sorted(each.at for each in overrides(answers))
+    return said[OVERRIDES_NEEDED - 1] if len(said) >= OVERRIDES_NEEDED else None
+
+
 def approved_since(rules: Sequence[ApprovalRule], answers: Sequence[Answer], at: datetime) -> datetime | None:
     """Return when the last yes came that was needed; None while one is missing."""
     if not rules:
         return None
-    forced = overrides(answers)
-    if len(forced) >= OVERRIDES_NEEDED:
-        return sorted(each.at for each in forced)[OVERRIDES_NEEDED - 1]
     complete: list[datetime] = []
+    since = overridden_since(answers)
+    if since is not None:
+        complete.append(since)
+        rules = [rule for rule in rules if rule.override is Override.NEVER]
     for rule in rules:
         given = sorted(each.at for each in counted(rule, answers, at))
         if len(given) < rule.needed:

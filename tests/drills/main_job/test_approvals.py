@@ -83,6 +83,18 @@ def test_a_deployment_begins_when_the_last_of_three_said_yes_and_one_that_the_wo
     assert job.serving().version == "1.1.0"
 
 
+def test_a_deployment_that_two_would_not_let_wait_is_followed_to_its_end(approved: Approved) -> None:
+    job = approved.job
+    run = approved.requested("1.0.0" if job.serving().version == "1.1.0" else "1.1.0")
+    for name in ("night.one", "night.two"):
+        token = str(job.stack.ue("token", "create", name, "--role", "operator", "-o", "json").json()["secret"])
+        said = job.stack.ue("approval", "override", run, "--reason", "members can't sign in", token=token)
+        assert said.code == 0, said.err
+    followed = job.ended(run)  # at once, before it begins
+    assert followed.code == 0, followed.err
+    assert eventually(lambda: titles(job.announced(), "APPROVALS OVERRIDDEN") == 1)
+
+
 def test_settings_that_change_after_the_yes_void_it_by_name(approved: Approved) -> None:
     job, settings = approved.job, approved.job.stack.layout.settings
     run = approved.requested("1.0.0" if job.serving().version == "1.1.0" else "1.1.0")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unioneyes.kernel.access import Role
-from unioneyes.ports.checklist import ApprovalRule
+from unioneyes.ports.checklist import ApprovalRule, Override
 from unioneyes.runbook.approvals import approved_since, counted, drift, escalates, overdue
 from unioneyes.runbook.plan import Effect, Plan, PlannedStep, Reading
 from unioneyes.runbook.views import Answer, Verdict
@@ -61,6 +61,14 @@ def test_two_overrides_open_every_gate_and_one_opens_none() -> None:
     forced = [said(1, gate="", verdict=Verdict.OVERRIDDEN), said(4, gate="", by="joe", verdict=Verdict.OVERRIDDEN)]
     assert approved_since((rule(), rule("product")), forced[:1], ASKED + 5 * MINUTE) is None
     assert approved_since((rule(), rule("product")), forced, ASKED + 5 * MINUTE) == ASKED + 4 * MINUTE
+
+
+def test_an_override_opens_no_gate_that_nobody_may_override() -> None:
+    rules = (replace(rule(), override=Override.NEVER), rule("product"))
+    forced = [said(1, gate="", verdict=Verdict.OVERRIDDEN), said(4, gate="", by="joe", verdict=Verdict.OVERRIDDEN)]
+    assert approved_since(rules, forced, ASKED + 5 * MINUTE) is None
+    assert approved_since(rules, [*forced, said(7)], ASKED + 8 * MINUTE) == ASKED + 7 * MINUTE
+    assert approved_since(rules, [said(2), *forced], ASKED + 8 * MINUTE) == ASKED + 4 * MINUTE
 
 
 @pytest.mark.parametrize(("minute", "why"), [(59, None), (61, "nobody said yes within 1 h")])

@@ -244,9 +244,9 @@ def start_replicas(
     count: int,
     within: timedelta,
 ) -> ReplicasReady:
-    """The idle colour runs the new version, every replica ready: the release and the settings that were planned.
+    """The idle colour runs the new version, every replica ready.
 
-    Raises: ReleaseChanged. Source: Production Deployment Steps, 3, "Wait for readiness".
+    It is the release, and they are the settings, that were planned. Raises: ReleaseChanged. Source: Production Deployment Steps, 3, "Wait for readiness".
     """
     _require_release(releases, version, digest)
     ready = replicas.start(colour, version=version, count=count, within=within, configuration=configuration)
