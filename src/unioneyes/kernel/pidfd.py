@@ -5,8 +5,11 @@ from __future__ import annotations
 import ctypes
 import os
 
-_PIDFD_OPEN = 434
-"""The number of pidfd_open(2), on every architecture. `os.pidfd_open` is missing where Python was built against older headers, as relocatable builds are."""
+_PIDFD_SEND_SIGNAL, _PIDFD_OPEN = 424, 434
+"""The numbers of pidfd_send_signal(2) and pidfd_open(2), on every architecture.
+
+Python's own functions are missing where it was built against older headers, as relocatable builds are.
+"""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -16,3 +19,9 @@ def open_pidfd(pid: int) -> int:
     if handle < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return handle
+
+
+def send_signal(handle: int, order: int) -> None:
+    """The process of the descriptor was told. Raises: OSError, where it has ended."""
+    if _libc.syscall(_PIDFD_SEND_SIGNAL, handle, order, None, 0) < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))

@@ -13,6 +13,9 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, error
 from pydantic import JsonValue
 from sqlalchemy.engine import URL
 
+from unioneyes.runbook.store.database import IDLE_SECONDS
+from unioneyes.runbook.store.pool import ElasticPool
+
 _WORKFLOW = "unioneyes.run"
 _QUEUE = "runs"
 _URGENT_QUEUE = "rollbacks"
@@ -20,9 +23,9 @@ _URGENT_QUEUE = "rollbacks"
 _AT_ONCE = 8
 """Runs that a worker carries out at the same time, rollbacks not counted."""
 _POLL_SECONDS = 0.1
-_CONNECTIONS_KEPT, _CONNECTIONS = 3, 10
-"""Of DBOS's own pool: those that stay open while idle, at some 3 MiB of the server's memory each, and those in a rush."""
-_SEQUENCE = "1"
+_CONNECTIONS = 16
+"""Of DBOS's own pool, in a rush: one for each run, and for what DBOS itself looks after."""
+_SEQUENCE = "2"
 """Version of the sequence of durable steps that the engine itself takes. A run is carried on only under the sequence that it was begun with: raise it
 when `execution` changes that sequence. (DBOS's default, a hash of the source, would strand every run at every edit.)"""
 _MOST_TAKEOVERS = 50
@@ -50,8 +53,9 @@ class Durable:
             executor_id=worker,
             application_version=_SEQUENCE,
             serializer=DBOSPortableJSONSerializer(),
-            sys_db_pool_size=_CONNECTIONS_KEPT,
-            db_engine_kwargs={"max_overflow": _CONNECTIONS - _CONNECTIONS_KEPT},
+            sys_db_pool_size=_CONNECTIONS,
+            db_engine_kwargs={"poolclass": ElasticPool, "pool_use_lifo": True},
+            sys_db_idle_transaction_timeout_sec=IDLE_SECONDS,
             log_level="ERROR",
         )
 

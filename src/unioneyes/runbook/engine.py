@@ -206,7 +206,12 @@ class Engine:
 
     def runs(self, *, limit: int = 50, before: str | None = None, runbook: str | None = None, status: RunStatus | None = None) -> tuple[RunView, ...]:
         """Return runs, newest first; the next page begins `before` the last run of this one. Raises: UnknownRun."""
-        return self._read(partial(self._runs.page, limit=limit, before=before, runbook=runbook, status=status))
+        return tuple(run.view for run in self._read(partial(self._runs.page, limit=limit, before=before, runbook=runbook, status=status)))
+
+    def planned_runs(self, *, limit: int, before: str | None, runbook: str) -> tuple[tuple[RunView, PlanView], ...]:
+        """Return runs with their plans, as `runs` and `planned` do, at once; without what steps took before. Raises: UnknownRun."""
+        found = self._read(partial(self._runs.page, limit=limit, before=before, runbook=runbook, status=None))
+        return tuple((run.view, self._shown(run.view.runbook, run.plan, run.view.plan_hash, timed=False)) for run in found)
 
     def planned(self, run_id: str, *, timed: bool = True) -> PlanView:
         """Return the plan that the run carries out; without what its steps took before where that is not `timed`. Raises: UnknownRun."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import wait
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from typing import TypeVar, cast
 
 from pydantic import JsonValue
 
+from unioneyes.kernel.fencing import fencing_token
 from unioneyes.kernel.problems import Problem, Refused
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
@@ -29,7 +29,7 @@ from unioneyes.runbook.approvals import plan_with_approvals
 from unioneyes.runbook.approving import require_still_approved
 from unioneyes.runbook.codec import decode, encode, hashed_fields, keep_problem, problem_json, recall_problem, redacted
 from unioneyes.runbook.definition import Definition, definition, takes_over
-from unioneyes.runbook.durable import Durable
+from unioneyes.runbook.durable import DurabilityLost, Durable
 from unioneyes.runbook.outcome import Decided, Outcome, Raised, Returned, Stopped, keep, recall
 from unioneyes.runbook.plan import Effect
 from unioneyes.runbook.problems import (
@@ -48,7 +48,7 @@ from unioneyes.runbook.store.approvals import Approvals
 from unioneyes.runbook.store.database import patiently
 from unioneyes.runbook.store.journal import Line
 from unioneyes.runbook.store.line import StoppedLine
-from unioneyes.runbook.store.runs import Claim, Ending, NewRun, Runs, StoredRun
+from unioneyes.runbook.store.runs import Claim, Ending, Entered, NewRun, Runs, StoredRun
 from unioneyes.runbook.threads import StepThreads
 from unioneyes.runbook.views import Decision, EntryKind, JournalEntry
 
@@ -164,11 +164,13 @@ class Execution:
 
     def carry_out(self) -> Returned | Raised | Stopped:
         """The run has ended; return what came of it."""
-        begun = self._durably("begin", self._begin)
+        refused = self._refusal()
+        if refused is None:
+            self._repeatably("begin", self._begin)
         entered = current_run.set(self)
         try:
-            ending, outcome = self._work(begun)
-            self._durably("end", partial(self._end, ending))
+            ending, outcome = self._work(refused)
+            self._repeatably("end", partial(self._end, ending))
         finally:
             current_run.reset(entered)
         return outcome
@@ -282,7 +284,7 @@ class Execution:
 
     # The run as a whole
 
-    def _begin(self) -> Outcome:
+    def _begin(self) -> None:
         self._patiently(partial(self._runs.begin, self._claim, self.run_id))
         interrupted = self._run.took_over_from
         if interrupted is not None and self._run.view.parent is None:
@@ -294,16 +296,22 @@ class Execution:
                     break
                 if self._equipment.closing.wait(LOOK_SECONDS):
                     raise EngineClosed
-        if self._run.view.parent is None:  # the code of a part counts as its whole's
-            try:
-                self._equipment.require(self._definition)
-            except Problem as problem:
-                return Raised(problem=keep_problem(problem, self._equipment.redactor), refused=True)
-        return Returned(value=None)
 
-    def _work(self, begun: Outcome) -> tuple[Ending, Returned | Raised | Stopped]:
+    def _refusal(self) -> Problem | None:
+        """Return why the run does not begin; None where it does, or has. A part is not asked: its code counts as its whole's."""
+        if self._run.view.parent is not None or self._run.view.started_at is not None:
+            return None
         try:
-            self._require_approved(begun)
+            self._equipment.require(self._definition)
+        except Problem as problem:
+            return problem
+        return None
+
+    def _work(self, refused: Problem | None) -> tuple[Ending, Returned | Raised | Stopped]:
+        if refused is not None:
+            return self._fail(refused)
+        try:
+            self._require_approved()
             result = self._definition.run(self._equipment.environment, self._taken.plan)
             kept = encode(result, self._definition.result_type)
         except RunStopped as stopped:
@@ -318,13 +326,8 @@ class Execution:
         shown = redacted(kept, self._equipment.redactor)
         return Ending(status=status, message=f"{self._run.view.summary}: {status.look.word}", result=shown), Returned(value=kept)
 
-    def _require_approved(self, begun: Outcome) -> None:
-        """Return when it may begin, and nobody had to say yes, or those who did, did so lately, and to what would be done now.
-
-        Raises: ApprovalVoid, ApprovalsExpired, what `require` raised.
-        """
-        if isinstance(begun, Raised):
-            raise recall_problem(begun.problem)
+    def _require_approved(self) -> None:
+        """Return when nobody had to say yes, or when those who did, did so lately, and to what would be done now. Raises: ApprovalVoid, ApprovalsExpired."""
         if self._taken.plan.approvals and self._run.view.parent is None:
             match self._durably("look at the approvals", self._look_at_approvals):
                 case Raised(problem=kept):
@@ -388,10 +391,10 @@ class Execution:
         self._patiently(partial(self._runs.set_status, self._claim, self.run_id, RunStatus.UNDOING))
         return Returned(value=None)
 
-    def _end(self, ending: Ending) -> Outcome:
-        shown = ending if ending.problem is None else replace(ending, result=self._account(ending.status))
-        self._patiently(partial(self._runs.end, self._claim, self.run_id, shown))
-        return Returned(value=None)
+    def _end(self, ending: Ending) -> None:
+        if ending.problem is not None and not self._patiently(partial(self._runs.get, self.run_id)).view.status.ended:
+            ending = replace(ending, result=self._account(ending.status))
+        self._patiently(partial(self._runs.end, self._claim, self.run_id, ending))
 
     def _account(self, status: RunStatus) -> JsonValue:
         """Return what a run that did not reach its end has to show; None when there is nothing, or when it can't be said now: no run waits for it to end."""
@@ -414,14 +417,14 @@ class Execution:
 
     def _attempt(self, step: Step[..., object], name: str, call: Callable[[], object], manner: _Manner, parking: int | None = None) -> Outcome:
         """Take a step, again where that may help, and return what came of it. The journal tells all of it."""
-        why = self._enter(step, name, manner)
-        if why is not None:
-            return Stopped(why=why, begun=False)
+        entered = self._enter(step, name, manner)
+        if isinstance(entered, Stop):
+            return Stopped(why=entered, begun=False)
         began = monotonic()
         attempt = 0
         while True:
             attempt += 1
-            came = self._once(step, name, call, parking)
+            came = self._once(step, name, call, parking, token=entered.token)
             if parking is not None:  # whatever came of it, nobody is asked any more
                 self._patiently(partial(self._runs.set_status, self._claim, self.run_id, RunStatus.RUNNING))
             took: dict[str, JsonValue] = {"took_s": monotonic() - began}
@@ -444,7 +447,7 @@ class Execution:
             if why is not None:
                 return Stopped(why=why, begun=True)
 
-    def _enter(self, step: Step[..., object], name: str, manner: _Manner) -> Stop | None:
+    def _enter(self, step: Step[..., object], name: str, manner: _Manner) -> Stop | Entered:
         """The run is in the step, and the journal says so; or return why it must stop. A stopped line holds what would change something, and no undo."""
         if self._equipment.closing.is_set():
             raise EngineClosed
@@ -453,11 +456,11 @@ class Execution:
         begin = partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable, heeds_line=heeds_line)
         self._await_nobody_else()
         while True:
-            why = self._await_open_line(name) if heeds_line else None
+            with suppress(LineStopped):
+                return self._patiently(begin)
+            why = self._await_open_line(name)
             if why is not None:
                 return why
-            with suppress(LineStopped):  # since it was seen open
-                return self._patiently(begin)
 
     def _heeds_line(self, step: Step[..., object], manner: _Manner) -> bool:
         """Return whether a stopped line holds the step."""
@@ -480,7 +483,8 @@ class Execution:
             self._note(Line(kind=EntryKind.LINE_OPEN, step=step, message="the line is open again; the run goes on"))
         return None
 
-    def _once(self, step: Step[..., object], name: str, call: Callable[[], object], parking: int | None) -> Returned | Problem | Stop:
+    def _once(self, step: Step[..., object], name: str, call: Callable[[], object], parking: int | None, *, token: int | None) -> Returned | Problem | Stop:
+        outside = fencing_token.set(token)
         try:
             return Returned(value=encode(self._in_thread(name, call, within=step.time_limit, parking=parking), step.returns))
         except RunStopped as stopped:
@@ -489,6 +493,8 @@ class Execution:
             return problem
         except Exception as error:  # noqa: BLE001 - whatever a step raises is the run's problem, not the engine's
             return self._unexpected(error, name)
+        finally:
+            fencing_token.reset(outside)
 
     def _attempt_undo(self, undo: Undo) -> Outcome:
         manner = _Manner(
@@ -505,18 +511,18 @@ class Execution:
         scope = _Scope(step=name, parking=parking)
         entered = _scope.set(scope)
         try:
-            future = self._equipment.threads.submit(call)
+            called = self._equipment.threads.submit(call)
         finally:
             _scope.reset(entered)
         until = monotonic() + within.total_seconds()
-        while not wait([future], timeout=max(0.0, min(LOOK_SECONDS, until - monotonic()))).done:
+        while not called.ends(within=max(0.0, min(LOOK_SECONDS, until - monotonic()))):
             if self._equipment.abandoned.is_set():
                 scope.over.set()
                 raise EngineClosed
             if monotonic() >= until:
                 scope.over.set()
                 raise StepTimedOut(what=f"{name} took longer than {within}", remedy="whether it took effect is not known: look, then start the run anew")
-        return future.result()
+        return called.result()
 
     def _after(self, step: Step[..., object], problem: Problem) -> Decision:
         """Return how a run that parks goes on after a failed step: RETRY or SKIP. Raises: the problem, RunStopped."""
@@ -564,9 +570,9 @@ class Execution:
     def _plan_child(self, theirs: Definition, child_id: str, request: object) -> Outcome:
         self._await_nobody_else()
         started = Line(kind=EntryKind.STEP_STARTED, step=theirs.name, message=f"{child_id} begins", data={"run": child_id})
-        why = self._patiently(partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable, heeds_line=False))
-        if why is not None:
-            return Stopped(why=why, begun=False)
+        entered = self._patiently(partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable, heeds_line=False))
+        if isinstance(entered, Stop):
+            return Stopped(why=entered, begun=False)
         try:
             plan = self._in_thread(theirs.name, partial(plan_with_approvals, theirs, self._equipment.environment, request), within=PLAN_WITHIN)
             refuse_unconfirmed(plan, None)  # what can't be brought back is never a part of something else: a person starts it
@@ -611,6 +617,13 @@ class Execution:
 
     def _durably(self, name: str, function: Callable[[], Outcome]) -> Returned | Raised | Stopped | Decided:
         return recall(self._equipment.durable.step(name, lambda: keep(function())))
+
+    def _repeatably(self, name: str, function: Callable[[], None]) -> None:
+        """What `function` does is done. It is done again each time the run is carried out again, and changes nothing then: so nobody has to remember it."""
+        try:
+            function()
+        except Exception as trouble:
+            raise DurabilityLost(f"{name} could not be kept") from trouble
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """Return what `call` returns, when the database answers again. Raises: EngineClosed."""

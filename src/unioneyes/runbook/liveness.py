@@ -1,18 +1,29 @@
-"""Who is alive: each worker holds a session's advisory lock under its own name, which PostgreSQL takes away the moment the worker dies."""
+"""Who is alive: each worker holds a session's advisory lock under its own name, and says something in that session four times a second.
+
+PostgreSQL takes the lock away the moment the worker dies. A worker that hangs keeps it, but says nothing more; PostgreSQL knows since when, so nobody writes
+a sign of life anywhere. After `LEASE` the others end its session: it is dead then, whatever it does when it wakes up.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 from contextlib import suppress
 from datetime import timedelta
+from importlib.resources import files
 
 import psycopg
 
 from unioneyes.runbook.problems import ControlDatabaseUnavailable
 from unioneyes.runbook.store.database import ControlDatabase
 
+LEASE = timedelta(seconds=10)
+"""How long a worker may say nothing: longer than one statement may take, and so than a sweep that waits for a slow database stays silent."""
 GRACE = timedelta(seconds=5)
 """After a restart of PostgreSQL nobody holds a lock. For this long, nobody is taken for dead."""
+_END_SILENT = files(__package__).joinpath("end_silent.sql").read_text().encode()
+
+_logger = logging.getLogger(__name__)
 
 
 class Liveness:
@@ -40,11 +51,12 @@ class Liveness:
             )
 
     def dead(self, worker: str) -> bool:
-        """Return True when `worker` has ended. Raises: ControlDatabaseUnavailable."""
+        """Return True when `worker` has ended, or hung for so long that its session was ended. Raises: ControlDatabaseUnavailable."""
         if worker == self._worker or self._session is None:
             return False
         try:
             if not self._locked(self._session, worker):
+                self._end_silent(self._session, worker)
                 return False
             self._session.execute("SELECT pg_advisory_unlock(%s)", (_key(worker),))
             young = self._session.execute("SELECT clock_timestamp() - pg_postmaster_start_time() < %s", (GRACE,)).fetchone()
@@ -62,6 +74,11 @@ class Liveness:
     def _locked(self, session: psycopg.Connection[tuple[object, ...]], worker: str) -> bool:
         row = session.execute("SELECT pg_try_advisory_lock(%s)", (_key(worker),)).fetchone()
         return row is not None and row[0] is True
+
+    def _end_silent(self, session: psycopg.Connection[tuple[object, ...]], worker: str) -> None:
+        """The session of a worker that has said nothing for longer than it may is told to end: the next look finds its lock free."""
+        if session.execute(_END_SILENT, {"key": _key(worker), "lease": LEASE}).fetchone() is not None:
+            _logger.warning("worker %s has said nothing for %s; its session is ended", worker, LEASE)
 
 
 def _key(worker: str) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import cache
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -81,9 +82,15 @@ class Plan:
 
     def signed(self) -> JsonValue:
         """Return everything that an approval signs."""
-        document: JsonValue = TypeAdapter(type(self)).dump_python(self, mode="json", exclude=dict(self.unsigned))
+        adapter = _adapter(type(self))  # type: ignore[arg-type]  # mypy takes a dataclass's __hash__ for its class's
+        document: JsonValue = adapter.dump_python(self, mode="json", exclude=dict(self.unsigned))
         return document
 
     def hash(self) -> str:
         """Return the SHA-256 of what an approval signs, in canonical JSON."""
         return hashlib.sha256(json.dumps(self.signed(), sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@cache
+def _adapter(kind: type[Plan]) -> TypeAdapter[Plan]:
+    return TypeAdapter(kind)

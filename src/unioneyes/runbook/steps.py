@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Generic, ParamSpec, Protocol, TypeVar, get_type_hints, overload
 
 from pydantic import JsonValue
@@ -100,12 +101,12 @@ class Step(Generic[P, R_co]):
     @property
     def does(self) -> str:
         """What is true afterwards: the first line of its docstring."""
-        return (inspect.getdoc(self.function) or self.name).partition("\n")[0]
+        return _said(self.function) or self.name
 
     @property
     def returns(self) -> type[R_co]:
         """The type that the function returns, for keeping its value."""
-        returned: type[R_co] = get_type_hints(self.function)["return"]
+        returned: type[R_co] = _hints(self.function)["return"]
         return returned
 
     def planned(
@@ -130,6 +131,17 @@ class Step(Generic[P, R_co]):
             no_return=no_return,
             lasts=lasts,
         )
+
+
+@cache
+def _said(function: Callable[..., object]) -> str:
+    """Return the first line of the function's docstring."""
+    return (inspect.getdoc(function) or "").partition("\n")[0]
+
+
+@cache
+def _hints(function: Callable[..., object]) -> dict[str, type]:
+    return get_type_hints(function)
 
 
 class _Wrap(Protocol):

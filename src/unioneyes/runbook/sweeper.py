@@ -14,7 +14,7 @@ from unioneyes.runbook.liveness import Liveness
 from unioneyes.runbook.problems import ExecutorGaveUp
 from unioneyes.runbook.store.runs import Runs
 
-_EVERY_SECONDS = 0.5
+_EVERY_SECONDS = 0.25
 _STUCK_SECONDS = 2.0
 """How long a run may be this worker's without being under way: taking one up takes a moment."""
 
@@ -22,7 +22,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Sweeper:
-    """A thread that looks twice a second."""
+    """A thread that looks four times a second."""
 
     def __init__(self, *, runs: Runs, durable: Durable, liveness: Liveness, bring_in: Callable[[], bool]) -> None:
         """Sweep nothing yet."""

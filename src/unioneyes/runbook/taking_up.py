@@ -33,7 +33,7 @@ def take_up(equipment: Equipment, run_id: str, worker: str) -> Execution | None:
     """
     try:
         run, claim = patiently(partial(equipment.runs.take_up, run_id, worker), give_up=equipment.closing)
-        lacking, told = _lacking(equipment, run_id), ""
+        lacking, told = _lacking((run,) if claim.attempt == 1 else _family(equipment, run_id)), ""  # nothing is part of what was never begun
         while lacking is not None:
             if run.view.ended_at is not None:
                 return None
@@ -47,7 +47,9 @@ def take_up(equipment: Equipment, run_id: str, worker: str) -> Execution | None:
             if equipment.closing.wait(LOOK_AGAIN_SECONDS):
                 raise EngineClosed
             equipment.look_again()
-            lacking = _lacking(equipment, run_id)
+            lacking = _lacking(_family(equipment, run_id))
+        if run.view.ended_at is not None and run.view.started_at is None:
+            return None  # it was refused before it began
         if told:
             _tell(equipment, claim, "its runbook is there; the run goes on")
         return Execution(equipment, run, claim)
@@ -55,9 +57,13 @@ def take_up(equipment: Equipment, run_id: str, worker: str) -> Execution | None:
         raise EngineClosed from None
 
 
-def _lacking(equipment: Equipment, run_id: str) -> str | None:
-    """Return what is missing to carry out the run and its parts; None when nothing is."""
-    for each in patiently(partial(equipment.runs.family, run_id), give_up=equipment.closing):
+def _family(equipment: Equipment, run_id: str) -> tuple[StoredRun, ...]:
+    return patiently(partial(equipment.runs.family, run_id), give_up=equipment.closing)
+
+
+def _lacking(family: tuple[StoredRun, ...]) -> str | None:
+    """Return what is missing to carry out these runs; None when nothing is."""
+    for each in family:
         try:
             decode(each.plan, definition(each.view.runbook).plan_type)
         except UnknownRunbook:
@@ -69,7 +75,7 @@ def _lacking(equipment: Equipment, run_id: str) -> str | None:
 
 def _must_stop(equipment: Equipment, claim: Claim) -> Stop | None:
     """Return why the run must stop; None when it may wait. What holds the service is the innermost part that has not ended."""
-    family = patiently(partial(equipment.runs.family, claim.root), give_up=equipment.closing)
+    family = _family(equipment, claim.root)
     innermost = next((each.view.id for each in family if each.view.ended_at is None), claim.root)
     return patiently(partial(equipment.runs.stop, claim, innermost, cancellable=True), give_up=equipment.closing)
 

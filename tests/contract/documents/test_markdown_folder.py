@@ -67,4 +67,4 @@ def test_a_page_that_can_not_be_written_is_a_problem_and_the_old_one_stays(tmp_p
         pages.write(PAGE, "text")
     assert problem.value.remedy
     assert pages.read("docs") == "a page where a folder should be"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["docs"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".fence", "docs"]

@@ -17,6 +17,7 @@ import pytest
 from tests.stack import eventually
 from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.shell.leashed import LOOK_SECONDS, leashed
+from unioneyes.kernel.fencing import Fence
 from unioneyes.kernel.output import HEAD, TAIL
 from unioneyes.ports.shell import BlockFailed, BlockTookTooLong, Ran
 
@@ -43,7 +44,7 @@ def stop_at(last: str) -> Callable[[str], None]:
 
 @pytest.fixture
 def shell(tmp_path: Path) -> BashShell:
-    return BashShell(folder=tmp_path, points_at={"UE_HOME": str(tmp_path)})
+    return BashShell(folder=tmp_path, points_at={"UE_HOME": str(tmp_path)}, fence=Fence(tmp_path / "blocks.lock"))
 
 
 def run(shell: BashShell, script: str, *, within: timedelta = SOON, meanwhile: Callable[[str], None] = quiet, **variables: str) -> Ran:
@@ -135,7 +136,8 @@ def test_whoever_looks_can_end_it_and_sees_its_last_line(shell: BashShell) -> No
 def test_a_worker_that_is_killed_takes_its_script_with_it(tmp_path: Path) -> None:
     program = (
         "from datetime import timedelta; from pathlib import Path; from unioneyes.adapters.shell import BashShell; "
-        f"shell = BashShell(folder=Path({str(tmp_path)!r}), points_at={{}}); "
+        "from unioneyes.kernel.fencing import Fence; "
+        f"shell = BashShell(folder=Path({str(tmp_path)!r}), points_at={{}}, fence=Fence(Path({str(tmp_path / 'blocks.lock')!r}))); "
         "shell.run('touch begun; sleep 4715.1', variables={}, within=timedelta(minutes=9), meanwhile=print)"
     )
     worker = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.DEVNULL)
@@ -202,6 +204,6 @@ def test_whoever_looks_is_not_asked_more_often_than_by_other_steps_and_not_at_al
 
 def test_what_fills_the_pipe_while_it_is_told_to_end_is_read(tmp_path: Path) -> None:
     script = "trap 'seq 1 20000; echo over; exit' TERM; echo begun; while true; do sleep 0.1; done"
-    with pytest.raises(ToldToStop), leashed(("bash", "-c", script), folder=tmp_path, environment=os.environ) as block:
+    with pytest.raises(ToldToStop), leashed(("bash", "-c", script), folder=tmp_path, environment=os.environ, fence=Fence(tmp_path / "blocks.lock")) as block:
         block.follow(time.monotonic() + 60, lambda: stop_at("begun")(block.kept.last_line()))
     assert block.kept.last_line() == "over"

@@ -54,14 +54,15 @@ class Drill:
     def side(self) -> Side:
         return Side(url=url(self.beside, self.control))
 
-    def work(self) -> subprocess.Popen[str]:
-        """Start a worker, and return when it takes runs."""
+    def work(self, *, through: int | None = None) -> subprocess.Popen[str]:
+        """Start a worker, and return when it takes runs. It reaches the control plane's database `through` another port, where one is given."""
+        control = url(self.server, self.control)
         worker = subprocess.Popen(
             [sys.executable, "-m", "tests.drills.engine.worker"],
             cwd=ROOT,
             env={
                 **os.environ,
-                "DRILL_CONTROL_URL": url(self.server, self.control),
+                "DRILL_CONTROL_URL": control if through is None else control.replace(f":{self.server.port}/", f":{through}/"),
                 "DRILL_SIDE_URL": self.side.url,
                 "DRILL_RUNBOOKS": str(self.runbooks),
                 "DRILL_BREAK_GLASS": str(self.break_glass.path),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +17,7 @@ import psycopg
 
 from unioneyes.adapters.git import ReleaseChecklist
 from unioneyes.environments.policy import read_approvals
+from unioneyes.kernel.fencing import Fence, FencedOff
 from unioneyes.kernel.problems import Problem, Refused, Unavailable
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.checklist import ApprovalRule
@@ -143,6 +146,8 @@ class Behaviour(StrEnum):
     """For a second and a half, looking whether the run must stop, as the blocks of documents do."""
     DAWDLES = "dawdles"
     """For a second and a half, deaf to everything."""
+    HANGS = "hangs"
+    """Stops its whole process just before it writes, the first time; what it writes to refuses a run that something newer took over from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +199,15 @@ def _last(world: Side, key: str, behaviour: Behaviour) -> None:
                 time.sleep(0.05)
         case Behaviour.DAWDLES:
             time.sleep(1.5)
+        case Behaviour.HANGS:
+            if world.mark(f"{key} hung"):
+                world.tell(f"hangs {key}")
+                signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # this thread: another one would let it run on for a moment
+            try:
+                Fence(Path(os.environ["DRILL_RUNBOOKS"]) / ".fence").check()
+            except FencedOff:
+                world.tell(f"refused {key}")
+                raise
         case _:
             pass
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
 
-from tests.drills.engine.conftest import Drill, drill_on, running_server
+from tests.drills.engine.conftest import Drill, drill_on, running_server, url
 from tests.drills.engine.runbooks import Behaviour, Move, Script
+from tests.drills.engine.wire import wire_to
 from unioneyes.adapters.postgres.server import PostgresServer
 from unioneyes.kernel.status import RunStatus
+from unioneyes.runbook.problems import ControlDatabaseUnavailable
+from unioneyes.runbook.store.database import ControlDatabase
 from unioneyes.runbook.views import Decision, EntryKind, RunView
 
 WAITING = Move(key="w", behaviour=Behaviour.WAITS)
@@ -147,6 +155,75 @@ def test_a_run_that_nobody_will_carry_on_is_ended_and_calls_for_a_person(fresh: 
     assert ended.problem is not None
     assert ended.problem["type"] == "urn:unioneyes:problem:executor-gave-up"
     assert fresh.engine.lock() is None
+
+
+def test_a_worker_that_hangs_loses_its_run_and_what_it_would_write_late_is_refused(fresh: Drill) -> None:
+    workers = (fresh.work(), fresh.work())
+    run = fresh.start(Move(key="a"), Move(key="h", behaviour=Behaviour.HANGS), Move(key="b"))
+
+    ended = fresh.ended(run.id, within=60)
+
+    zombie = holder_of(fresh, "hangs h")
+    assert ended.status is RunStatus.DONE
+    assert fresh.line(run.id, EntryKind.TAKEN_OVER).data["to"] == ended.worker
+    assert fresh.effects("did", "refused") == ["did a", "did h", "did b"]
+
+    os.kill(zombie, signal.SIGCONT)
+
+    fresh.until(lambda: fresh.effects("refused"), lambda told: told == ["refused h"])
+    assert fresh.effects("did", "undid") == ["did a", "did h", "did b"]
+    assert [kind for kind in fresh.kinds(run.id) if kind == "run-ended"] == ["run-ended"]
+    kill(next(worker for worker in workers if worker.pid != zombie))
+    assert fresh.ended(fresh.start(Move(key="c")).id).status is RunStatus.DONE, "it is a worker like before"
+    assert holder_of(fresh, "did c") == zombie
+
+
+def test_a_worker_that_reaches_its_database_no_more_loses_its_run_and_finds_back(fresh: Drill) -> None:
+    with wire_to(fresh.server.port) as wire:
+        behind = fresh.work(through=wire.port)
+        run = waiting(fresh, fresh.start(Move(key="a"), WAITING, Move(key="b")))
+        other = fresh.work()
+        wire.hold()
+        fresh.until(lambda: fresh.effects("began w"), lambda told: len(told) == 2, within=40)
+        fresh.side.mark("go w")
+        ended = fresh.ended(run.id)
+        wire.heal()
+
+        assert ended.status is RunStatus.DONE
+        assert fresh.effects("did", "undid") == ["did a", "did w", "did b"]
+        kill(other)
+        assert fresh.ended(fresh.start(Move(key="c")).id, within=60).status is RunStatus.DONE
+        assert holder_of(fresh, "did c") == behind.pid
+        assert fresh.effects("did", "undid") == ["did a", "did w", "did b", "did c"]
+        fresh.end_workers()
+
+
+def test_a_worker_whose_connections_are_cut_goes_on_with_its_run(fresh: Drill) -> None:
+    with wire_to(fresh.server.port) as wire:
+        fresh.work(through=wire.port)
+        run = waiting(fresh, fresh.start(Move(key="a"), WAITING, Move(key="b")))
+        wire.cut()
+        time.sleep(2)
+        wire.heal()
+        fresh.side.mark("go w")
+
+        assert fresh.ended(run.id, within=60).status is RunStatus.DONE
+        assert fresh.effects("did", "undid") == ["did a", "did w", "did b"]
+        fresh.end_workers()
+
+
+def test_a_worker_that_hangs_in_the_middle_of_a_transaction_holds_nobody_up(fresh: Drill) -> None:
+    fresh.work()
+    run = waiting(fresh, fresh.start(Move(key="a"), WAITING))
+    with closing(ControlDatabase(SecretStr(url(fresh.server, fresh.control)), name="hung")) as database, pytest.raises(ControlDatabaseUnavailable):
+        finish_in_a_transaction(fresh, run, database)
+
+
+def finish_in_a_transaction(drill: Drill, run: RunView, database: ControlDatabase) -> None:
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE ue.runs SET step = step"))
+        drill.side.mark("go w")
+        assert drill.ended(run.id).status is RunStatus.DONE
 
 
 @pytest.fixture

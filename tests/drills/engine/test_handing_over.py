@@ -25,7 +25,8 @@ def test_a_rollback_takes_the_service_from_the_run_that_holds_it(drill: Drill) -
     held = drill.engine.lock()
     assert before is not None
     assert held is not None
-    assert (held.run_id, held.token) == (rollback.id, before.token + 1)
+    assert held.run_id == rollback.id
+    assert held.token > before.token
     drill.side.mark("go r")
 
     superseded, rescued = drill.ended(deploy.id), drill.ended(rollback.id)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -16,7 +16,6 @@ import psycopg
 from pydantic import JsonValue, TypeAdapter
 
 from tests.stack import RunningStack, Said, eventually
-from unioneyes.adapters.envoy.files import only_writer
 from unioneyes.adapters.postgres.bootstrap import DATABASE, OWNER
 from unioneyes.adapters.postgres.server import SUPERUSER
 from unioneyes.adapters.processes.spec import ProcessState
@@ -25,6 +24,7 @@ from unioneyes.cli.options import Where
 from unioneyes.environments.folders import runbooks_folder
 from unioneyes.environments.local.stack import Stack, open_stack
 from unioneyes.kernel.clock import now
+from unioneyes.kernel.fencing import Fence
 from unioneyes.operations.rollback.model import RollbackOption
 
 JsonObject = dict[str, JsonValue]
@@ -171,7 +171,7 @@ class MainJob:
     @contextmanager
     def routes_held(self) -> Iterator[None]:
         """Nobody changes the routes in the block: somebody else is about to."""
-        with only_writer(self.stack.layout.envoy / "writer.lock", within=timedelta(seconds=10)):
+        with Fence(self.stack.layout.envoy / "writer.lock").entered():
             yield
 
     def traffic_option(self) -> RollbackOption:

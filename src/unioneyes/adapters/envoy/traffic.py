@@ -31,9 +31,9 @@ from unioneyes.adapters.envoy.config import (
     routes_file,
 )
 from unioneyes.adapters.envoy.counters import parse_counters
-from unioneyes.adapters.envoy.files import only_writer
 from unioneyes.adapters.envoy.program import envoy_program
 from unioneyes.kernel.clock import now
+from unioneyes.kernel.fencing import Fence, StillInside
 from unioneyes.kernel.files import replace_file
 from unioneyes.kernel.units import format_duration
 from unioneyes.ports.traffic import (
@@ -52,7 +52,6 @@ from unioneyes.ports.traffic import (
 _CONFIRM_LIMIT = timedelta(seconds=5)
 """A change takes milliseconds; after this Envoy hangs."""
 _HEALTHY_LIMIT = timedelta(seconds=10)
-_WRITER_LIMIT = timedelta(seconds=15)
 _POLL_SECONDS = 0.002
 _DRAIN_POLL_SECONDS = 0.05
 
@@ -262,9 +261,9 @@ class EnvoyTraffic:
     @contextmanager
     def _only_writer(self) -> Iterator[None]:
         try:
-            with only_writer(self.folder / "writer.lock", within=_WRITER_LIMIT):
+            with Fence(self.folder / "writer.lock").entered():
                 yield
-        except TimeoutError:
+        except StillInside:
             raise TrafficUnavailable(what="another process has been changing the routes for too long", remedy="end it, then try again") from None
 
     def _by_hand(self, *edits: str) -> tuple[str, ...]:

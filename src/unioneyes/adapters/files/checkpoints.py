@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+from unioneyes.kernel.fencing import Fence
 from unioneyes.kernel.files import keep_name
 from unioneyes.ports.witness import WitnessUnavailable
 
@@ -14,34 +16,26 @@ _END = "\n\n"
 """Stands behind what is signed, and behind its signatures."""
 _SIGNATURE = "\u2014 "
 """Begins each signature, and no first line of a checkpoint."""
+_WITHIN = timedelta(seconds=5)
+"""How long to wait for another process that appends."""
 _TAIL = 64 * 1024
 """Bytes in which the last checkpoint stands."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckpointFile:
-    """Signed notes, one after the other, an empty line behind each. One process at a time appends."""
+    """Signed notes, one after the other, an empty line behind each."""
 
     path: Path
 
     def keep(self, checkpoint: str) -> None:
-        """The file ends with the checkpoint, and a power cut leaves it there; what an earlier one cut off is removed. Raises: WitnessUnavailable."""
+        """The file ends with the checkpoint, and a power cut leaves it there; what an earlier one cut off is removed.
+
+        Raises: WitnessUnavailable, also where it covers no more than the last one does: whoever wrote it was overtaken.
+        """
         try:
-            new = not self.path.exists()
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                begin = max(0, os.fstat(descriptor).st_size - _TAIL)
-                tail = os.pread(descriptor, _TAIL, begin)
-                whole = _whole(tail)
-                if tail and not whole:
-                    raise WitnessUnavailable(what=f"{self.path} does not end with a checkpoint", remedy="look at it; name it otherwise when it is another file")
-                os.ftruncate(descriptor, begin + whole)
-                os.pwrite(descriptor, f"{checkpoint}\n".encode(), begin + whole)
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-            if new:
-                keep_name(self.path.parent)
+            with Fence(self.path.with_name(f"{self.path.name}.lock")).entered(within=_WITHIN):
+                self._append(checkpoint)
         except OSError as error:
             raise self._unavailable(error) from None
 
@@ -69,8 +63,35 @@ class CheckpointFile:
             raise self._unavailable(error) from None
         return _read(whole)
 
+    def _append(self, checkpoint: str) -> None:
+        new = not self.path.exists()
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            begin = max(0, os.fstat(descriptor).st_size - _TAIL)
+            tail = os.pread(descriptor, _TAIL, begin)
+            whole = _whole(tail)
+            if tail and not whole:
+                raise WitnessUnavailable(what=f"{self.path} does not end with a checkpoint", remedy="look at it; name it otherwise when it is another file")
+            if whole and _size(checkpoint) <= (last := _size(_read(tail)[-1])):
+                raise WitnessUnavailable(
+                    what=f"{self.path} keeps a checkpoint of {last} entries, and one of {_size(checkpoint)} comes too late",
+                    remedy="nothing to do: another worker has sealed more meanwhile",
+                )
+            os.ftruncate(descriptor, begin + whole)
+            os.pwrite(descriptor, f"{checkpoint}\n".encode(), begin + whole)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if new:
+            keep_name(self.path.parent)
+
     def _unavailable(self, error: OSError) -> WitnessUnavailable:
         return WitnessUnavailable(what=f"{self.path}: {error.strerror}", remedy="make room or give permission; what waits is written then")
+
+
+def _size(checkpoint: str) -> int:
+    """Return how many entries the checkpoint covers. Source: c2sp.org/tlog-checkpoint, the second line."""
+    return int(checkpoint.split("\n", 2)[1])
 
 
 def _whole(data: bytes) -> int:

@@ -8,8 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from unioneyes.kernel.fencing import Fence
 from unioneyes.kernel.files import keep_name
 from unioneyes.kernel.problems import BadInput, Problem
+
+_FENCE = ".fence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +24,19 @@ class MarkdownFolder:
     def write(self, path: str, text: str) -> str:
         """The page `path` holds `text`, whole or not at all; a page that stood there is replaced. Return where it stands.
 
-        Raises: PathOutside (nothing was written), PageNotKept (what stood there stays).
+        Raises: PathOutside (nothing was written), PageNotKept, FencedOff (what stood there stays).
         """
         page = self._page(path)
         partial = page.with_name(f".{page.name}.{secrets.token_hex(4)}")
         try:
             page.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("x", encoding="utf-8", newline="") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(page)
-            keep_name(page.parent)
+            with Fence(self.root / _FENCE).entered():
+                with partial.open("x", encoding="utf-8", newline="") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(file.fileno())
+                partial.replace(page)
+                keep_name(page.parent)
         except OSError as error:
             with suppress(OSError):
                 partial.unlink()

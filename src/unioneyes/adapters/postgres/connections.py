@@ -37,7 +37,7 @@ def connection(database_url: SecretStr, *, name: str, statement_limit: timedelta
             options=f"-c statement_timeout={_milliseconds(statement_limit)} -c client_connection_check_interval=2s",
         ) as opened:
             yield opened
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+    except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
         raise unavailable(database_url, error) from None
 
 

@@ -16,6 +16,7 @@ from psycopg.rows import class_row
 from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.connections import connection, sql
+from unioneyes.adapters.postgres.fence import enter
 from unioneyes.kernel.units import format_duration
 from unioneyes.ports.database import DatabaseUnavailable, LockNotObtained
 
@@ -66,7 +67,7 @@ def in_one_transaction(session: psycopg.Connection, database_url: SecretStr, wor
     """`work` was done in one transaction that nobody else's migration ran beside. Return its result, and how long locks were waited for.
 
     Each attempt that does not get a lock in time is rolled back, so it leaves no queue of readers and writers behind it.
-    Raises: LockNotObtained, naming who holds the lock; whatever `work` raises. Nothing was changed then.
+    Raises: LockNotObtained, naming who holds the lock; FencedOff; whatever `work` raises. Nothing was changed then.
     """
     began = time.monotonic()
     waited = 0.0
@@ -77,6 +78,7 @@ def in_one_transaction(session: psycopg.Connection, database_url: SecretStr, wor
                 with session.transaction():
                     session.execute("SELECT set_config('lock_timeout', %s, true)", (f"{round(LOCK_TIMEOUT.total_seconds() * 1000)}ms",))
                     _take_turn(session, watch)
+                    enter(session)
                     return work(), timedelta(seconds=waited)
             except (_NotMyTurn, psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
                 waited += time.monotonic() - attempt

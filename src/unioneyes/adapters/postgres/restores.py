@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.connections import connection, shown, sql
 from unioneyes.adapters.postgres.databases import adopt, comment, create_alike, databases, drop, limit, shape_of
+from unioneyes.adapters.postgres.fence import enter
 from unioneyes.adapters.postgres.fingerprint import differences, take_fingerprint
 from unioneyes.adapters.postgres.manifest import Manifest, manifest_path, read_manifest, sha256_of
 from unioneyes.adapters.postgres.programs import ProgramFailed, password_in_file, program, run_program
@@ -103,20 +104,23 @@ class RestoresBeside:
     def discard_beside(self, *, beside: str) -> None:
         """`beside` is gone. Raises: DatabaseUnavailable."""
         with self._administration() as session:
+            _pass(session)
             drop(session, beside)
 
     def close(self, *, beside: str) -> None:
         """Nobody but the administrator is in the live database, and nobody else comes in. Raises: SessionsRemain, DatabaseUnavailable."""
         with self._administration() as session:
             if beside in databases(session):  # else the two have changed names already, and the restored one is not to be closed
-                limit(session, self.database, 0)
+                with _fenced(session):
+                    limit(session, self.database, 0)
                 self._empty(session, self.database)
 
     def reopen(self, *, beside: str) -> None:
         """The live database lets everybody in as before. Raises: DatabaseUnavailable."""
         with self._administration() as session:
             if beside in databases(session):
-                limit(session, self.database, shape_of(session, beside).connections)
+                with _fenced(session):
+                    limit(session, self.database, shape_of(session, beside).connections)
 
     def difference(self, *, beside: str) -> Difference:
         """Return the rows that stand on one side only. Exact while the live database is closed; memory stays flat. Raises: DatabaseUnavailable."""
@@ -138,6 +142,7 @@ class RestoresBeside:
                 if beside not in there:
                     raise RestoreFailed(what=f"{beside} is not there any more; {self.database} is as it was", remedy="start the restore anew")
                 connections = shape_of(session, beside).connections
+                self._pass_within(beside)
                 self._rename(session, (self.database, kept), (beside, self.database), opened=(kept, connections))
         return Swapped(kept=kept, took=timedelta(seconds=time.monotonic() - began))
 
@@ -145,6 +150,7 @@ class RestoresBeside:
         """What was live is live again, and the restored one is called `beside`. Raises: SessionsRemain, DatabaseUnavailable."""
         with self._administration() as session:
             if kept in databases(session):
+                self._pass_within(kept)
                 self._rename(session, (self.database, beside), (kept, self.database), opened=None)
 
     def describe_restore_beside(self, backup: str, *, beside: str) -> tuple[str, ...]:
@@ -179,6 +185,7 @@ class RestoresBeside:
         dump = self.folder / manifest.file
         if not dump.is_file() or sha256_of(dump) != manifest.sha256:
             raise BackupUnproven(what=f"{manifest.file} is missing or not the file that was written", remedy="choose another backup")
+        _pass(session)
         drop(session, beside)
         session.execute(create_alike(beside, shape_of(session, self.database)))
         try:
@@ -212,9 +219,9 @@ class RestoresBeside:
         """Both databases have their new names, together. Sessions in either are ended first, again and again while somebody comes back."""
         give_up = time.monotonic() + self.leave_within.total_seconds()
         while True:
-            session.execute(sql("restore_end_sessions"), {"databases": [first[0], second[0]]})
+            self._ended_sessions(session, first[0], second[0])
             try:
-                with session.transaction():
+                with _fenced(session):
                     for old, new in (first, second):
                         session.execute(SQL("ALTER DATABASE {} RENAME TO {}").format(Identifier(old), Identifier(new)))
                     if opened:
@@ -228,10 +235,21 @@ class RestoresBeside:
 
     def _empty(self, session: psycopg.Connection, database: str) -> None:
         give_up = time.monotonic() + self.leave_within.total_seconds()
-        while session.execute(sql("restore_end_sessions"), {"databases": [database]}).fetchall():
+        while self._ended_sessions(session, database):
             if time.monotonic() > give_up:
                 raise self._remain(session, database)
             time.sleep(_LOOK_SECONDS)
+
+    def _ended_sessions(self, session: psycopg.Connection, *databases: str) -> int:
+        """Return how many sessions were told to end."""
+        with _fenced(session):
+            return len(session.execute(sql("restore_end_sessions"), {"databases": list(databases)}).fetchall())
+
+    def _pass_within(self, database: str) -> None:
+        """What gets the live one's name knows the run that gave it to it, and refuses those before."""
+        with self._session(database) as session, session.transaction():
+            session.execute(SQL("SET LOCAL ROLE {}").format(Identifier(shape_of(session, database).owner)))
+            enter(session)
 
     def _remain(self, session: psycopg.Connection, *databases: str) -> SessionsRemain:
         query = "SELECT DISTINCT application_name FROM pg_stat_activity WHERE datname = ANY (%s) AND pid <> pg_backend_pid()"
@@ -269,6 +287,20 @@ class RestoresBeside:
 
     def _session(self, database: str, *, within: timedelta = _ADMIN_LIMIT) -> AbstractContextManager[psycopg.Connection]:
         return connection(self.admin(database), name="ue-restore", statement_limit=within)
+
+
+@contextmanager
+def _fenced(session: psycopg.Connection) -> Iterator[None]:
+    """Give a transaction that no run comes into which something newer took over from. Raises: FencedOff."""
+    with session.transaction():
+        enter(session)
+        yield
+
+
+def _pass(session: psycopg.Connection) -> None:
+    """Return where this run may go on, for what can't be done in a transaction. Raises: FencedOff."""
+    with _fenced(session):
+        pass
 
 
 def _plain(quoted: str) -> str:

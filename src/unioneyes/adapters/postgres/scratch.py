@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import secrets
 import shutil
@@ -25,9 +24,12 @@ from unioneyes.adapters.postgres.connections import connection, shown
 from unioneyes.adapters.postgres.manifest import Manifest
 from unioneyes.adapters.postgres.programs import password_in_file, program, run_program
 from unioneyes.adapters.postgres.server import SUPERUSER, THROWAWAY, PostgresServer
+from unioneyes.kernel.fencing import Fence, StillInside
 
 _ADMIN_LIMIT = timedelta(seconds=20)
 _RESTORE_LIMIT = timedelta(hours=1)
+_TURN_LIMIT = timedelta(hours=2)
+"""How long to wait for whoever makes, restores or compares the same backup."""
 _PORT = 5432
 """Only part of the Unix socket's name: scratch servers listen on nothing else."""
 
@@ -75,10 +77,9 @@ class ScratchServers:
 
     @contextmanager
     def turn(self, name: str) -> Iterator[None]:
-        """Nobody else, in this process or another, works on `name` meanwhile. The kernel frees the turn of a process that dies."""
+        """Nobody else, in this process or another, works on `name` meanwhile, and nobody who was taken over from. Raises: FencedOff, StillInside."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._place(name).with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._fence(self._place(name)).entered(within=_TURN_LIMIT):
             yield
 
     def running(self, name: str, *, dump: str) -> ScratchCopy | None:
@@ -122,8 +123,7 @@ class ScratchServers:
     def sweep(self) -> None:
         """What crashed processes left behind is gone; what a living one uses is left alone."""
         for place in self._folder.glob("*/"):
-            with place.with_suffix(".lock").open("w") as lock, suppress(BlockingIOError):
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(StillInside), self._fence(place).entered(within=timedelta(0)):
                 if not self._server(place).running():
                     self._remove(place)
 
@@ -158,6 +158,10 @@ class ScratchServers:
     def _place(self, name: str) -> Path:
         """Return the folder of `name`'s server: short, because a Unix socket's path is limited."""
         return self._folder / sha256(os.fsencode(name)).hexdigest()[:8]
+
+    @staticmethod
+    def _fence(place: Path) -> Fence:
+        return Fence(place.with_suffix(".lock"))
 
     @staticmethod
     def _server(place: Path) -> PostgresServer:

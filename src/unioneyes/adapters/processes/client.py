@@ -21,6 +21,7 @@ from unioneyes.adapters.processes.logs import last_words
 from unioneyes.adapters.processes.spec import LONGEST_SOCKET_PATH, ProcessSpec, ProcessStatus, describe_exit
 from unioneyes.adapters.processes.supervisor import control_socket, own_log, pid_file
 from unioneyes.adapters.processes.wire import Order, Reply, Request, decode_status, encode_spec
+from unioneyes.kernel.fencing import FencedOff, fencing_token
 from unioneyes.kernel.problems import BadInput, Problem, Unavailable
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.units import format_duration
@@ -129,6 +130,8 @@ class Supervisor:
         return True
 
     def _ask(self, request: Request, *, within: float = _ANSWER_SECONDS) -> Reply:
+        if (token := fencing_token.get()) is not None:
+            request["token"] = token
         try:
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(within)
@@ -141,6 +144,8 @@ class Supervisor:
         if not line:
             self._unavailable("it hung up")
         reply: Reply = json.loads(line)
+        if "late" in reply:
+            raise FencedOff(what=reply["late"])
         if "refused" in reply:
             self._unavailable(f"it refuses an order: {reply['refused']}")
         return reply

@@ -8,7 +8,7 @@ import os
 import shlex
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from http.client import HTTPException
@@ -16,11 +16,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
-from unioneyes.adapters.processes.client import ProcessNotReady, Supervisor
+from unioneyes.adapters.processes.client import ProcessNotReady, Supervisor, SupervisorUnavailable
 from unioneyes.adapters.processes.logs import LEVELS, read_log
 from unioneyes.adapters.processes.metrics import ask
 from unioneyes.adapters.processes.spec import LONGEST_SOCKET_PATH, ProcessSpec, ProcessStatus
 from unioneyes.kernel.clock import now
+from unioneyes.kernel.fencing import Fence, StillInside
 from unioneyes.kernel.files import replace_file
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.redaction import Redactor
@@ -147,7 +148,8 @@ class LocalReplicas:
             return
         if not wanted.served:
             self._want(colour, wanted.model_copy(update={"served": True}))
-        self._record(wanted, bad_before=after_rollback)
+        with self._only_writer():
+            self._record(wanted, bad_before=after_rollback)
 
     def revisions(self) -> tuple[Revision, ...]:
         """Return what served members so far, newest first."""
@@ -318,15 +320,22 @@ class LocalReplicas:
         replace_file(self.revisions_file, _History.dump_json(history[-_KEPT_REVISIONS:], indent=1).decode())
 
     def _want(self, colour: Colour, wanted: _Wanted | None) -> None:
-        """The state file says what `colour` should run."""
-        before = self._wanted()
-        if before.get(colour) == wanted:  # who only mends must not write back what another is just changing
-            return
-        state = {**before, colour: wanted}
-        document = {each.value: entry.model_dump(mode="json") for each, entry in state.items() if entry is not None}
-        temporary = self.state_file.with_name(f".{self.state_file.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(document, indent=1))
-        temporary.replace(self.state_file)
+        """The state file says what `colour` should run. Raises: FencedOff, SupervisorUnavailable."""
+        with self._only_writer():
+            before = self._wanted()
+            if before.get(colour) == wanted:  # who only mends must not write back what another is just changing
+                return
+            state = {**before, colour: wanted}
+            document = {each.value: entry.model_dump(mode="json") for each, entry in state.items() if entry is not None}
+            replace_file(self.state_file, json.dumps(document, indent=1))
+
+    @contextlib.contextmanager
+    def _only_writer(self) -> Iterator[None]:
+        try:
+            with Fence(self.state_file.with_suffix(".lock")).entered():
+                yield
+        except StillInside:
+            raise SupervisorUnavailable(what=f"another process has been changing {self.state_file} for too long", remedy="end it, then try again") from None
 
 
 def _served(wanted: _Wanted | None, version: str) -> bool:

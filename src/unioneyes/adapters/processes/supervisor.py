@@ -26,6 +26,7 @@ from unioneyes.adapters.processes.journal import rotate
 from unioneyes.adapters.processes.spec import ProcessSpec, ProcessState
 from unioneyes.adapters.processes.supervised import Supervised
 from unioneyes.adapters.processes.wire import Order, Reply, Request, decode_spec, encode_status
+from unioneyes.kernel.fencing import Fence, FencedOff, fencing_token
 
 _ROTATE_SECONDS = 5.0
 _LOCK_SECONDS = 1.0
@@ -51,27 +52,29 @@ def own_log(folder: Path) -> Path:
 class SupervisorDaemon:
     """Carries out orders."""
 
-    def __init__(self) -> None:
-        """Start with no process."""
+    def __init__(self, folder: Path) -> None:
+        """Start with no process; what is to be remembered stands in `folder`."""
+        self._folder = folder
+        self._fence = Fence(folder / "fence")
         self._processes: dict[str, Supervised] = {}
         self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._told_to_end = asyncio.Event()
         self._killing: list[asyncio.Task[None]] = []
 
-    async def serve(self, folder: Path, *, ready: int | None) -> None:
+    async def serve(self, *, ready: int | None) -> None:
         """Take orders until SIGTERM; then every process has been stopped. `ready`: a pipe that is told when orders are taken."""
         for order in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(order, self._end)
-        control_socket(folder).unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(self._serve_client, control_socket(folder), limit=_LONGEST_LINE)
-        control_socket(folder).chmod(0o600)
+        control_socket(self._folder).unlink(missing_ok=True)
+        server = await asyncio.start_unix_server(self._serve_client, control_socket(self._folder), limit=_LONGEST_LINE)
+        control_socket(self._folder).chmod(0o600)
         rotating = asyncio.create_task(self._rotate_logs())
         if ready is not None:
             os.write(ready, b"ready")
             os.close(ready)
         await self._told_to_end.wait()
         server.close()
-        control_socket(folder).unlink(missing_ok=True)
+        control_socket(self._folder).unlink(missing_ok=True)
         await self._stop_all()
         await asyncio.gather(*self._killing)
         rotating.cancel()
@@ -120,14 +123,24 @@ class SupervisorDaemon:
             request: Request = json.loads(line)
             match Order(request["order"]):
                 case Order.START:
+                    self._refuse_late(request)
                     await self.start(decode_spec(request["spec"]))
                 case Order.STOP:
+                    self._refuse_late(request)
                     await asyncio.gather(*(self.stop(name) for name in request["names"]))
                 case Order.STATUS:
                     pass
         except (KeyError, TypeError, ValueError) as error:
             return Reply(refused=f"{type(error).__name__}: {error}")
+        except FencedOff as problem:
+            return Reply(late=problem.what)
         return Reply(processes=[encode_status(process.status) for process in self._processes.values()])
+
+    def _refuse_late(self, request: Request) -> None:
+        """Raises: FencedOff."""
+        fencing_token.set(request.get("token"))
+        with suppress(OSError):  # a disk that takes no note keeps nobody from an order
+            self._fence.check()
 
     async def _rotate_logs(self) -> None:
         while True:
@@ -149,7 +162,7 @@ def main() -> int:
     if lock is None:
         sys.stderr.write(f"another supervisor holds {arguments.folder}\n")
         return 1
-    asyncio.run(SupervisorDaemon().serve(arguments.folder, ready=ready))
+    asyncio.run(SupervisorDaemon(arguments.folder).serve(ready=ready))
     pid_file(arguments.folder).unlink(missing_ok=True)
     os.close(lock)
     return 0

@@ -88,6 +88,8 @@ class Request(TypedDict, total=False):
     """Of the process to start."""
     names: list[str]
     """Of the processes to stop."""
+    token: int
+    """The fencing token of the run that asks; not given by who asks for the environment itself."""
 
 
 class Reply(TypedDict, total=False):
@@ -97,6 +99,8 @@ class Reply(TypedDict, total=False):
     """All of them, in the order in which they were started."""
     refused: str
     """Why the request makes no sense; nothing was done."""
+    late: str
+    """A later token than the request's was seen, so nothing was done."""
 
 
 def encode_spec(spec: ProcessSpec) -> SpecDocument:

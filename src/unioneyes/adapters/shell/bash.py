@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from unioneyes.adapters.shell.leashed import leashed
+from unioneyes.kernel.fencing import Fence
 from unioneyes.kernel.units import format_duration
 from unioneyes.ports.shell import BlockFailed, BlockTookTooLong, Ran
 
@@ -41,6 +42,8 @@ class BashShell:
     folder: Path
     points_at: Mapping[str, str]
     """What points `ue` at this environment: UE_ENV, UE_HOME."""
+    fence: Fence
+    """Lets no script begin, or go on, of a run that something newer took over from."""
 
     def missing(self, programs: Iterable[str]) -> tuple[str, ...]:
         """Return those of `programs` that can't be run here, in their order."""
@@ -53,7 +56,7 @@ class BashShell:
         environment = {**inherited, "PATH": self._path, **self.points_at, **variables}
         with ExitStack() as closing:
             try:
-                block = closing.enter_context(leashed((*_BASH, script), folder=self.folder, environment=environment))
+                block = closing.enter_context(leashed((*_BASH, script), folder=self.folder, environment=environment, fence=self.fence))
             except OSError as error:
                 raise BlockFailed(what=f"bash can't be run in {self.folder}: {error.strerror}", remedy="see that the folder and bash are there") from None
             in_time = block.follow(began + within.total_seconds(), lambda: meanwhile(block.kept.last_line()))
@@ -65,6 +68,7 @@ class BashShell:
                 remedy="look at how far it got; give it longer by `timeout=DURATION` behind the fence",
             )
         if block.code != 0:
+            self.fence.check()
             raise BlockFailed(what=f"the block ended with {block.code}: {block.kept.end(_SHOWN)}", remedy="look at what it printed and at how far it got")
         return Ran(output=block.kept.text(), took=took)
 

@@ -1,22 +1,32 @@
 """A program between the worker and a script: when the worker lets go of its end of standard input, or dies, the script ends with all that it started.
 
-Run as `python leash.py COMMAND ...`. It prints nothing of its own, and ends as the command does. It stands alone, and imports nothing of the product.
+Run as `python leash.py FENCE TOKEN COMMAND ...`. It prints nothing of its own, and ends as the command does. It stands alone, and imports nothing of the
+product: it also stands between a worker that was stopped and the script that it was about to begin. Where FENCE has seen a later fencing token than TOKEN,
+nothing is begun; while a later one comes, the script ends, and whoever brought it waits for that. Without a TOKEN nobody is asked.
 """
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import select
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 GRACE_SECONDS = 2.0
 """Between being told to end and being killed."""
+OTHERS_END_SECONDS = 10.0
+"""For scripts of a worker that was overtaken."""
+LOOK_SECONDS = 0.2
+"""How often it is looked whether the worker was overtaken."""
+FENCED = 125
+"""The exit code where nothing was begun."""
 _POLL_SECONDS = 0.02
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 """Of prctl(2)."""
@@ -32,10 +42,13 @@ def main() -> int:
     os.set_blocking(woken, False)
     signal.set_wakeup_fd(wakes)
     signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
-    child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_as_usual)  # noqa: PLW1509 - one thread
+    fence, token, *command = sys.argv[1:]
+    if token and not (_passes(Path(fence), int(token)) and _is_alone(Path(f"{fence}.running"))):
+        return FENCED
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_as_usual)  # noqa: PLW1509 - one thread
     by_itself = False
     try:
-        by_itself = _wait(child.pid, woken)
+        by_itself = _wait(child.pid, woken, lambda: bool(token) and not _passes(Path(fence), int(token)))
     finally:
         _end(child.pid, by_itself=by_itself)
     code = child.wait()
@@ -47,14 +60,44 @@ def _as_usual() -> None:
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # nobody runs without a leash
 
 
-def _wait(child: int, woken: int) -> bool:
-    """Return True when the child ended by itself, False when the worker let go."""
+def _passes(fence: Path, token: int) -> bool:
+    """Return False when the fence has seen a later token; else it has seen this one."""
+    with fence.open("a+b") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        seen = os.pread(opened.fileno(), 32, 0).strip()
+        if seen.isdigit() and int(seen) > token:
+            return False
+        opened.truncate(0)
+        opened.write(f"{token}\n".encode())
+    return True
+
+
+def _is_alone(running: Path) -> bool:
+    """Return True when no other script runs behind this fence, and none will until we end: those of earlier tokens had their time to end."""
+    opened = os.open(running, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    until = time.monotonic() + OTHERS_END_SECONDS
+    while True:
+        with suppress(BlockingIOError):
+            fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        if time.monotonic() >= until:
+            return False
+        time.sleep(_POLL_SECONDS)
+
+
+def _wait(child: int, woken: int, overtaken: Callable[[], bool]) -> bool:
+    """Return True when the child ended by itself, False when the worker let go, or was overtaken."""
     waiting = select.poll()
     waiting.register(woken, select.POLLIN)
     waiting.register(0, select.POLLIN | select.POLLHUP)
+    looks = time.monotonic() + LOOK_SECONDS
     while not _ended(child):
-        if 0 in {number for number, _ in waiting.poll()}:
+        if 0 in {number for number, _ in waiting.poll(LOOK_SECONDS * 1000)}:
             return False
+        if time.monotonic() >= looks:
+            if overtaken():
+                return False
+            looks = time.monotonic() + LOOK_SECONDS
         with suppress(BlockingIOError):
             os.read(woken, 512)
     return True

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from unioneyes.kernel.fencing import Fence, fencing_token
 from unioneyes.kernel.output import Kept
 
 LOOK_SECONDS = 0.2
@@ -95,13 +96,14 @@ class Leashed:
 
 
 @contextmanager
-def leashed(command: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> Iterator[Leashed]:
-    """Give the command, begun; afterwards it has ended, with all that it started. Raises: OSError when it can't be begun."""
+def leashed(command: Sequence[str], *, folder: Path, environment: Mapping[str, str], fence: Fence) -> Iterator[Leashed]:
+    """Give the command, begun where `fence` lets it; afterwards it has ended, with all that it started. Raises: OSError when it can't be begun."""
+    token = fencing_token.get()
     given, hold = os.pipe()
     output, taken = os.pipe()
     try:
         process = subprocess.Popen(
-            (sys.executable, "-I", "-S", str(Path(__file__).with_name("leash.py")), *command),
+            (sys.executable, "-I", "-S", str(Path(__file__).with_name("leash.py")), str(fence.file), str(token or ""), *command),
             cwd=folder,
             env=dict(environment),
             stdin=given,

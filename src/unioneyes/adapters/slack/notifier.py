@@ -16,7 +16,7 @@ from slack_sdk.http_retry.state import RetryState
 from unioneyes.adapters.slack.answers import Channels, History, Posted, read
 from unioneyes.adapters.slack.message import EVENT_TYPE, compose
 from unioneyes.kernel.clock import now
-from unioneyes.ports.notifier import Announced, Announcement
+from unioneyes.ports.notifier import Announced, Announcement, NotifierRefused
 
 TIME_LIMIT = timedelta(seconds=8)
 """For one call."""
@@ -42,14 +42,22 @@ class SlackNotifier:
         self._client.proxy = None  # the SDK takes HTTP_PROXY and forgets NO_PROXY; urllib, left alone, heeds both
 
     def announce(self, announcement: Announcement) -> Announced:
-        """The channel shows the announcement, once per key. Raises: NotifierUnavailable, NotifierRefused."""
+        """The channel shows the announcement, once per key. Raises: NotifierUnavailable, NotifierRefused.
+
+        Slack knows no idempotency key, and refuses nobody who comes late. So whoever posts looks again, and takes its own message back where another
+        stood there before it.
+        """
         message = compose(announcement)
         channel = self._channel_id(announcement.channel)
         earlier = self._find(channel, announcement.key)
         if earlier is not None:
             return Announced(channel=announcement.channel, reference=earlier, repeated=True)
         posted = read(Posted, self._client.chat_postMessage, channel=channel, text=message.text, blocks=message.blocks, metadata=message.metadata)
-        return Announced(channel=announcement.channel, reference=posted.ts, repeated=False)
+        first = self._find(channel, announcement.key)
+        if first is None or first == posted.ts:
+            return Announced(channel=announcement.channel, reference=posted.ts, repeated=False)
+        self._take_back(channel, posted.ts)
+        return Announced(channel=announcement.channel, reference=first, repeated=True)
 
     def describe_announce(self, announcement: Announcement) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
@@ -71,9 +79,10 @@ class SlackNotifier:
                 return name
 
     def _find(self, channel: str, key: str) -> str | None:
-        """Return the identifier of the message that carries `key`; None when there is none."""
+        """Return the identifier of the first message that carries `key`; None when there is none."""
         oldest = f"{(now() - LOOK_BACK).timestamp():.6f}"
         cursor: str | None = None
+        found: str | None = None
         while True:
             page = read(
                 History,
@@ -84,12 +93,18 @@ class SlackNotifier:
                 limit=PER_PAGE,
                 oldest=oldest,
             )
-            for message in page.messages:
-                if message.carries(EVENT_TYPE, key):
-                    return message.ts
+            found = next((message.ts for message in reversed(page.messages) if message.carries(EVENT_TYPE, key)), found)  # the newest stand first
             cursor = page.next_cursor
             if cursor is None:
-                return None
+                return found
+
+    def _take_back(self, channel: str, ts: str) -> None:
+        """Our message is gone; gone already, as when an answer was lost: nothing happens."""
+        try:
+            read(Posted, self._client.chat_delete, channel=channel, ts=ts)
+        except NotifierRefused as refused:
+            if "message_not_found" not in refused.what:
+                raise
 
 
 class _RateLimit(RateLimitErrorRetryHandler):

@@ -24,6 +24,7 @@ from unioneyes.environments.local.parts import build_replicas, build_traffic
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import DirectEnvironment, OpenedEnvironment
 from unioneyes.environments.policy import approval_rules, freeze_windows, waivers
+from unioneyes.kernel.fencing import Fence
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment, Facts
 from unioneyes.runbook.direct.folder import DirectFolder
@@ -115,6 +116,10 @@ def build_environment(stack: Stack) -> Environment:
         ),
         notifier=SlackNotifier(token=stack.secrets.slack_token, base_url=stack.slack_url),
         documents=MarkdownFolder(stack.layout.documents),
-        shell=BashShell(folder=source_folder(stack.settings), points_at={"UE_ENV": "local", "UE_HOME": str(stack.layout.home)}),
+        shell=BashShell(
+            folder=source_folder(stack.settings),
+            points_at={"UE_ENV": "local", "UE_HOME": str(stack.layout.home)},
+            fence=Fence(stack.layout.home / "blocks.lock"),
+        ),
         queries=OperatedQueries(database_url=stack.database_url(OWNER)),
     )

@@ -6,7 +6,6 @@ import os
 import platform
 import time
 from collections.abc import Callable
-from concurrent.futures import TimeoutError as OutOfTime
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,6 +15,7 @@ from time import monotonic
 from pydantic import JsonValue
 
 from unioneyes.kernel.clock import now
+from unioneyes.kernel.fencing import OVER_ALL, fencing_token
 from unioneyes.kernel.problems import Problem, Refused
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
@@ -86,10 +86,11 @@ class DirectRun:
 
     def carry_out(self, env: Environment) -> RunView:
         """The run has ended; return it. What a kill left of it before is gone on with. Raises: JournalNotKept (nothing was changed)."""
-        entered = current_run.set(self)
+        entered, outside = current_run.set(self), fencing_token.set(OVER_ALL)
         try:
             status, message, data = self._work(env)
         finally:
+            fencing_token.reset(outside)
             current_run.reset(entered)
         self._write(EntryKind.RUN_ENDED, message, data={"status": status.value, **data})
         return direct_run(self._told)
@@ -175,7 +176,7 @@ class DirectRun:
         done = self._threads.submit(call)
         try:
             return done.result(timeout=step.time_limit.total_seconds())
-        except OutOfTime:
+        except TimeoutError:
             if done.done():
                 raise
             raise StepTimedOut(what=f"{step.name} took longer than {step.time_limit}", remedy="whether it took effect is not known: look") from None

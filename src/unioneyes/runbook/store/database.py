@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from threading import Event
 from time import monotonic
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import psycopg
 from pydantic import SecretStr
 from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.engine.interfaces import IsolationLevel
+from sqlalchemy.exc import DataError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 
 from unioneyes.runbook.problems import CannotBeKept, ControlDatabaseUnavailable
+from unioneyes.runbook.store.pool import ElasticPool
 
 R = TypeVar("R")
 
 CONNECT_SECONDS = 3
 STATEMENT_SECONDS = 10
+IDLE_SECONDS = 5
+"""Inside a transaction: a worker that was stopped there holds nobody up for longer."""
 _AT_MOST = 15
 """Connections per pool in a rush."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
@@ -34,23 +38,38 @@ class ControlDatabase:
         """Connect when first needed; `name` is shown in `pg_stat_activity`."""
         self.url: URL = make_url(database_url.get_secret_value()).set(drivername="postgresql+psycopg")
         self._name = name
-        self._strict = self._pool("on", kept=2, checked=True)  # a pooled connection that a restart cut is replaced before it is used
-        self._relaxed = self._pool("off", kept=1, checked=False)  # its users try again anyway
+        self._strict = self._pool("on", checked=True)  # a pooled connection that a restart cut is replaced before it is used
+        self._relaxed = self._pool("off", checked=False, isolation_level="AUTOCOMMIT")  # its users try again anyway
 
     @contextmanager
-    def transaction(self, *, relaxed: bool = False) -> Iterator[Connection]:
-        """Give a transaction. `relaxed`: it may be lost when PostgreSQL crashes, unless a later strict one was kept.
+    def transaction(self) -> Iterator[Connection]:
+        """Give a transaction.
 
         Raises: ControlDatabaseUnavailable, where it is not known whether the transaction took effect; CannotBeKept (nothing was changed).
         """
-        try:
-            with (self._relaxed if relaxed else self._strict).begin() as connection:
-                yield connection
-        except (OperationalError, InterfaceError, PoolExhausted) as error:
-            raise _unavailable(error.orig if isinstance(error, OperationalError | InterfaceError) else error) from None
-        except (DataError, UnicodeEncodeError) as error:
-            said = str(error.orig if isinstance(error, DataError) else error.reason).strip().partition("\n")[0]
-            raise CannotBeKept(what=f"something that was given can be kept in no database: {said}", remedy="leave NUL and broken characters out") from None
+        with _as_problems(), self._strict.begin() as connection:
+            yield connection
+
+    def ask(self, statement: str, values: Mapping[str, object]) -> tuple[object, ...]:
+        """Return the one row of a statement that is a transaction by itself, and may be lost when PostgreSQL crashes, unless a later strict one was kept.
+
+        For what is said at every step: it goes to the driver as it is, in one trip. A connection that a restart cut is found out only then, for whoever
+        asks tries again. Raises: as `transaction`.
+        """
+        with _as_problems():
+            pooled = self._relaxed.raw_connection()
+            connection = cast("psycopg.Connection[tuple[object, ...]]", pooled.driver_connection)
+            try:
+                row = connection.execute(statement.encode(), values).fetchone()
+            finally:
+                if connection.broken:
+                    pooled.invalidate()
+                    self._relaxed.dispose()  # the others are cut too
+                else:
+                    pooled.close()
+        if row is None:
+            raise LookupError(statement)
+        return row
 
     def session(self) -> psycopg.Connection[tuple[object, ...]]:
         """Return a connection of its own, in autocommit mode, for what lives as long as a session. Raises: ControlDatabaseUnavailable."""
@@ -72,8 +91,9 @@ class ControlDatabase:
         self._strict.dispose()
         self._relaxed.dispose()
 
-    def _pool(self, synchronous_commit: str, *, kept: int, checked: bool) -> Engine:
-        options = f"-c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC -c synchronous_commit={synchronous_commit}"
+    def _pool(self, synchronous_commit: str, *, checked: bool, isolation_level: IsolationLevel = "READ COMMITTED") -> Engine:
+        limits = f"-c statement_timeout={STATEMENT_SECONDS}s -c idle_in_transaction_session_timeout={IDLE_SECONDS}s"
+        options = f"{limits} -c timezone=UTC -c synchronous_commit={synchronous_commit}"
         return create_engine(
             self.url,
             connect_args={
@@ -82,8 +102,11 @@ class ControlDatabase:
                 "application_name": self._name,
                 "options": options,
             },
-            pool_size=kept,  # those that stay open while idle, at some 3 MiB of the server's memory each
-            max_overflow=_AT_MOST - kept,
+            isolation_level=isolation_level,
+            poolclass=ElasticPool,
+            pool_size=_AT_MOST,
+            max_overflow=0,
+            pool_use_lifo=True,  # the last one used is warm: its statements are prepared
             pool_timeout=CONNECT_SECONDS,
             pool_pre_ping=checked,
             hide_parameters=True,  # an error's text shows no one's data
@@ -104,6 +127,24 @@ def patiently(call: Callable[[], R], *, give_up: Event, within: timedelta = time
             if monotonic() >= until or give_up.wait(pause):
                 raise
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+@contextmanager
+def _as_problems() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise _unavailable(error) from None
+    except (OperationalError, InterfaceError, PoolExhausted) as error:
+        raise _unavailable(error.orig if isinstance(error, OperationalError | InterfaceError) else error) from None
+    except InternalError as error:
+        if not isinstance(error.orig, psycopg.errors.IdleInTransactionSessionTimeout):
+            raise
+        raise _unavailable(error.orig) from None
+    except (psycopg.DataError, DataError, UnicodeEncodeError) as error:
+        told = error.reason if isinstance(error, UnicodeEncodeError) else error.orig if isinstance(error, DataError) else error
+        said = str(told).strip().partition("\n")[0]
+        raise CannotBeKept(what=f"something that was given can be kept in no database: {said}", remedy="leave NUL and broken characters out") from None
 
 
 def _unavailable(error: BaseException | None) -> ControlDatabaseUnavailable:

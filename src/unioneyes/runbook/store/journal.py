@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+from psycopg.types.json import Jsonb
 from pydantic import JsonValue
 from sqlalchemy import Connection, Select, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -63,6 +64,17 @@ class Journal:
                 "new_data": redacted_fields(line.data, self._redact),
             },
         )
+
+    def written(self, line: Line) -> dict[str, object]:
+        """Return the line as the statements that write one take it, redacted."""
+        return {
+            "turn": _IN_ORDER,
+            "key": line.key,
+            "kind": line.kind.value,
+            "step": line.step,
+            "message": self._redact(line.message),
+            "data": Jsonb(redacted_fields(line.data, self._redact)),
+        }
 
     def read(self, connection: Connection, run_id: str | None, *, after: int, limit: int) -> tuple[JournalEntry, ...]:
         """Return the lines with numbers above `after`, oldest first: of one run and its children, or of all."""

@@ -1,20 +1,26 @@
 """The service lock: one run at a time changes a service. Its token rises with each change of hands, so that a run that lost it is found out.
 
+It is a fencing token: what runs write to keeps the highest that it saw (`kernel.fencing`). So a token is never lower than the time in milliseconds, and those
+of a database that was made anew, or restored, stand above those that were given before.
+
 Each function works inside a transaction that is the caller's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import BigInteger, Connection, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.clock import rfc3339
+from unioneyes.kernel.fencing import LEAP
 from unioneyes.runbook.problems import ServiceLocked
 from unioneyes.runbook.store.tables import runs, service_locks
 from unioneyes.runbook.views import LockView
+
+_MILLISECONDS = cast(func.extract("epoch", func.clock_timestamp()) * 1000, BigInteger)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +62,15 @@ def pass_on(connection: Connection, *, service: str, giver: str, taker: str, rea
     return None if held is None else _give(connection, service, taker, reason)
 
 
+def renew(connection: Connection, *, service: str, run_ids: Sequence[str]) -> None:
+    """Whichever of `run_ids` holds `service` holds it by a new token: another worker carries it out from now on."""
+    holder = connection.execute(
+        select(service_locks.c.run_id, service_locks.c.reason).where(service_locks.c.service == service, service_locks.c.run_id.in_(run_ids)).with_for_update()
+    ).one_or_none()
+    if holder is not None:
+        _give(connection, service, holder.run_id, holder.reason)
+
+
 def await_others(connection: Connection, service: str) -> None:
     """Nobody else changes the service's lock until the transaction ends."""
     connection.execute(select(service_locks.c.token).where(service_locks.c.service == service).with_for_update())
@@ -78,7 +93,7 @@ def _give(connection: Connection, service: str, run_id: str, reason: str) -> int
     token: int = connection.execute(
         update(service_locks)
         .where(service_locks.c.service == service)
-        .values(run_id=run_id, reason=reason, since=func.clock_timestamp(), token=service_locks.c.token + 1)
+        .values(run_id=run_id, reason=reason, since=func.clock_timestamp(), token=func.greatest(service_locks.c.token + LEAP, _MILLISECONDS))
         .returning(service_locks.c.token)
     ).scalar_one()
     connection.execute(update(runs).where(runs.c.id == run_id).values(token=token))

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.resources import files
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, bindparam, delete, exists, func, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.clock import now
@@ -25,9 +26,13 @@ from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase
 from unioneyes.runbook.store.family import family
 from unioneyes.runbook.store.journal import Journal, Line
-from unioneyes.runbook.store.tables import approvals, decisions, line_stops, runs, service_locks
+from unioneyes.runbook.store.tables import approvals, decisions, runs
 from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView, RunView
 
+_LOOK, _ENTER, _NOTE = (files(__package__).joinpath(name).read_text() for name in ("look.sql", "enter.sql", "note.sql"))
+_ROW = select(runs).where(runs.c.id == bindparam("run_id"))
+_ATTEMPT = select(runs.c.attempt).where(runs.c.id == bindparam("run_id")).with_for_update(key_share=True)
+_RELAXED = text("SET LOCAL synchronous_commit TO off")
 _LAST_RUNS = 20
 """Of a runbook, that say how long its steps take."""
 _WAITING = {RunStatus.PARKED.value, RunStatus.HELD.value}
@@ -84,6 +89,14 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Entered:
+    """The run is in a step."""
+
+    token: int | None
+    """By which it holds its service, and which its writes carry; None where it holds none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How a run ended."""
 
@@ -129,7 +142,7 @@ class Runs:
         with self._database.transaction() as connection:
             return tuple(_stored(row) for row in _family(connection, run_id))
 
-    def page(self, *, limit: int, before: str | None, runbook: str | None, status: RunStatus | None) -> tuple[RunView, ...]:
+    def page(self, *, limit: int, before: str | None, runbook: str | None, status: RunStatus | None) -> tuple[StoredRun, ...]:
         """Return the newest runs first, from before the run `before` on. Raises: UnknownRun."""
         wanted = select(runs).order_by(runs.c.number.desc()).limit(limit)
         if runbook is not None:
@@ -139,7 +152,7 @@ class Runs:
         with self._database.transaction() as connection:
             if before is not None:
                 wanted = wanted.where(runs.c.number < _row(connection, before).number)
-            return tuple(_stored(row).view for row in connection.execute(wanted))
+            return tuple(map(_stored, connection.execute(wanted)))
 
     def journal(self, run_id: str | None, *, after: int, limit: int) -> tuple[JournalEntry, ...]:
         """Return lines of the journal, oldest first. Raises: UnknownRun."""
@@ -218,6 +231,10 @@ class Runs:
         """`worker` is in charge of the run; whoever was before is not. The journal tells when the run changed hands."""
         with self._database.transaction() as connection:
             before = _row(connection, run_id)
+            if before.worker is None:  # nobody to fence off: it need not outlive PostgreSQL's crash before the run's begin does, which is kept after it
+                connection.execute(_RELAXED)
+            elif before.ended_at is None:  # the lock before the run, as in `_fenced`
+                lock.renew(connection, service=before.service, run_ids=[each.id for each in _family(connection, run_id)])
             attempt: int = connection.execute(
                 update(runs).where(runs.c.id == run_id).values(attempt=runs.c.attempt + 1, worker=worker).returning(runs.c.attempt)
             ).scalar_one()
@@ -231,7 +248,7 @@ class Runs:
 
     def begin(self, claim: Claim, run_id: str) -> None:
         """The run is running. Raises: ExecutionLost."""
-        with self._fenced(claim) as connection:
+        with self._fenced(claim, relaxed=True) as connection:
             row = _row(connection, run_id)
             if row.started_at is None:
                 connection.execute(update(runs).where(runs.c.id == run_id).values(status=RunStatus.RUNNING.value, started_at=func.clock_timestamp()))
@@ -240,27 +257,27 @@ class Runs:
 
     def stop(self, claim: Claim, run_id: str, *, cancellable: bool) -> Stop | None:
         """Return why the run must stop; None when it may go on. Raises: ExecutionLost."""
-        with self._database.transaction() as connection:
-            return _stop(connection, claim, run_id, cancellable=cancellable)
+        (why,) = self._database.ask(_LOOK, {**_of(claim), "part": run_id, "cancellable": cancellable})
+        return _stop(why)
 
-    def begin_step(self, claim: Claim, run_id: str, line: Line, *, cancellable: bool, heeds_line: bool) -> Stop | None:
+    def begin_step(self, claim: Claim, run_id: str, line: Line, *, cancellable: bool, heeds_line: bool) -> Stop | Entered:
         """The run is in `line.step`, and the journal says so, unless the run must stop: then why is returned.
 
         Raises: ExecutionLost; LineStopped where the step `heeds_line` and somebody stopped it.
         """
-        with self._database.transaction(relaxed=True) as connection:
-            why = _stop(connection, claim, run_id, cancellable=cancellable, hold=True, heeds_line=heeds_line)
-            if why is None:
-                if line.kind is EntryKind.STEP_STARTED:  # while a run is taken back, it still shows the step that failed
-                    standing = {"step": line.step, "status": RunStatus.RUNNING.value}  # also where the line held it, and was opened while nobody carried it out
-                    connection.execute(update(runs).where(runs.c.id == run_id).values(standing))
-                self._journal.write(connection, run_id, line)
-            return why
+        asked = {"part": run_id, "cancellable": cancellable, "heeds_line": heeds_line}
+        shown = {
+            "shows": line.kind is EntryKind.STEP_STARTED,  # while a run is taken back, it still shows the step that failed
+            "status": RunStatus.RUNNING.value,  # also where the line held it, and was opened while nobody carried it out
+        }
+        why, token = self._database.ask(_ENTER, {**_of(claim), **asked, **shown, **self._journal.written(line)})
+        return _stop(why) or Entered(token=None if token is None else int(str(token)))
 
     def note(self, claim: Claim, run_id: str, line: Line) -> None:
         """The journal ends with `line`. Raises: ExecutionLost."""
-        with self._fenced(claim, relaxed=True) as connection:  # what the durable engine keeps right afterwards keeps them too
-            self._journal.write(connection, run_id, line)
+        (claimed,) = self._database.ask(_NOTE, {**_of(claim), "run": run_id, **self._journal.written(line)})
+        if not claimed:
+            raise ExecutionLost
 
     def set_status(self, claim: Claim, run_id: str, status: RunStatus) -> None:
         """The run has `status`. Raises: ExecutionLost."""
@@ -302,7 +319,7 @@ class Runs:
 
     def end(self, claim: Claim, run_id: str, ending: Ending) -> None:
         """The run has ended, and its service is free, or its parent's again. Ended already: nothing changes. Raises: ExecutionLost."""
-        with self._fenced(claim, hands_lock_on=True) as connection:
+        with self._fenced(claim, hands_lock_on=True, relaxed=True) as connection:
             self._end(connection, run_id, ending, by=_row(connection, run_id).worker or ENGINE)
 
     def end_family(self, claim: Claim, ending: Ending) -> None:
@@ -356,11 +373,17 @@ class Runs:
 
     @contextmanager
     def _fenced(self, claim: Claim, *, hands_lock_on: bool = False, relaxed: bool = False) -> Iterator[Connection]:
-        """Give a transaction in which nobody else can take the run up. Raises: ExecutionLost when somebody did before."""
-        with self._database.transaction(relaxed=relaxed) as connection:
+        """Give a transaction in which nobody else can take the run up. Raises: ExecutionLost when somebody did before.
+
+        `relaxed`: where PostgreSQL crashes before any later strict transaction was kept, it is lost. For what is done again then, because what the durable
+        engine keeps afterwards is lost as well. The journal's turn is handed on without waiting for the disk.
+        """
+        with self._database.transaction() as connection:
+            if relaxed:
+                connection.execute(_RELAXED)
             if hands_lock_on:  # the lock before the run, as whoever takes it over does: the other way round, the two could wait for each other
                 lock.await_others(connection, claim.service)
-            attempt = connection.execute(select(runs.c.attempt).where(runs.c.id == claim.root).with_for_update(key_share=True)).scalar_one_or_none()
+            attempt = connection.execute(_ATTEMPT, {"run_id": claim.root}).scalar_one_or_none()
             if attempt != claim.attempt:
                 raise ExecutionLost
             yield connection
@@ -402,39 +425,25 @@ class Runs:
         self._journal.write(connection, run_id, Line(kind=EntryKind.RUN_ENDED, message=ending.message, data=data))
 
 
-_root, _part = runs.alias("root"), runs.alias("part")
-_STANDING = (
-    select(
-        _root.c.attempt,
-        _root.c.cancelled_by,
-        _root.c.superseded_by,
-        _part.c.token,
-        service_locks.c.token.label("held"),
-        service_locks.c.run_id,
-        exists().where(line_stops.c.service == _part.c.service, line_stops.c.lifted_at.is_(None)).label("line_stopped"),
-    )
-    .select_from(_root.join(_part, _part.c.id == bindparam("part_id")).outerjoin(service_locks, service_locks.c.service == _part.c.service))
-    .where(_root.c.id == bindparam("root_id"))
-)
-_STANDING_HELD = _STANDING.with_for_update(of=_root, key_share=True)
+def _of(claim: Claim) -> dict[str, object]:
+    """Return the claim as the statements take it."""
+    return {"root": claim.root, "attempt": claim.attempt}
 
 
-def _stop(connection: Connection, claim: Claim, run_id: str, *, cancellable: bool, hold: bool = False, heeds_line: bool = False) -> Stop | None:
-    """Return why the run must stop: it lost the service, or somebody cancelled it. With `hold`, the claim lasts until the transaction ends.
+def _stop(why: object) -> Stop | None:
+    """Return why the run must stop, from the word that a statement says: it lost the service, or somebody cancelled it.
 
-    Raises: ExecutionLost; LineStopped where the run `heeds_line` and may go on otherwise.
+    Raises: ExecutionLost; LineStopped where the run heeds the line and may go on otherwise.
     """
-    row = connection.execute(_STANDING_HELD if hold else _STANDING, {"root_id": claim.root, "part_id": run_id}).one()
-    if row.attempt != claim.attempt:
-        raise ExecutionLost
-    lost = row.token is not None and (row.held != row.token or row.run_id != run_id)
-    if lost or row.superseded_by is not None:
-        return Stop.SUPERSEDED
-    if cancellable and row.cancelled_by is not None:
-        return Stop.CANCELLED
-    if heeds_line and row.line_stopped:
-        raise LineStopped(what="the line is stopped", remedy="ue freeze list says by whom and why")
-    return None
+    match why:
+        case "lost":
+            raise ExecutionLost
+        case "line-stopped":
+            raise LineStopped(what="the line is stopped", remedy="ue freeze list says by whom and why")
+        case str():
+            return Stop(why)
+        case _:
+            return None
 
 
 def _asked(new: NewRun) -> dict[str, JsonValue]:
@@ -482,7 +491,7 @@ def _columns(new: NewRun) -> dict[str, object]:
 
 
 def _row(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
-    row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
+    row = connection.execute(_ROW, {"run_id": run_id}).one_or_none()
     if row is None:
         raise UnknownRun(what=f"there is no run {run_id}", remedy="ue run list")
     return row

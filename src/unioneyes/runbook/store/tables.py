@@ -69,6 +69,8 @@ runs = Table(
     Column("problem", JSONB(none_as_null=True)),
     Index(None, "status", postgresql_where=text("ended_at IS NULL")),
     Index(None, "parent"),
+    Index(None, "runbook", "number"),
+    Index(None, "status", "number"),
 )
 
 journal = Table(

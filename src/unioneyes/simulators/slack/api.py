@@ -116,7 +116,7 @@ async def _answer(request: Request, workspace: Workspace, token: SecretStr | Non
         return JSONResponse({"ok": False, "error": refused.error, **metadata})
 
 
-_NO_VIOLATIONS = frozenset({"not_authed", "invalid_auth", "channel_not_found", "not_in_channel", "is_archived"})
+_NO_VIOLATIONS = frozenset({"not_authed", "invalid_auth", "channel_not_found", "not_in_channel", "is_archived", "message_not_found"})
 """Errors of requests that fit the schema: the token or the workspace is not what the client thought."""
 
 
@@ -179,6 +179,13 @@ def _post_message(workspace: Workspace, arguments: Arguments) -> dict[str, JsonV
         raise SlackError("is_archived")
     posted = workspace.post(channel, message)
     return {"channel": channel.id, "ts": posted["ts"], "message": _shown(posted, metadata=True)}
+
+
+def _delete(workspace: Workspace, arguments: Arguments) -> dict[str, JsonValue]:
+    channel, ts = _found(workspace.channel_by_id(str(arguments.get("channel", "")))), str(arguments.get("ts", ""))
+    if not workspace.delete(channel, ts):
+        raise SlackError("message_not_found")
+    return {"channel": channel.id, "ts": ts}
 
 
 def _history(workspace: Workspace, arguments: Arguments) -> dict[str, JsonValue]:
@@ -245,6 +252,7 @@ def _is_true(value: JsonValue) -> bool:
 _METHODS: dict[str, tuple[Method, frozenset[str]]] = {
     "auth.test": (_auth_test, schema.AUTH_TEST_ARGUMENTS),
     "chat.postMessage": (_post_message, schema.POST_MESSAGE_ARGUMENTS),
+    "chat.delete": (_delete, schema.DELETE_ARGUMENTS),
     "conversations.history": (_history, schema.HISTORY_ARGUMENTS),
     "conversations.list": (_list, schema.LIST_ARGUMENTS),
 }

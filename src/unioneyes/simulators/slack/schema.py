@@ -1,6 +1,7 @@
 """What Slack accepts, and the error code that it answers with otherwise. Pure.
 
-Source: Slack's method reference (`chat.postMessage`, `conversations.history`, `conversations.list`), its Block Kit reference and its metadata reference.
+Source: Slack's method reference (`chat.postMessage`, `chat.delete`, `conversations.history`, `conversations.list`), its Block Kit reference and
+its metadata reference.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ POST_MESSAGE_ARGUMENTS = frozenset(
 )
 HISTORY_ARGUMENTS = frozenset({"channel", "cursor", "include_all_metadata", "inclusive", "latest", "limit", "oldest", "token"})
 LIST_ARGUMENTS = frozenset({"cursor", "exclude_archived", "limit", "team_id", "token", "types"})
+DELETE_ARGUMENTS = frozenset({"as_user", "channel", "token", "ts"})
 AUTH_TEST_ARGUMENTS = frozenset({"token"})
 
 Arguments = Mapping[str, JsonValue]

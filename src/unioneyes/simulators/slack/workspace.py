@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from unioneyes.simulators.slack.schema import NewMessage
 
 TEAM, TEAM_NAME, BOT_USER, BOT, BOT_NAME = "T0UNIONEYES", "UnionEyes", "U0UEBOT", "B0UEBOT", "unioneyes"
+_DELETED = "message_deleted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class Workspace:
         self.channels = tuple(channels)
         self._lock = Lock()
         self._messages_file, self._violations_file = folder / "slack-received.jsonl", folder / "slack-violations.jsonl"
-        self._messages, self._violations = list(_read(self._messages_file)), list(_read(self._violations_file))
+        self._messages, self._violations = _replayed(_read(self._messages_file)), list(_read(self._violations_file))
         self._last_ts = max((float(str(message["ts"])) for message in self._messages), default=0.0)
 
     def channel(self, name_or_id: str) -> Channel | None:
@@ -77,6 +78,17 @@ class Workspace:
             _append(self._messages_file, posted)
         return posted
 
+    def delete(self, channel: Channel, ts: str) -> bool:
+        """The message does not stand in the channel any more; return whether it did."""
+        with self._lock:
+            deletion: dict[str, JsonValue] = {"type": _DELETED, "channel": channel.id, "ts": ts}
+            before = len(self._messages)
+            self._messages = _replayed([*self._messages, deletion])
+            if len(self._messages) == before:
+                return False
+            _append(self._messages_file, deletion)
+            return True
+
     def messages(self, channel: Channel | None = None) -> list[dict[str, JsonValue]]:
         """Return the messages of one channel or of all, oldest first."""
         with self._lock:
@@ -93,6 +105,17 @@ class Workspace:
         """Return every request that did not fit, oldest first."""
         with self._lock:
             return list(self._violations)
+
+
+def _replayed(events: Iterable[dict[str, JsonValue]]) -> list[dict[str, JsonValue]]:
+    """Return the messages that stand after all that happened."""
+    standing: list[dict[str, JsonValue]] = []
+    for event in events:
+        if event["type"] == _DELETED:
+            standing = [message for message in standing if (message["channel"], message["ts"]) != (event["channel"], event["ts"])]
+        else:
+            standing.append(event)
+    return standing
 
 
 def _read(path: Path) -> Iterator[dict[str, JsonValue]]:
