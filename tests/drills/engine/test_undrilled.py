@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.drills.engine.conftest import Drill, drill_on, url
-from tests.drills.engine.runbooks import Move, Script, environment, require
+from tests.drills.engine.runbooks import Behaviour, Move, Script, environment, require
 from unioneyes.adapters.postgres.server import PostgresServer
 from unioneyes.environments.chapters import CHAPTERS
 from unioneyes.kernel.redaction import Redactor
@@ -72,6 +72,20 @@ def test_what_was_asked_for_before_it_changed_does_not_begin(server: PostgresSer
         assert ended.problem is not None
         assert ended.problem["type"] == "urn:unioneyes:problem:undrilled"
         assert drill.effects("began a", "did a") == []
+        assert drill.kinds(run.id) == ["run-ended"]
         assert drill.ended(way_back.id).status is RunStatus.DONE
         assert drill.ended(whole.id).status is RunStatus.DONE, "a part is not asked: its code counts as its whole's"
         assert drill.engine.lock() is None
+
+
+def test_what_began_before_it_changed_is_carried_to_its_end(server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with drill_on(server) as drill:
+        dying = drill.work()
+        run = drill.start(Move(key="w", step="look", behaviour=Behaviour.WAITS), Move(key="a"))
+        drill.until(lambda: drill.engine.run(run.id).step, lambda step: step == "look")
+        monkeypatch.setenv("DRILL_REFUSES", "drill.script")
+        drill.work()
+        dying.kill()
+        drill.side.mark("go w")
+        assert drill.ended(run.id).status is RunStatus.DONE
+        assert "taken-over" in drill.kinds(run.id)
