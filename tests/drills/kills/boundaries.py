@@ -103,6 +103,11 @@ def held_at(job: MainJob, boundary: Boundary) -> Iterator[psycopg.Connection[tup
             gate.execute("delete from ue.drill_boundary")
 
 
+def drop_held(gate: psycopg.Connection[tuple[object, ...]]) -> None:
+    """What waits at the boundary is not written: whoever would have said so is dead. A statement that is a transaction of its own would go on without them."""
+    gate.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and not granted and objid = %s", (_GATE & 0xFFFFFFFF,))
+
+
 def wait_until_held(gate: psycopg.Connection[tuple[object, ...]]) -> None:
     """Return when a run waits at the boundary that holds it."""
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drills.kills.boundaries import NOT_KEPT, Boundary, boundaries, held_at, part_of, wait_until_held, with_not_kept
+from tests.drills.kills.boundaries import NOT_KEPT, Boundary, boundaries, drop_held, held_at, part_of, wait_until_held, with_not_kept
 from tests.drills.kills.end_state import EndState, differences, end_state
 from tests.drills.kills.own import document, marks, without_marks
 from tests.drills.kills.scenarios import DEPLOYMENT, DOCUMENT, PYTHON_FILE, RESTORE, SCENARIOS, Scenario, members_at_work, prepared
@@ -127,6 +127,7 @@ def test_a_block_that_was_under_way_is_not_begun_again_and_is_taken_back_where_n
         wait_until_held(gate)
         assert marks(job) == (*before, "marked"), "it was carried out"
         os.kill(worker, signal.SIGKILL)
+        drop_held(gate)
     assert job.ended(run, within=ENDED_WITHIN).code == ExitCode.UNDONE
     assert marks(job) == before
     told = [entry for entry in job.journal(run) if entry["step"] == "mark-the-page:12"]
@@ -185,6 +186,8 @@ def disturbed(job: MainJob, scenario: Scenario, twin: Twin, disturbance: Disturb
             wait_until_held(gate)
             os.kill(worker, signal.SIGKILL if disturbance is Disturbance.KILLED else signal.SIGSTOP)
             at = now()
+            if disturbance is Disturbance.KILLED:
+                drop_held(gate)
         if disturbance is Disturbance.STOPPED:
             time.sleep(STOPPED_FOR)
             os.kill(worker, signal.SIGCONT)
