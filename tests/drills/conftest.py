@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from tests.drills.main_job.main_job import MainJob
-from tests.stack import carried_out, running_stack
+from tests.stack import DRILL_SETTINGS, carried_out, running_stack
 from unioneyes.environments.chapters import CHAPTERS
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.status import RunStatus
@@ -31,7 +32,8 @@ class Shared:
     def job(self) -> MainJob:
         if self._job is None or not self._job.at_rest():
             self.end()
-            self._job = MainJob(stack=self._held.enter_context(running_stack()))
+            runbooks = self._held.enter_context(TemporaryDirectory(prefix="ue-own-"))
+            self._job = MainJob(stack=self._held.enter_context(running_stack(settings=f'{DRILL_SETTINGS}\n[runbooks]\nfolder = "{runbooks}"\n')))
             self._job.deployed("1.0.0", "--migrate", "--bake", "1s")
         return self._job
 

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from unioneyes.claims.digest import CODE, digest
 from unioneyes.kernel.project import project_path
 from unioneyes.ports.releases import Release, UnknownVersion
 
@@ -62,6 +63,10 @@ _CATALOGUE = (
 class Catalogue:
     """Implements `ports.releases.Releases` on the table above."""
 
+    def __init__(self, code: Path = CODE) -> None:
+        """Releases are started from the program's source in `code`."""
+        self._code = code
+
     def all(self) -> tuple[Release, ...]:
         """Return every release, oldest first."""
         return tuple(entry.release for entry in _CATALOGUE)
@@ -69,6 +74,10 @@ class Catalogue:
     def get(self, version: str) -> Release:
         """Return the release. Raises: UnknownVersion."""
         return _entry(version).release
+
+    def digest(self, version: str) -> str:
+        """Return the SHA-256 of what would be started as this version now; see `digest`. Raises: UnknownVersion."""
+        return digest(version, query_generations(version), self._code)
 
 
 def migration_folders(version: str) -> tuple[Path, ...]:

@@ -60,7 +60,7 @@ def refuse(run: str, /, *, note: Note, gate: Gate = None, where: Where = HERE, o
 def override(run: str, /, *, reason: Note, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
     """Say that a run can't wait for those who should be asked. Two people must.
 
-    The incidents channel is told, and the audit log keeps both names.
+    The incidents channel is told, and the audit log keeps both names. What the policy says is never overridden stays needed.
 
     Args:
         run: The run.
@@ -87,8 +87,8 @@ def approval_text(ink: Ink, found: ApprovalView) -> str:
         "",
         table(
             ink,
-            ("approval", "state", "given", "by"),
-            [(gate.title, _state(gate), f"{gate.granted} of {gate.needed}", " or ".join(gate.roles)) for gate in found.gates],
+            ("approval", "state", "given", "by", "override"),
+            [(gate.title, _state(gate), f"{gate.granted} of {gate.needed}", " or ".join(gate.roles), gate.override.value) for gate in found.gates],
             empty="it needs nobody's approval",
         ),
     ]

@@ -101,10 +101,10 @@ def patiently(ask: Callable[[], T], note: Callable[[str], None], run_id: str) ->
 
 
 def _is_approved(api: Api, run: RunView) -> bool:
-    """Return whether the run only stands as awaiting approval: everybody said yes, and it begins in a moment, or when its service is free."""
+    """Return whether the run only stands as awaiting approval: everybody said yes, or two that it can't wait; it begins by itself."""
     if run.status is not RunStatus.AWAITING_APPROVAL:
         return False
-    return all(gate.granted >= gate.needed for gate in api.get(f"runs/{run.id}/approvals", ApprovalView).value.gates)
+    return api.get(f"runs/{run.id}/approvals", ApprovalView).value.approved
 
 
 def _news(api: Api, run_id: str, after: int) -> tuple[Sequence[JournalEntry], Answer[RunView] | None]:

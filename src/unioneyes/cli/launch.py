@@ -88,7 +88,7 @@ def show_plan(api: Api, runbook: str, asked: JsonValue, output: Output) -> ExitC
     result(output, plan.document, lambda ink: plan_text(ink, plan.value))
     if held:
         say(f"‖ {held.service} is held by {held.run_id} since {rfc3339(held.since)}: {held.reason}; until it ends, no other run changes it")
-    return ExitCode.REFUSED if blockers(plan.value) else ExitCode.DONE
+    return ExitCode.REFUSED if blockers(plan.value) or plan.value.refused else ExitCode.DONE
 
 
 def watch(api: Api, run_id: str, where: Where, output: Output) -> ExitCode:

@@ -12,7 +12,7 @@ from unioneyes.cli.asked import asked_lines, shown_lines
 from unioneyes.cli.output import Cell, Ink, facts, table
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
-from unioneyes.ports.checklist import ApprovalRule, Gate, GateState
+from unioneyes.ports.checklist import ApprovalRule, Gate, GateState, Override
 from unioneyes.runbook.plan import Effect, PlannedStep
 from unioneyes.runbook.views import PlanView
 
@@ -43,6 +43,7 @@ def signed_lines(plan: PlanView) -> Iterator[str]:
     yield plan.summary
     yield f"type: {plan.confirm or 'nothing'}"
     yield from (f"approval {rule.gate}, {rule.title}: {_asked_of(rule)}, asked again after {rule.escalates_after}" for rule in plan.approvals)
+    yield from (f"content {name}: {sha256}" for name, sha256 in plan.content.items())
     for step in plan.steps:
         yield from _step(_PLAIN, step.detail, step, None)
     yield from _leaves("", plan.details)
@@ -62,6 +63,9 @@ def _lines(ink: Ink, plan: PlanView) -> Iterator[str]:
     yield ink.bold(plan.summary)
     asks = f"{plan.confirm} (this can't be brought back: --confirm {plan.confirm})" if plan.confirm else ""
     yield facts(ink, (("runbook", plan.runbook), ("plan", plan.hash), ("type", asks)))
+    if plan.refused is not None:
+        yield ink.tone(Tone.BAD, f"✘ the start would be refused: {plan.refused['detail']}")
+        yield f"  {plan.refused['remedy']}"
     gates = _gates(plan.details)
     if gates:
         yield f"\n{ink.bold('Checklist')}\n{gates_table(ink, gates)}"
@@ -69,6 +73,9 @@ def _lines(ink: Ink, plan: PlanView) -> Iterator[str]:
     if plan.approvals:
         yield f"\n{ink.bold('Approvals')} (each signs this plan's hash; the requester's own does not count)"
         yield facts(ink, ((rule.title, _asked_of(rule)) for rule in plan.approvals), indent="  ")
+    if plan.content:
+        yield f"\n{ink.bold('Content')} (SHA-256; what is carried out is this, or nothing)"
+        yield facts(ink, plan.content.items(), indent="  ")
     if plan.readings:
         yield f"\n{ink.bold('Seen now')} (checked again at the start)"
         yield facts(ink, ((reading.name, reading.value) for reading in plan.readings), indent="  ")
@@ -82,7 +89,8 @@ def _lines(ink: Ink, plan: PlanView) -> Iterator[str]:
 def _asked_of(rule: ApprovalRule) -> str:
     """Return whose yes is needed, and for how long it counts."""
     begins = f"begins within {format_duration(rule.begins_within)}"
-    return f"{rule.needed} of {' or '.join(rule.roles)}; counts for {format_duration(rule.lasts)}, {begins}"
+    never = "; never overridden" if rule.override is Override.NEVER else ""
+    return f"{rule.needed} of {' or '.join(rule.roles)}; counts for {format_duration(rule.lasts)}, {begins}{never}"
 
 
 def _blocking(ink: Ink, gates: tuple[Gate, ...]) -> Iterator[str]:

@@ -30,6 +30,7 @@ from unioneyes.environments.model import OpenedEnvironment
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.problems import ExitCode, Problem
 from unioneyes.kernel.redaction import Redactor
+from unioneyes.runbook.definition import definitions
 from unioneyes.runbook.engine import Engine
 from unioneyes.runbook.freshness import Drills
 from unioneyes.runbook.own import OwnRunbooks
@@ -103,6 +104,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
     drills = Drills(drilled)
     own = OwnRunbooks(opened.runbooks)
     own.refresh()  # before a run of one of them is taken up
+    _tell_disorder(opened)
     engine = Engine(
         database_url=opened.control_database_url,
         environment=opened.environment,
@@ -134,6 +136,18 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
         reminder.stop()
         sampler.stop()
         engine.close()
+
+
+def _tell_disorder(opened: OpenedEnvironment) -> None:
+    """The log says what in the approvals' policy lets nothing begin, before anybody asks for something."""
+    wrong: dict[str, None] = {}
+    for known in definitions():
+        try:
+            opened.environment.checklist.approvals(known.name)
+        except Problem as problem:
+            wrong[str(problem)] = None
+    for told in wrong:
+        log.error("%s", told)
 
 
 def log_to_stderr(redact: Redactor) -> None:

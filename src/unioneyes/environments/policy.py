@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+import difflib
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -17,7 +18,8 @@ from unioneyes.kernel.access import Role
 from unioneyes.kernel.calendar import Window
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.project import project_path
-from unioneyes.ports.checklist import COMPUTED, ApprovalRule
+from unioneyes.ports.checklist import COMPUTED, ApprovalRule, Override
+from unioneyes.runbook.definition import definitions
 
 T = TypeVar("T")
 
@@ -108,13 +110,24 @@ class ApprovalEntry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: Text
-    runbooks: Annotated[tuple[Text, ...], Field(min_length=1)]
+    runbooks: tuple[Text, ...] = ()
+    """Of this program."""
+    own: tuple[Text, ...] = ()
+    """Of the project's own, which come and go with their files."""
     roles: Annotated[tuple[Role, ...], Field(min_length=1)]
     needed: Annotated[int, Field(ge=1, le=10)] = 1
     lasts: Duration = timedelta(hours=24)
     begins_within: Duration = timedelta(minutes=15)
     escalates_after: Duration | None = None
     only_with: Text | None = None
+    override: Override = Override.TWO_PEOPLE
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> ApprovalEntry:
+        if not self.runbooks and not self.own:
+            message = "it names at least one of `runbooks`, or of your `own`"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _asks_before_it_gives_up(self) -> ApprovalEntry:
@@ -160,9 +173,30 @@ def approval_rules(runbook: str) -> tuple[ApprovalRule, ...]:
 
 
 def read_approvals(path: Path, runbook: str) -> tuple[ApprovalRule, ...]:
-    """Return the rules for `runbook` that stand in a file. Raises: PolicyUnreadable."""
+    """Return the rules for `runbook` that stand in a file. Raises: PolicyUnreadable, also where one is for a runbook that there is not: it may be this one."""
     entries = read_policy(path, _APPROVALS, "gate -> whose yes is needed for which runbooks")
-    return tuple(ApprovalRule(gate=gate, **entry.model_dump(exclude={"runbooks"})) for gate, entry in entries.items() if runbook in entry.runbooks)
+    known = {each.name: each.built_in for each in definitions()}
+    built_in = sorted(name for name, ships in known.items() if ships)
+    _require_known(path, {gate: entry.runbooks for gate, entry in entries.items()}, built_in, "this program has none of that name")
+    if not known.get(runbook, True):
+        own = sorted(known.keys() - set(built_in))
+        _require_known(path, {gate: entry.own for gate, entry in entries.items()}, own, "no file has it, and none of your own begins until that is clear")
+    return tuple(
+        ApprovalRule(gate=gate, **entry.model_dump(exclude={"runbooks", "own"})) for gate, entry in entries.items() if runbook in (*entry.runbooks, *entry.own)
+    )
+
+
+def _require_known(path: Path, named: Mapping[str, tuple[str, ...]], known: Sequence[str], why: str) -> None:
+    """Return when each runbook that a gate names is known. Raises: PolicyUnreadable."""
+    for gate, names in named.items():
+        for name in names:
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                meant = f"; did you mean {near[0]}?" if near else ""
+                raise PolicyUnreadable(
+                    what=f"{path}: {gate} is for the runbook {name}, and {why}, so nobody would be asked{meant}",
+                    remedy="correct the name: one of this program under `runbooks`, one of your own under `own`; ue runbook list shows both",
+                )
 
 
 def read_policy(path: Path, kind: TypeAdapter[T], form: str) -> T:

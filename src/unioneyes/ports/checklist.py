@@ -53,6 +53,14 @@ class Gate:
     remedy: str = ""
 
 
+class Override(StrEnum):
+    """Who can say that a run can't wait for an approval."""
+
+    TWO_PEOPLE = "two-people"
+    NEVER = "never"
+    """Nobody: the yes itself is needed, whatever burns."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRule:
     """Whose yes a run needs before it begins. Never the requester's own."""
@@ -73,6 +81,7 @@ class ApprovalRule:
     """Unanswered for so long, it is asked again, louder; None: never."""
     only_with: str | None = None
     """A field of the plan without which nobody is asked: `migrations`."""
+    override: Override = Override.TWO_PEOPLE
 
 
 class Checklist(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -30,6 +31,17 @@ class Migration:
     """False when a statement can't run in a transaction (CREATE INDEX CONCURRENTLY, ...)."""
     needs_maintenance: bool
     """True when its first line says `-- ue: maintenance`."""
+
+    @property
+    def content(self) -> dict[str, str]:
+        """The SHA-256 of the text of each of its files, by what people call it."""
+        texts = {f"{self.tag}.sql": self.sql, f"the rollback file of {self.tag}.sql": self.rollback_sql}
+        return {name: hashlib.sha256(text.encode()).hexdigest() for name, text in texts.items() if text is not None}
+
+
+def contents(migrations: tuple[Migration, ...]) -> dict[str, str]:
+    """Return the SHA-256 of the text of each file of `migrations`, by what people call it."""
+    return {name: sha256 for migration in migrations for name, sha256 in migration.content.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,9 +147,10 @@ class Migrations(Protocol):
     def lint(self, migrations: tuple[Migration, ...]) -> tuple[LintFinding, ...]:
         """Return what is dangerous in `migrations`."""
 
-    def apply(self, version: str, *, database_url: SecretStr | None = None) -> MigrationsApplied:
-        """Everything pending stands in the schema: one transaction, an advisory lock, lock_timeout with back-off. On `database_url` instead when given.
+    def apply(self, migrations: tuple[Migration, ...], *, database_url: SecretStr | None = None) -> MigrationsApplied:
+        """Of `migrations`, those that the ledger lacks stand in the schema, by the text that was given, whatever their files say by now.
 
+        One transaction, an advisory lock, lock_timeout with back-off. On `database_url` instead when given.
         Raises: MigrationFailed (nothing was changed), MigrationDrift, Refused (one can't run in a transaction), LockNotObtained (nothing was changed),
         DatabaseUnavailable.
         """
@@ -146,10 +159,10 @@ class Migrations(Protocol):
         """Return the commands that a person would type for the same."""
 
     def roll_back(self, migrations: tuple[Migration, ...], *, database_url: SecretStr | None = None) -> MigrationsApplied:
-        """Of `migrations`, those in the ledger are taken back, newest first, in one transaction, ledger corrected; `tags` names them.
+        """Of `migrations`, those in the ledger are taken back by the text that was given, newest first, in one transaction; `tags` names them.
 
-        Raises: NoRollback (one has no rollback file; nothing was changed), MigrationDrift (one was edited since, or a newer one stands on it and stays),
-        Refused (one can't run in a transaction), MigrationFailed, LockNotObtained, DatabaseUnavailable.
+        The ledger says so, too. Raises: NoRollback (one has no rollback file; nothing was changed), MigrationDrift (one was edited since, or a newer one
+        stands on it and stays), Refused (one can't run in a transaction), MigrationFailed, LockNotObtained, DatabaseUnavailable.
         """
 
     def describe_roll_back(self, migrations: tuple[Migration, ...]) -> tuple[str, ...]:

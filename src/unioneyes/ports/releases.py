@@ -34,6 +34,9 @@ class Releases(Protocol):
     def get(self, version: str) -> Release:
         """Return the release. Raises: UnknownVersion."""
 
+    def digest(self, version: str) -> str:
+        """Return the SHA-256 of what would be started as this version now: where releases are images, the image's digest. Raises: UnknownVersion."""
+
 
 class UnknownVersion(NotFound):
     """No release has this version."""

@@ -124,6 +124,9 @@ class Replicas(Protocol):
         Raises: NoReadyReplica (with the reason: exit code, last log lines) when they are not ready in time.
         """
 
+    def configuration(self) -> Mapping[str, str]:
+        """Return the service's settings as the environment says now; no secrets and no addresses."""
+
     def describe_start(self, colour: Colour, *, version: str, count: int, configuration: Mapping[str, str] | None = None) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import zip_longest
@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from unioneyes.kernel.access import NotAllowed, Person, Role, listed
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.units import format_duration
-from unioneyes.ports.checklist import ApprovalRule
+from unioneyes.ports.checklist import ApprovalRule, Override
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.definition import Definition
 from unioneyes.runbook.plan import Plan
@@ -75,14 +75,21 @@ def overrides(answers: Iterable[Answer]) -> tuple[Answer, ...]:
     return tuple(each for each in answers if each.verdict is Verdict.OVERRIDDEN)
 
 
+def overridden_since(answers: Iterable[Answer]) -> datetime | None:
+    """Return when the second person said that the run can't wait; None before. It opens every gate that the policy lets anybody override."""
+    said = sorted(each.at for each in overrides(answers))
+    return said[OVERRIDES_NEEDED - 1] if len(said) >= OVERRIDES_NEEDED else None
+
+
 def approved_since(rules: Sequence[ApprovalRule], answers: Sequence[Answer], at: datetime) -> datetime | None:
     """Return when the last yes came that was needed; None while one is missing."""
     if not rules:
         return None
-    forced = overrides(answers)
-    if len(forced) >= OVERRIDES_NEEDED:
-        return sorted(each.at for each in forced)[OVERRIDES_NEEDED - 1]
     complete: list[datetime] = []
+    since = overridden_since(answers)
+    if since is not None:
+        complete.append(since)
+        rules = [rule for rule in rules if rule.override is Override.NEVER]
     for rule in rules:
         given = sorted(each.at for each in counted(rule, answers, at))
         if len(given) < rule.needed:
@@ -112,9 +119,29 @@ def drift(then: Plan, now: Plan) -> str | None:
     """Return what is not any more as it was approved, in a few words; None when the hashes are the same."""
     if then.hash() == now.hash():
         return None
-    found = sorted(_differences("", then.signed(), now.signed()), key=lambda told: told.startswith("steps"))  # the steps only follow from the rest
+    found = [*_changed(then.content, now.content), *sorted(_differences("", _without_content(then), _without_content(now)), key=_follows)]
     more = f", and {len(found) - DRIFTS_TOLD} more" if len(found) > DRIFTS_TOLD else ""
     return "; ".join(found[:DRIFTS_TOLD]) + more
+
+
+def _changed(then: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    """Yield what will be carried out and is another one by now, as people call it."""
+    for name in {**then, **now}:
+        old, new = then.get(name), now.get(name)
+        if old is None or new is None:
+            yield f"{name} {'is gone' if new is None else 'is new'} since it was approved"
+        elif old != new:
+            yield f"{name} changed since it was approved ({old[:12]} then, {new[:12]} now)"
+
+
+def _without_content(plan: Plan) -> JsonValue:
+    signed = plan.signed()
+    return {name: value for name, value in signed.items() if name != "content"} if isinstance(signed, dict) else signed
+
+
+def _follows(told: str) -> bool:
+    """Return whether it only follows from the rest."""
+    return told.startswith("steps")
 
 
 class RuleMeaningless(BadInput):
@@ -133,5 +160,5 @@ def _differences(path: str, then: JsonValue, now: JsonValue) -> Iterator[str]:
 
 
 def _short(value: JsonValue) -> str:
-    text = "nothing" if value is None else str(value)
+    text = "nothing" if value is None else " ".join(str(value).split())
     return text if len(text) <= LONGEST_TOLD else f"{text[: LONGEST_TOLD - 1]}…"

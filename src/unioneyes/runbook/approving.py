@@ -9,6 +9,7 @@ from threading import Event, Thread
 
 from unioneyes.kernel.clock import Deadline, now
 from unioneyes.kernel.problems import Problem
+from unioneyes.ports.checklist import Override
 from unioneyes.ports.environment import Environment
 from unioneyes.ports.notifier import Announcement
 from unioneyes.runbook.approvals import approved_since, drift, escalates, overdue, overrides, plan_with_approvals
@@ -134,6 +135,9 @@ class Approving:
 
     def _warning(self, waiting: Waiting) -> Announcement:
         run, forced = waiting.view.run, overrides(waiting.view.answers)
+        missing = [gate for gate in waiting.view.gates if gate.granted < gate.needed]
+        passed_over = "; ".join(gate.title for gate in missing if gate.override is not Override.NEVER)
+        still = "; ".join(gate.title for gate in missing if gate.override is Override.NEVER)
         return Announcement(
             channel=self._environment.facts.incidents_channel,
             title=f"APPROVALS OVERRIDDEN: {run.summary}",
@@ -141,7 +145,8 @@ class Approving:
                 ("Run", run.id),
                 ("By", ", ".join(each.by for each in forced)),
                 ("Because", "; ".join(each.note for each in forced)),
-                ("Not waited for", "; ".join(gate.title for gate in waiting.view.gates if gate.granted < gate.needed)),
+                ("Not waited for", passed_over or "nobody"),
+                *([("Still waits for", still)] if still else []),
             ),
             key=f"{run.id}-overridden",
         )

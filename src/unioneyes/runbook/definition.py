@@ -82,6 +82,11 @@ class Definition:
     result_type: type
 
     @property
+    def built_in(self) -> bool:
+        """True where it comes with the program; others come and go with their files."""
+        return self.module.partition(".")[0] == __name__.partition(".")[0]
+
+    @property
     def can_be_held(self) -> bool:
         """True where a stopped line holds it: everything that changes the service, and is no way back."""
         return self.locks and not self.takes_over

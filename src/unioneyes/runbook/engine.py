@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import timedelta
 from functools import partial
 from threading import Event
@@ -16,6 +16,7 @@ from typing import TypeVar
 from pydantic import JsonValue, SecretStr, ValidationError
 
 from unioneyes.kernel.ids import new_id
+from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.environment import Environment
@@ -77,7 +78,7 @@ class Engine:
         """Use the control plane's database; with `worker`, also carry runs out. A process without one only writes down what workers then do.
 
         With `sealing`, also seal the audit log, whoever appended to it. `look_again` looks for runbooks that a run waits for.
-        `require` raises a Refused for a runbook that may not be started here. What people did without the
+        `require` raises a Refused for a runbook that may not be started here, nor begin. What people did without the
         engine is brought in from the folder `break_glass`, before any run goes on.
         """
         self._environment = environment
@@ -110,6 +111,7 @@ class Engine:
                 durable=self._durable,
                 redactor=redactor,
                 look_again=look_again,
+                require=require,
                 bring_in=self._bring_in,
             )
         )
@@ -153,8 +155,14 @@ class Engine:
 
     def plan(self, runbook: str, request: JsonValue) -> PlanView:
         """Return what a run would do; nothing is changed. Raises: UnknownRunbook, RequestMalformed, and the plan's own problems."""
-        _, plan = self._plan(definition(runbook), request)
-        return shown_plan(runbook, encode(plan, type(plan)), plan.hash(), redact=self._redactor, took=self._took(runbook))
+        chosen = definition(runbook)
+        _, plan = self._plan(chosen, request)
+        shown = shown_plan(runbook, encode(plan, type(plan)), plan.hash(), redact=self._redactor, took=self._took(runbook))
+        try:
+            self._require(chosen)
+        except Problem as problem:
+            return replace(shown, refused=problem.document())
+        return shown
 
     def start(self, runbook: str, request: JsonValue, *, by: str, park: bool = False, confirm: str | None = None) -> RunView:
         """A run is planned, holds its service, and waits for a worker; or, where the policy says so, first for others to say yes.

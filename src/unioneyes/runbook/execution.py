@@ -57,6 +57,8 @@ T = TypeVar("T")
 LOOK_SECONDS = 0.2
 """How often a wait looks whether the run must stop."""
 PLAN_WITHIN = timedelta(seconds=60)
+REPLAN_SECONDS = 1.0
+"""How often a run that was approved is planned again while something that its plan looks at is away."""
 ACCOUNT_WITHIN = timedelta(seconds=3)
 """Less than a rollback waits for the run that it interrupts."""
 HANDOVER_WITHIN = timedelta(seconds=5)
@@ -90,6 +92,8 @@ class Equipment:
     redactor: Redactor
     look_again: Callable[[], None]
     """Looks where runbooks come from, and knows afterwards those that are there."""
+    require: Callable[[Definition], None]
+    """Raises a Refused for a runbook that may not begin here."""
     bring_in: Callable[[], bool]
     """Brings in what people did without the engine; False while somebody is still at it. See `direct.bringing_in`."""
     threads: StepThreads = field(default_factory=StepThreads)
@@ -160,10 +164,12 @@ class Execution:
 
     def carry_out(self) -> Returned | Raised | Stopped:
         """The run has ended; return what came of it."""
-        self._repeatably("begin", self._begin)
+        refused = self._refusal()
+        if refused is None:
+            self._repeatably("begin", self._begin)
         entered = current_run.set(self)
         try:
-            ending, outcome = self._work()
+            ending, outcome = self._work(refused)
             self._repeatably("end", partial(self._end, ending))
         finally:
             current_run.reset(entered)
@@ -291,7 +297,19 @@ class Execution:
                 if self._equipment.closing.wait(LOOK_SECONDS):
                     raise EngineClosed
 
-    def _work(self) -> tuple[Ending, Returned | Raised | Stopped]:
+    def _refusal(self) -> Problem | None:
+        """Return why the run does not begin; None where it does, or has. A part is not asked: its code counts as its whole's."""
+        if self._run.view.parent is not None or self._run.view.started_at is not None:
+            return None
+        try:
+            self._equipment.require(self._definition)
+        except Problem as problem:
+            return problem
+        return None
+
+    def _work(self, refused: Problem | None) -> tuple[Ending, Returned | Raised | Stopped]:
+        if refused is not None:
+            return self._fail(refused)
         try:
             self._require_approved()
             result = self._definition.run(self._equipment.environment, self._taken.plan)
@@ -321,13 +339,23 @@ class Execution:
         equipment = self._equipment
         given = self._patiently(partial(equipment.approvals.of, self.run_id))
         call = partial(require_still_approved, self._definition, equipment.environment, self._taken.plan, given)
-        try:
-            self._in_thread("approvals", call, within=PLAN_WITHIN)
-        except Problem as problem:
-            return Raised(problem=keep_problem(problem, equipment.redactor), refused=isinstance(problem, Refused))
-        except Exception as error:  # noqa: BLE001 - whatever a plan raises is the run's problem, not the engine's
-            return Raised(problem=keep_problem(self._unexpected(error, "approvals"), equipment.redactor), refused=False)
-        return Returned(value=None)
+        told = ""
+        while True:
+            try:
+                self._in_thread("approvals", call, within=PLAN_WITHIN)
+            except Problem as problem:
+                if not problem.retryable:
+                    return Raised(problem=keep_problem(problem, equipment.redactor), refused=isinstance(problem, Refused))
+                if problem.what != told:  # tried again, until it was approved for too long
+                    self._note(Line(kind=EntryKind.STEP_PROGRESS, message=f"{problem.what}; it begins when it can be planned again"))
+                    told = problem.what
+            except Exception as error:  # noqa: BLE001 - whatever a plan raises is the run's problem, not the engine's
+                return Raised(problem=keep_problem(self._unexpected(error, "approvals"), equipment.redactor), refused=False)
+            else:
+                return Returned(value=None)
+            why = self._wait(timedelta(seconds=REPLAN_SECONDS))
+            if why is not None:
+                return Stopped(why=why, begun=False)
 
     def _fail(self, failure: Problem | Stop) -> tuple[Ending, Raised | Stopped]:
         """Take back what was changed, and return how the run ends."""

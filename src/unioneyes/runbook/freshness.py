@@ -81,7 +81,7 @@ class Drills:
 def codes() -> dict[str, str]:
     """Return the SHA-256 of the code of each runbook that comes with the program, by the runbook's name."""
     read: dict[str, _Module] = {}
-    return {known.name: _code_of(known, read) for known in definitions() if known.module.startswith(f"{PACKAGE.name}.")}
+    return {known.name: _code_of(known, read) for known in definitions() if known.built_in}
 
 
 def read_drills(path: Path) -> dict[str, Drilled]:

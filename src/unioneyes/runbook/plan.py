@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from functools import cache
@@ -71,6 +71,8 @@ class Plan:
     """What a person must type before the run starts: the name of what can't be brought back. None where everything can."""
     approvals: tuple[ApprovalRule, ...] = ()
     """Whose yes the run needs before it begins. The engine puts in what the policy asks for."""
+    content: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of what the run carries out and its steps only name, by what people call it: `0001_claim_deadlines.sql`, `release 1.1.0`."""
 
     unsigned: ClassVar[Mapping[str, IncEx | bool]] = MappingProxyType({"readings": True})
     """What no approval signs, because it may be another one a moment later: as pydantic's `exclude` names fields, and fields of fields."""

@@ -84,6 +84,10 @@ class AnsweredAlready(Refused):
     """The same person has answered before."""
 
 
+class NeverOverridden(Refused):
+    """The policy lets nobody say that the run can't wait."""
+
+
 class ApprovalRefused(Refused):
     """Somebody who was asked said no."""
 

@@ -58,6 +58,7 @@ def shown_plan(runbook: str, plan: JsonValue, plan_hash: str, *, redact: Redacto
         readings=decode(details.pop("readings"), tuple[Reading, ...]),
         confirm=confirm if isinstance(confirm, str) else None,
         approvals=approvals,
+        content=decode(details.pop("content", {}), dict[str, str]),
         details=details,
         took=took,
     )

@@ -48,6 +48,8 @@ def take_up(equipment: Equipment, run_id: str, worker: str) -> Execution | None:
                 raise EngineClosed
             equipment.look_again()
             lacking = _lacking(_family(equipment, run_id))
+        if run.view.ended_at is not None and run.view.started_at is None:
+            return None  # it was refused before it began
         if told:
             _tell(equipment, claim, "its runbook is there; the run goes on")
         return Execution(equipment, run, claim)

@@ -14,7 +14,7 @@ from unioneyes.kernel.calendar import Freeze
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.problems import ProblemDocument
 from unioneyes.kernel.status import RunStatus
-from unioneyes.ports.checklist import ApprovalRule
+from unioneyes.ports.checklist import ApprovalRule, Override
 from unioneyes.runbook.plan import PlannedStep, Reading
 
 API_VERSION = "v1"
@@ -34,10 +34,14 @@ class PlanView:
     """What a person must type before the run starts; None where nothing irreversible is done."""
     approvals: tuple[ApprovalRule, ...] = ()
     """Whose yes it needs before it begins."""
+    content: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of what is carried out and the steps only name, by what people call it."""
     details: JsonValue = None
     """What the runbook's own plan adds, by name: gates, migrations, the colour, ..."""
     took: Mapping[str, timedelta] = field(default_factory=dict)
     """How long each step took in the runbook's last runs, by its name: the median. Steps that none of them took are left out."""
+    refused: ProblemDocument | None = None
+    """Why its start would be refused here and now, whatever the plan says: as not drilled. None where it would not, and for a plan that is kept."""
 
     def expected(self, step: PlannedStep) -> timedelta | None:
         """Return how long `step` will take, as far as the plan or past runs can tell."""
@@ -151,7 +155,7 @@ class Answer:
     """What one person said."""
 
     gate: str
-    """Empty for an override, which opens all of them."""
+    """Empty for an override, which opens all of them but those that nobody may override."""
     verdict: Verdict
     by: str
     note: str
@@ -172,6 +176,7 @@ class GateAsked:
     needed: int
     granted: int
     """Of those, so far."""
+    override: Override = Override.TWO_PEOPLE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +188,8 @@ class ApprovalView:
     answers: tuple[Answer, ...]
     until: datetime
     """When nobody is waited for any more."""
+    approved: bool
+    """True once everybody who is needed said yes, or two people that it can't wait: it begins by itself, when its service is free."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,9 +87,9 @@ def test_migrations(database: Database, tmp_path: Path, before: CodeType, outcom
     folder = Folder(path=tmp_path / "migrations")
     folder.write()
     made = folder.migrations(database, patience=timedelta(seconds=30))
-    with late(lambda: made.apply("1.2.0"), before=before) as stopped:
+    with late(lambda: made.apply(made.folder("1.2.0")), before=before) as stopped:
         with taken_over():
-            assert made.apply("1.0.0").tags == ("0000_initial",)
+            assert made.apply(made.folder("1.0.0")).tags == ("0000_initial",)
         assert stopped.wake() == outcome
     assert database.value(COLUMNS) == "id status"
     assert [row.tag for row in made.ledger()] == ["0000_initial"]
@@ -113,7 +113,7 @@ def test_what_a_swap_made_live_refuses_what_came_before_it(restoring: Restoring,
     made = folder.migrations(restoring.live)
     with (
         late(lambda: restoring.restores.discard_beside(beside=restoring.beside), before=RestoresBeside._administration.__code__) as discarding,
-        late(lambda: made.apply("1.0.0"), before=DrizzleMigrations._change.__code__) as migrating,
+        late(lambda: made.apply(made.folder("1.0.0")), before=DrizzleMigrations._change.__code__) as migrating,
     ):
         with taken_over():
             restoring.restores.swap(beside=restoring.beside, kept=restoring.kept)

@@ -32,6 +32,7 @@ from unioneyes.ports.database import (
     MigrationDrift,
     MigrationFailed,
     NoRollback,
+    contents,
 )
 
 pytestmark = pytest.mark.stack
@@ -103,7 +104,7 @@ def test_an_empty_database_lacks_everything_and_has_no_ledger(migrations: Drizzl
 
 
 def test_applying_writes_the_ledger_that_drizzle_itself_would_have_written(migrations: DrizzleMigrations, database: Database) -> None:
-    applied = migrations.apply("1.1.0")
+    applied = migrations.apply(migrations.folder("1.1.0"))
     assert applied.tags == (FIRST, SECOND)
     assert applied.waited_for_locks == timedelta(0)
     assert database.value(COLUMNS) == "id status due"
@@ -118,29 +119,29 @@ def test_applying_writes_the_ledger_that_drizzle_itself_would_have_written(migra
 
 
 def test_applying_again_changes_nothing(migrations: DrizzleMigrations) -> None:
-    migrations.apply("1.1.0")
+    migrations.apply(migrations.folder("1.1.0"))
     assert migrations.pending("1.1.0") == ()
-    again = migrations.apply("1.1.0")
+    again = migrations.apply(migrations.folder("1.1.0"))
     assert again.tags == ()
     assert len(again.ledger) == 2
 
 
 def test_two_who_apply_at_once_apply_once(migrations: DrizzleMigrations) -> None:
     with ThreadPoolExecutor(2) as both:
-        done = [task.result() for task in [both.submit(migrations.apply, "1.1.0") for _ in range(2)]]
+        done = [task.result() for task in [both.submit(migrations.apply, migrations.folder("1.1.0")) for _ in range(2)]]
     assert sorted(applied.tags for applied in done) == [(), (FIRST, SECOND)]
     assert len(migrations.ledger()) == 2
 
 
 def test_an_older_release_lacks_nothing_while_the_schema_stays_ahead(migrations: DrizzleMigrations) -> None:
-    migrations.apply("1.1.0")
+    migrations.apply(migrations.folder("1.1.0"))
     assert migrations.pending("1.0.0") == ()
-    assert migrations.apply("1.0.0").tags == ()
+    assert migrations.apply(migrations.folder("1.0.0")).tags == ()
     assert [row.tag for row in migrations.ledger()] == [SECOND, FIRST]
 
 
 def test_a_newer_row_that_nobody_knows_is_shown_without_a_name_and_is_no_drift(migrations: DrizzleMigrations, database: Database) -> None:
-    migrations.apply("1.0.0")
+    migrations.apply(migrations.folder("1.0.0"))
     with database.connect() as admin:
         admin.execute("INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ('from elsewhere', 1780000000000)")
     assert migrations.pending("1.0.0") == ()
@@ -148,9 +149,9 @@ def test_a_newer_row_that_nobody_knows_is_shown_without_a_name_and_is_no_drift(m
 
 
 def test_an_edited_migration_is_refused_and_nothing_is_applied(written: Folder, migrations: DrizzleMigrations, database: Database) -> None:
-    migrations.apply("1.0.0")
+    migrations.apply(migrations.folder("1.0.0"))
     written.write({FIRST: SQL[FIRST] + "-- a word more\n"})
-    for attempt in (migrations.pending, migrations.apply):
+    for attempt in (migrations.pending, lambda version: migrations.apply(migrations.folder(version))):
         with pytest.raises(MigrationDrift, match=f"{FIRST} was edited after it was applied"):
             attempt("1.1.0")
     assert database.value(COLUMNS) == "id status"
@@ -159,16 +160,16 @@ def test_an_edited_migration_is_refused_and_nothing_is_applied(written: Folder, 
 def test_a_migration_that_comes_late_is_refused_instead_of_skipped(written: Folder, migrations: DrizzleMigrations, database: Database) -> None:
     del written.sql[SECOND]
     written.write()
-    migrations.apply("1.2.0")
+    migrations.apply(migrations.folder("1.2.0"))
     written.sql.clear()
     written.write(SQL)
     with pytest.raises(MigrationDrift, match=f"{SECOND} is older than what was applied after it"):
-        migrations.apply("1.2.0")
+        migrations.apply(migrations.folder("1.2.0"))
     assert database.value(COLUMNS) == "id status channel"
 
 
 def test_a_row_inside_the_releases_own_range_that_it_does_not_know_is_refused(migrations: DrizzleMigrations, database: Database) -> None:
-    migrations.apply("1.0.0")
+    migrations.apply(migrations.folder("1.0.0"))
     with database.connect() as admin:
         admin.execute("INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ('0123456789abcdef', %s)", (WHEN[FIRST] + 1,))
     with pytest.raises(MigrationDrift, match=r"row 2 of the ledger \(0123456789ab\) is unknown"):
@@ -180,7 +181,7 @@ def test_a_migration_that_fails_half_way_leaves_nothing(written: Folder, migrati
     fails = "-- a comment\nALTER TABLE claims\n  ADD COLUMN nosuchtype nosuch;\n"
     written.write({SECOND: f"{SQL[SECOND]}--> statement-breakpoint\n{fails}"})
     with pytest.raises(MigrationFailed, match=rf'{SECOND}\.sql, statement 2, line 5: type "nosuch" does not exist'):
-        migrations.apply("1.1.0")
+        migrations.apply(migrations.folder("1.1.0"))
     assert database.value("SELECT count(*) FROM pg_namespace WHERE nspname = 'drizzle'") == 0
     assert database.value(COLUMNS) is None
     assert migrations.ledger() == ()
@@ -189,24 +190,24 @@ def test_a_migration_that_fails_half_way_leaves_nothing(written: Folder, migrati
 def test_a_failure_tells_no_values_of_rows(written: Folder, migrations: DrizzleMigrations) -> None:
     written.write({SECOND: "INSERT INTO claims VALUES (77001, 'x'), (77001, 'x');"})
     with pytest.raises(MigrationFailed) as caught:
-        migrations.apply("1.1.0")
+        migrations.apply(migrations.folder("1.1.0"))
     assert "duplicate key" in caught.value.what
     assert "77001" not in str(caught.value)
 
 
 def test_a_percent_sign_is_no_placeholder(written: Folder, migrations: DrizzleMigrations, database: Database) -> None:
     written.write({SECOND: "UPDATE claims SET status = '100 %s' WHERE status LIKE 'sub%';"})
-    migrations.apply("1.1.0")
+    migrations.apply(migrations.folder("1.1.0"))
     assert database.value("SELECT status FROM claims") == "100 %s"
 
 
 def test_behind_a_long_transaction_it_gives_up_names_it_and_leaves_nobody_waiting(written: Folder, database: Database) -> None:
     migrations = written.migrations(database, patience=timedelta(seconds=1.2))
-    migrations.apply("1.0.0")
+    migrations.apply(migrations.folder("1.0.0"))
     with database.connect(application="monthly-report") as blocker, blocker.transaction():
         blocker.execute("SELECT FROM claims")
         with pytest.raises(LockNotObtained) as caught:
-            migrations.apply("1.1.0")
+            migrations.apply(migrations.folder("1.1.0"))
         pid = blocker.info.backend_pid
         assert f"process {pid} (monthly-report, role {SUPERUSER}, in a transaction for" in caught.value.what
         assert f"pg_terminate_backend({pid})" in caught.value.remedy
@@ -218,11 +219,11 @@ def test_behind_a_long_transaction_it_gives_up_names_it_and_leaves_nobody_waitin
 
 def test_a_lock_that_becomes_free_is_waited_for(written: Folder, database: Database) -> None:
     migrations = written.migrations(database, patience=timedelta(seconds=20))
-    migrations.apply("1.0.0")
+    migrations.apply(migrations.folder("1.0.0"))
     with database.connect() as blocker, ThreadPoolExecutor(1) as other:
         with blocker.transaction():
             blocker.execute("SELECT FROM claims")
-            task = other.submit(migrations.apply, "1.1.0")
+            task = other.submit(migrations.apply, migrations.folder("1.1.0"))
             held_up = threading.Event()
             while not held_up.wait(0.02):
                 if database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"):
@@ -236,29 +237,57 @@ def test_while_somebody_else_migrates_it_gives_up_and_names_them(written: Folder
     with database.connect(OWNER, application="another-runner") as other:
         other.execute("SELECT pg_advisory_lock(%s)", (TURN,))
         with pytest.raises(LockNotObtained, match=rf"process {other.info.backend_pid} \(another-runner"):
-            migrations.apply("1.0.0")
+            migrations.apply(migrations.folder("1.0.0"))
     assert migrations.ledger() == ()
 
 
+def test_what_was_read_is_what_is_applied_and_taken_back_whatever_its_files_say_by_now(
+    written: Folder, migrations: DrizzleMigrations, database: Database
+) -> None:
+    migrations.apply(migrations.folder("1.0.0"))
+    planned = migrations.pending("1.1.0")
+    signed = contents(planned)
+    assert signed == {
+        f"{SECOND}.sql": hashlib.sha256(planned[0].sql.encode()).hexdigest(),
+        f"the rollback file of {SECOND}.sql": hashlib.sha256(str(planned[0].rollback_sql).encode()).hexdigest(),
+    }
+    written.write({SECOND: "DROP TABLE claims;"})
+    (written.path / f"{SECOND}_rollback.sql").write_text("DROP TABLE claims;")
+    assert set(contents(migrations.pending("1.1.0")).items()).isdisjoint(signed.items())
+    assert migrations.apply(planned).tags == (SECOND,)
+    assert database.value(COLUMNS) == "id status due"
+    assert database.value("SELECT hash FROM drizzle.__drizzle_migrations ORDER BY id DESC LIMIT 1") == planned[0].sha256
+    assert migrations.roll_back(planned).tags == (SECOND,)
+    assert database.value(COLUMNS) == "id status"
+
+
+def test_the_newest_migrations_alone_are_applied_on_what_stands_there_and_not_below_something_newer(migrations: DrizzleMigrations) -> None:
+    migrations.apply(migrations.folder("1.0.0"))
+    newest = migrations.folder("1.2.0")[2:]
+    assert migrations.apply(newest).tags == (THIRD,)
+    with pytest.raises(MigrationDrift, match=f"{SECOND} is older than what was applied after it"):
+        migrations.apply(migrations.folder("1.2.0")[1:2])
+
+
 def test_a_rollback_takes_back_the_newest_first_and_corrects_the_ledger(migrations: DrizzleMigrations, database: Database) -> None:
-    migrations.apply("1.2.0")
+    migrations.apply(migrations.folder("1.2.0"))
     taken = migrations.roll_back(migrations.folder("1.2.0")[1:])
     assert taken.tags == (THIRD, SECOND)
     assert [row.tag for row in taken.ledger] == [FIRST]
     assert database.value(COLUMNS) == "id status"
     assert migrations.roll_back(migrations.folder("1.2.0")[1:]).tags == ()
-    assert migrations.apply("1.2.0").tags == (SECOND, THIRD)
+    assert migrations.apply(migrations.folder("1.2.0")).tags == (SECOND, THIRD)
 
 
 def test_only_what_the_ledger_holds_is_taken_back(migrations: DrizzleMigrations, database: Database) -> None:
-    migrations.apply("1.1.0")
+    migrations.apply(migrations.folder("1.1.0"))
     assert migrations.roll_back(migrations.folder("1.2.0")[1:]).tags == (SECOND,)
     assert database.value(COLUMNS) == "id status"
 
 
 def test_without_a_rollback_file_nothing_is_taken_back(written: Folder, migrations: DrizzleMigrations, database: Database) -> None:
     (written.path / "0001_rollback.sql").unlink()
-    migrations.apply("1.2.0")
+    migrations.apply(migrations.folder("1.2.0"))
     with pytest.raises(NoRollback, match=SECOND):
         migrations.roll_back(migrations.folder("1.2.0")[1:])
     assert database.value(COLUMNS) == "id status due channel"
@@ -266,14 +295,14 @@ def test_without_a_rollback_file_nothing_is_taken_back(written: Folder, migratio
 
 
 def test_a_migration_on_which_a_newer_one_stands_is_not_taken_back(migrations: DrizzleMigrations, database: Database) -> None:
-    migrations.apply("1.2.0")
+    migrations.apply(migrations.folder("1.2.0"))
     with pytest.raises(MigrationDrift, match=f"{SECOND} can't be taken back"):
         migrations.roll_back(migrations.folder("1.1.0")[1:])
     assert database.value(COLUMNS) == "id status due channel"
 
 
 def test_a_rollback_that_fails_takes_nothing_back(written: Folder, migrations: DrizzleMigrations, database: Database) -> None:
-    migrations.apply("1.2.0")
+    migrations.apply(migrations.folder("1.2.0"))
     (written.path / "0001_rollback.sql").write_text("ALTER TABLE claims DROP COLUMN due;\n--> statement-breakpoint\nDROP TABLE nosuch;")
     with pytest.raises(MigrationFailed, match=rf"the rollback of {SECOND}, statement 2, line 3"):
         migrations.roll_back(migrations.folder("1.2.0")[1:])
@@ -294,19 +323,19 @@ def test_what_can_not_stand_in_one_transaction_is_refused_before_anything_change
     written.write({SECOND: sql})
     assert [migration.transactional for migration in migrations.pending("1.1.0")] == [True, False]
     with pytest.raises(Refused, match=f"{SECOND} can't run in one transaction: {says}"):
-        migrations.apply("1.1.0")
+        migrations.apply(migrations.folder("1.1.0"))
     assert database.value(COLUMNS) is None
     assert any(finding.blocks for finding in migrations.lint(migrations.pending("1.1.0")))
 
 
 def test_the_ledger_s_migrations_are_given_oldest_first(migrations: DrizzleMigrations) -> None:
     assert migrations.applied() == ()
-    migrations.apply("1.2.0")
+    migrations.apply(migrations.folder("1.2.0"))
     assert tags(migrations.applied()) == [FIRST, SECOND, THIRD]
 
 
 def test_a_row_that_no_migration_explains_is_drift(written: Folder, migrations: DrizzleMigrations) -> None:
-    migrations.apply("1.1.0")
+    migrations.apply(migrations.folder("1.1.0"))
     written.write({SECOND: SQL[SECOND] + "-- a word more\n"})
     with pytest.raises(MigrationDrift, match="row 2 of the ledger"):
         migrations.applied()
@@ -319,7 +348,7 @@ def test_what_taking_a_migration_back_destroys_is_told_before_and_counted_past_r
         (THIRD, LossKind.COLUMN, "claims.channel", None),
         (SECOND, LossKind.COLUMN, "claims.due", None),
     ]
-    migrations.apply("1.2.0")
+    migrations.apply(migrations.folder("1.2.0"))
     with database.connect() as admin:
         admin.execute("UPDATE claims SET channel = 'post'")
         admin.execute("ALTER TABLE claims ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
@@ -327,11 +356,11 @@ def test_what_taking_a_migration_back_destroys_is_told_before_and_counted_past_r
 
 
 def test_what_went_away_is_read_from_the_catalogue_whatever_the_file_said(written: Folder, migrations: DrizzleMigrations) -> None:
-    migrations.apply("1.2.0")
+    migrations.apply(migrations.folder("1.2.0"))
     (written.path / "0002_channel_rollback.sql").write_text("DO $$ BEGIN ALTER TABLE claims DROP COLUMN channel; END $$;")
     taken = migrations.roll_back(migrations.folder("1.2.0")[2:])
     assert taken.dropped == ("claims.channel",)
-    assert migrations.apply("1.2.0").dropped == ()
+    assert migrations.apply(migrations.folder("1.2.0")).dropped == ()
 
 
 def test_another_database_can_be_migrated_instead(written: Folder, database: Database) -> None:
@@ -342,7 +371,7 @@ def test_another_database_can_be_migrated_instead(written: Folder, database: Dat
         upto=VERSIONS.__getitem__,
         reading_url=database.url(BACKUP),
     )
-    assert elsewhere.apply("1.1.0", database_url=database.url(OWNER)).tags == (FIRST, SECOND)
+    assert elsewhere.apply(elsewhere.folder("1.1.0"), database_url=database.url(OWNER)).tags == (FIRST, SECOND)
     assert database.value(COLUMNS) == "id status due"
     assert tags(elsewhere.pending("1.1.0")) == [FIRST, SECOND]
 
@@ -376,7 +405,7 @@ def test_a_server_that_is_away_is_reported_without_the_password(written: Folder,
 def test_a_session_that_is_ended_by_the_server_changes_nothing(written: Folder, migrations: DrizzleMigrations, database: Database) -> None:
     written.write({SECOND: "SELECT pg_terminate_backend(pg_backend_pid());"})
     with pytest.raises(DatabaseUnavailable):
-        migrations.apply("1.1.0")
+        migrations.apply(migrations.folder("1.1.0"))
     assert database.value(COLUMNS) is None
 
 
@@ -406,13 +435,13 @@ def test_a_folder_that_can_not_be_read_says_what_is_wrong(written: Folder, migra
 
 def test_the_owner_without_statistics_is_still_told_who_blocks(written: Folder, database: Database) -> None:
     migrations = written.migrations(database, patience=timedelta(seconds=0.6))
-    migrations.apply("1.0.0")
+    migrations.apply(migrations.folder("1.0.0"))
     with database.connect() as blocker, blocker.transaction():
         blocker.execute("SELECT FROM claims")
         with psycopg.connect(database.url(SUPERUSER).get_secret_value(), autocommit=True) as admin:
             admin.execute("REVOKE pg_read_all_stats FROM claims_owner")
             try:
                 with pytest.raises(LockNotObtained, match=rf"process {blocker.info.backend_pid} \(test, role {SUPERUSER}\)"):
-                    migrations.apply("1.1.0")
+                    migrations.apply(migrations.folder("1.1.0"))
             finally:
                 admin.execute("GRANT pg_read_all_stats TO claims_owner")

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from unioneyes.claims.digest import CODE
 from unioneyes.claims.faults import with_fault
 from unioneyes.claims.problems import FaultNotAllowed
 from unioneyes.claims.queries import read_queries
@@ -40,6 +42,24 @@ def test_only_1_1_0_and_the_migration_faults_bring_a_migration_to_1_0_0() -> Non
 def test_a_release_is_found_by_its_version_and_says_what_it_is(release: Release) -> None:
     assert RELEASES.get(release.version) == release
     assert release.note
+
+
+def test_a_release_s_digest_is_another_one_for_another_version_and_for_any_other_source_of_the_service(tmp_path: Path) -> None:
+    code = tmp_path / "unioneyes"
+    shutil.copytree(CODE, code, ignore=shutil.ignore_patterns("__pycache__"))
+    copied = Catalogue(code)
+    first = copied.digest("1.1.0")
+    assert first == RELEASES.digest("1.1.0"), "where it stands does not count"
+    assert copied.digest("1.0.0") != first
+    (code / "claims" / "__pycache__").mkdir()
+    (code / "claims" / "__pycache__" / "api.pyc").write_bytes(b"cached")
+    (code / "console" / "api.py").write_text("# no part of the service")
+    assert copied.digest("1.1.0") == first
+    for changed in ("claims/sql/1.1.sql", "claims/api.py", "kernel/problems.py"):
+        with (code / changed).open("a") as file:
+            file.write("\n")
+        assert copied.digest("1.1.0") != first, changed
+        first = copied.digest("1.1.0")
 
 
 def test_an_unknown_version_is_told_with_the_known_ones() -> None:

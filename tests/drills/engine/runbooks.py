@@ -23,7 +23,8 @@ from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.checklist import ApprovalRule
 from unioneyes.ports.environment import Environment, Facts
 from unioneyes.ports.notifier import Announced, Announcement, NotifierUnavailable
-from unioneyes.runbook.definition import run_child, runbook
+from unioneyes.runbook.definition import Definition, run_child, runbook
+from unioneyes.runbook.freshness import Undrilled
 from unioneyes.runbook.plan import Effect, Plan, PlannedStep, Reading
 from unioneyes.runbook.steps import ask, current_run, pause, progress, settle, step, story
 from unioneyes.runbook.views import Decision, EntryKind
@@ -78,6 +79,12 @@ class Side:
 
 def side() -> Side:
     return Side(url=os.environ["DRILL_SIDE_URL"])
+
+
+def require(known: Definition) -> None:
+    """Return when the drill lets the runbook begin. Raises: Undrilled."""
+    if known.name in os.environ.get("DRILL_REFUSES", "").split():
+        raise Undrilled(what=f"{known.name} changed since its last passing drill", remedy="drill it")
 
 
 class Chat:
@@ -322,6 +329,8 @@ def planned(move: Move) -> PlannedStep:
 def plan_script(script: Script) -> ScriptPlan:
     if any(move.behaviour is Behaviour.REFUSES and move.step == "plan" for move in script.moves):
         raise Closed(what="the plan is refused", remedy="ask for something else")
+    if "DRILL_SIDE_URL" in os.environ and side().marked("the world is away"):  # seen by workers only: whoever asks for a run plans it too
+        raise Flickering(what="the world is away", remedy="wait")
     steps = [planned(move) for move in script.moves if move.key != script.unplanned]
     if script.child is not None and script.unplanned != "child":
         steps.append(PlannedStep(step=child_name(script), does="Another runbook has run.", effect=Effect.CHANGE))

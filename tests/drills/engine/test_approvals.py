@@ -15,7 +15,8 @@ from unioneyes.adapters.postgres.server import PostgresServer
 from unioneyes.environments.policy import PolicyUnreadable
 from unioneyes.kernel.access import NotAllowed, Person, Role
 from unioneyes.kernel.status import RunStatus
-from unioneyes.runbook.problems import AnsweredAlready, NotAwaited, OwnRequest, RunEnded, UnknownGate
+from unioneyes.ports.checklist import Override
+from unioneyes.runbook.problems import AnsweredAlready, NeverOverridden, NotAwaited, OwnRequest, RunEnded, UnknownGate
 from unioneyes.runbook.views import EntryKind, RunView, Verdict
 
 REQUESTER = "member-1@example.org"
@@ -25,9 +26,9 @@ PRODUCT = Person(name="owner-1@example.org", roles=frozenset({Role.PRODUCT_APPRO
 OPERATOR = Person(name=REQUESTER, roles=frozenset({Role.OPERATOR}))
 OPERATOR_TOO = Person(name="operator-2@example.org", roles=frozenset({Role.OPERATOR}))
 RULES = {
-    "security": {"title": "Security signs", "runbooks": ["drill.script", "drill.rescue", "drill.aside"], "roles": ["security-approver"]},
-    "product": {"title": "Product agrees", "runbooks": ["drill.script"], "roles": ["product-approver"]},
-    "waived-gate": {"title": "Waived here", "runbooks": ["drill.script"], "roles": ["auditor"]},
+    "security": {"title": "Security signs", "own": ["drill.script", "drill.rescue", "drill.aside"], "roles": ["security-approver"]},
+    "product": {"title": "Product agrees", "own": ["drill.script"], "roles": ["product-approver"]},
+    "waived-gate": {"title": "Waived here", "own": ["drill.script"], "roles": ["auditor"]},
 }
 
 
@@ -154,7 +155,7 @@ def test_what_reached_a_worker_without_the_yes_that_it_needs_ends_as_refused(ask
 
 
 def test_what_others_must_say_yes_to_is_no_part_of_another_run(server: PostgresServer, policy: Policy) -> None:
-    policy.say(runbooks=["drill.part"])
+    policy.say(own=["drill.part"])
     with drill_on(server) as drill:
         drill.work()
         run = drill.start_script(Script(moves=(Move(key="a"),), child=(Move(key="b"),)))
@@ -255,6 +256,75 @@ def test_two_people_can_say_that_it_cannot_wait_and_everybody_is_told_also_when_
     asked.until(lambda: asked.effects("told APPROVALS"), lambda told: told == ["told APPROVALS OVERRIDDEN: drill a"], within=60)
     with pytest.raises(RunEnded):
         asked.engine.approvals.override(run.id, by=OPERATOR_TOO, reason="again")
+
+
+def test_what_nobody_may_override_stays_needed_and_opens_with_its_own_yes(server: PostgresServer, policy: Policy) -> None:
+    policy.say(override="never")
+    with drill_on(server) as drill:
+        drill.work()
+        run = requested(drill)
+        drill.engine.approvals.override(run.id, by=OPERATOR, reason="it burns")
+        drill.engine.approvals.override(run.id, by=OPERATOR_TOO, reason="I see it too")
+        drill.until(lambda: drill.effects("told APPROVALS"), lambda told: told == ["told APPROVALS OVERRIDDEN: drill a"])
+        shown = drill.engine.approvals.of(run.id)
+        assert not shown.approved
+        assert [gate.override for gate in shown.gates] == [Override.NEVER, Override.TWO_PEOPLE]
+        assert drill.engine.run(run.id).status is RunStatus.AWAITING_APPROVAL
+        grant(drill, run, SECURITY)
+        assert drill.ended(run.id).status is RunStatus.DONE
+        assert drill.engine.approvals.of(run.id).approved
+
+
+def test_what_nothing_but_its_own_yes_opens_can_not_be_overridden_at_all(server: PostgresServer, policy: Policy) -> None:
+    policy.say(override="never", own=["drill.part"])
+    with drill_on(server) as drill:
+        run = drill.start(Move(key="a"), runbook="drill.part")
+        with pytest.raises(NeverOverridden, match="needs security, which nobody may override"):
+            drill.engine.approvals.override(run.id, by=OPERATOR, reason="it burns")
+        assert drill.engine.approvals.of(run.id).answers == ()
+
+
+def test_a_rule_for_a_runbook_that_is_not_there_lets_none_of_its_kind_begin(asked: Drill, policy: Policy) -> None:
+    policy.say(own=["drill.scripts"])
+    with pytest.raises(PolicyUnreadable, match=r"security is for the runbook drill\.scripts.*did you mean drill\.script\?"):
+        asked.start(Move(key="a"))
+    policy.say(runbooks=["drill.script"])
+    with pytest.raises(PolicyUnreadable, match="this program has none of that name"):
+        asked.start(Move(key="a"))
+    assert asked.start(Move(key="r"), runbook="drill.rescue").status is RunStatus.PENDING
+
+
+def waits(drill: Drill, run: RunView) -> list[str]:
+    return [line.message for line in drill.engine.journal(run.id) if line.kind is EntryKind.STEP_PROGRESS]
+
+
+def test_what_is_away_for_a_moment_ends_no_run_that_was_approved(server: PostgresServer, policy: Policy) -> None:
+    del policy
+    with drill_on(server) as drill:
+        run = requested(drill)
+        drill.side.mark("the world is away")
+        grant(drill, run, SECURITY, PRODUCT)
+        drill.work()
+        drill.until(lambda: waits(drill, run), lambda said: said == ["the world is away; it begins when it can be planned again"])
+        assert drill.engine.run(run.id).status is RunStatus.RUNNING
+        assert drill.effects("began") == []
+        drill.side.unmark("the world is away")
+        assert drill.ended(run.id).status is RunStatus.DONE
+        assert len(waits(drill, run)) == 1, "it is said once"
+
+
+def test_what_stays_away_ends_it_when_it_may_not_begin_any_more(server: PostgresServer, policy: Policy) -> None:
+    policy.say(begins_within="3s")
+    with drill_on(server) as drill:
+        drill.work()
+        run = requested(drill)
+        drill.side.mark("the world is away")
+        grant(drill, run, SECURITY, PRODUCT)
+        ended = drill.ended(run.id)
+        assert ended.status is RunStatus.REFUSED
+        assert ended.problem is not None
+        assert "did not begin within 3.0 s" in ended.problem["detail"]
+        assert drill.effects("began") == []
 
 
 def test_a_rollback_and_what_holds_no_service_wait_for_nobody_and_a_policy_in_disorder_lets_nothing_else_begin(asked: Drill, policy: Policy) -> None:

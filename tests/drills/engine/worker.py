@@ -26,6 +26,7 @@ engine = Engine(
     redactor=Redactor(),
     break_glass=DirectFolder(Path(os.environ["DRILL_BREAK_GLASS"])),
     look_again=own.refresh,
+    require=runbooks.require,
 )
 engine.launch()
 sys.stdout.write("launched\n")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import LiteralString
 
 import psycopg
@@ -29,6 +29,8 @@ BOUNDARIES = frozenset(
     }
 )
 REACHED_WITHIN = 120
+NOT_KEPT = "not-kept"
+"""The line says that the step is done, and the durable engine has not kept yet what came of it: whoever takes over takes the step once more."""
 
 _GATE = 430929177708
 """Advisory lock on which the held line waits."""
@@ -42,6 +44,13 @@ begin
     return null;
 end$$""",
     "create or replace trigger drill_hold after insert on ue.journal for each row execute function ue.drill_hold()",
+    r"""create or replace function ue.drill_hold_not_kept() returns trigger language plpgsql as $$
+begin
+    perform pg_advisory_xact_lock(430929177708) from ue.drill_boundary held
+    where held.part = regexp_replace(new.workflow_uuid, '-\d{8}-\d{6}-[2-9a-z]{5}', '') and held.kind = 'not-kept' and held.step = new.function_name;
+    return null;
+end$$""",
+    "create or replace trigger drill_hold_not_kept after insert on dbos.operation_outputs for each row execute function ue.drill_hold_not_kept()",
 )
 
 
@@ -51,12 +60,13 @@ class Boundary:
 
     part: str
     """Whose line it is: `deployment`, or `deployment.1` for its first part."""
-    kind: EntryKind
+    kind: str
+    """An `EntryKind`, or `NOT_KEPT`."""
     step: str
 
     def __str__(self) -> str:
         """Return it as people say it: `deployment: step-done apply_migrations`."""
-        return f"{self.part}: {self.kind.value} {self.step}".rstrip()
+        return f"{self.part}: {self.kind} {self.step}".rstrip()
 
 
 def boundaries(journal: Iterable[JsonObject]) -> tuple[Boundary, ...]:
@@ -67,6 +77,11 @@ def boundaries(journal: Iterable[JsonObject]) -> tuple[Boundary, ...]:
         if str(entry["kind"]) in BOUNDARIES
     )
     return tuple(dict.fromkeys(found))
+
+
+def with_not_kept(found: Iterable[Boundary]) -> tuple[Boundary, ...]:
+    """Return the boundaries, and behind each step that is done, where that is not kept yet."""
+    return tuple(each for one in found for each in ([one, replace(one, kind=NOT_KEPT)] if one.kind == EntryKind.STEP_DONE else [one]))
 
 
 def part_of(run: object) -> str:
@@ -81,11 +96,16 @@ def held_at(job: MainJob, boundary: Boundary) -> Iterator[psycopg.Connection[tup
         gate.execute("select pg_advisory_lock(%s)", (_GATE,))
         for statement in _HOLD:
             gate.execute(statement)
-        gate.execute("insert into ue.drill_boundary values (%s, %s, %s)", (boundary.part, boundary.kind.value, boundary.step))
+        gate.execute("insert into ue.drill_boundary values (%s, %s, %s)", (boundary.part, str(boundary.kind), boundary.step))
         try:
             yield gate
         finally:
             gate.execute("delete from ue.drill_boundary")
+
+
+def drop_held(gate: psycopg.Connection[tuple[object, ...]]) -> None:
+    """What waits at the boundary is not written: whoever would have said so is dead. A statement that is a transaction of its own would go on without them."""
+    gate.execute("select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and not granted and objid = %s", (_GATE & 0xFFFFFFFF,))
 
 
 def wait_until_held(gate: psycopg.Connection[tuple[object, ...]]) -> None:

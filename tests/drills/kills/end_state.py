@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
 from tests.drills.kills.boundaries import part_of
+from tests.drills.kills.own import marks
 from tests.drills.main_job.main_job import JsonObject, MainJob
 from tests.drills.rollback.ways_back import databases, one
 from unioneyes.adapters.postgres.bootstrap import DATABASE, OWNER
@@ -50,6 +51,8 @@ class EndState:
     """What the incidents channel received because of the runs."""
     incidents: int
     """Reports that were written because of them."""
+    marks: tuple[str, ...]
+    """What own runbooks did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,7 @@ def end_state(job: MainJob, runs: tuple[str, ...], before: Before) -> EndState:
         written=tuple(one(job, _WRITTEN, database=name) for name in names),
         messages=tuple(said(message, reasons) for message in job.announced()[before.messages :]),
         incidents=incidents(job) - before.incidents,
+        marks=marks(job),
     )
 
 

@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from tests.drills.kills.boundaries import Boundary
 from tests.drills.kills.end_state import Before
+from tests.drills.kills.own import READING, before_marks, document, in_doubt, page_of, without_marks
 from tests.drills.main_job.main_job import MainJob
 from tests.drills.rollback.ways_back import admin, backed_up, drop_kept, filled_deadlines
 from tests.stack import eventually
@@ -26,6 +28,8 @@ class Scenario:
     """What is disturbed at every boundary of it."""
 
     name: str
+    runbooks: tuple[str, ...]
+    """Those that are disturbed in it."""
     prepare: Callable[[MainJob], None]
     """Makes the world the same before each run."""
     begin: Callable[[MainJob], tuple[str, ...]]
@@ -34,11 +38,16 @@ class Scenario:
     """Whose own failures are not counted as lost."""
     replaces_data: bool = False
     """True where members are told to come back in a moment, and find gone what they wrote since the backup: such answers are not counted as lost."""
+    not_kept: bool = False
+    """True where a step that is done and taken once more must be told apart from one that was not: see `NOT_KEPT`."""
+    in_doubt: Callable[[Boundary], bool] = lambda _boundary: False
+    """Where, after a kill, nobody can tell what became of the step but by looking: a person is asked, once, and says that it was done. Source: decision 18."""
 
 
 def prepared(job: MainJob, scenario: Scenario) -> Before:
     """The world is as `scenario` needs it, and nothing of an earlier one is left; return what is there."""
     drop_kept(job)
+    without_marks(job)
     scenario.prepare(job)
     return Before.of(job)
 
@@ -60,7 +69,7 @@ def before_supersession(job: MainJob) -> None:
 def before_migration(job: MainJob) -> None:
     """1.0.0 serves on the schema of 1.1.0, and some claims have a deadline."""
     job.ensure_serving("1.0.0")
-    job.stack.environment.migrations.apply("1.1.0")
+    job.migrate("1.1.0")
     filled_deadlines(job)
 
 
@@ -84,31 +93,63 @@ def supersede(job: MainJob) -> tuple[str, ...]:
 
 MIGRATION = Scenario(
     name="rollback.migration",
+    runbooks=("rollback.migration",),
     prepare=before_migration,
     begin=lambda job: (job.begin({"reason": "data-integrity"}, runbook="rollback.migration", confirm=DATABASE),),
 )
 RESTORE = Scenario(
     name="rollback.restore",
+    runbooks=("rollback.restore",),
     prepare=before_restore,
     begin=lambda job: (job.begin({"reason": "data-corruption", "backup": BACKUP}, runbook="rollback.restore", confirm=DATABASE),),
     replaces_data=True,
 )
 DEPLOYMENT = Scenario(
     name="deployment with its migration",
+    runbooks=("deployment.start",),
     prepare=lambda job: job.ensure_not_migrated(serving="1.0.0", to="1.1.0"),
     begin=lambda job: (job.begin({"version": "1.1.0", "migrate": True, "bake": "PT1S"}),),
 )
 RELEASE = Scenario(
     name="rollback.release",
+    runbooks=("rollback.release",),
     prepare=lambda job: job.ensure_serving("1.1.0"),
     begin=lambda job: (job.begin({"reason": "vulnerability"}, runbook="rollback.release"),),
 )
-SUPERSESSION = Scenario(name="rollback.traffic during a watch", prepare=before_supersession, begin=supersede)
+SUPERSESSION = Scenario(name="rollback.traffic during a watch", runbooks=("rollback.traffic", "deployment.start"), prepare=before_supersession, begin=supersede)
 AUTOMATIC = Scenario(
     name="automatic rollback",
+    runbooks=("deployment.start", "rollback.traffic"),
     prepare=lambda job: job.ensure_serving("1.1.0"),
     begin=lambda job: (job.begin({"version": "1.2.0-errors", "bake": "PT60S"}),),
     bad_version="1.2.0-errors",
 )
-SCENARIOS = (MIGRATION, RESTORE, DEPLOYMENT, RELEASE, SUPERSESSION, AUTOMATIC)
+VERIFICATION = Scenario(
+    name="deployment.verify",
+    runbooks=("deployment.verify",),
+    prepare=lambda _job: None,
+    begin=lambda job: (job.begin({}, runbook="deployment.verify"),),
+)
+DOCUMENT = Scenario(
+    name="document.run",
+    runbooks=("document.run",),
+    prepare=before_marks,
+    begin=lambda job: (job.begin(document(job), runbook="document.run", park=True),),
+    in_doubt=in_doubt,
+    not_kept=True,
+)
+READING_DOCUMENT = Scenario(
+    name="document.read",
+    runbooks=("document.read",),
+    prepare=before_marks,
+    begin=lambda job: (job.begin(document(job, READING), runbook="document.read"),),
+)
+PYTHON_FILE = Scenario(
+    name="an own Python runbook",
+    runbooks=("own.mark",),
+    prepare=before_marks,
+    begin=lambda job: (job.begin({"page": str(page_of(job))}, runbook="own.mark"),),
+    not_kept=True,
+)
+SCENARIOS = (MIGRATION, RESTORE, DEPLOYMENT, RELEASE, SUPERSESSION, AUTOMATIC, VERIFICATION, DOCUMENT, READING_DOCUMENT, PYTHON_FILE)
 """A further runbook is one more of these."""

@@ -1,4 +1,6 @@
-"""The worker is killed, or stopped for a while, at each boundary of a deployment and of each way back: it ends as if nothing had happened.
+"""The worker is killed, or stopped for a while, at each boundary of every runbook that there is: it ends as if nothing had happened.
+
+A block of a document that was under way is the one exception: nobody can tell how far it got, so it is not begun again, and a person is asked.
 
 `make campaign DRILLS=kills` keeps the table that this file writes as `docs/measured/kills.md`.
 """
@@ -17,11 +19,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.drills.kills.boundaries import Boundary, boundaries, held_at, part_of, wait_until_held
+from tests.drills.kills.boundaries import NOT_KEPT, Boundary, boundaries, drop_held, held_at, part_of, wait_until_held, with_not_kept
 from tests.drills.kills.end_state import EndState, differences, end_state
-from tests.drills.kills.scenarios import DEPLOYMENT, RESTORE, SCENARIOS, Scenario, members_at_work, prepared
+from tests.drills.kills.own import document, marks, without_marks
+from tests.drills.kills.scenarios import DEPLOYMENT, DOCUMENT, PYTHON_FILE, RESTORE, SCENARIOS, Scenario, members_at_work, prepared
 from tests.drills.main_job.main_job import MainJob
+from tests.stack import eventually
+from unioneyes.environments.chapters import CHAPTERS
 from unioneyes.kernel.clock import now
+from unioneyes.kernel.problems import ExitCode
+from unioneyes.kernel.status import RunStatus
+from unioneyes.runbook.definition import definitions
 from unioneyes.runbook.views import EntryKind
 from unioneyes.simulators.report import SUBMIT, Exchange, read_exchanges
 
@@ -32,7 +40,7 @@ STOPPED_FOR = 3
 """Seconds: longer than a worker is silent by itself."""
 KEPT = Path(__file__).parents[3] / ".cache" / "kills"
 """One page for each scenario and disturbance: two of them are run at the same time."""
-COLUMNS = {"SCENARIO": 31, "BOUNDARY": 50, "WORKER": 7, "TAKEN OVER IN": 13, "ENDED AS": 10, "AS ITS TWIN": 11, "LOST": 4}
+COLUMNS = {"SCENARIO": 31, "BOUNDARY": 50, "WORKER": 7, "TAKEN OVER IN": 13, "ENDED AS": 12, "AS ITS TWIN": 11, "LOST": 4}
 """And how wide they are."""
 NOT_FOUND, UNAVAILABLE = 404, 503
 
@@ -66,17 +74,22 @@ class Disturbed:
     """From the undisturbed twin: (the twin's, its own) by what it is."""
     lost: tuple[str, ...]
     """Requests that members lost by it, and what became of each."""
+    asked: tuple[str, ...] = ()
+    """Steps of which a person had to say what became of them."""
 
     @property
     def whole(self) -> bool:
         """True when nobody could tell it from its twin."""
-        return not self.differs and not self.lost and (self.taken_over is not None) is (self.disturbance is Disturbance.KILLED)
+        killed = self.disturbance is Disturbance.KILLED
+        wanted = (self.boundary.step,) if killed and self.scenario.in_doubt(self.boundary) else ()
+        return not self.differs and not self.lost and (self.taken_over is not None) is killed and self.asked == wanted
 
     @property
     def row(self) -> tuple[str, ...]:
         taken_over = f"{self.taken_over:.1f} s" if self.taken_over is not None else "-"
         as_twin = f"NO: {', '.join(self.differs)}" if self.differs else "yes"
-        return (self.scenario.name, str(self.boundary), self.disturbance, taken_over, self.ended_as, as_twin, str(len(self.lost)))
+        ended_as = f"{self.ended_as} (asked)" if self.asked else self.ended_as
+        return (self.scenario.name, str(self.boundary), self.disturbance, taken_over, ended_as, as_twin, str(len(self.lost)))
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +104,9 @@ def twin(job: MainJob) -> Callable[[Scenario], Twin]:
         (RESTORE, Disturbance.KILLED, Boundary(part="rollback", kind=EntryKind.STEP_DONE, step="swap_databases")),
         (DEPLOYMENT, Disturbance.KILLED, Boundary(part="deployment", kind=EntryKind.STEP_DONE, step="apply_migrations")),
         (DEPLOYMENT, Disturbance.STOPPED, Boundary(part="deployment", kind=EntryKind.STEP_STARTED, step="shift_traffic")),
+        (DOCUMENT, Disturbance.KILLED, Boundary(part="document", kind=EntryKind.STEP_DONE, step="mark-the-table:28")),
+        (DOCUMENT, Disturbance.KILLED, Boundary(part="document", kind=NOT_KEPT, step="mark-the-page:12")),
+        (PYTHON_FILE, Disturbance.KILLED, Boundary(part="own", kind=EntryKind.STEP_DONE, step="mark_page")),
     ],
     ids=lambda value: value.name if isinstance(value, Scenario) else str(value),
 )
@@ -101,6 +117,27 @@ def test_what_is_disturbed_in_its_most_delicate_moment_ends_as_its_undisturbed_t
     came_to = disturbed(job, scenario, twin(scenario), disturbance, boundary)
     assert (came_to.differs, came_to.lost) == ({}, ())
     assert came_to.whole, came_to.row
+
+
+def test_a_block_that_was_under_way_is_not_begun_again_and_is_taken_back_where_nobody_is_asked(job: MainJob) -> None:
+    prepared(job, DOCUMENT)
+    before, worker = marks(job), job.stack.pid("control")
+    with held_at(job, Boundary(part="document", kind=EntryKind.STEP_DONE, step="mark-the-page:12")) as gate:
+        run = job.begin(document(job), runbook="document.run")
+        wait_until_held(gate)
+        assert marks(job) == (*before, "marked"), "it was carried out"
+        os.kill(worker, signal.SIGKILL)
+        drop_held(gate)
+    assert job.ended(run, within=ENDED_WITHIN).code == ExitCode.UNDONE
+    assert marks(job) == before
+    told = [entry for entry in job.journal(run) if entry["step"] == "mark-the-page:12"]
+    assert "a worker died while the block of line 12 was under way" in str(told)
+    without_marks(job)
+
+
+def test_every_runbook_that_is_shipped_has_its_scenario() -> None:
+    assert CHAPTERS
+    assert {known.name for known in definitions() if known.built_in} == {name for scenario in SCENARIOS for name in scenario.runbooks if name != "own.mark"}
 
 
 @pytest.mark.campaign
@@ -136,7 +173,8 @@ def undisturbed(job: MainJob, scenario: Scenario) -> Twin:
             job.ended(run, within=ENDED_WITHIN)
     lines = sorted((entry for run in runs for entry in job.journal(run)), key=lambda entry: int(str(entry["seq"])))
     since = (entry for entry in lines if datetime.fromisoformat(str(entry["at"])) >= before.at)
-    return Twin(state=end_state(job, runs, before), boundaries=boundaries(since))
+    found = boundaries(since)
+    return Twin(state=end_state(job, runs, before), boundaries=with_not_kept(found) if scenario.not_kept else found)
 
 
 def disturbed(job: MainJob, scenario: Scenario, twin: Twin, disturbance: Disturbance, boundary: Boundary) -> Disturbed:
@@ -148,11 +186,12 @@ def disturbed(job: MainJob, scenario: Scenario, twin: Twin, disturbance: Disturb
             wait_until_held(gate)
             os.kill(worker, signal.SIGKILL if disturbance is Disturbance.KILLED else signal.SIGSTOP)
             at = now()
+            if disturbance is Disturbance.KILLED:
+                drop_held(gate)
         if disturbance is Disturbance.STOPPED:
             time.sleep(STOPPED_FOR)
             os.kill(worker, signal.SIGCONT)
-        for run in runs:
-            job.ended(run, within=ENDED_WITHIN)
+        asked = tuple(step for run in runs for step in carried_to_its_end(job, run))
         members.finish()
         lost = tuple(
             f"{exchange.method} {exchange.path}: {exchange.status or exchange.error} of {exchange.version}"
@@ -169,7 +208,21 @@ def disturbed(job: MainJob, scenario: Scenario, twin: Twin, disturbance: Disturb
         ended_as=state.status[part_of(runs[0])],
         differs=differences(twin.state, state),
         lost=lost,
+        asked=asked,
     )
+
+
+def carried_to_its_end(job: MainJob, run: str) -> tuple[str, ...]:
+    """The run has ended; return the steps that waited for a person, who looked, and said that they were done."""
+    asked: list[str] = []
+    while job.ended(run, within=ENDED_WITHIN).code == ExitCode.PENDING:
+        waits = job.shown(run)
+        assert waits["status"] == RunStatus.PARKED, waits
+        asked.append(str(waits["step"]))
+        said = job.stack.ue("run", "resume", run, "--skip", "--reason", "looked: it was done")
+        assert said.code in {ExitCode.DONE, ExitCode.PENDING}, said.err
+        assert eventually(lambda: job.shown(run)["status"] != RunStatus.PARKED)
+    return tuple(asked)
 
 
 def counts_as_lost(scenario: Scenario, exchange: Exchange) -> bool:

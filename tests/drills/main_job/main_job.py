@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import httpx
 import psycopg
@@ -20,6 +21,7 @@ from unioneyes.adapters.postgres.server import SUPERUSER
 from unioneyes.adapters.processes.spec import ProcessState
 from unioneyes.cli.client import Api
 from unioneyes.cli.options import Where
+from unioneyes.environments.folders import runbooks_folder
 from unioneyes.environments.local.stack import Stack, open_stack
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.fencing import Fence
@@ -111,6 +113,11 @@ class MainJob:
         """The stack's addresses and secrets."""
         return open_stack(self.stack.home)
 
+    @property
+    def runbooks(self) -> Path:
+        """Where the stack takes the project's own runbooks from."""
+        return runbooks_folder(self.parts.settings)
+
     def database(self) -> psycopg.Connection[tuple[object, ...]]:
         """Connect to the operated database as the schema's owner."""
         return psycopg.connect(self.parts.database_url(OWNER).get_secret_value(), connect_timeout=5)
@@ -132,6 +139,11 @@ class MainJob:
         migrations = self.stack.environment.migrations
         older = {migration.tag for migration in migrations.folder(serving)}
         migrations.roll_back(tuple(migration for migration in migrations.folder(to) if migration.tag not in older))
+
+    def migrate(self, version: str) -> None:
+        """The schema is that of `version`, whatever serves."""
+        migrations = self.stack.environment.migrations
+        migrations.apply(migrations.folder(version))
 
     def waiting_locks(self) -> int:
         """Return how many sessions wait for a lock, as PostgreSQL says."""
@@ -193,10 +205,10 @@ class MainJob:
         os.kill(victim, signal.SIGKILL)
         return run, now()
 
-    def begin(self, request: JsonObject, *, runbook: str = "deployment.start", confirm: str | None = None) -> str:
+    def begin(self, request: JsonObject, *, runbook: str = "deployment.start", confirm: str | None = None, park: bool = False) -> str:
         """A run is under way, a deployment when nothing else is said; return it, at once."""
         with closing(Api(Where(home=self.stack.home))) as api:
-            return api.start(runbook, request, confirm=confirm).value.id
+            return api.start(runbook, request, confirm=confirm, park=park).value.id
 
     def reach(self, run: str, step: str) -> None:
         """Return as soon as the run's journal says that it has come to `step`."""

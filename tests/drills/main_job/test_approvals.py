@@ -83,6 +83,38 @@ def test_a_deployment_begins_when_the_last_of_three_said_yes_and_one_that_the_wo
     assert job.serving().version == "1.1.0"
 
 
+def test_a_deployment_that_two_would_not_let_wait_is_followed_to_its_end(approved: Approved) -> None:
+    job = approved.job
+    run = approved.requested("1.0.0" if job.serving().version == "1.1.0" else "1.1.0")
+    for name in ("night.one", "night.two"):
+        token = str(job.stack.ue("token", "create", name, "--role", "operator", "-o", "json").json()["secret"])
+        said = job.stack.ue("approval", "override", run, "--reason", "members can't sign in", token=token)
+        assert said.code == 0, said.err
+    followed = job.ended(run)  # at once, before it begins
+    assert followed.code == 0, followed.err
+    assert eventually(lambda: titles(job.announced(), "APPROVALS OVERRIDDEN") == 1)
+
+
+def test_settings_that_change_after_the_yes_void_it_by_name(approved: Approved) -> None:
+    job, settings = approved.job, approved.job.stack.layout.settings
+    run = approved.requested("1.0.0" if job.serving().version == "1.1.0" else "1.1.0")
+    needed = [role for role in APPROVERS if role in job.stack.ue("approval", "show", run).out]
+    assert "Content (SHA-256" in job.stack.ue("plan", "show", run).out
+    kept = settings.read_text()
+    try:
+        settings.write_text(f"{kept}\n[service]\npool_size = 3\n")
+        assert job.stack.start().code == 0
+        approved.approve(run, *needed)
+        void = job.ended(run)
+    finally:
+        settings.write_text(kept)
+        assert job.stack.start().code == 0
+    assert void.code == ExitCode.REFUSED, void.err
+    problem = job.run(void)["problem"]
+    assert isinstance(problem, dict)
+    assert "configuration.CLAIMS_POOL_SIZE" in str(problem["detail"])
+
+
 def test_a_no_is_final_and_nothing_was_changed(approved: Approved) -> None:
     run = approved.requested("1.0.0" if approved.job.serving().version == "1.1.0" else "1.1.0")
     refused = approved.answer(run, "security-approver", "refuse")

@@ -20,7 +20,7 @@ from unioneyes.operations.rollback.model import MigrationsTakenBack
 def migrated(job: MainJob) -> MainJob:
     """1.0.0 serves on the schema of 1.1.0, and some claims have a deadline."""
     job.ensure_serving("1.0.0")
-    job.stack.environment.migrations.apply("1.1.0")
+    job.migrate("1.1.0")
     filled_deadlines(job)
     return job
 

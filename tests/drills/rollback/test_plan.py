@@ -49,7 +49,7 @@ def test_while_the_previous_release_is_warm_it_is_the_fastest_and_loses_nothing(
 
 def test_when_nobody_needs_the_migration_both_kinds_of_c_are_open_and_say_what_they_cost(job: MainJob) -> None:
     job.ensure_serving("1.0.0")
-    job.stack.environment.migrations.apply("1.1.0")
+    job.migrate("1.1.0")
     filled_deadlines(job)
     drop_kept(job)
     backed_up(job, "planned")

@@ -88,7 +88,7 @@ def worn(shared: RunningStack) -> RunningStack:
 def serve(stack: RunningStack) -> None:
     """Blue serves 1.0.0 to the members."""
     environment = stack.environment
-    environment.migrations.apply("1.0.0")
+    environment.migrations.apply(environment.migrations.folder("1.0.0"))
     environment.replicas.start(Colour.BLUE, version="1.0.0", count=2, within=timedelta(seconds=30))
     environment.traffic.shift(Weights(blue=100))
 

@@ -8,23 +8,26 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import JsonValue, TypeAdapter
 
+from unioneyes.cli.approval import approval_text
 from unioneyes.cli.options import Where
 from unioneyes.cli.output import Ink
 from unioneyes.cli.plans import blockers, plan_text
 from unioneyes.cli.receipts import ledger_text, result_text
 from unioneyes.cli.runs import next_command, request_text, run_text, runs_table
 from unioneyes.cli.status import deployments_table, status_text
+from unioneyes.kernel.access import Role
 from unioneyes.kernel.status import RunStatus
 from unioneyes.operations.deployment.model import Figures, Phase, Receipt, RollBack, ServedBy, Verified, Watched
 from unioneyes.operations.deployment.status import ColourStatus, DeploymentStatus, DeploymentView
 from unioneyes.operations.rollback.model import Afterwards, MigrationsTakenBack, Restored
-from unioneyes.ports.checklist import Gate, GateState
+from unioneyes.ports.checklist import ApprovalRule, Gate, GateState, Override
 from unioneyes.ports.database import Difference, LedgerRow, Loss, LossKind, TableDifference
 from unioneyes.ports.runs import RolledBack
 from unioneyes.ports.traffic import Colour
+from unioneyes.runbook.freshness import Undrilled
 from unioneyes.runbook.phases import PhaseState, PhaseView
 from unioneyes.runbook.plan import Effect, PlannedStep, Reading
-from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, PlanView, RunView
+from unioneyes.runbook.views import ApprovalView, Decision, EntryKind, GateAsked, JournalEntry, PlanView, RunView
 
 PLAIN = Ink(colour=False)
 AT = datetime(2026, 2, 9, 14, 30, tzinfo=UTC)
@@ -40,6 +43,7 @@ PLAN = PlanView(
         PlannedStep(step="erase", does="Nothing is left.", effect=Effect.DESTROY, no_return=True, when="the verdict is keep"),
     ),
     readings=(Reading(name="blue-1", value="1.0.0, ready"),),
+    content={"release 1.1.0": "ab" * 32},
     details={"gates": [TypeAdapter(Gate).dump_python(GATE, mode="json")], "version": "1.1.0"},
 )
 
@@ -114,10 +118,36 @@ def test_a_dry_run_prints_steps_commands_undo_conditions_and_the_point_of_no_ret
     assert "deploy 1.1.0 to green, blue-green" in text
     assert "Verify staging deployment  ⊘ waived" in text
     assert "blue-1  1.0.0, ready" in text
+    assert f"Content (SHA-256; what is carried out is this, or nothing)\n  release 1.1.0  {'ab' * 32}" in text
     assert "  2. shift_traffic  change\n     All requests reach green.\n     $ one \\\n         two\n     undo $ back" in text
     assert "  3. erase  destroy  when the verdict is keep" in text
     assert "point of no return" in text
     assert text.endswith("Nothing was changed.")
+
+
+def test_a_plan_says_what_nobody_may_override_and_that_its_start_would_be_refused() -> None:
+    rule = ApprovalRule(
+        gate="privacy",
+        title="Privacy officer agrees",
+        roles=(Role.SECURITY_APPROVER,),
+        needed=2,
+        lasts=timedelta(hours=24),
+        begins_within=timedelta(minutes=15),
+        escalates_after=None,
+        override=Override.NEVER,
+    )
+    undrilled = Undrilled(what="deployment.start was never drilled", remedy="drill it")
+    text = plan_text(PLAIN, replace(PLAN, approvals=(rule,), refused=undrilled.document()))
+    assert "Privacy officer agrees  2 of security-approver; counts for 1 d, begins within 15 min; never overridden" in text
+    assert "✘ the start would be refused: deployment.start was never drilled\n  drill it" in text
+    assert "would be refused" not in plan_text(PLAIN, PLAN)
+
+
+def test_whose_yes_is_needed_is_shown_with_what_nobody_may_override() -> None:
+    gate = GateAsked(gate="privacy", title="Privacy officer agrees", roles=(Role.SECURITY_APPROVER,), needed=1, granted=0, override=Override.NEVER)
+    view = ApprovalView(run=run(RunStatus.AWAITING_APPROVAL), gates=(gate,), answers=(), until=AT, approved=False)
+    line = next(line for line in approval_text(PLAIN, view).splitlines() if "Privacy" in line)
+    assert line.split()[-1] == "never"
 
 
 def test_a_checklist_that_blocks_is_shown_with_the_blockers_and_their_remedies() -> None:

@@ -134,6 +134,7 @@ def deployment(*, ready: int, state: GateState = GateState.PASSED) -> DeployPlan
         colour=Colour.GREEN,
         replicas=2,
         ready_within=timedelta(minutes=1),
+        configuration={},
         migrations=(),
         backup=False,
         maintenance=False,

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.certificates import Authority
 from unioneyes.environments.local.doctor import Ailing, Finding, Health, Machine, diagnose, judge_disk, judge_memory
 from unioneyes.environments.local.layout import Layout
@@ -32,6 +34,16 @@ def test_every_finding_that_is_not_good_has_a_remedy(tmp_path: Path) -> None:
 
     assert finding(findings, "envoy").health is Health.BAD
     assert all(each.remedy for each in findings if each.health is not Health.GOOD)
+
+
+def test_a_policy_whose_rule_is_for_no_runbook_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert finding(diagnose(Layout(tmp_path / "home"), IDLE), "policy").health is Health.GOOD
+    (tmp_path / "approvals.yaml").write_text("security-sign-off:\n  title: Signed\n  runbooks: [deployment.begin]\n  roles: [security-approver]\n")
+    monkeypatch.setattr("unioneyes.environments.policy.project_path", lambda relative: tmp_path / Path(relative).name)
+    found = finding(diagnose(Layout(tmp_path / "home"), IDLE), "policy")
+    assert found.health is Health.BAD
+    assert "security-sign-off is for the runbook deployment.begin" in found.detail
+    assert found.remedy
 
 
 def test_a_diagnosis_creates_nothing(tmp_path: Path) -> None:

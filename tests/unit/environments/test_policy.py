@@ -12,6 +12,7 @@ import unioneyes.console.serve  # noqa: F401 - registers every runbook
 from unioneyes.environments.policy import PolicyUnreadable, approval_rules, freeze_windows, policy_waivers, read_approvals, read_freezes, waivers
 from unioneyes.environments.settings import EnvironmentSettings
 from unioneyes.kernel.project import project_path
+from unioneyes.ports.checklist import Override
 from unioneyes.runbook.definition import definitions
 
 
@@ -115,6 +116,14 @@ def test_whose_yes_is_needed_is_read_as_the_policy_writes_it(tmp_path: Path) -> 
         ("lasts: 24h", "needed: 0", "greater than or equal to 1"),
         ("lasts: 24h", "title: Anybody", "title stands there twice"),
         ("security-sign-off:", "' ':", "a gate has no name"),
+        ("  runbooks: [deployment.start]\n", "", "at least one of `runbooks`"),
+        (
+            "deployment.start]",
+            "deploymnet.start]",
+            r"security-sign-off is for the runbook deploymnet\.start, and this program .*did you mean deployment\.start\?",
+        ),
+        ("deployment.start]", "deployment.start, finance.close]", r"finance\.close, and this program has none"),
+        ("lasts: 24h", "override: sometimes", "override"),
     ],
 )
 def test_a_rule_that_cannot_be_followed_is_refused_with_what_is_wrong(tmp_path: Path, right: str, wrong: str, says: str) -> None:
@@ -123,8 +132,14 @@ def test_a_rule_that_cannot_be_followed_is_refused_with_what_is_wrong(tmp_path: 
         read_approvals(written, "deployment.start")
 
 
+def test_a_name_of_an_own_runbook_that_is_not_there_holds_up_no_runbook_of_the_program(tmp_path: Path) -> None:
+    (written := tmp_path / "approvals.yaml").write_text(APPROVALS.replace("  roles:", "  own: [finance.close]\n  override: never\n  roles:"))
+    (rule,) = read_approvals(written, "deployment.start")
+    assert rule.override is Override.NEVER
+
+
 def test_the_shipped_policy_asks_for_what_the_document_asks_people_for_and_for_no_way_back() -> None:
     assert [rule.gate for rule in approval_rules("deployment.start")] == ["security-sign-off", "product-approval", "migration-review"]
-    named = {name for entry in yaml.safe_load(project_path("policy/approvals.yaml").read_text()).values() for name in entry["runbooks"]}
+    named = {name for entry in yaml.safe_load(project_path("policy/approvals.yaml").read_text()).values() for name in entry.get("runbooks", ())}
     known = {each.name for each in definitions() if each.can_be_held}
     assert named <= known, "a rule for a runbook that is not there, or that waits for nobody, is never asked"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unioneyes.kernel.access import Role
-from unioneyes.ports.checklist import ApprovalRule
+from unioneyes.ports.checklist import ApprovalRule, Override
 from unioneyes.runbook.approvals import approved_since, counted, drift, escalates, overdue
 from unioneyes.runbook.plan import Effect, Plan, PlannedStep, Reading
 from unioneyes.runbook.views import Answer, Verdict
@@ -63,6 +63,14 @@ def test_two_overrides_open_every_gate_and_one_opens_none() -> None:
     assert approved_since((rule(), rule("product")), forced, ASKED + 5 * MINUTE) == ASKED + 4 * MINUTE
 
 
+def test_an_override_opens_no_gate_that_nobody_may_override() -> None:
+    rules = (replace(rule(), override=Override.NEVER), rule("product"))
+    forced = [said(1, gate="", verdict=Verdict.OVERRIDDEN), said(4, gate="", by="joe", verdict=Verdict.OVERRIDDEN)]
+    assert approved_since(rules, forced, ASKED + 5 * MINUTE) is None
+    assert approved_since(rules, [*forced, said(7)], ASKED + 8 * MINUTE) == ASKED + 7 * MINUTE
+    assert approved_since(rules, [said(2), *forced], ASKED + 8 * MINUTE) == ASKED + 4 * MINUTE
+
+
 @pytest.mark.parametrize(("minute", "why"), [(59, None), (61, "nobody said yes within 1 h")])
 def test_nobody_is_waited_for_for_ever(minute: float, why: str | None) -> None:
     assert overdue((rule(),), [], asked=ASKED, at=ASKED + minute * MINUTE) == why
@@ -103,6 +111,16 @@ def test_readings_may_change_and_nothing_else() -> None:
 def test_what_came_and_what_went_is_named() -> None:
     assert drift(PLAN, replace(PLAN, gates=("frozen",))) == "gates.1: nothing then, frozen now"
     assert drift(replace(PLAN, gates=("frozen",)), PLAN) == "gates.1: frozen then, nothing now"
+
+
+def test_content_is_told_by_what_people_call_it_and_before_all_that_follows_from_it() -> None:
+    back, release = "the rollback file of 0007_x.sql", "release 1.1.0"
+    then = replace(PLAN, content={back: "a" * 64, release: "b" * 64})
+    assert drift(then, replace(then, content={back: "c" * 64, release: "b" * 64})) == f"{back} changed since it was approved ({'a' * 12} then, {'c' * 12} now)"
+    assert drift(then, replace(then, content={release: "b" * 64})) == f"{back} is gone since it was approved"
+    assert drift(then, replace(then, content={**then.content, "0008_y.sql": "d" * 64})) == "0008_y.sql is new since it was approved"
+    told = drift(then, replace(then, version="1.1.1", content={back: "a" * 64, release: "e" * 64}))
+    assert told == f"{release} changed since it was approved ({'b' * 12} then, {'e' * 12} now); version: 1.1.0 then, 1.1.1 now"
 
 
 @given(st.text(max_size=300), st.text(max_size=300))

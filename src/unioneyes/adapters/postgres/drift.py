@@ -32,6 +32,12 @@ def pending(wanted: tuple[Migration, ...], entries: tuple[Entry, ...]) -> tuple[
     return tuple(migration for migration in wanted if migration.when not in applied)
 
 
+def concerned(wanted: tuple[Migration, ...], entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+    """Return the rows that say something of `wanted`, which may be the newest migrations of a longer history: its older rows are not theirs to explain."""
+    own = {migration.sha256 for migration in wanted}
+    return tuple(entry for entry in entries if entry.sha256 in own or (wanted and entry.when >= wanted[0].when))
+
+
 def contradictions(wanted: tuple[Migration, ...], entries: tuple[Entry, ...]) -> tuple[str, ...]:
     """Return a sentence for each contradiction; empty when there is none."""
     if not wanted:

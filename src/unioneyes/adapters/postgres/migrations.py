@@ -112,15 +112,14 @@ class DrizzleMigrations:
         """Return what is dangerous in `migrations`. Raises: LintUnavailable."""
         return lint(migrations)
 
-    def apply(self, version: str, *, database_url: SecretStr | None = None) -> MigrationsApplied:
-        """Everything pending stands in the schema and in the ledger, in one transaction.
+    def apply(self, migrations: tuple[Migration, ...], *, database_url: SecretStr | None = None) -> MigrationsApplied:
+        """Of `migrations`, those that the ledger lacks stand in the schema and in the ledger, in one transaction, by the text that was given.
 
         Raises: FolderUnreadable, MigrationDrift, Refused (one can't run in a transaction), MigrationFailed, LockNotObtained, DatabaseUnavailable.
         """
-        wanted = self.folder(version)
 
         def work(session: psycopg.Connection) -> tuple[str, ...]:
-            missing = drift.pending(wanted, read_ledger(session))
+            missing = drift.pending(migrations, drift.concerned(migrations, read_ledger(session)))
             for migration in missing:
                 _refuse_unfit(migration.tag, migration.sql)
             if missing:
@@ -130,7 +129,7 @@ class DrizzleMigrations:
                 record(session, migration)
             return tuple(migration.tag for migration in missing)
 
-        return self._change(database_url or self.database_url, work)
+        return self._change(database_url or self.database_url, migrations, work)
 
     def describe_apply(self, migrations: tuple[Migration, ...]) -> tuple[str, ...]:
         """Return the commands that a person would type for the same. Source: Production Deployment Steps, 2."""
@@ -161,7 +160,7 @@ class DrizzleMigrations:
                 strike(session, migration)
             return tuple(migration.tag for migration in applied)
 
-        return self._change(database_url or self.database_url, work)
+        return self._change(database_url or self.database_url, migrations, work)
 
     def describe_roll_back(self, migrations: tuple[Migration, ...]) -> tuple[str, ...]:
         """Return the commands that a person would type for the same. Source: Rollback Procedures, option C."""
@@ -185,9 +184,9 @@ class DrizzleMigrations:
         histories = dict.fromkeys(self.folders(version) for version in self.versions())
         return {file.migration.sha256: file for history in histories for file in read_folders(history)}
 
-    def _change(self, database_url: SecretStr, work: Callable[[psycopg.Connection], tuple[str, ...]]) -> MigrationsApplied:
+    def _change(self, database_url: SecretStr, migrations: tuple[Migration, ...], work: Callable[[psycopg.Connection], tuple[str, ...]]) -> MigrationsApplied:
         began = time.monotonic()
-        names = self.tags()
+        names = self.tags() | {migration.sha256: migration.tag for migration in migrations}
 
         def watched(session: psycopg.Connection) -> tuple[tuple[str, ...], tuple[str, ...]]:
             before = _columns(session)

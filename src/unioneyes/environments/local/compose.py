@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import unioneyes.environments.chapters  # noqa: F401 - the policy is read by those who know every runbook of the program
 from unioneyes.adapters.files import MarkdownFolder
 from unioneyes.adapters.git import ReleaseChecklist
 from unioneyes.adapters.postgres.backups import VerifiedBackups

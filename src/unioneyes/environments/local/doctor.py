@@ -11,11 +11,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+import unioneyes.environments.chapters  # noqa: F401 - the policy is read by those who know every runbook of the program
 from unioneyes.environments.listening import OnAddress, listening, not_after, server_context
 from unioneyes.environments.local.layout import ForeignFolder, Layout, require_own
 from unioneyes.environments.local.ports import OWNERS, WantedPorts, asked_ports, is_free, listener_of, read_ports
 from unioneyes.environments.local.remnants import find_remnants
 from unioneyes.environments.local.secret_places import secret_places
+from unioneyes.environments.policy import PolicyUnreadable, approval_rules, freeze_windows, policy_waivers
 from unioneyes.environments.settings import EnvironmentSettings, SettingsRefused, read_settings
 from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.kernel.problems import Problem
@@ -81,6 +83,7 @@ def _findings(layout: Layout, machine: Machine) -> Iterator[Finding]:
     yield _settings(layout)
     yield from _secrets(layout)
     yield from _certificate(layout)
+    yield _policy()
     yield from _ports(layout, machine.alive)
     yield judge_disk(layout.home, shutil.disk_usage(_existing(layout.home)).free)
     yield judge_memory(Path("/proc/meminfo").read_text())
@@ -149,6 +152,17 @@ def _certificate(layout: Layout) -> Iterator[Finding]:
         yield _bad("certificate", problem)
     else:
         yield judge_certificate(at.certificate.chain, ends, now())
+
+
+def _policy() -> Finding:
+    """Return whether every rule of the policy can be read, and is for a runbook that there is; those of your own are known to the server alone."""
+    try:
+        rules = approval_rules("deployment.start")
+        windows = freeze_windows("local")
+        waived = policy_waivers("local")
+    except PolicyUnreadable as problem:
+        return _bad("policy", problem)
+    return Finding(check="policy", health=Health.GOOD, detail=f"{len(rules)} approvals, {len(windows)} freezes, {len(waived)} waivers here")
 
 
 def judge_certificate(chain: Path, ends: datetime, moment: datetime) -> Finding:

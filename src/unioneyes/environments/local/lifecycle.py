@@ -47,6 +47,7 @@ from unioneyes.kernel.files import replace_file
 from unioneyes.kernel.problems import Refused, Unavailable
 from unioneyes.kernel.units import format_duration
 from unioneyes.ports.replicas import NoReadyReplica
+from unioneyes.runbook.direct.folder import DirectFolder
 
 Tell = Callable[[str], None]
 """Takes a line for the person who waits; called from several threads."""
@@ -114,12 +115,13 @@ def down(home: Path, *, tell: Tell) -> tuple[str, ...]:
 def reset(home: Path, *, tell: Tell) -> tuple[str, ...]:
     """Nothing of the stack is left but the person's own `environment.toml`. Return what was deleted.
 
-    Raises: ForeignFolder when the folder is not one of a stack; nothing was changed then.
+    Raises: ForeignFolder when the folder is not one of a stack, JournalsLeft; nothing was changed then.
     """
     layout = Layout(home)
     if not home.exists():
         return ()
     with _turn(layout, tell, claim=layout.require_stack):
+        _require_brought_in(layout)
         _down(layout, tell)
         entries = sorted(entry for entry in home.iterdir() if entry not in {layout.settings, layout.marker, layout.lock})
         for entry in entries:
@@ -132,6 +134,16 @@ def reset(home: Path, *, tell: Tell) -> tuple[str, ...]:
         if not layout.settings.exists():
             home.rmdir()
         return tuple(entry.name for entry in entries)
+
+
+def _require_brought_in(layout: Layout) -> None:
+    """Return when every journal of break-glass stands in the audit log. Raises: JournalsLeft: it may be all that tells what was done."""
+    left = DirectFolder(layout.break_glass).open_journals()
+    if left:
+        raise JournalsLeft(
+            what=f"{', '.join(journal.name for journal in left)} in {layout.break_glass}: what was done there stands in no audit log yet; nothing was deleted",
+            remedy="ue env up brings it in; or move it to where you keep it, and reset again",
+        )
 
 
 def _down(layout: Layout, tell: Tell) -> tuple[str, ...]:
@@ -316,6 +328,10 @@ def _is_the_file(descriptor: int, path: Path) -> bool:
 
 class PasswordInUse(Refused):
     """The password that the serving replicas have would be changed behind their back."""
+
+
+class JournalsLeft(Refused):
+    """What people did without the server was not brought into the audit log yet."""
 
 
 class Busy(Unavailable):

@@ -14,6 +14,7 @@ from pydantic.main import IncEx
 from unioneyes.kernel.status import RunStatus
 from unioneyes.operations.deployment.checklist import refuse_if_blocked
 from unioneyes.ports.checklist import Gate
+from unioneyes.ports.database import Migration
 from unioneyes.ports.environment import NoData
 from unioneyes.ports.runs import RolledBack
 from unioneyes.ports.service import SmokeReport
@@ -78,8 +79,10 @@ class DeployPlan(Plan):
     """Where the new version will stand."""
     replicas: int
     ready_within: timedelta
-    migrations: tuple[str, ...]
-    """Tags of the pending migrations, in order."""
+    configuration: dict[str, str]
+    """The service's settings that its replicas are started with."""
+    migrations: tuple[Migration, ...]
+    """The pending ones, in order, each with the text that is applied, and that takes it back."""
     backup: bool
     """True when a verified backup is taken before them."""
     maintenance: bool

@@ -51,7 +51,7 @@ from unioneyes.operations.deployment.steps import (
     write_receipt,
 )
 from unioneyes.operations.deployment.vigil import RoutesChanged
-from unioneyes.ports.database import Migration
+from unioneyes.ports.database import Migration, contents
 from unioneyes.ports.environment import Environment, NoData
 from unioneyes.ports.runs import RollBackTrafficRequest, RolledBack
 from unioneyes.ports.traffic import Colour, Weights
@@ -166,7 +166,8 @@ class Deploy:
             colour=where,
             replicas=env.facts.replicas,
             ready_within=env.facts.ready_within,
-            migrations=tuple(migration.tag for migration in pending),
+            configuration=dict(env.replicas.configuration()),
+            migrations=pending,
             backup=bool(pending),
             maintenance=maintenance,
             bake=bake,
@@ -177,8 +178,9 @@ class Deploy:
             hold=request.hold,
             no_data=request.no_data or env.facts.no_data,
             warm=len(serving),
+            content={_release(release.version): env.releases.digest(release.version), **contents(pending)},
         )
-        return _with_steps(env, plan, pending)
+        return _with_steps(env, plan)
 
     def run(self, env: Environment, plan: DeployPlan) -> Receipt:
         """Do what the plan says."""
@@ -188,7 +190,16 @@ class Deploy:
         backup = f"backup_{started.at:%Y%m%d_%H%M%S}" if plan.backup else None
         if backup:
             _migrate(env, plan, backup, serving=old)
-        start_replicas(env.replicas, colour=plan.colour, version=plan.version, count=plan.replicas, within=plan.ready_within)
+        start_replicas(
+            env.replicas,
+            env.releases,
+            colour=plan.colour,
+            version=plan.version,
+            digest=plan.content[_release(plan.version)],
+            configuration=plan.configuration,
+            count=plan.replicas,
+            within=plan.ready_within,
+        )
         smoke_test(env.service, colour=plan.colour, version=plan.version)
         settle(apply_migrations)  # from the first member on the new version, taking the schema back could destroy what members wrote
         holds = plan.hold
@@ -257,14 +268,14 @@ def _migrate(env: Environment, plan: DeployPlan, backup: str, *, serving: Colour
         env.service,
         version=plan.version,
         previous=plan.previous,
-        tags=plan.migrations,
+        pending=plan.migrations,
         backup=backup,
         ready_within=plan.ready_within,
     )
     discard_scratch(env.backups, name=backup)
     if plan.maintenance:
         enter_maintenance(env.traffic, retry_after=MAINTENANCE_RETRY_AFTER)
-    apply_migrations(env.migrations, version=plan.version, tags=plan.migrations)
+    apply_migrations(env.migrations, pending=plan.migrations)
     if serving and plan.previous:
         verify_previous_release(env.service, colour=serving, version=plan.previous)
     if plan.maintenance:
@@ -399,9 +410,9 @@ def _receipt(env: Environment, plan: DeployPlan, started: Started, ends_as: RunS
     return write_receipt(env.traffic, plan=plan, run_id=current_run.get().run_id, started=started, ends_as=ends_as, outcome=line)
 
 
-def _with_steps(env: Environment, plan: DeployPlan, pending: tuple[Migration, ...]) -> DeployPlan:
+def _with_steps(env: Environment, plan: DeployPlan) -> DeployPlan:
     """Return the plan with its steps: in the order of the run, each with the command that a person would type, both arms where a verdict decides."""
-    old = Weights.all_to(plan.standby.colour if plan.standby else None)
+    old, pending = Weights.all_to(plan.standby.colour if plan.standby else None), plan.migrations
     steps: list[PlannedStep] = [check_gates.planned(), check_world.planned()]
     if plan.backup:
         steps += [
@@ -419,7 +430,8 @@ def _with_steps(env: Environment, plan: DeployPlan, pending: tuple[Migration, ..
             steps.append(leave_maintenance.planned(commands=env.traffic.describe_maintenance(on=False)))
     steps += [
         start_replicas.planned(
-            commands=env.replicas.describe_start(plan.colour, version=plan.version, count=plan.replicas), undo=env.replicas.describe_stop(plan.colour)
+            commands=env.replicas.describe_start(plan.colour, version=plan.version, count=plan.replicas, configuration=plan.configuration),
+            undo=env.replicas.describe_stop(plan.colour),
         ),
         smoke_test.planned(commands=env.service.describe_smoke(plan.colour)),
     ]
@@ -487,6 +499,11 @@ def _manner(request: DeployRequest) -> str:
     if not request.canary:
         return request.strategy.value
     return f"canary {', '.join(f'{share} %' for share in request.canary)}{', held after each' if request.hold else ''}"
+
+
+def _release(version: str) -> str:
+    """Return what people call what is started."""
+    return f"release {version}"
 
 
 def _tags(pending: tuple[Migration, ...]) -> str:

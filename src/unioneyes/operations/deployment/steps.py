@@ -35,6 +35,7 @@ from unioneyes.operations.deployment.vigil import Vigil
 from unioneyes.ports.checklist import Gate
 from unioneyes.ports.database import Backup, Backups, BackupVerified, Migration, Migrations, MigrationsApplied
 from unioneyes.ports.notifier import Notifier
+from unioneyes.ports.releases import Releases
 from unioneyes.ports.replicas import Replicas, ReplicasReady
 from unioneyes.ports.service import Service, SmokeReport
 from unioneyes.ports.traffic import Colour, Counters, Drained, Traffic, Weights
@@ -59,6 +60,10 @@ MORE_DATA_WITHIN = timedelta(seconds=30)
 
 class WorldDrifted(Refused):
     """The world is not what the plan was made for; nothing was changed."""
+
+
+class ReleaseChanged(Problem):
+    """What would be started is not the release that was planned."""
 
 
 class SmokeFailed(Problem):
@@ -125,12 +130,12 @@ def end_rehearsal(
     *,
     version: str,
     previous: str | None,
-    tags: tuple[str, ...],
+    pending: tuple[Migration, ...],
     backup: str,
     ready_within: timedelta,
 ) -> None:
     """No replica runs on the restored copy any more."""
-    del migrations, backups, service, version, previous, tags, backup, ready_within
+    del migrations, backups, service, version, previous, pending, backup, ready_within
     replicas.stop_rehearsal()
 
 
@@ -143,13 +148,13 @@ def rehearse_migrations(
     *,
     version: str,
     previous: str | None,
-    tags: tuple[str, ...],
+    pending: tuple[Migration, ...],
     backup: str,
     ready_within: timedelta,
 ) -> Rehearsed:
     """On the restored copy, the migrations apply, the previous release passes its smoke tests on the new schema, and the rollback files lead back."""
     scratch = backups.scratch_url(backup)
-    applied = migrations.apply(version, database_url=scratch)
+    applied = migrations.apply(pending, database_url=scratch)
     progress(f"{len(applied.tags)} migrations applied to the restored copy")
     report = None
     if previous is not None:
@@ -164,7 +169,7 @@ def rehearse_migrations(
                 remedy="make the migration additive (expand, deploy, contract later), or deploy the contract step once no old release is left",
             )
         progress(f"{previous} passed {len(report.checks)} smoke tests on the new schema")
-    taken_back = migrations.roll_back(_named(migrations, version, tags), database_url=scratch)
+    taken_back = migrations.roll_back(pending, database_url=scratch)
     return Rehearsed(applied=applied.tags, previous=report, way_back=set(taken_back.tags) == set(applied.tags))
 
 
@@ -185,19 +190,18 @@ def enter_maintenance(traffic: Traffic, *, retry_after: timedelta) -> None:
 
 
 @step(effect=Effect.CHANGE, time_limit=timedelta(hours=1))
-def take_back_migrations(migrations: Migrations, *, version: str, tags: tuple[str, ...]) -> MigrationsApplied:
+def take_back_migrations(migrations: Migrations, *, pending: tuple[Migration, ...]) -> MigrationsApplied:
     """The schema and the ledger are as before the deployment."""
-    return migrations.roll_back(_named(migrations, version, tags))
+    return migrations.roll_back(pending)
 
 
 @step(effect=Effect.CHANGE, undo=take_back_migrations, time_limit=timedelta(hours=6))
-def apply_migrations(migrations: Migrations, *, version: str, tags: tuple[str, ...]) -> MigrationsApplied:
+def apply_migrations(migrations: Migrations, *, pending: tuple[Migration, ...]) -> MigrationsApplied:
     """The release's migrations stand in the schema and in the ledger.
 
     Source: Production Deployment Steps, 2.
     """
-    del tags
-    return migrations.apply(version)
+    return migrations.apply(pending)
 
 
 @step(effect=Effect.READ, time_limit=timedelta(minutes=5))
@@ -212,19 +216,42 @@ def verify_previous_release(service: Service, *, colour: Colour, version: str) -
 
 
 @step(effect=Effect.CHANGE, time_limit=timedelta(minutes=5))
-def stop_new_replicas(replicas: Replicas, *, colour: Colour, version: str, count: int, within: timedelta) -> None:
+def stop_new_replicas(
+    replicas: Replicas,
+    releases: Releases,
+    *,
+    colour: Colour,
+    version: str,
+    digest: str,
+    configuration: dict[str, str],
+    count: int,
+    within: timedelta,
+) -> None:
     """The new colour runs nothing."""
-    del version, count, within
+    del releases, version, digest, configuration, count, within
     replicas.stop(colour)
 
 
 @step(effect=Effect.CHANGE, undo=stop_new_replicas, time_limit=timedelta(minutes=5))
-def start_replicas(replicas: Replicas, *, colour: Colour, version: str, count: int, within: timedelta) -> ReplicasReady:
+def start_replicas(
+    replicas: Replicas,
+    releases: Releases,
+    *,
+    colour: Colour,
+    version: str,
+    digest: str,
+    configuration: dict[str, str],
+    count: int,
+    within: timedelta,
+) -> ReplicasReady:
     """The idle colour runs the new version, every replica ready.
 
-    Source: Production Deployment Steps, 3, "Wait for readiness".
+    It is the release, and they are the settings, that were planned. Raises: ReleaseChanged. Source: Production Deployment Steps, 3, "Wait for readiness".
     """
-    return replicas.start(colour, version=version, count=count, within=within)
+    _require_release(releases, version, digest)
+    ready = replicas.start(colour, version=version, count=count, within=within, configuration=configuration)
+    _require_release(releases, version, digest)  # what they loaded meanwhile is what was there on both sides
+    return ready
 
 
 @step(effect=Effect.READ, time_limit=timedelta(minutes=5))
@@ -415,8 +442,13 @@ def _watching(figures: Figures, left: timedelta, *, decided: bool) -> str:
     return f"{seen}; going on until " + (f"there are {FEWEST_ANSWERS}" if figures.answers < FEWEST_ANSWERS else "its health report is good again")
 
 
-def _named(migrations: Migrations, version: str, tags: tuple[str, ...]) -> tuple[Migration, ...]:
-    return tuple(migration for migration in migrations.folder(version) if migration.tag in tags)
+def _require_release(releases: Releases, version: str, digest: str) -> None:
+    found = releases.digest(version)
+    if found != digest:
+        raise ReleaseChanged(
+            what=f"release {version} changed since it was planned: it was {digest[:12]}, and is {found[:12]}; no member was sent to it",
+            remedy=f"look at what changed, then start it anew: ue deploy start {version}",
+        )
 
 
 def _failures(report: SmokeReport) -> str:

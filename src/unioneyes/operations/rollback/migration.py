@@ -21,7 +21,7 @@ from unioneyes.operations.rollback.model import Account, MigrationsTakenBack, Ro
 from unioneyes.operations.rollback.reasons import spelled
 from unioneyes.operations.rollback.rules import needing, newest_after, serving
 from unioneyes.operations.rollback.steps import end_maintenance, note_order
-from unioneyes.ports.database import Loss, Migration, MigrationDrift, NoRollback
+from unioneyes.ports.database import Loss, Migration, NoRollback, contents
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.definition import runbook
 from unioneyes.runbook.plan import Effect, Reading
@@ -74,12 +74,13 @@ class RollBackMigration:
             confirm=env.facts.database if losses else None,
             tags=tags,
             stays=stays,
-            carrier=_carrier(env, applied),
+            migrations=going,
+            content=contents(going),
             serving=there,
             losses=losses,
             reason=spelled(request.reason),
         )
-        return _with_steps(env, plan, going)
+        return _with_steps(env, plan)
 
     def run(self, env: Environment, plan: RollBackMigrationPlan) -> MigrationsTakenBack:
         """Back up, try it on the restored copy, and then do it."""
@@ -89,10 +90,10 @@ class RollBackMigration:
         backup = f"before_rollback_{ordered.at:%Y%m%d_%H%M%S}"
         back_up_before(env.backups, name=backup)
         prove_backup(env.backups, name=backup)
-        rehearse_way_back(env.migrations, env.backups, env.replicas, env.service, backup=backup, tags=plan.tags, losses=plan.losses, wanted=plan.serving)
+        rehearse_way_back(env.migrations, env.backups, env.replicas, env.service, backup=backup, going=plan.migrations, losses=plan.losses, wanted=plan.serving)
         discard_copy(env.backups, name=backup)
-        losses = count_losses(env.migrations, tags=plan.tags)
-        taken_back = take_back(env.migrations, tags=plan.tags, carrier=plan.carrier)
+        losses = count_losses(env.migrations, going=plan.migrations)
+        taken_back = take_back(env.migrations, going=plan.migrations)
         healthy = verify_on_older_schema(env.service, wanted=plan.serving)
         end_maintenance(env.traffic)
         done = after(env, _account(plan, run.run_id, run.took_over_from, losses, backup), ordered=ordered.at, healthy=healthy.at)
@@ -119,16 +120,8 @@ def _going(applied: tuple[Migration, ...], to: str | None) -> tuple[Migration, .
     return going
 
 
-def _carrier(env: Environment, applied: tuple[Migration, ...]) -> str:
-    """Return a release whose folder is exactly what the ledger holds. Raises: MigrationDrift."""
-    for release in env.releases.all():
-        if env.migrations.folder(release.version) == applied:
-            return release.version
-    raise MigrationDrift(what="no release carries exactly the migrations of the ledger, so they could not be applied again", remedy="ue release list")
-
-
-def _with_steps(env: Environment, plan: RollBackMigrationPlan, going: tuple[Migration, ...]) -> RollBackMigrationPlan:
-    back, forward = env.migrations.describe_roll_back(going), env.migrations.describe_apply(going)
+def _with_steps(env: Environment, plan: RollBackMigrationPlan) -> RollBackMigrationPlan:
+    back, forward = env.migrations.describe_roll_back(plan.migrations), env.migrations.describe_apply(plan.migrations)
     effect = Effect.DESTROY if plan.losses else Effect.CHANGE
     smoke = tuple(command for one in plan.serving for command in env.service.describe_smoke(one.colour))
     steps = (

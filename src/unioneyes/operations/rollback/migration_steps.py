@@ -69,12 +69,12 @@ def end_rehearsal_of_way_back(
     service: Service,
     *,
     backup: str,
-    tags: tuple[str, ...],
+    going: tuple[Migration, ...],
     losses: tuple[Loss, ...],
     wanted: tuple[Serving, ...],
 ) -> None:
     """No replica runs on the restored copy any more."""
-    del migrations, backups, service, backup, tags, losses, wanted
+    del migrations, backups, service, backup, going, losses, wanted
     replicas.stop_rehearsal()
 
 
@@ -86,12 +86,12 @@ def rehearse_way_back(
     service: Service,
     *,
     backup: str,
-    tags: tuple[str, ...],
+    going: tuple[Migration, ...],
     losses: tuple[Loss, ...],
     wanted: tuple[Serving, ...],
 ) -> MigrationsApplied:
     """On the restored copy, the rollback files take the migrations back, destroy nothing that was not announced, and who serves passes its smoke tests."""
-    taken_back = migrations.roll_back(_named(migrations, tags), database_url=backups.scratch_url(backup))
+    taken_back = migrations.roll_back(going, database_url=backups.scratch_url(backup))
     more = unannounced(taken_back.dropped, losses)
     if more:
         raise MoreIsLost(what=f"the rollback files also drop {', '.join(more)}, which their text does not say", remedy="write the rollback file in plain SQL")
@@ -108,26 +108,24 @@ def rehearse_way_back(
 
 
 @step(effect=Effect.READ, time_limit=timedelta(minutes=10))
-def count_losses(migrations: Migrations, *, tags: tuple[str, ...]) -> tuple[Loss, ...]:
+def count_losses(migrations: Migrations, *, going: tuple[Migration, ...]) -> tuple[Loss, ...]:
     """What is about to be destroyed is counted."""
-    return migrations.losses(_named(migrations, tags), counted=True)
+    return migrations.losses(going, counted=True)
 
 
 @step(effect=Effect.CHANGE, time_limit=timedelta(hours=6))
-def apply_again(migrations: Migrations, *, tags: tuple[str, ...], carrier: str) -> MigrationsApplied:
+def apply_again(migrations: Migrations, *, going: tuple[Migration, ...]) -> MigrationsApplied:
     """The migrations stand again; what members had written there stands in the backup only."""
-    del tags
-    return migrations.apply(carrier)
+    return migrations.apply(going)
 
 
 @step(effect=Effect.DESTROY, undo=apply_again, time_limit=timedelta(hours=1))
-def take_back(migrations: Migrations, *, tags: tuple[str, ...], carrier: str) -> MigrationsApplied:
+def take_back(migrations: Migrations, *, going: tuple[Migration, ...]) -> MigrationsApplied:
     """The migrations are taken back by their rollback files, in one transaction, and the ledger says so.
 
     Source: Rollback Steps, option C, "Or apply down migration".
     """
-    del carrier
-    return migrations.roll_back(_named(migrations, tags))
+    return migrations.roll_back(going)
 
 
 @step(effect=Effect.READ, time_limit=timedelta(minutes=5))
@@ -139,11 +137,6 @@ def verify_on_older_schema(service: Service, *, wanted: tuple[Serving, ...]) -> 
     for one in wanted:
         _require(service.smoke(via=one.colour, within=SMOKE_WITHIN), one.version)
     return ServesAgain(at=now(), version=", ".join(one.version for one in wanted))
-
-
-def _named(migrations: Migrations, tags: tuple[str, ...]) -> tuple[Migration, ...]:
-    """Return those of `tags` that the ledger holds: a repeated step finds none."""
-    return tuple(migration for migration in migrations.applied() if migration.tag in tags)
 
 
 def _require(report: SmokeReport, version: str) -> None:

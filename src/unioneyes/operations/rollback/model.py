@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from unioneyes.ports.database import Difference, LedgerRow, Loss
+from unioneyes.ports.database import Difference, LedgerRow, Loss, Migration
 from unioneyes.ports.traffic import Colour
 from unioneyes.runbook.plan import Plan
 
@@ -49,8 +49,8 @@ class RollBackMigrationPlan(Plan):
     """Of the migrations that go, oldest first."""
     stays: str | None
     """Tag of the newest migration that stays; None when none does."""
-    carrier: str
-    """A release that carries all of them: they are applied again from its folder, should it come to that."""
+    migrations: tuple[Migration, ...]
+    """The same, each with the text that takes it back, and that applies it again, should it come to that."""
     serving: tuple[Serving, ...]
     """Who gets members' requests, and must live without these migrations."""
     losses: tuple[Loss, ...]

@@ -14,11 +14,11 @@ from unioneyes.kernel.access import NotAllowed, Person, Right
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
-from unioneyes.ports.checklist import ApprovalRule
+from unioneyes.ports.checklist import ApprovalRule, Override
 from unioneyes.runbook.approvals import OVERRIDES_NEEDED, approved_since, counted, overdue, require_answerable, require_one_person
 from unioneyes.runbook.audit.entry import ENGINE, Action, AuditEntry
 from unioneyes.runbook.codec import decode
-from unioneyes.runbook.problems import AnsweredAlready, ApprovalRefused, ApprovalsExpired, NotAwaited, UnknownGate
+from unioneyes.runbook.problems import AnsweredAlready, ApprovalRefused, ApprovalsExpired, NeverOverridden, NotAwaited, UnknownGate
 from unioneyes.runbook.store import lock
 from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase
@@ -77,14 +77,19 @@ class Approvals:
             return self._view(connection, run_id)
 
     def override(self, run_id: str, *, by: Person, reason: str) -> ApprovalView:
-        """`by` said that the run can't wait for those who should be asked.
+        """`by` said that the run can't wait for those who should be asked. What the policy lets nobody override stays needed.
 
-        Raises: NotAwaited, NotAllowed, AnsweredAlready, RunEnded, UnknownRun.
+        Raises: NotAwaited, NotAllowed, NeverOverridden, AnsweredAlready, RunEnded, UnknownRun.
         """
         by.require(Right.OPERATE)
         require_one_person(by)
         with self._database.transaction() as connection:
-            self._keep(connection, self._awaiting(connection, run_id), "", Verdict.OVERRIDDEN, by=by, note=self._redact(reason))
+            row = self._awaiting(connection, run_id)
+            rules = rules_of(row.plan)
+            if all(rule.override is Override.NEVER for rule in rules):
+                named = ", ".join(rule.gate for rule in rules)
+                raise NeverOverridden(what=f"{run_id} needs {named}, which nobody may override", remedy=f"ask those whose yes it is: ue approval show {run_id}")
+            self._keep(connection, row, "", Verdict.OVERRIDDEN, by=by, note=self._redact(reason))
             return self._view(connection, run_id)
 
     def of(self, run_id: str) -> ApprovalView:
@@ -170,9 +175,18 @@ class Approvals:
         kept = stored(connection, run_id)
         rules, answers, at = rules_of(kept.plan), answers_of(connection, run_id), now()
         asked = tuple(
-            GateAsked(gate=rule.gate, title=rule.title, roles=rule.roles, needed=rule.needed, granted=len(counted(rule, answers, at))) for rule in rules
+            GateAsked(
+                gate=rule.gate,
+                title=rule.title,
+                roles=rule.roles,
+                needed=rule.needed,
+                granted=len(counted(rule, answers, at)),
+                override=rule.override,
+            )
+            for rule in rules
         )
-        return ApprovalView(run=kept.view, gates=asked, answers=answers, until=_until(kept, rules, answers, at))
+        approved = approved_since(rules, answers, at) is not None
+        return ApprovalView(run=kept.view, gates=asked, answers=answers, until=_until(kept, rules, answers, at), approved=approved)
 
 
 def _may_change(row: Row[tuple[object, ...]], gate: str, verdict: Verdict) -> ColumnElement[bool]:
