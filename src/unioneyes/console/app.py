@@ -74,7 +74,7 @@ def build_app(control: Control) -> FastAPI:
     app.add_api_route("/healthz", healthz, include_in_schema=False)
     app.add_api_route(f"{api.PREFIX}/healthz", healthz, response_class=api.VersionedJson)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    answer_with_problems(app, pages.problem_page, control.redactor)
+    answer_with_problems(app, pages.problem_page)
     return app
 
 

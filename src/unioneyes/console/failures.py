@@ -62,11 +62,12 @@ Page = Callable[[Request, Problem], Response]
 """Tells a problem to a person."""
 
 
-def answer_with_problems(app: FastAPI, page: Page, redact: Redactor) -> None:
+def answer_with_problems(app: FastAPI, page: Page) -> None:
     """Every failure of `app` is answered by a problem document where programs ask, and by a `page` elsewhere; without secrets, whoever brought them in."""
 
     def answer(request: Request, error: Exception) -> Response:
         problem = as_problem(request, error)
+        redact: Redactor = request.app.state.control.redactor
         problem.what, problem.remedy = redact(problem.what), redact(problem.remedy)
         return problem_response(problem) if request.url.path.startswith(FOR_PROGRAMS) else page(request, problem)
 
