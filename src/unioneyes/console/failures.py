@@ -120,7 +120,8 @@ def problem_headers(problem: Problem) -> dict[str, str]:
 def _methods(request: Request) -> list[str]:
     """Return the methods that the address takes: of all its routes, where the router names those of one alone."""
     routes: list[BaseRoute] = request.app.routes
-    return [method for method in _METHODS if any(_takes(route, {**request.scope, "method": method}) for route in routes)]
+    outside = {**request.scope, "root_path": request.scope.get("app_root_path", request.scope.get("root_path", ""))}  # a mount has moved it
+    return [method for method in _METHODS if any(_takes(route, {**outside, "method": method}) for route in routes)]
 
 
 def _takes(route: BaseRoute, scope: Scope) -> bool:

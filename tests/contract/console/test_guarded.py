@@ -88,6 +88,12 @@ def test_what_is_no_route_carries_them_too(server: str, method: str, path: str) 
     require_headers(httpx.request(method, f"{server}{path}", timeout=60, trust_env=False))
 
 
+@pytest.mark.parametrize(("path", "takes"), [("/api/v1/runs", "GET, POST"), ("/login", "GET, POST"), ("/static/console.js", "GET, HEAD"), ("/healthz", "GET")])
+def test_who_asks_in_a_way_that_is_not_taken_is_told_those_that_are(server: str, path: str, takes: str) -> None:
+    refused = httpx.put(f"{server}{path}", timeout=60, trust_env=False)
+    assert (refused.status_code, refused.headers["allow"]) == (405, takes)
+
+
 @pytest.mark.parametrize("route", CHANGING, ids=lambda route: route.path)
 def test_no_route_takes_a_change_from_a_session_alone(browser: Browser, route: APIRoute) -> None:
     refused = browser.post(path_of(route))
