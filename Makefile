@@ -11,6 +11,7 @@ UPGRADE ?= 0
 COOLDOWN ?= 7 days
 BENCH ?= *
 DRILLS ?=
+VERSITYGW := v1.8.0
 
 BIN := .venv/bin
 TIERS := lint types licences unit contract compat drills transcripts browser
@@ -22,7 +23,7 @@ comma := ,
 record = $(BIN)/python bench/measured.py $(1) --title '$(2)' --command 'make $@$(if $(DRILLS), DRILLS=$(DRILLS))'
 pytest = $(BIN)/pytest tests/$(1) --quiet -m "not campaign" --numprocesses $(WORKERS) --dist loadfile --junit-xml=$(REPORTS)/$(1).xml
 
-.PHONY: help setup demo test $(TIERS) record-drills campaign bench drill-faults fmt hooks lock clean
+.PHONY: help setup demo test $(TIERS) record-drills campaign fuzz bench drill-faults object-store fmt hooks lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,12 +85,20 @@ campaign: setup ## Run the drills that take longer than `make test` may
 	$(BIN)/python bench/drilled.py $(REPORTS)/campaign.xml; \
 	$(BIN)/python bench/drills.py $(REPORTS)/campaign.xml | $(call record,campaign$(DRILLS:%=-%),The drills of the campaign); exit $$ended
 
+fuzz: setup ## Ask both APIs whatever their descriptions allow and forbid, more often than `make test` may
+	$(BIN)/pytest tests/contract --quiet -m campaign --numprocesses $(WORKERS) --dist loadfile --junit-xml=$(REPORTS)/fuzz.xml
+
 bench: setup ## Measure what was promised; results stand in docs/measured/
 	@ended=0; for bench in bench/bench_$(BENCH).py; do printf '\n%s\n' "$$bench"; $(BIN)/python "$$bench" || ended=1; done; exit $$ended
 
 drill-faults: setup ## Roll every shipped fault out, and print the time from fault to good
 	@mkdir -p .cache; $(BIN)/ue rehearse faults --to .cache/faults.txt; ended=$$?; cat .cache/faults.txt; \
 	$(call record,faults,From fault to good$(comma) as a client outside saw it) <.cache/faults.txt; exit $$ended
+
+object-store: setup ## Test what keeps objects on a second S3 server, versitygw (takes Go, which builds it)
+	@test -x .cache/versitygw-$(VERSITYGW)/versitygw || GOBIN='$(CURDIR)/.cache/versitygw-$(VERSITYGW)' go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW)
+	@UE_TEST_VERSITYGW='$(CURDIR)/.cache/versitygw-$(VERSITYGW)/versitygw' $(BIN)/pytest tests/contract/witness --quiet --junit-xml=$(REPORTS)/object-store.xml; ended=$$?; \
+	$(BIN)/python bench/drills.py $(REPORTS)/object-store.xml | $(call record,object-store,Checkpoints on versitygw $(VERSITYGW)$(comma) an S3 server); exit $$ended
 
 fmt: setup ## Format the code and apply the safe fixes
 	$(BIN)/ruff format $(CODE)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 import venv
 from collections.abc import Iterator, Mapping
@@ -84,7 +83,3 @@ def _await(health: str, process: subprocess.Popen[bytes], log: Path) -> None:
         if process.poll() is not None or time.monotonic() > give_up:
             raise NotMeasured(f"Prefect's server did not start: {log.read_text()[-300:]}")
         time.sleep(0.2)
-
-
-if __name__ == "__main__":
-    print(prefect_version(), file=sys.stdout)

@@ -13,13 +13,13 @@ STEPS = 10
 _in_steps: list[float] = []
 
 
-@task  # type: ignore[untyped-decorator]
+@task  # type: ignore[untyped-decorator]  # the same
 def stand(number: int) -> dict[str, int]:
     """The number stands."""
     return {"number": number}
 
 
-@flow  # type: ignore[untyped-decorator]
+@flow  # type: ignore[untyped-decorator]  # the same
 def ten() -> None:
     """Take ten steps."""
     began = time.perf_counter()

@@ -45,13 +45,13 @@ CONTRASTS = """
 
 def test_a_stranger_is_asked_for_the_token(stranger: Page, token: str) -> None:
     stranger.goto("/runs")
-    expect(stranger).to_have_url(re.compile("/login$"))
+    expect(stranger).to_have_url(re.compile(r"/login\?to=%2Fruns$"))
     stranger.get_by_label("Token").fill("not the token")
     stranger.get_by_role("button", name="Sign in").click()
     expect(stranger.get_by_role("alert")).to_contain_text("not the token of this server")
     stranger.get_by_label("Token").fill(token)
     stranger.get_by_role("button", name="Sign in").click()
-    expect(stranger.get_by_role("heading", name="Deployments")).to_be_visible()
+    expect(stranger.get_by_role("heading", name="Runs")).to_be_visible()
     assert token not in stranger.url
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import ip_address
@@ -14,17 +15,18 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from unioneyes.claims import rules
-from unioneyes.claims.bodies import Assignment, NewClaim, Transition
+from unioneyes.claims.bodies import Alive, Assignment, Claim, ClaimPage, ClaimWithHistory, Members, NewClaim, SignedIn, Transition
 from unioneyes.claims.casework import Casework, ClientAddress
+from unioneyes.claims.description import FAILURES, NOT_ALLOWED, NOT_FOUND, PROBLEM_JSON, DescribedApi, operation_id, repeated
 from unioneyes.claims.draining import Drain
-from unioneyes.claims.health import HealthChecks
+from unioneyes.claims.health import HealthChecks, HealthReport
 from unioneyes.claims.idempotency import Answer, Key, answer_once, read_key
 from unioneyes.claims.metrics import Metrics
 from unioneyes.claims.model import Identity
 from unioneyes.claims.observing import TENANT, UNEXPECTED
 from unioneyes.claims.problems import BadRequest, NoSuchPage, TokenRefused
 from unioneyes.claims.tokens import TokenVerifier
-from unioneyes.kernel.problems import NotAuthorised, Problem
+from unioneyes.kernel.problems import Problem
 from unioneyes.ports.service import HealthStatus
 
 
@@ -71,10 +73,14 @@ async def _key(request: Request, idempotency_key: Annotated[str | None, Header()
 
 Repeatable = Annotated[Key | None, Depends(_key)]
 
-router = APIRouter()
+_LARGEST_NUMBER = 2**53 - 1
+"""What every reader of JSON takes for a whole number."""
+
+router = APIRouter(responses=FAILURES)
+probes = APIRouter()
 
 
-@router.post("/api/sign-in")
+@router.post("/api/sign-in", response_model=SignedIn)
 async def sign_in(parts: Stands, client: Annotated[ClientAddress | None, Depends(_client)], authorization: Bearer = None) -> Response:
     """The person is a member of the session's organization, and the sign-in is on record."""
     try:
@@ -86,7 +92,7 @@ async def sign_in(parts: Stands, client: Annotated[ClientAddress | None, Depends
     return _json((await parts.casework.sign_in(identity, client=client)).json_body())
 
 
-@router.post("/api/claims")
+@router.post("/api/claims", status_code=HTTPStatus.CREATED, response_model=Claim, responses=repeated(HTTPStatus.CREATED))
 async def submit_claim(parts: Stands, caller: Caller, key: Repeatable, new: NewClaim) -> Response:
     """The claim is submitted."""
     async with parts.casework.desk(caller) as desk:
@@ -100,9 +106,9 @@ async def submit_claim(parts: Stands, caller: Caller, key: Repeatable, new: NewC
     return _answered(answer)
 
 
-@router.get("/api/claims")
+@router.get("/api/claims", response_model=ClaimPage)
 async def list_claims(
-    parts: Stands, caller: Caller, limit: Annotated[int, Query(ge=1, le=200)] = 50, after: Annotated[int | None, Query(ge=1)] = None
+    parts: Stands, caller: Caller, limit: Annotated[int, Query(ge=1, le=200)] = 50, after: Annotated[int | None, Query(ge=1, le=_LARGEST_NUMBER)] = None
 ) -> Response:
     """Claims of the organization, newest first; `after` is the last page's `next`."""
     async with parts.casework.desk(caller) as desk:
@@ -110,7 +116,7 @@ async def list_claims(
     return _json(page.json_body())
 
 
-@router.get("/api/claims/{claim_id}")
+@router.get("/api/claims/{claim_id}", response_model=ClaimWithHistory, responses=NOT_FOUND)
 async def read_claim(parts: Stands, caller: Caller, claim_id: UUID) -> Response:
     """One claim with its history."""
     async with parts.casework.desk(caller) as desk:
@@ -118,7 +124,7 @@ async def read_claim(parts: Stands, caller: Caller, claim_id: UUID) -> Response:
     return _json(claim.json_body())
 
 
-@router.post("/api/claims/{claim_id}/transition")
+@router.post("/api/claims/{claim_id}/transition", response_model=ClaimWithHistory, responses=NOT_FOUND | NOT_ALLOWED | repeated(HTTPStatus.OK))
 async def move_claim(parts: Stands, caller: Caller, key: Repeatable, claim_id: UUID, wanted: Transition) -> Response:
     """The claim is where it was wanted; 409 names the allowed states when it can't go there."""
     async with parts.casework.desk(caller) as desk:
@@ -130,7 +136,7 @@ async def move_claim(parts: Stands, caller: Caller, key: Repeatable, claim_id: U
     return _answered(answer)
 
 
-@router.post("/api/claims/{claim_id}/assign")
+@router.post("/api/claims/{claim_id}/assign", response_model=ClaimWithHistory, responses=NOT_FOUND | NOT_ALLOWED | repeated(HTTPStatus.OK))
 async def assign_claim(parts: Stands, caller: Caller, key: Repeatable, claim_id: UUID, wanted: Assignment) -> Response:
     """The claim is somebody's."""
     async with parts.casework.desk(caller) as desk:
@@ -142,7 +148,7 @@ async def assign_claim(parts: Stands, caller: Caller, key: Repeatable, claim_id:
     return _answered(answer)
 
 
-@router.get("/api/members")
+@router.get("/api/members", response_model=Members)
 async def list_members(parts: Stands, caller: Caller) -> Response:
     """The organization's members, by name."""
     async with parts.casework.desk(caller) as desk:
@@ -150,7 +156,7 @@ async def list_members(parts: Stands, caller: Caller) -> Response:
     return _json(members.json_body())
 
 
-@router.get("/api/health")
+@probes.get("/api/health", response_model=HealthReport, responses={503: {"model": HealthReport, "description": "The replica is unhealthy"}})
 async def health(parts: Stands) -> Response:
     """How the replica is; 503 only when it is unhealthy."""
     report = await parts.health.report()
@@ -158,7 +164,7 @@ async def health(parts: Stands) -> Response:
     return _json(report.model_dump_json(exclude_none=True), status)
 
 
-@router.get("/healthz")
+@probes.get("/healthz", response_model=Alive, responses={503: {"model": Alive, "description": "The replica drains"}})
 async def healthz(parts: Stands) -> Response:
     """The replica lives and takes requests; 503 once it drains, so that new requests go elsewhere. Asks nobody else."""
     if parts.drain.begun:
@@ -166,7 +172,7 @@ async def healthz(parts: Stands) -> Response:
     return _json('{"status":"ok"}')
 
 
-@router.get("/metrics", include_in_schema=False)
+@probes.get("/metrics", include_in_schema=False)
 async def metrics(parts: Stands) -> Response:
     """Everything that was counted, for Prometheus."""
     return Response(parts.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -174,9 +180,10 @@ async def metrics(parts: Stands) -> Response:
 
 def build_api(parts: Parts) -> FastAPI:
     """Return the API on `parts`; every error it answers is a problem document."""
-    app = FastAPI(title="UnionEyes claims", docs_url=None, redoc_url=None)
+    app = DescribedApi(title="UnionEyes claims", docs_url=None, redoc_url=None, generate_unique_id_function=operation_id)
     app.state.parts = parts
     app.include_router(router)
+    app.include_router(probes)
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
@@ -195,11 +202,11 @@ def _answered(answer: Answer) -> Response:
     return response
 
 
-def _problem(problem: Problem, status: int | None = None) -> JSONResponse:
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(problem, NotAuthorised) else {}
-    if problem.retryable:
-        headers["Retry-After"] = "1"
-    return JSONResponse({**problem.document()}, status_code=status or problem.http_status, headers=headers, media_type="application/problem+json")
+def _problem(problem: Problem, *, status: int | None = None, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    said = status or problem.http_status
+    challenge = {"WWW-Authenticate": "Bearer"} if said == HTTPStatus.UNAUTHORIZED else {}
+    later = {"Retry-After": "1"} if problem.retryable else {}
+    return JSONResponse({**problem.document(), "status": said}, status_code=said, headers={**challenge, **later, **(headers or {})}, media_type=PROBLEM_JSON)
 
 
 async def _answer_problem(_request: Request, error: Exception) -> Response:
@@ -213,10 +220,11 @@ async def _answer_invalid(_request: Request, error: Exception) -> Response:
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else HTTPStatus.NOT_FOUND
-    if status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
-        return _problem(NoSuchPage(what=f"there is no {request.method} {request.url.path}", remedy="see /openapi.json for the addresses"), status)
-    return _problem(BadRequest(what=HTTPStatus(status).phrase, remedy="see /openapi.json for what the API takes"), status)
+    refused = error if isinstance(error, HTTPException) else HTTPException(HTTPStatus.NOT_FOUND)
+    if refused.status_code in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED}:
+        nothing = NoSuchPage(what=f"there is no {request.method} {request.url.path}", remedy="see /openapi.json for the addresses")
+        return _problem(nothing, status=refused.status_code, headers=refused.headers)
+    return _problem(BadRequest(what=f"the request can't be read: {refused.detail}", remedy="send JSON, in UTF-8"))
 
 
 async def _answer_unexpected(_request: Request, _error: Exception) -> Response:

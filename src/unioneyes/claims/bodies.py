@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from unioneyes.claims.model import ClaimStatus, ClaimType, Member, Priority, Role
 
-Note = Annotated[str, Field(max_length=4000)]
+_TEXT = r"^[^\x00]*$"
+"""Whatever a database can keep."""
+Note = Annotated[str, Field(max_length=4000, pattern=_TEXT)]
 
 
 class _Taken(BaseModel):
@@ -28,14 +30,18 @@ class _Answered(BaseModel):
 class NewClaim(_Taken):
     """A claim to submit."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"type": "grievance", "priority": "high", "text": "the shift plan was changed"}]})
+
     type: ClaimType = ClaimType.OTHER
     priority: Priority = Priority.MEDIUM
-    text: Annotated[str, Field(min_length=1, max_length=20_000)]
+    text: Annotated[str, Field(min_length=1, max_length=20_000, pattern=_TEXT)]
     """What happened."""
 
 
 class Transition(_Taken):
     """Where a claim is to go."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"to": "under_review", "note": "both sides were heard"}]})
 
     to: ClaimStatus
     note: Note = ""
@@ -126,3 +132,9 @@ class SignedIn(_Answered):
 
     member: MemberView
     organization: OrganizationView
+
+
+class Alive(_Answered):
+    """That the replica lives."""
+
+    status: Literal["ok", "draining"]

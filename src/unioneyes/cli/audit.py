@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,7 @@ from unioneyes.cli.client import Api
 from unioneyes.cli.options import HERE, PRINTED, Format, Output, Where
 from unioneyes.cli.output import report, result, say, write
 from unioneyes.cli.spoken import require_limit
-from unioneyes.environments import audit_evidence, kept_checkpoints
+from unioneyes.environments import audit_evidence, audit_key, kept_checkpoints
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.problems import BadInput, ExitCode
 from unioneyes.runbook.audit.problems import AuditFileMalformed, AuditLogChanged
@@ -23,6 +24,7 @@ from unioneyes.runbook.audit.views import AuditItem, AuditProof, AuditStatus
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from unioneyes.environments.model import RemoteCheckpoints
     from unioneyes.runbook.audit.notes import VerifierKey
     from unioneyes.runbook.audit.verification import Verification
 
@@ -61,13 +63,16 @@ def verify(
     export: Annotated[Path | None, Parameter(help="Verify this export, and ask no server.")] = None,
     proof: Annotated[Path | None, Parameter(help="Verify this proof of one entry, and ask no server.")] = None,
     key: Key = None,
-    checkpoints: Annotated[Path | None, Parameter(help="Also hold the log against the checkpoints in this file: one that was copied away earlier.")] = None,
+    checkpoints: Annotated[
+        str | None, Parameter(help="Also hold the log against the checkpoints in this file, one that was copied away earlier; or at s3://BUCKET/PREFIX/.")
+    ] = None,
     where: Where = HERE,
     output: Output = PRINTED,
 ) -> ExitCode:
     """Verify that the audit log is what was sealed: every entry, every checkpoint.
 
-    The entries come from the server, key and checkpoints from the environment's own folder. Exit code 1 when anything was changed, with the first entry
+    The entries come from the server, key and checkpoints from the environment's own folder; where [audit.s3] names a bucket, what it keeps is held against
+    both. Exit code 1 when anything was changed, with the first entry
     that is wrong.
     """
     if export is not None and proof is not None:
@@ -76,10 +81,10 @@ def verify(
         return _verify_proof(proof, _key(key, where), output)
     kept = _kept(checkpoints)
     if export is not None:
-        found, status = _verify_export(export, kept, _key(key, where)), None
+        found, status, remote = _verify_export(export, kept, _key(key, where)), None, None
     else:
-        found, status = _verify_server(kept, key, where)
-    return _told(found, status, where, output)
+        found, status, remote = _verify_server(kept, key, where)
+    return _told(found, status, remote, where, output)
 
 
 def export(*, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
@@ -93,7 +98,7 @@ def export(*, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
             return ExitCode.DONE
         write(output.to, lines)
     say(f"written: {output.to}")
-    say(f"to verify it elsewhere: ue audit verify --export {output.to} --key '{audit_evidence(where.env, where.home).key.strip()}'")
+    say(f"to verify it elsewhere: ue audit verify --export {output.to} --key '{audit_key(where.env, where.home).strip()}'")
     return ExitCode.DONE
 
 
@@ -110,17 +115,22 @@ def proof(entry: int, /, *, where: Where = HERE, output: Output = PRINTED) -> Ex
     return ExitCode.DONE
 
 
-def _verify_server(kept: Sequence[str], key: str | None, where: Where) -> tuple[Verification, AuditStatus]:
-    """Return how the log of a running environment stands: its entries against what its witness keeps."""
+def _verify_server(kept: Sequence[str], key: str | None, where: Where) -> tuple[Verification, AuditStatus, RemoteCheckpoints | None]:
+    """Return how the log of a running environment stands: its entries against what its witnesses keep, and these against each other."""
     from unioneyes.runbook.audit.export import read_export  # noqa: PLC0415 - `ue audit --help` pays nothing for it
+    from unioneyes.runbook.audit.verification import compare  # noqa: PLC0415 - the same
     from unioneyes.runbook.audit.verification import verify as verified  # noqa: PLC0415 - the same
 
     api = Api(where)
     evidence = audit_evidence(where.env, where.home)  # before the entries: whatever was promised by then must be among them; and from no server
+    remote = evidence.remote.checkpoints if evidence.remote else ()
+    alone = set(remote).difference(evidence.checkpoints)
     with api.lines("audit/export") as lines:
         _, leaves = read_export(lines)
-        found = verified(leaves, (*evidence.checkpoints, *kept), _key(key or evidence.key, where))
-    return found, api.get("audit/status", AuditStatus).value
+        found = verified(leaves, (*evidence.checkpoints, *(note for note in remote if note in alone), *kept), _key(key or evidence.key, where))
+    if evidence.remote and found.fault is None:
+        found = replace(found, fault=compare(evidence.checkpoints, remote))
+    return found, api.get("audit/status", AuditStatus).value, evidence.remote
 
 
 def _verify_export(path: Path, kept: Sequence[str], key: VerifierKey) -> Verification:
@@ -157,7 +167,7 @@ def _verify_proof(path: Path, key: VerifierKey, output: Output) -> ExitCode:
     return ExitCode.DONE
 
 
-def _told(found: Verification, status: AuditStatus | None, where: Where, output: Output) -> ExitCode:
+def _told(found: Verification, status: AuditStatus | None, remote: RemoteCheckpoints | None, where: Where, output: Output) -> ExitCode:
     """Show what was verified; return the exit code."""
     from unioneyes.cli.audits import lag_warning, verification_text  # noqa: PLC0415 - `ue audit --help` pays nothing for it
 
@@ -170,13 +180,14 @@ def _told(found: Verification, status: AuditStatus | None, where: Where, output:
         "checkpoints": found.promised,
         "checkpoints_verified": found.checkpoints,
         "covered": last.size if last else 0,
+        "remote": {"place": remote.place, "checkpoints": len(remote.checkpoints)} if remote else None,
         "checkpoint_at": rfc3339(last.at) if last and last.at else None,
         "key": found.key,
         "unsealed": status.unsealed if status else None,
         "lag_seconds": status.lag_seconds if status else None,
         "late": status.late if status else None,
     }
-    result(output, document, lambda ink: verification_text(ink, found, status))
+    result(output, document, lambda ink: verification_text(ink, found, status, remote))
     if status is not None and (warning := lag_warning(status)):
         say(warning)
     if status is not None and status.trouble:
@@ -192,7 +203,7 @@ def _key(given: str | None, where: Where) -> VerifierKey:
     from unioneyes.runbook.audit.notes import VerifierKey  # noqa: PLC0415 - `ue audit --help` pays nothing for it
 
     if given is None:
-        return VerifierKey.read(audit_evidence(where.env, where.home).key)
+        return VerifierKey.read(audit_key(where.env, where.home))
     if "+" in given and not Path(given).is_file():
         return VerifierKey.read(given)
     try:
@@ -201,7 +212,7 @@ def _key(given: str | None, where: Where) -> VerifierKey:
         raise _unreadable(Path(given), error) from None
 
 
-def _kept(path: Path | None) -> tuple[str, ...]:
+def _kept(path: str | None) -> tuple[str, ...]:
     if path is None:
         return ()
     kept = kept_checkpoints(path)

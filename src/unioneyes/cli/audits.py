@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
 
 from unioneyes.cli.output import Cell, Ink, facts, table
 from unioneyes.cli.runs import ago
@@ -14,6 +17,9 @@ from unioneyes.kernel.units import format_duration
 from unioneyes.runbook.audit.entry import Action, AuditEntry, Origin
 from unioneyes.runbook.audit.verification import Verification
 from unioneyes.runbook.audit.views import LONGEST_LAG, AuditItem, AuditStatus
+
+if TYPE_CHECKING:
+    from unioneyes.environments.model import RemoteCheckpoints
 
 
 def entries_table(ink: Ink, items: Sequence[AuditItem]) -> str:
@@ -44,14 +50,15 @@ def about(entry: AuditEntry) -> str:
             said = str(data.get("status"))
         case Action.RUN_TAKEN_OVER:
             said = f"from {data.get('from')}"
-        case Action.RUN_SUPERSEDED:
-            said = f"by {data.get('superseded_by')}"
+        case Action.RUN_SUPERSEDED | Action.SIGN_IN_REFUSED:
+            said = f"by {data.get('superseded_by') or data.get('by')}"
         case Action.TOKEN_CREATED:
-            roles = data.get("roles")
-            said = f"{data.get('name')} as {', '.join(map(str, roles)) if isinstance(roles, list) else 'nobody'} until {data.get('expires_at')}"
+            said = f"{data.get('name')} as {_listed(data.get('roles'))} until {data.get('expires_at')}"
         case Action.BREAK_GLASS:
             said = " ".join(str(data[name]) for name in ("kind", "step", "message") if data.get(name))
-        case Action.TOKEN_REVOKED:
+        case Action.SIGNED_IN:
+            said = f"as {_listed(data.get('roles'))} by {data.get('by')}"
+        case Action.TOKEN_REVOKED | Action.SIGNED_OUT:
             said = str(data.get("name"))
         case _:
             said = ""
@@ -59,6 +66,10 @@ def about(entry: AuditEntry) -> str:
     approved = f"approved by {entry.approval}" if entry.approval else ""
     imported = "imported" if entry.origin == Origin.LOCAL_JOURNAL else ""
     return "; ".join(part for part in (told, approved, imported) if part)
+
+
+def _listed(roles: JsonValue) -> str:
+    return ", ".join(map(str, roles)) if isinstance(roles, list) else "nobody"
 
 
 def sealing_line(ink: Ink, status: AuditStatus) -> str:
@@ -78,7 +89,7 @@ def lag_warning(status: AuditStatus) -> str | None:
     return f"warning: the oldest entry without a checkpoint has waited {lag}; more than {most} is an alarm: no change to it would be seen yet"
 
 
-def verification_text(ink: Ink, found: Verification, status: AuditStatus | None) -> str:
+def verification_text(ink: Ink, found: Verification, status: AuditStatus | None, remote: RemoteCheckpoints | None = None) -> str:
     """Return what was verified, on one screen; with `status`, also what could not be yet."""
     verdict = ink.tone(Tone.GOOD, "✔ the log is what was sealed") if found.fault is None else ink.tone(Tone.BAD, f"✘ {found.fault.what}")
     after = found.entries - (found.last.size if found.last else 0)
@@ -96,6 +107,7 @@ def verification_text(ink: Ink, found: Verification, status: AuditStatus | None)
                     ("entries", ", ".join(part for part in (entries, waiting) if part)),
                     ("tree", f"{found.entries:,} leaves, root {base64.b64encode(found.root).decode()}" if found.fault is None else ""),
                     ("checkpoints", f"{found.checkpoints:,} of {found.promised:,} verified"),
+                    ("also kept", f"{remote.place}: {len(remote.checkpoints):,} of them" if remote else ""),
                     ("last", _last(found)),
                     ("key", found.key),
                     ("sealing lag", format_duration(timedelta(seconds=status.lag_seconds)) if status else ""),

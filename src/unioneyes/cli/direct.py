@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -52,6 +53,9 @@ def roll_back_directly(request: RollBackTrafficRequest, how: Launch, where: Wher
     if os.environ.get(URL):
         raise NeedsServer(what=f"{URL} names a server, and --direct works on the environment's own machine", remedy=f"unset {URL}, there")
     opened = open_directly(where.env, where.home)
+    request = replace(request, reason=opened.redactor(request.reason))
+    for problem in opened.missing:
+        say(f"‖ {problem}: what needs it will fail")
     state = opened.control()
     if how.dry_run:
         return _show_plan(opened, state, request, output)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
-import textwrap
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from datetime import timedelta
@@ -12,6 +10,7 @@ from typing import Annotated, Concatenate, ParamSpec, TypeVar, get_args, get_typ
 
 from cyclopts import Parameter, Token
 
+from unioneyes.kernel.field_docs import field_docs
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.units import parse_duration
 
@@ -80,21 +79,6 @@ def asks_for(
         return run
 
     return decorate
-
-
-def field_docs(kind: type) -> dict[str, str]:
-    """Return the docstring under each field of a dataclass."""
-    (body,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-    assert isinstance(body, ast.ClassDef)  # noqa: S101 - the source of a class is a class
-    docs: dict[str, str] = {}
-    for field, below in zip(body.body, body.body[1:], strict=False):
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
-            match below:
-                case ast.Expr(value=ast.Constant(value=str() as text)):
-                    docs[field.target.id] = inspect.cleandoc(text)
-                case _:
-                    pass
-    return docs
 
 
 def _numbers(hint: object, tokens: tuple[Token, ...]) -> tuple[int, ...]:

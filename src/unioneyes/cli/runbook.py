@@ -37,7 +37,7 @@ class Choice:
     """Which part is run, and with which values."""
 
     set: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = ()
-    """NAME=VALUE, once for each value that the runbook asks for; of a secret, the file that holds it: TOKEN=@/run/secrets/token."""
+    """NAME=VALUE, once for each value that the runbook asks for; of a secret, where it is kept: TOKEN=@/run/secrets/token, TOKEN=secret://PROVIDER/PATH#KEY."""
     only: str | None = None
     """Only what stands under this heading of the document."""
     start: Annotated[str | None, Parameter(name="--from")] = None

@@ -7,11 +7,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
+import httpx
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header, Query, Request, Response, status
-from fastapi.encoders import jsonable_encoder
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 from starlette.responses import JSONResponse, StreamingResponse
 
 from unioneyes.console.control import Control, Parts
@@ -37,7 +38,6 @@ from unioneyes.runbook.views import (
     API_VERSION,
     ApprovalView,
     Decision,
-    EntryKind,
     Freezes,
     JournalEntry,
     LineStop,
@@ -51,6 +51,7 @@ from unioneyes.runbook.views import (
 )
 
 PREFIX = f"/api/{API_VERSION}"
+EVENT_STREAM = "text/event-stream"
 SMOKE_WITHIN = timedelta(seconds=60)
 _LONGEST_WAIT = 30.0
 _SLICE = timedelta(seconds=1)
@@ -62,7 +63,7 @@ _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u20
 """Also those that turn the direction of what follows."""
 _WAITERS = CapacityLimiter(64)
 """Those who wait for the journal hold threads of their own, and keep nobody else out."""
-_ENTRY = TypeAdapter(JournalEntry)
+_ENTRY, _PLAN, _RUN = TypeAdapter(JournalEntry), TypeAdapter(PlanView), TypeAdapter(RunView)
 
 
 class VersionedJson(JSONResponse):
@@ -79,10 +80,19 @@ router = APIRouter(prefix=PREFIX, default_response_class=VersionedJson, response
 class StartRun(BaseModel):
     """What is to be run."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {"runbook": "deployment.verify", "request": {}},
+                {"runbook": "deployment.start", "request": {"version": "1.1.0", "migrate": True}, "dry_run": True},
+            ]
+        },
+    )
 
-    runbook: Annotated[str, Field(examples=["deployment.start"])]
-    request: Annotated[dict[str, JsonValue], Field(examples=[{"version": "1.1.0"}])]
+    runbook: str
+    request: dict[str, JsonValue]
     dry_run: bool = False
     """Only look, and return the plan."""
     park: bool = False
@@ -94,7 +104,7 @@ class StartRun(BaseModel):
 class Reason(BaseModel):
     """Why."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [{"reason": "members see errors"}]})
 
     reason: Annotated[str, Field(min_length=1, max_length=LONGEST_REASON)]
 
@@ -102,13 +112,28 @@ class Reason(BaseModel):
 class Decide(Reason):
     """What a person chooses for a parked run, and why."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"decision": "retry", "reason": "the database is back"}, {"decision": "undo", "reason": "not today"}]},
+    )
+
     decision: Decision
 
 
 class AnswerApproval(BaseModel):
     """What somebody says who is asked."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {"verdict": "granted", "note": "looked at the plan"},
+                {"gate": "product-approval", "verdict": "refused", "note": "not before the meeting"},
+            ]
+        },
+    )
 
     gate: str | None = None
     """Left out where only one is theirs to answer."""
@@ -119,19 +144,34 @@ class AnswerApproval(BaseModel):
 class NewToken(BaseModel):
     """Who gets a token, to be what, and for how long."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [{"name": "jane", "roles": ["responder"], "lasts": "P30D"}]})
 
-    name: Annotated[str, Field(examples=["jane"])]
+    name: str
     roles: Annotated[frozenset[Role], Field(min_length=1)]
     lasts: Annotated[timedelta, Field(gt=timedelta(0), le=LONGEST_TOKEN)] = timedelta(days=90)
+
+
+def _address(url: str) -> str:
+    """Return an address that can be asked, whoever answers there."""
+    try:
+        httpx.URL(url)
+        parts = urlsplit(url)
+        (parts.hostname or "").encode("idna")
+        sound = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except (httpx.InvalidURL, ValueError):
+        sound = False
+    if not sound:
+        message = "no address can be read from it"
+        raise ValueError(message)
+    return url
 
 
 class SmokeTest(BaseModel):
     """What is to be smoke-tested."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [{"url": "http://127.0.0.1:8181"}]})
 
-    url: Annotated[str, Field(pattern=r"^https?://\S+$", max_length=2000)]
+    url: Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=2000), AfterValidator(_address)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,18 +192,26 @@ def environment(control: Parts, by: Reader) -> Facts:
     return control.environment.facts
 
 
-@router.post("/runs", status_code=status.HTTP_201_CREATED, response_model=RunView, responses={200: {"model": PlanView, "description": "Dry run: the plan"}})
+@router.post(
+    "/runs",
+    status_code=status.HTTP_201_CREATED,
+    response_model=RunView,
+    responses={
+        200: {"model": PlanView, "description": "Dry run: the plan"},
+        201: {"description": "The run", "headers": {"Location": {"required": True, "schema": {"type": "string", "pattern": f"^{PREFIX}/runs/"}}}},
+    },
+)
 def start_run(body: StartRun, control: Parts, by: Reader) -> Response:
-    """Start a run; with `dry_run`, return its plan and change nothing."""
+    """Start a run, which takes the right that its runbook names; with `dry_run`, return its plan and change nothing."""
     if isinstance(reason := body.request.get("reason"), str):
         usable(reason)
     control.own.require(body.runbook)
     request: JsonValue = dict(body.request)
     if body.dry_run:
-        return VersionedJson(jsonable_encoder(control.engine.plan(body.runbook, request)), status.HTTP_200_OK)
+        return VersionedJson(_PLAN.dump_python(control.engine.plan(body.runbook, request), mode="json"), status.HTTP_200_OK)
     by.require(definition(body.runbook).right)
     run = control.engine.start(body.runbook, request, by=by.name, park=body.park, confirm=body.confirm)
-    return VersionedJson(jsonable_encoder(run), status.HTTP_201_CREATED, headers={"Location": f"{PREFIX}/runs/{run.id}"})
+    return VersionedJson(_RUN.dump_python(run, mode="json"), status.HTTP_201_CREATED, headers={"Location": f"{PREFIX}/runs/{run.id}"})
 
 
 @router.get("/runs")
@@ -215,24 +263,33 @@ async def show_journal(
             return entries
 
 
-@router.get("/runs/{run_id}/events", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
-async def stream_journal(run_id: str, request: Request, control: Parts, by: Reader, last_event_id: Annotated[int, Header(ge=0)] = 0) -> StreamingResponse:
+@router.get(
+    "/runs/{run_id}/events",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {EVENT_STREAM: {}}},
+        204: {"description": "The run has ended, and nothing came after `Last-Event-ID`: there is no need to ask again"},
+    },
+)
+async def stream_journal(run_id: str, request: Request, control: Parts, by: Reader, last_event_id: Annotated[int, Header(ge=0)] = 0) -> Response:
     """Stream the journal as server-sent events until the run ends; `Last-Event-ID` continues where a lost connection was."""
     del by
-    await to_thread.run_sync(control.engine.run, run_id)  # an unknown run is a problem document, not an empty stream
-    return StreamingResponse(_events(request, control, run_id, last_event_id), media_type="text/event-stream")
+    run = await to_thread.run_sync(control.engine.run, run_id)  # an unknown run is a problem document, not an empty stream
+    if run.status.ended and not await _journal(control, run_id, after=last_event_id, limit=1, wait=timedelta(0)):
+        return Response(status_code=status.HTTP_204_NO_CONTENT)
+    return StreamingResponse(_events(request, control, run_id, last_event_id), media_type=EVENT_STREAM)
 
 
 @router.post("/runs/{run_id}/cancel")
 def cancel_run(run_id: str, body: Reason, control: Parts, by: Reader) -> RunView:
-    """Stop the run at its next safe point, and undo what it did."""
+    """Stop the run at its next safe point, and undo what it did. It takes the right that its runbook names."""
     by.require(right_over(control.engine.run(run_id).runbook))
     return control.engine.cancel(run_id, by=by.name, reason=usable(body.reason))
 
 
 @router.post("/runs/{run_id}/decision")
 def decide_run(run_id: str, body: Decide, control: Parts, by: Reader) -> RunView:
-    """Let a parked run go on."""
+    """Let a parked run go on. It takes the right that its runbook names."""
     by.require(right_over(control.engine.run(run_id).runbook))
     return control.engine.decide(run_id, body.decision, by=by.name, reason=usable(body.reason))
 
@@ -404,12 +461,15 @@ async def _journal(control: Control, run_id: str, *, after: int, limit: int, wai
 
 
 async def _events(request: Request, control: Control, run_id: str, after: int) -> AsyncIterator[str]:
+    """Give what the journal has, all at once: a client that went away is written to once, and not line by line."""
     while not control.stopping.is_set() and not await request.is_disconnected():
-        entries = await _journal(control, run_id, after=after, limit=500, wait=_SLICE)
-        for entry in entries:
-            after = entry.seq
-            yield f"id: {entry.seq}\nevent: {entry.kind}\ndata: {_ENTRY.dump_json(entry).decode()}\n\n"
-        if any(entry.kind is EntryKind.RUN_ENDED and entry.run_id == run_id for entry in entries):
+        ended = (await to_thread.run_sync(control.engine.run, run_id)).status.ended
+        entries = await _journal(control, run_id, after=after, limit=500, wait=timedelta(0) if ended else _SLICE)
+        if not entries and ended:
             return
-        if not entries:
-            yield ": nothing new\n\n"
+        after = entries[-1].seq if entries else after
+        yield "".join(map(_event, entries)) or ": nothing new\n\n"
+
+
+def _event(entry: JournalEntry) -> str:
+    return f"id: {entry.seq}\nevent: {entry.kind}\ndata: {_ENTRY.dump_json(entry).decode()}\n\n"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from fastapi import FastAPI
-from starlette.responses import JSONResponse
+from fastapi.routing import APIRoute
+from pydantic import JsonValue
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from unioneyes.console import api, audit, metrics, pages
+from unioneyes.console import api, approvals, audit, metrics, myself, pages, sessions, sign_in
 from unioneyes.console.control import Control
+from unioneyes.console.description import describe, operation_id
 from unioneyes.console.failures import answer_with_problems
 from unioneyes.console.guard import LARGEST_REQUEST, Guard
 from unioneyes.runbook.views import API_VERSION
@@ -24,8 +28,27 @@ Every object says to which version of the API it belongs (`api`).
 """
 
 
+ROUTERS = (
+    *(api.router, sessions.router, audit.router, metrics.router),
+    *(sign_in.router, approvals.router, myself.router, pages.router),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alive:
+    """That the server answers."""
+
+    status: Literal["ok"] = "ok"
+
+
 class Application(FastAPI):
     """Its guard stands outside of everything: answers to what nobody foresaw are guarded too."""
+
+    def openapi(self) -> dict[str, JsonValue]:
+        """Return the description of the API; it is made when it is first asked for."""
+        if self.openapi_schema is None:
+            describe(super().openapi(), [route for router in ROUTERS for route in router.routes if isinstance(route, APIRoute)])
+        return super().openapi()
 
     def build_middleware_stack(self) -> ASGIApp:
         """Return what answers."""
@@ -42,20 +65,19 @@ def build_app(control: Control) -> FastAPI:
         openapi_url=f"{api.PREFIX}/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
+        generate_unique_id_function=operation_id,
         max_body_size=LARGEST_REQUEST,
     )
     app.state.control = control
-    app.include_router(api.router)
-    app.include_router(audit.router)
-    app.include_router(metrics.router)
-    app.include_router(pages.router)
+    for router in ROUTERS:
+        app.include_router(router)
     app.add_api_route("/healthz", healthz, include_in_schema=False)
-    app.add_api_route(f"{api.PREFIX}/healthz", healthz, tags=["health"])
+    app.add_api_route(f"{api.PREFIX}/healthz", healthz, response_class=api.VersionedJson)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
-    answer_with_problems(app, pages.problem_page)
+    answer_with_problems(app, pages.problem_page, control.redactor)
     return app
 
 
-def healthz() -> JSONResponse:
+def healthz() -> Alive:
     """Return that the server answers. Asks for no token."""
-    return JSONResponse({"status": "ok"})
+    return Alive()

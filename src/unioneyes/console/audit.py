@@ -26,7 +26,7 @@ router = APIRouter(prefix=f"{PREFIX}/audit", default_response_class=VersionedJso
 
 
 @router.get("/entries")
-def list_entries(
+def list_audit_entries(
     *,
     control: Parts,
     by: Auditor,
@@ -40,21 +40,21 @@ def list_entries(
 
 
 @router.get("/entries/{index}/proof")
-def prove_entry(index: Annotated[int, InPath(ge=0, le=_LARGEST_INDEX)], control: Parts, by: Auditor) -> AuditProof:
+def prove_audit_entry(index: Annotated[int, InPath(ge=0, le=_LARGEST_INDEX)], control: Parts, by: Auditor) -> AuditProof:
     """Return the proof that the entry is below the last signed checkpoint; it is verified without this server."""
     del by
     return control.engine.audit.proof(index)
 
 
 @router.get("/status")
-def show_status(control: Parts, by: Reader) -> AuditStatus:
+def show_audit_status(control: Parts, by: Reader) -> AuditStatus:
     """Return how much is sealed, and how long the oldest entry without a checkpoint has waited."""
     del by
     return control.engine.audit.status()
 
 
 @router.get("/export", response_class=StreamingResponse, responses={200: {"content": {JSON_LINES: {}}}})
-def export(control: Parts, by: Auditor) -> StreamingResponse:
+def export_audit_log(control: Parts, by: Auditor) -> StreamingResponse:
     """Return everything that is sealed, with the checkpoints: what is needed to verify the log, but for the public key."""
     del by
     lines = control.engine.audit.export()

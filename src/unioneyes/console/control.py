@@ -15,8 +15,10 @@ from unioneyes.console.deployments import DEPLOYMENT, ROLLBACKS, deployment_view
 from unioneyes.console.journals import Journals
 from unioneyes.console.limits import Limits
 from unioneyes.console.sampler import Sampler
+from unioneyes.environments.sign_in import SignIn
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.operations.deployment.status import ColourStatus, DeploymentStatus, DeploymentView
 from unioneyes.operations.rollback.model import Measured
@@ -26,6 +28,7 @@ from unioneyes.ports.traffic import Colour, TrafficView
 from unioneyes.runbook.engine import Engine
 from unioneyes.runbook.freshness import Drills
 from unioneyes.runbook.own import OwnRunbooks
+from unioneyes.runbook.store.sessions import Session
 from unioneyes.runbook.views import RunView
 
 _DEPLOYMENTS = 20
@@ -46,11 +49,19 @@ class Control:
     drills: Drills
     token: SecretStr
     """Opens the API and the console."""
+    redactor: Redactor
+    """Knows every secret of the environment."""
     hosts: frozenset[str]
     """Host names under which the server may be reached; others are a rebound DNS name."""
+    sign_in: SignIn | None
+    """How people sign in, beside by tokens."""
     limits: Limits = field(default_factory=Limits)
     stopping: Event = field(default_factory=Event)
     """Set when the server was told to end: those who wait are answered at once."""
+
+    def trusts(self, session: Session) -> bool:
+        """Return whether who began the session may still say who somebody is: a provider that was taken out of the settings may not."""
+        return session.issuer is None or (self.sign_in is not None and session.issuer == self.sign_in.provider.issuer)
 
     def deployment(self, run: RunView) -> DeploymentView:
         """Return the deployment that `run` is."""

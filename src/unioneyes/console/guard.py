@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Annotated, ClassVar
 
-from fastapi import Depends, Request
+from fastapi import Request, Security
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security.base import SecurityBase
 from pydantic import SecretStr
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
@@ -19,15 +19,19 @@ from unioneyes.console.forgery import SAFE_METHODS, ForgedRequest, is_bearer, is
 from unioneyes.console.headers import secure
 from unioneyes.console.limits import client_of, is_this_machine
 from unioneyes.kernel.access import EVERYTHING, Person, Right, require_name
-from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import BadInput, NotAuthorised, Problem
 
 SESSION_COOKIE = "ue_session"
-SESSION_LASTS = timedelta(hours=12)
 LARGEST_REQUEST = 4 << 20
 """Bytes of a body: a runbook document has 1 MiB at most, and JSON may double it. It is read before anybody is asked who they are."""
 _MOST_DIGITS = 20
 PROBLEM_JSON = "application/problem+json"
+BEARER = "bearer"
+"""What the API's description calls coming in by a token."""
+_BEARER = HTTPBearer(
+    bearerFormat="ue_...",
+    description="A token that `ue token create` made, for whom it names. The environment's own lets its user be named by the header `UE-User`.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,12 @@ class Guard:
         return TooLarge.now() if length.isdecimal() and (len(length) > _MOST_DIGITS or int(length) > LARGEST_REQUEST) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+@dataclass(frozen=True)
+class Needs(SecurityBase):
     """What a route asks of whoever calls it. A route without one is no route of the API: a test holds that."""
+
+    model = _BEARER
+    scheme_name = BEARER
 
     right: Right
     counted: bool = True
@@ -80,18 +87,19 @@ class Needs:
         """Return who asks. Raises: NotSignedIn, ForgedRequest, TooManyWrongTokens, TooManyRequests, NotAllowed, UnusableName."""
         entry = _signed_in(request, control)
         if self.counted:
-            control.limits.count_request(entry.number, entry.person.name)
+            control.limits.count_request(entry.counted_as, entry.person.name)
+        request.state.entry = entry
         entry.person.require(self.right)
         return entry.person
 
 
-Reader = Annotated[Person, Depends(Needs(Right.READ))]
+Reader = Annotated[Person, Security(Needs(Right.READ), scopes=[Right.READ])]
 """Who asks, and may see."""
-Responder = Annotated[Person, Depends(Needs(Right.RESPOND))]
-Operator = Annotated[Person, Depends(Needs(Right.OPERATE))]
-Auditor = Annotated[Person, Depends(Needs(Right.AUDIT))]
-Administrator = Annotated[Person, Depends(Needs(Right.ADMINISTER))]
-Scraper = Annotated[Person, Depends(Needs(Right.READ, counted=False))]
+Responder = Annotated[Person, Security(Needs(Right.RESPOND), scopes=[Right.RESPOND])]
+Operator = Annotated[Person, Security(Needs(Right.OPERATE), scopes=[Right.OPERATE])]
+Auditor = Annotated[Person, Security(Needs(Right.AUDIT), scopes=[Right.AUDIT])]
+Administrator = Annotated[Person, Security(Needs(Right.ADMINISTER), scopes=[Right.ADMINISTER])]
+Scraper = Annotated[Person, Security(Needs(Right.READ, counted=False), scopes=[Right.READ])]
 """A monitoring system."""
 
 
@@ -104,15 +112,13 @@ def _signed_in(request: Request, control: Control) -> Entry:
         entry = entered_by(request.headers["authorization"].partition(" ")[2].strip(), control, host_of(request))
         if entry is not None:
             said = request.headers.get("ue-user")
-            return entry if entry.number or said is None else replace(entry, person=replace(entry.person, name=require_name(said)))
-    else:
-        session = request.cookies.get(SESSION_COOKIE, "")
-        number = session_of(session, control.token, now())
-        person = None if number is None else control.engine.tokens.person(number) if number else Person(name="console", roles=EVERYTHING, shared=True)
-        if number is not None and person is not None:
+            return entry if entry.number != 0 or said is None else replace(entry, person=replace(entry.person, name=require_name(said)))
+    elif secret := request.cookies.get(SESSION_COOKIE, ""):
+        session = control.engine.sessions.holder(secret)
+        if session is not None and control.trusts(session):
             if request.method not in SAFE_METHODS:
-                require_own_page(request.headers, session, control.token)
-            return Entry(person=person, number=number)
+                require_own_page(request.headers, secret, control.token)
+            return Entry(person=session.person, number=session.token)
     raise NotSignedIn(
         what="the request carries no valid token", remedy="send `Authorization: Bearer TOKEN`; `ue` reads it from UE_TOKEN, or from the environment"
     )
@@ -123,8 +129,13 @@ class Entry:
     """Somebody came in."""
 
     person: Person
-    number: int
-    """The token's; 0 of the environment's own."""
+    number: int | None
+    """The token's; 0 of the environment's own; None: no token, an identity provider says who it is."""
+
+    @property
+    def counted_as(self) -> str:
+        """Whose requests these are: a token's sessions count with it, and a person's with each other."""
+        return self.person.name if self.number is None else f"token {self.number}"
 
 
 _OWN = Entry(person=Person(name="api", roles=EVERYTHING, shared=True), number=0)
@@ -147,6 +158,11 @@ def entered_by(token: str, control: Control, host: str | None) -> Entry | None:
     return _OWN if held is None else Entry(number=held[0], person=held[1])
 
 
+def entry_of(request: Request) -> Entry | None:
+    """Return who asks, and by what; None where nobody asked that yet."""
+    return getattr(request.state, "entry", None)
+
+
 def host_of(request: Request) -> str | None:
     """Return the address that the request comes from; None by the Unix socket. Nothing that the request says of itself counts."""
     return request.client.host if request.client else None
@@ -155,27 +171,6 @@ def host_of(request: Request) -> str | None:
 def is_token(offered: str, token: SecretStr) -> bool:
     """Return whether `offered` is the token, in a time that tells nothing of it. An empty one opens nothing."""
     return offered != "" and hmac.compare_digest(offered.encode(), token.get_secret_value().encode())
-
-
-def new_session(number: int, key: SecretStr, moment: datetime) -> str:
-    """Return a session that was begun with the token of that number. It ends by itself, and nobody without the key can make one."""
-    said = f"{int((moment + SESSION_LASTS).timestamp())}.{number}"
-    return f"{said}.{_seal(said, key)}"
-
-
-def session_of(offered: str, key: SecretStr, moment: datetime) -> int | None:
-    """Return the number of the token that the session was begun with; None when we did not make it, or it has ended."""
-    said, _, seal = offered.rpartition(".")
-    if not hmac.compare_digest(seal.encode(), _seal(said, key).encode()):
-        return None
-    ends, _, number = said.partition(".")
-    if not (ends.isdecimal() and number.isdecimal()):
-        return None  # an earlier release sealed its sessions in another form
-    return int(number) if int(ends) > moment.timestamp() else None
-
-
-def _seal(ends: str, token: SecretStr) -> str:
-    return hmac.new(token.get_secret_value().encode(), f"console-session {ends}".encode(), hashlib.sha256).hexdigest()
 
 
 def host_name(host: str) -> str:

@@ -79,9 +79,9 @@ class Limits:
     """(client, token's hash) of those who came in; who came longest ago stands first."""
     _lock: Lock = field(default_factory=Lock)
 
-    def count_request(self, number: int, name: str) -> None:
-        """One more request by the token of that number, which `name` holds, is counted. Raises: TooManyRequests."""
-        if wait := self.requests.take(str(number)):
+    def count_request(self, key: str, name: str) -> None:
+        """One more request is counted to `key`, which is `name`. Raises: TooManyRequests."""
+        if wait := self.requests.take(key):
             raise TooManyRequests.after(wait, f"{name} asks more than {self.requests.count:,} times a minute")
 
     def require_attempt(self, client: str, token: str) -> None:

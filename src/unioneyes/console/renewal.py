@@ -6,7 +6,7 @@ import logging
 import ssl
 from pathlib import Path
 
-from unioneyes.environments.listening import Certificate, server_context
+from unioneyes.environments.listening import Certificate, load_certificate, server_context
 from unioneyes.kernel.problems import Problem
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ class Renewal:
         self.context: ssl.SSLContext = server_context(certificate)
 
     def look(self) -> None:
-        """New connections get what the files say now; where they say nothing that can be used, what they said before, and the log says why."""
+        """New connections get what the files, and a key by reference, say now; where that can't be used, what they said before, and the log says why."""
         if (found := self._files()) == self._read:
             return
         self._read = found
@@ -31,11 +31,12 @@ class Renewal:
         except Problem as problem:
             log.warning("the certificate is not renewed: %s", problem)
         else:
-            self.context.load_cert_chain(self._certificate.chain, self._certificate.key)
+            load_certificate(self.context, self._certificate)
             log.info("the certificate is renewed")
 
     def _files(self) -> tuple[tuple[int, int, int] | None, ...]:
-        return tuple(_version(path) for path in (self._certificate.chain, self._certificate.key))
+        certificate = self._certificate
+        return tuple(_version(path) for path in (certificate.chain, certificate.key) if isinstance(path, Path))
 
 
 def _version(path: Path) -> tuple[int, int, int] | None:

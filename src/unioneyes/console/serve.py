@@ -128,7 +128,9 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
             own=own,
             drills=drills,
             token=opened.api_token,
+            redactor=opened.redactor,
             hosts=LOOPBACK_NAMES | opened.listening.names,
+            sign_in=opened.sign_in,
         )
     finally:
         reminder.stop()

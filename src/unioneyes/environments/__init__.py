@@ -77,10 +77,18 @@ def open_directly(name: str, home: Path | None = None) -> DirectEnvironment:
     return compose_directly(folder)
 
 
-def audit_evidence(name: str, home: Path | None = None) -> AuditEvidence:
-    """Return what the environment's audit log is verified by. Asks no server.
+def audit_key(name: str, home: Path | None = None) -> str:
+    """Return the public key of the environment's audit log, as text. Asks nobody. Raises: UnknownEnvironment, NeverStarted, NotYours."""
+    folder = home_of(name, home)
+    from unioneyes.environments.local.audit import public_key  # noqa: PLC0415 - imports an adapter
 
-    Raises: UnknownEnvironment, NeverStarted, NotYours, WitnessUnavailable.
+    return public_key(folder)
+
+
+def audit_evidence(name: str, home: Path | None = None) -> AuditEvidence:
+    """Return what the environment's audit log is verified by. Asks no server of ours, but the object store, where there is one.
+
+    Raises: UnknownEnvironment, NeverStarted, NotYours, SettingsRefused, WitnessUnavailable, WitnessChanged.
     """
     folder = home_of(name, home)
     from unioneyes.environments.local.audit import evidence  # noqa: PLC0415 - imports an adapter
@@ -88,11 +96,18 @@ def audit_evidence(name: str, home: Path | None = None) -> AuditEvidence:
     return evidence(folder)
 
 
-def kept_checkpoints(path: Path) -> tuple[str, ...]:
-    """Return the checkpoints in a file that a witness wrote, or that was copied from one. Raises: WitnessUnavailable."""
+def kept_checkpoints(place: str) -> tuple[str, ...]:
+    """Return the checkpoints that a witness keeps at `s3://BUCKET/PREFIX`, or in a file, or that were copied from one.
+
+    Raises: WitnessUnavailable, WitnessChanged, MalformedAddress, StoreMisconfigured, PackageMissing.
+    """
+    if place.startswith("s3:"):
+        from unioneyes.environments.remote_witness import checkpoints_at  # noqa: PLC0415 - as above
+
+        return checkpoints_at(place)
     from unioneyes.adapters.files import CheckpointFile  # noqa: PLC0415 - as above
 
-    return CheckpointFile(path).all()
+    return CheckpointFile(Path(place)).all()
 
 
 class UnknownEnvironment(NotFound):

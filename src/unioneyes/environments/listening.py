@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import ssl
-import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import ip_address
@@ -13,11 +13,11 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from unioneyes.environments.settings import ControlSettings
+from unioneyes.kernel.files import exposed, in_memory
 from unioneyes.kernel.problems import Refused
+from unioneyes.ports.secrets import SCHEME, SecretReference
 
 SOCKET_SCHEME = "http+unix://"
-_OF_OWNER, _OF_ROOT = 0o600, 0o640
-"""What a key's file may allow, by whose it is. Source: PostgreSQL's documentation, "Secure TCP/IP Connections with SSL"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Certificate:
 
     chain: Path
     """PEM: its own certificate first."""
-    key: Path
+    key: Path | SecretReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,24 +111,30 @@ def listening(settings: ControlSettings, port: int) -> Listening:
     if settings.socket:
         return AtSocket(path=Path(settings.socket).expanduser(), group=settings.socket_group, name=settings.name)
     chain, key = settings.tls_certificate, settings.tls_key
-    certificate = Certificate(chain=Path(chain).expanduser(), key=Path(key).expanduser()) if chain and key else None
+    certificate = Certificate(chain=Path(chain).expanduser(), key=_place(key)) if chain and key else None
     return OnAddress(host=settings.host, port=port, certificate=certificate, name=settings.name)
 
 
 def require_usable(settings: ControlSettings) -> None:
-    """Return when a server could be started with the certificate that the settings name, if they name one. Raises: KeyExposed, CertificateUnusable."""
+    """Return when a server could be started with the certificate that the settings name, if any. Raises: KeyExposed, CertificateUnusable, SecretUnresolved."""
     at = listening(settings, port=0)
     if isinstance(at, OnAddress) and at.certificate:
         server_context(at.certificate)
 
 
 def server_context(certificate: Certificate) -> ssl.SSLContext:
-    """Return what a server speaks TLS with. Raises: KeyExposed, CertificateUnusable."""
+    """Return what a server speaks TLS with. Raises: KeyExposed, CertificateUnusable, SecretUnresolved."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2  # a system's own settings may allow older ones
+    load_certificate(context, certificate)
+    return context
+
+
+def load_certificate(context: ssl.SSLContext, certificate: Certificate) -> None:
+    """New connections are shown the certificate; its key is read now. Raises: KeyExposed, CertificateUnusable, SecretUnresolved."""
     try:
-        _require_private(certificate.key)
-        context.load_cert_chain(certificate.chain, certificate.key, password=_no_password)
+        with _key_file(certificate.key) as key:
+            context.load_cert_chain(certificate.chain, key, password=_no_password)
     except ssl.SSLError as error:
         raise CertificateUnusable(
             what=f"{certificate.chain} and {certificate.key} can't be used: {error.reason or 'no PEM'}",
@@ -138,7 +144,6 @@ def server_context(certificate: Certificate) -> ssl.SSLContext:
         raise CertificateUnusable(
             what=f"{error.filename or certificate.chain} can't be read: {error.strerror}", remedy="correct tls_certificate and tls_key in environment.toml"
         ) from None
-    return context
 
 
 def not_after(certificate: Certificate) -> datetime:
@@ -148,13 +153,27 @@ def not_after(certificate: Certificate) -> datetime:
     return load_pem_x509_certificate(certificate.chain.read_bytes()).not_valid_after_utc
 
 
+def _place(key: str) -> Path | SecretReference:
+    return SecretReference.parse(key) if key.startswith(SCHEME) else Path(key).expanduser()
+
+
+@contextmanager
+def _key_file(key: Path | SecretReference) -> Iterator[Path]:
+    """Give the file that holds the key: its own, which is private; or one in memory alone."""
+    if isinstance(key, Path):
+        _require_private(key)
+        yield key
+        return
+    from unioneyes.environments.secrets import resolve_at  # noqa: PLC0415 - only a server with such a key pays for it
+
+    with in_memory(resolve_at("control.tls_key", key).get_secret_value().encode()) as file:
+        yield file
+
+
 def _require_private(key: Path) -> None:
-    found = key.stat()
-    allowed = _OF_ROOT if found.st_uid == 0 else _OF_OWNER
-    mode = stat.S_IMODE(found.st_mode)
-    if found.st_uid not in {0, os.geteuid()} or mode & ~allowed:
+    if how := exposed(key.stat()):
         raise KeyExposed(
-            what=f"{key} can be read or changed by others: its mode is {mode:04o}, its owner {found.st_uid}",
+            what=f"{key} can be read or changed by others: {how}",
             remedy=f"chmod 0600 {key}, and let it belong to the server's user; take a new key where others may have read it",
         )
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from unioneyes.environments.listening import Listening
+from unioneyes.environments.sign_in import SignIn
+from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.audit.sealing import Sealing
@@ -25,6 +27,8 @@ class OpenedEnvironment:
     listening: Listening
     """Where its server listens."""
     api_token: SecretStr
+    sign_in: SignIn | None
+    """How people sign in; None where only tokens let anybody in."""
     runbooks: Path
     """The folder of the project's own runbooks; it need not be there."""
     refuse_undrilled: bool
@@ -47,6 +51,8 @@ class DirectEnvironment:
     break_glass: DirectFolder
     control: Callable[[], ControlState]
     """Asks the server, for a few seconds at most."""
+    missing: tuple[Problem, ...]
+    """Why secrets can't be read; what needs them fails when it is used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,4 +71,15 @@ class AuditEvidence:
 
     key: str
     """The public key, as text."""
+    checkpoints: tuple[str, ...]
+    """Those that the environment's own file keeps."""
+    remote: RemoteCheckpoints | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteCheckpoints:
+    """What a second witness keeps, out of the machine's reach."""
+
+    place: str
+    """Where they stand, for people."""
     checkpoints: tuple[str, ...]

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from unioneyes.kernel.access import Role
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.units import format_duration, parse_duration
 from unioneyes.ports.environment import NoData
+from unioneyes.ports.secrets import SCHEME, BadReference, SecretReference
 
 
 def _duration(value: object) -> timedelta:
@@ -40,11 +44,47 @@ def _address(host: str) -> str:
     return str(ip_address(host))
 
 
+def _web_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username or parts.query or parts.fragment:
+        message = "an address is written as https://NAME, with nothing after its path"
+        raise ValueError(message)
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        message = f"what signs people in would go to {parts.hostname} in clear text: https, but for an address on this machine"
+        raise ValueError(message)
+    return url
+
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def _reference(value: object) -> object:
+    """Return what the text refers to. What is none is not repeated: it may be the secret itself."""
+    if isinstance(value, SecretReference):
+        return value
+    try:
+        return SecretReference.parse(value if isinstance(value, str) else "")
+    except BadReference as problem:
+        message = f"{problem.remedy}; a secret itself may not stand here"
+        raise ValueError(message) from None
+
+
+def _place(value: str) -> str:
+    if value.startswith(SCHEME):
+        _reference(value)
+    return value
+
+
 LONGEST_READY_WITHIN = timedelta(minutes=4)
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^(/|~/)")]
+SecretPlace = Annotated[str, StringConstraints(pattern=r"^(/|~/|secret://)"), AfterValidator(_place)]
+"""The absolute path of a file that holds a secret; or a reference."""
+Reference = Annotated[SecretReference, BeforeValidator(_reference)]
+"""A secret, as `secret://PROVIDER/PATH#KEY`."""
 
 
 class _Section(BaseModel):
@@ -79,8 +119,8 @@ class ControlSettings(_Section):
     """The host name by which browsers reach it; requests that name another one are refused."""
     tls_certificate: AbsolutePath | None = None
     """PEM: the server's certificate, and behind it those between it and its authority."""
-    tls_key: AbsolutePath | None = None
-    """PEM: its private key, which nobody else can read."""
+    tls_key: SecretPlace | None = None
+    """PEM: its private key, which nobody else can read; or a reference to it."""
     socket: AbsolutePath | None = None
     """The Unix socket's path."""
     socket_group: Text | None = None
@@ -100,6 +140,37 @@ class ControlSettings(_Section):
         else:
             return self
         raise ValueError(message)
+
+
+class SignInSettings(_Section):
+    """`[sign_in]`: the OpenID Connect provider that says who somebody is. Without it, tokens alone let people in."""
+
+    issuer: WebAddress
+    """The provider's own address, letter by letter as it says itself."""
+    client_id: Text
+    client_secret: Reference | None = None
+    """Left out for a public client, which PKCE alone protects."""
+    scopes: Annotated[list[Text], Field(min_length=1)] = ["openid", "profile", "email"]
+    url: WebAddress | None = None
+    """Where browsers reach this server; as `[control]` says when not given. The provider sends them back to `/login/callback` there, and nowhere else."""
+    name_claim: Text = "preferred_username"
+    """What of the provider's holds a person's name: one that nobody can choose for themselves. `email` counts only where the provider verified it."""
+    roles_claim: Text = "groups"
+    """What holds what somebody belongs to: one text, or a list of them. Dots lead inwards: `realm_access.roles`."""
+    roles: Annotated[dict[Text, Annotated[list[Annotated[Role, Field(strict=False)]], Field(min_length=1)]], Field(min_length=1)]
+    """Group -> what its people are here. Whoever is in none of them does not come in."""
+    contact: Text = "an administrator of this server"
+    """Whom somebody asks who does not come in."""
+
+    @model_validator(mode="after")
+    def _asks_for_an_identity(self) -> Self:
+        if "openid" not in self.scopes:
+            message = "scopes without openid ask for no identity"
+            raise ValueError(message)
+        if self.url and urlsplit(self.url).path not in {"", "/"}:
+            message = "url names the server, and no path on it"
+            raise ValueError(message)
+        return self
 
 
 class SourceSettings(_Section):
@@ -130,6 +201,56 @@ class IncidentSettings(_Section):
     channel: Annotated[str, StringConstraints(pattern=r"^#[a-z0-9_-]{1,80}$")] = "#incidents"
 
 
+class SecretsSettings(_Section):
+    """`[secrets]`: where passwords and tokens are read from. What is not named here is made, once, in a file of the environment's folder."""
+
+    api_token: Reference | None = None
+    """The environment's own token, which opens the API."""
+    slack_token: Reference | None = None
+    """The bot's, which announces."""
+    claims_owner: Reference | None = None
+    """The password of the operated database's owner."""
+    claims_app: Reference | None = None
+    """The password of the role that serves members."""
+    ue_backup: Reference | None = None
+    """The password of the role that backups are made as."""
+    ue_replication: Reference | None = None
+    """The password of the role that the replica streams as."""
+    ue_control: Reference | None = None
+    """The password of the engine's own database."""
+
+
+class RetentionSettings(_Section):
+    """`[audit.s3.retention]`: how long an object can't be deleted. The bucket has Object Lock."""
+
+    mode: Literal["compliance", "governance"]
+    """By nobody; or by nobody without a right of its own."""
+    days: Annotated[int, Field(ge=1, le=36_500)]
+
+
+class S3Settings(_Section):
+    """`[audit.s3]`: an object store that keeps the audit log's checkpoints too."""
+
+    bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+    prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_.-]+/)+$", max_length=500)] = "unioneyes/audit/"
+    """Below which they stand; no other log's do."""
+    endpoint_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+/?$")] | None = None
+    """Of a store that is not Amazon's."""
+    region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")] | None = None
+    """Where the bucket is; what the standard chain says when not given."""
+    profile: Text | None = None
+    """Whose credentials are taken of the files that hold several."""
+    credentials_file: AbsolutePath | None = None
+    """In the form of ~/.aws/credentials, and in place of it; nobody else can read it."""
+    retention: RetentionSettings | None = None
+
+
+class AuditSettings(_Section):
+    """`[audit]`: who keeps the audit log's checkpoints beside the environment's own file."""
+
+    s3: S3Settings | None = None
+
+
 class EnvironmentSettings(_Section):
     """The whole file. Everything has a default: no file is needed."""
 
@@ -139,14 +260,31 @@ class EnvironmentSettings(_Section):
     """What a watch without enough data comes to: `back` to what is known to work, or `hold` for a person."""
     service: ServiceSettings = ServiceSettings()
     control: ControlSettings = ControlSettings()
+    sign_in: SignInSettings | None = None
     source: SourceSettings | None = None
     runbooks: RunbookSettings = RunbookSettings()
     staging: StagingSettings | None = None
     incidents: IncidentSettings = IncidentSettings()
+    audit: AuditSettings = AuditSettings()
+    secrets: SecretsSettings = SecretsSettings()
     waivers: dict[str, Text] = Field(default_factory=dict)
     """Gate -> reason: a gate that may be passed over, and why. The receipt shows it."""
     enforced: list[Text] = Field(default_factory=list)
     """Gates that count here, whatever waives them."""
+
+
+def references(section: BaseModel, place: str = "") -> Iterator[tuple[str, SecretReference]]:
+    """Return every reference to a secret, and where it stands: `secrets.slack_token`."""
+    for name in type(section).model_fields:
+        match getattr(section, name):
+            case SecretReference() as reference:
+                yield f"{place}{name}", reference
+            case str() as text if text.startswith(SCHEME):
+                yield f"{place}{name}", SecretReference.parse(text)
+            case BaseModel() as inner:
+                yield from references(inner, f"{place}{name}.")
+            case _:
+                pass
 
 
 def read_settings(path: Path) -> EnvironmentSettings:

@@ -33,12 +33,19 @@ class ProblemDocument(TypedDict):
     """A problem as `application/problem+json` (RFC 9457); `remedy`, `exit_code` and `retryable` are our extension members."""
 
     type: str
+    """Which problem it is: a name that stays, such as `urn:unioneyes:problem:unknown-run`."""
     title: str
+    """The same, in words."""
     status: int
+    """HTTP status."""
     detail: str
+    """What is wrong."""
     remedy: str
+    """What to do."""
     exit_code: int
+    """What `ue` ends with that meets it."""
     retryable: bool
+    """True when the same call may well succeed a moment later."""
 
 
 @dataclass(kw_only=True, eq=False)

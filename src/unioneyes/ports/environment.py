@@ -13,6 +13,7 @@ from unioneyes.ports.notifier import Notifier
 from unioneyes.ports.queries import Queries
 from unioneyes.ports.releases import Releases
 from unioneyes.ports.replicas import Replicas
+from unioneyes.ports.secrets import SecretProvider
 from unioneyes.ports.service import Service
 from unioneyes.ports.shell import Shell
 from unioneyes.ports.traffic import Traffic
@@ -67,3 +68,4 @@ class Environment:
     documents: Documents
     shell: Shell
     queries: Queries
+    secrets: SecretProvider

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from unioneyes.kernel.problems import Problem, Unavailable
 from unioneyes.ports.traffic import Colour
@@ -113,3 +113,5 @@ class ServiceUnavailable(Unavailable):
 
 class SmokeUnavailable(Problem):
     """The smoke tests could not be run, so nothing is known."""
+
+    http_status: ClassVar[int] = 503

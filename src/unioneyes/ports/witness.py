@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from unioneyes.kernel.problems import Unavailable
+from unioneyes.kernel.problems import Problem, Unavailable
 
 
 class Witness(Protocol):
@@ -15,14 +15,28 @@ class Witness(Protocol):
     """
 
     def keep(self, checkpoint: str) -> None:
-        """The checkpoint is kept for good, behind those that were kept before. Raises: WitnessUnavailable (may be tried again)."""
+        """The checkpoint is kept for good, behind those that were kept before; none of them is overwritten.
+
+        Raises: WitnessOvertaken, where it covers no more than the last one does; WitnessUnavailable (may be tried again).
+        """
 
     def latest(self) -> str | None:
-        """Return the checkpoint that was kept last; None before the first. Raises: WitnessUnavailable."""
+        """Return the checkpoint that was kept last; None before the first. Raises: WitnessUnavailable, WitnessChanged."""
+
+    def since(self, size: int) -> tuple[str, ...]:
+        """Return those that cover more than `size` entries, in order; it costs what they are, not what there is. Raises: WitnessUnavailable, WitnessChanged."""
 
     def all(self) -> tuple[str, ...]:
-        """Return every checkpoint, in the order in which they were kept. Raises: WitnessUnavailable."""
+        """Return every checkpoint, in the order in which they were kept. Raises: WitnessUnavailable, WitnessChanged."""
 
 
 class WitnessUnavailable(Unavailable):
     """The witness does not keep, or does not show, checkpoints at the moment."""
+
+
+class WitnessOvertaken(WitnessUnavailable):
+    """The witness keeps a checkpoint of as many entries, or of more: whoever wrote this one was overtaken."""
+
+
+class WitnessChanged(Problem):
+    """What the witness keeps is not what it was given."""

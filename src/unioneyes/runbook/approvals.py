@@ -9,12 +9,14 @@ from itertools import zip_longest
 
 from pydantic import JsonValue
 
+from unioneyes.kernel.access import NotAllowed, Person, Role, listed
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.units import format_duration
 from unioneyes.ports.checklist import ApprovalRule, Override
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.definition import Definition
 from unioneyes.runbook.plan import Plan
+from unioneyes.runbook.problems import OwnRequest
 from unioneyes.runbook.views import Answer, Verdict
 
 OVERRIDES_NEEDED = 2
@@ -40,6 +42,27 @@ def _applies(rule: ApprovalRule, chosen: Definition, plan: Plan) -> bool:
             remedy="correct policy/approvals.yaml",
         )
     return bool(getattr(plan, rule.only_with))
+
+
+def require_answerable(run_id: str, gate: str, roles: Sequence[Role], *, requested_by: str, by: Person) -> None:
+    """Return when `by` may say yes or no for the gate. Raises: NotAllowed, OwnRequest."""
+    require_one_person(by)
+    if not by.roles.intersection(roles):
+        raise NotAllowed(
+            what=f"{by.name} may not answer for {gate}: it takes {listed(roles)}, and {listed(by.roles) or 'no role at all'} is not that",
+            remedy=f"ask somebody who is {' or '.join(roles)}",
+        )
+    if by.name == requested_by:
+        raise OwnRequest(what=f"{by.name} asked for {run_id}, and can't approve it as well", remedy=f"ask somebody else who is {' or '.join(roles)}")
+
+
+def require_one_person(by: Person) -> None:
+    """Return when nobody else can answer under the same token. Raises: NotAllowed."""
+    if by.shared:
+        raise NotAllowed(
+            what="the environment's own token takes any name, so it is nobody's yes",
+            remedy="ask an administrator for a token of your own: ue token create NAME",
+        )
 
 
 def counted(rule: ApprovalRule, answers: Iterable[Answer], at: datetime) -> tuple[Answer, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import fields, replace
 from datetime import timedelta
@@ -34,7 +34,7 @@ from unioneyes.runbook.liveness import Liveness
 from unioneyes.runbook.plan import Plan
 from unioneyes.runbook.problems import RequestMalformed
 from unioneyes.runbook.rules import refuse_unconfirmed
-from unioneyes.runbook.shown import shown_plan
+from unioneyes.runbook.shown import ShownPlans, shown_plan
 from unioneyes.runbook.store.approvals import Approvals
 from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase, patiently
@@ -42,6 +42,7 @@ from unioneyes.runbook.store.journal import Journal
 from unioneyes.runbook.store.line import StoppedLine
 from unioneyes.runbook.store.runs import NewRun, Runs
 from unioneyes.runbook.store.schema import migrate
+from unioneyes.runbook.store.sessions import Sessions
 from unioneyes.runbook.store.tokens import Tokens
 from unioneyes.runbook.sweeper import Sweeper
 from unioneyes.runbook.taking_up import take_up
@@ -86,10 +87,13 @@ class Engine:
         self._name = new_id("worker")
         self._database = ControlDatabase(database_url, name=f"ue-{os.getpid()}")
         self._runs = Runs(self._database, redactor)
+        self._plans = ShownPlans(redactor)
         trail = AuditTrail(redactor)
         self.tokens = Tokens(self._database, trail)
         """Who may come in."""
-        self.line = StoppedLine(self._database, trail, environment.facts.service)
+        self.sessions = Sessions(self._database, trail)
+        """Who is in the console."""
+        self.line = StoppedLine(self._database, redactor, environment.facts.service)
         """What holds every change."""
         self.approvals = Approvals(self._database, redactor, self._runs)
         """Whose yes is awaited, and who gave it."""
@@ -130,7 +134,7 @@ class Engine:
             if self._durable is not None and self._equipment is not None:
                 liveness = Liveness(self._database, worker=self._name)
                 closing.callback(liveness.end)
-                liveness.show()  # before the first run is taken, or others would take this worker for dead
+                liveness.start()  # before the first run is taken, or others would take this worker for dead
                 closing.callback(self._durable.close)
                 self._durable.launch()
                 sweeper = Sweeper(runs=self._runs, durable=self._durable, liveness=liveness, bring_in=self._bring_in)
@@ -153,7 +157,7 @@ class Engine:
         """Return what a run would do; nothing is changed. Raises: UnknownRunbook, RequestMalformed, and the plan's own problems."""
         chosen = definition(runbook)
         _, plan = self._plan(chosen, request)
-        shown = self._shown(runbook, encode(plan, type(plan)), plan.hash())
+        shown = shown_plan(runbook, encode(plan, type(plan)), plan.hash(), redact=self._redactor, took=self._took(runbook))
         try:
             self._require(chosen)
         except Problem as problem:
@@ -173,7 +177,7 @@ class Engine:
         self._require(chosen)
         if chosen.can_be_held:
             self.line.require_open()
-        asked, plan = self._plan(chosen, request)
+        asked, plan = self._plan(chosen, self._without_secrets(request))
         refuse_unconfirmed(plan, confirm)
         if plan.approvals:
             plan.require_open()
@@ -206,17 +210,17 @@ class Engine:
 
     def runs(self, *, limit: int = 50, before: str | None = None, runbook: str | None = None, status: RunStatus | None = None) -> tuple[RunView, ...]:
         """Return runs, newest first; the next page begins `before` the last run of this one. Raises: UnknownRun."""
-        return tuple(run.view for run in self._read(partial(self._runs.page, limit=limit, before=before, runbook=runbook, status=status)))
+        return self._read(partial(self._runs.page, limit=limit, before=before, runbook=runbook, status=status))
 
     def planned_runs(self, *, limit: int, before: str | None, runbook: str) -> tuple[tuple[RunView, PlanView], ...]:
         """Return runs with their plans, as `runs` and `planned` do, at once; without what steps took before. Raises: UnknownRun."""
-        found = self._read(partial(self._runs.page, limit=limit, before=before, runbook=runbook, status=None))
-        return tuple((run.view, self._shown(run.view.runbook, run.plan, run.view.plan_hash, timed=False)) for run in found)
+        found = self._read(partial(self._runs.planned_page, limit=limit, before=before, runbook=runbook))
+        return tuple((run.view, self._plans.of(run, took={})) for run in found)
 
     def planned(self, run_id: str, *, timed: bool = True) -> PlanView:
         """Return the plan that the run carries out; without what its steps took before where that is not `timed`. Raises: UnknownRun."""
         run = self._read(partial(self._runs.get, run_id))
-        return self._shown(run.view.runbook, run.plan, run.view.plan_hash, timed=timed)
+        return self._plans.of(run, took=self._took(run.view.runbook) if timed else {})  # over twenty journals: too much for each line of a list
 
     def journal(self, run_id: str | None, *, after: int = 0, limit: int = 500, wait: timedelta = timedelta(0)) -> tuple[JournalEntry, ...]:
         """Return lines of a run and its children, or of all runs, from after the line `after` on. With `wait`, until there is one, or the time is up.
@@ -256,6 +260,11 @@ class Engine:
         """Return what `call` reads; a database that restarts is waited for."""
         return patiently(call, give_up=self._closed, within=_RESTART_WITHIN)
 
+    def _without_secrets(self, request: JsonValue) -> JsonValue:
+        """Return the request with its reason redacted, for that is written freely, and kept. The rest is what is asked for, and carried out as it is."""
+        reason = request.get("reason") if isinstance(request, dict) else None
+        return {**request, "reason": self._redactor(reason)} if isinstance(request, dict) and isinstance(reason, str) else request
+
     def _plan(self, chosen: Definition, request: JsonValue) -> tuple[object, Plan]:
         try:
             asked: object = decode(request, chosen.request_type)
@@ -266,10 +275,9 @@ class Engine:
             raise _malformed(chosen, f"it knows no {', '.join(sorted(strange))}")
         return asked, plan_with_approvals(chosen, self._environment, asked)
 
-    def _shown(self, runbook: str, plan: JsonValue, plan_hash: str, *, timed: bool = True) -> PlanView:
-        """Return the plan as it is shown: redacted, and with what its steps took before. Raises: ControlDatabaseUnavailable."""
-        took = self._read(partial(self._runs.step_times, runbook)) if timed else {}  # over twenty journals: too much for each line of a list
-        return shown_plan(runbook, plan, plan_hash, redact=self._redactor, took=took)
+    def _took(self, runbook: str) -> Mapping[str, timedelta]:
+        """Return what the runbook's steps took before. Raises: ControlDatabaseUnavailable."""
+        return self._read(partial(self._runs.step_times, runbook))
 
     def _carry_out(self, run_id: str) -> None:
         """The run has ended. Raises: EngineClosed, and the run stays pending for another worker."""

@@ -54,7 +54,6 @@ class Sweeper:
                 _logger.exception("sweep failed, and is tried again")
 
     def _sweep(self) -> None:
-        self._liveness.show()
         self._bring_in()
         for worker in self._durable.workers():
             if self._liveness.dead(worker):

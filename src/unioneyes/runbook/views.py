@@ -218,6 +218,28 @@ class TokenMade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionView:
+    """Somebody who is in the console, without what would let anybody in."""
+
+    name: str
+    roles: tuple[Role, ...]
+    by: str
+    """How they came in: the identity provider's address, `token`, or `environment`."""
+    begun_at: datetime
+    expires_at: datetime
+    last_used_at: datetime
+    """To the minute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsEnded:
+    """Somebody's sessions that let nobody in any more."""
+
+    name: str
+    ended: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Myself:
     """Who asks."""
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ from unioneyes.environments.local.control_database import bootstrap_control
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.ports import Ports, keep_ports
 from unioneyes.environments.local.stack import Stack, open_stack
+from unioneyes.kernel.redaction import Redactor
 from unioneyes.runbook.engine import Engine
 from unioneyes.runbook.freshness import Drills
 from unioneyes.runbook.own import OwnRunbooks
@@ -82,9 +83,19 @@ class Alone:
         assert (code, told.read_text().splitlines()[-1].rpartition(": ")[2]) == (0, "ended"), told.read_text()
 
     @contextmanager
-    def app(self, limits: Limits | None = None) -> Iterator[str]:
-        """The real application answers over HTTP in this process, as `ue serve` has it, but without a worker; yields its address."""
-        self.settle("")
+    def app(self, limits: Limits | None = None, settings: Callable[[str], str] = lambda _: "") -> Iterator[str]:
+        """The real application answers over HTTP in this process, as `ue serve` has it, but without a worker; yields its address.
+
+        `settings` are what its file says of it at that address.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+            self.settle(settings(url))
+            with self._answering(listening, limits):
+                yield url
+
+    @contextmanager
+    def _answering(self, listening: socket.socket, limits: Limits | None) -> Iterator[None]:
         opened = open_environment("local", self.home)
         engine = Engine(database_url=opened.control_database_url, environment=opened.environment, redactor=opened.redactor, worker=False)
         control = Control(
@@ -95,16 +106,18 @@ class Alone:
             own=OwnRunbooks(opened.runbooks),
             drills=Drills(drilled),
             token=opened.api_token,
+            redactor=opened.redactor,
             hosts=LOOPBACK_NAMES,
+            sign_in=opened.sign_in,
             limits=limits or Limits(),
         )
         engine.launch()
         server = uvicorn.Server(uvicorn_config(build_app(control), None))
-        with closing(engine), socket.create_server(("127.0.0.1", 0)) as listening:
+        with closing(engine):
             thread = Thread(target=server.run, args=([listening],), daemon=True)
             thread.start()
             try:
-                yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+                yield
             finally:
                 server.should_exit = True
                 thread.join()
@@ -139,6 +152,7 @@ def app_routes() -> list[Route | Mount]:
     """Return every route of the server. Building it uses the host names of its parts alone."""
     bare = object.__new__(Control)
     object.__setattr__(bare, "hosts", frozenset())
+    object.__setattr__(bare, "redactor", Redactor())
     return list(below(build_app(bare).routes))
 
 

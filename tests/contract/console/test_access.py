@@ -42,6 +42,7 @@ SAFE_BODIES: dict[str, dict[str, object]] = {
     "/api/v1/line/stop": {"reason": " "},
     "/api/v1/line/lift": {"reason": " "},
     "/api/v1/tokens": {"name": "Not A Name", "roles": ["viewer"]},
+    "/runs/{run_id}/approval": {"verdict": "granted", "note": "no"},
 }
 """What changes nothing, even for those who may."""
 OF_A_RUN_S_RIGHT = ("/api/v1/runs/{run_id}/cancel", "/api/v1/runs/{run_id}/decision")
@@ -103,7 +104,7 @@ def access(stack: RunningStack) -> Iterator[Access]:
 
 ROUTES = app_routes()
 GUARDED = [route for route in ROUTES if isinstance(route, APIRoute) and any(isinstance(each.call, Needs) for each in route.dependant.dependencies)]
-ASKS_NOBODY = {"/api/v1/openapi.json", "/healthz", "/api/v1/healthz", "/login", "/static"}
+ASKS_NOBODY = {"/api/v1/openapi.json", "/healthz", "/api/v1/healthz", "/login", "/login/provider", "/login/callback", "/static"}
 """What tells nothing of the environment, and the way in."""
 
 
@@ -167,6 +168,8 @@ CHANGES = {
     "token create": ("token", "create", "mallory", "--role", "admin"),
     "token list": ("token", "list"),
     "token revoke": ("token", "revoke", "engineer"),
+    "session list": ("session", "list"),
+    "session end": ("session", "end", "nobody"),
 }
 """Commands that a viewer may not carry out."""
 READS = {
@@ -182,6 +185,7 @@ NEEDS_NO_SERVER = {
     "env status",
     "env reset",
     "env doctor",
+    "env secrets",
     "rehearse demo",
     "rehearse faults",
     "serve",

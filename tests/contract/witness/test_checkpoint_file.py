@@ -1,22 +1,14 @@
-"""What a witness promises, on the file."""
+"""What only the file does: it outlives a power cut, and leaves alone what is none of its own."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from tests.contract.witness.notes import note
 from unioneyes.adapters.files import CheckpointFile
 from unioneyes.ports.witness import WitnessUnavailable
-from unioneyes.runbook.audit.checkpoints import sign_checkpoint
-from unioneyes.runbook.audit.notes import Signer
-
-SIGNER = Signer.of("unioneyes/test", bytes(32))
-
-
-def note(size: int) -> str:
-    return sign_checkpoint(SIGNER, size=size, root=bytes(32), at=datetime(2026, 2, 9, tzinfo=UTC)).note
 
 
 @pytest.fixture
@@ -24,12 +16,8 @@ def witness(tmp_path: Path) -> CheckpointFile:
     return CheckpointFile(tmp_path / "checkpoints")
 
 
-def test_before_the_first_there_is_none(witness: CheckpointFile) -> None:
-    assert (witness.latest(), witness.all()) == (None, ())
-
-
-def test_every_checkpoint_is_kept_in_order(witness: CheckpointFile) -> None:
-    notes = tuple(note(size) for size in range(1, 500))  # more than is read for the latest
+def test_more_than_is_read_for_the_latest_is_kept_in_order(witness: CheckpointFile) -> None:
+    notes = tuple(note(size) for size in range(1, 500))
     for each in notes:
         witness.keep(each)
         assert witness.latest() == each

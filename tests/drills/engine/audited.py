@@ -11,6 +11,7 @@ import psycopg
 from unioneyes.adapters.files import CheckpointFile
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.redaction import Redactor
+from unioneyes.ports.witness import Witness
 from unioneyes.runbook.audit.checkpoints import empty_checkpoint
 from unioneyes.runbook.audit.entry import Action, AuditEntry
 from unioneyes.runbook.audit.export import read_export
@@ -40,10 +41,11 @@ class Audited:
     control_url: str
     database: ControlDatabase
     witness: CheckpointFile
+    remote: Witness | None = None
 
     @property
     def sealing(self) -> Sealing:
-        return Sealing(signer=SIGNER, witness=self.witness)
+        return Sealing(signer=SIGNER, witness=self.witness, remote=self.remote)
 
     @property
     def log(self) -> AuditLog:

@@ -34,7 +34,9 @@ class Stand:
     claim: Claim
 
     def begin(self) -> Stop | None:
-        return self.runs.begin_step(self.claim, self.claim.root, STARTED, cancellable=True, heeds_line=True)
+        """Return why the run must stop; None when it is in its step."""
+        found = self.runs.begin_step(self.claim, self.claim.root, STARTED, cancellable=True, heeds_line=True)
+        return found if isinstance(found, Stop) else None
 
     def note(self) -> None:
         self.runs.note(self.claim, self.claim.root, STARTED)

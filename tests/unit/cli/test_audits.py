@@ -57,6 +57,9 @@ def test_a_list_says_who_did_what_when_and_why() -> None:
             "jane as viewer, responder until 2026-05-10T14:30:00.000Z: wrong day",
         ),
         (Action.TOKEN_REVOKED, {"name": "jane"}, "jane: wrong day"),
+        (Action.SIGNED_IN, {"roles": ["operator", "viewer"], "by": "https://id.example.org"}, "as operator, viewer by https://id.example.org: wrong day"),
+        (Action.SIGN_IN_REFUSED, {"by": "token from 10.0.0.7"}, "by token from 10.0.0.7: wrong day"),
+        (Action.SIGNED_OUT, {"name": "jane"}, "jane: wrong day"),
         ("member-erased", {}, "wrong day"),
     ],
 )

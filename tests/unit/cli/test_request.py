@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unioneyes.cli.options import HERE, Where
-from unioneyes.cli.request import asks_for, field_docs
+from unioneyes.cli.request import asks_for
+from unioneyes.kernel.field_docs import field_docs
 from unioneyes.kernel.problems import BadInput
 from unioneyes.operations.deployment.model import DeployRequest, Strategy
 from unioneyes.operations.rollback.model import RestoreRequest, RollBackMigrationRequest, RollBackReleaseRequest

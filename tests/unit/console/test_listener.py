@@ -128,3 +128,10 @@ def test_an_address_is_listened_on_once(host: str) -> None:
             pass
         with pytest.raises(AddressTaken, match="ue env doctor"), listener(OnAddress(host=host, port=port)):
             pass
+
+
+def test_an_answer_in_two_parts_does_not_wait_for_the_network_in_between() -> None:
+    with listener(OnAddress(host="127.0.0.1", port=0)) as listening, socket.create_connection(listening.getsockname()):
+        taken, _ = listening.accept()
+        with taken:
+            assert taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from unioneyes.console import pages
-from unioneyes.console.pages import fragment, shortened, static_url
+from unioneyes.console.pages import shortened
+from unioneyes.console.rendering import fragment, static_url
 from unioneyes.kernel.status import RunStatus
 from unioneyes.operations.deployment.explanation import Explanation, WatchExplained
 from unioneyes.operations.deployment.model import RuleSeen

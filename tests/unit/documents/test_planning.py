@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -128,6 +129,24 @@ def test_a_secret_is_a_file_that_the_worker_reads() -> None:
     assert block.secrets == {"API_TOKEN": "/run/secrets/token"}
     assert block.variables == {}
     assert plan.steps[1].commands[0].startswith('set -euo pipefail\nexport API_TOKEN="$(cat /run/secrets/token)"\n')
+
+
+def test_a_secret_is_what_a_reference_leads_to_and_whoever_types_the_command_is_asked_for_it() -> None:
+    plan = planned('```bash\necho "$API_TOKEN" | ./login\n```\n', API_TOKEN="secret://kubernetes/ops/login#token")
+    (block,) = plan.blocks
+    assert block.secrets == {"API_TOKEN": "secret://kubernetes/ops/login#token"}
+    assert block.variables == {}
+    typed = plan.steps[1].commands[0]
+    assert typed.startswith('set -euo pipefail\n: "${API_TOKEN:?is secret://kubernetes/ops/login#token}"\n')
+    done = subprocess.run(["bash", "-c", typed], capture_output=True, text=True, check=False, env={})
+    assert (done.returncode != 0, "API_TOKEN: is secret://kubernetes/ops/login#token" in done.stderr) == (True, True)
+
+
+@pytest.mark.parametrize("typed", ["secret://kubernetes", "secret://a/$(id)", "secrets://kubernetes/a/b#c", "secret://a/b hunter22"])
+def test_what_is_no_reference_may_be_the_secret_itself(typed: str) -> None:
+    with pytest.raises(SecretTyped) as refused:
+        planned('```bash\necho "$API_TOKEN" | ./login\n```\n', API_TOKEN=typed)
+    assert typed not in str(refused.value)
 
 
 def test_what_is_not_installed_is_named_with_the_command_of_ue(requirement: Document) -> None:

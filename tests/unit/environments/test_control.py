@@ -101,3 +101,10 @@ def test_it_is_opened_without_a_server_a_database_or_the_audit_log_s_key(tmp_pat
     assert opened.break_glass.open_journals() == ()
     assert not layout.break_glass.exists(), "nothing is made before it is needed"
     assert opened.redactor(f"said {(layout.secrets / 'superuser').read_text()}") == "said [redacted]"
+
+
+def test_a_server_whose_token_can_t_be_read_here_counts_as_alive_when_it_refuses_another_one() -> None:
+    with answering(401) as port:
+        found = control.control_state(stack(port), token_read=False)
+
+    assert (found.alive, "its token can't be read here" in found.found) == (True, True)

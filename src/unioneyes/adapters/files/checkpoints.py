@@ -10,7 +10,7 @@ from pathlib import Path
 
 from unioneyes.kernel.fencing import Fence
 from unioneyes.kernel.files import keep_name
-from unioneyes.ports.witness import WitnessUnavailable
+from unioneyes.ports.witness import WitnessOvertaken, WitnessUnavailable
 
 _END = "\n\n"
 """Stands behind what is signed, and behind its signatures."""
@@ -31,7 +31,7 @@ class CheckpointFile:
     def keep(self, checkpoint: str) -> None:
         """The file ends with the checkpoint, and a power cut leaves it there; what an earlier one cut off is removed.
 
-        Raises: WitnessUnavailable, also where it covers no more than the last one does: whoever wrote it was overtaken.
+        Raises: WitnessOvertaken, WitnessUnavailable.
         """
         try:
             with Fence(self.path.with_name(f"{self.path.name}.lock")).entered(within=_WITHIN):
@@ -41,17 +41,17 @@ class CheckpointFile:
 
     def latest(self) -> str | None:
         """Return the last checkpoint; None where the file holds none. Raises: WitnessUnavailable."""
-        try:
-            with self.path.open("rb") as file:
-                begin = max(0, os.fstat(file.fileno()).st_size - _TAIL)
-                file.seek(begin)
-                tail = file.read()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise self._unavailable(error) from None
-        found = _read(tail)
+        found, _ = self._tail(_TAIL)
         return found[-1] if found else None
+
+    def since(self, size: int) -> tuple[str, ...]:
+        """Return those that cover more than `size` entries; only the end of the file is read, as far back as needed. Raises: WitnessUnavailable."""
+        length = _TAIL
+        while True:
+            found, whole = self._tail(length)
+            if whole or (found and _size(found[0]) <= size):
+                return tuple(note for note in found if _size(note) > size)
+            length *= 4
 
     def all(self) -> tuple[str, ...]:
         """Return every checkpoint. Raises: WitnessUnavailable."""
@@ -63,6 +63,18 @@ class CheckpointFile:
             raise self._unavailable(error) from None
         return _read(whole)
 
+    def _tail(self, length: int) -> tuple[tuple[str, ...], bool]:
+        """Return the checkpoints in the last `length` bytes, and whether that is the whole file."""
+        try:
+            with self.path.open("rb") as file:
+                begin = max(0, os.fstat(file.fileno()).st_size - length)
+                file.seek(begin)
+                return _read(file.read()), begin == 0
+        except FileNotFoundError:
+            return (), True
+        except OSError as error:
+            raise self._unavailable(error) from None
+
     def _append(self, checkpoint: str) -> None:
         new = not self.path.exists()
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -73,7 +85,7 @@ class CheckpointFile:
             if tail and not whole:
                 raise WitnessUnavailable(what=f"{self.path} does not end with a checkpoint", remedy="look at it; name it otherwise when it is another file")
             if whole and _size(checkpoint) <= (last := _size(_read(tail)[-1])):
-                raise WitnessUnavailable(
+                raise WitnessOvertaken(
                     what=f"{self.path} keeps a checkpoint of {last} entries, and one of {_size(checkpoint)} comes too late",
                     remedy="nothing to do: another worker has sealed more meanwhile",
                 )

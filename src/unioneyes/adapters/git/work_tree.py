@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from unioneyes.kernel.problems import Unavailable
+from unioneyes.kernel.variables import handed_on
 
 TIME_LIMIT = timedelta(seconds=5)
 """For each call of git."""
@@ -43,7 +43,7 @@ _NOTHING_THERE = ("not a git repository", "not a valid object name head", "canno
 def _git(folder: Path, *arguments: str) -> str | None:
     """Return what git prints; None where there is nothing that it could look at."""
     # A reading never writes: without optional locks a concurrent commit is not disturbed.
-    environment = {**os.environ, "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+    environment = {**handed_on(), "LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
     try:
         done = subprocess.run(
             ("git", "-C", str(folder), *arguments),

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from unioneyes.adapters.postgres.statements import first_unfit
 from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.variables import handed_on
 from unioneyes.ports.database import LintFinding, Migration
 
 _LIMIT = timedelta(seconds=30)
@@ -125,7 +126,7 @@ def _squawk(folder: Path, names: tuple[str, ...]) -> tuple[_Violation, ...]:
     (folder / "squawk.toml").touch()  # given, so that no file of the caller's folder changes what blocks
     argv = [program, "--config", "squawk.toml", "--reporter", "json", "--assume-in-transaction", "--exclude", ",".join(MOOT), *names]
     try:
-        done = subprocess.run(argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LIMIT.total_seconds(), check=False)
+        done = subprocess.run(argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LIMIT.total_seconds(), check=False, env=handed_on())
         return _VIOLATIONS.validate_json(done.stdout)
     except (OSError, subprocess.TimeoutExpired, ValidationError) as error:
         raise LintUnavailable(what=f"squawk could not lint the migrations: {type(error).__name__}", remedy="run squawk on the files by hand") from None

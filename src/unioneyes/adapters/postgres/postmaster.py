@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from unioneyes.kernel.variables import handed_on
+
 _POLL_SECONDS = 0.02
 _LOCK_FILE_LINES = 7
 _REMOVE_SECONDS = 5
@@ -106,7 +108,9 @@ def clear_leftovers(data: Path) -> bool:
             case None:
                 pass
             case 0:
-                subprocess.run(["ipcrm", "-m", str(segment.id)], stdin=subprocess.DEVNULL, capture_output=True, timeout=_REMOVE_SECONDS, check=False)
+                subprocess.run(
+                    ["ipcrm", "-m", str(segment.id)], stdin=subprocess.DEVNULL, capture_output=True, timeout=_REMOVE_SECONDS, check=False, env=handed_on()
+                )
             case _:
                 return False
     (data / "postmaster.pid").unlink(missing_ok=True)

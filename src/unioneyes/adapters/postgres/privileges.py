@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.variables import handed_on
 
 _OVERFLOW_ID = 65534
 """The user and group that Linux itself calls nobody."""
@@ -92,6 +93,6 @@ def _nobody() -> tuple[int, int]:
 
 def _succeeds(argv: tuple[str, ...]) -> bool:
     try:
-        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_SECONDS, check=False).returncode == 0
+        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PROBE_SECONDS, check=False, env=handed_on()).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
         return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pydantic import SecretStr
 
 from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.units import format_duration
+from unioneyes.kernel.variables import handed_on
 
 
 class PostgresMissing(Problem):
@@ -52,8 +52,8 @@ def program(name: str) -> str:
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return this process's environment without the variables that libpq reads, and with messages in English."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PG") and not name.startswith("LC_") and name != "LANGUAGE"}
+    """Return what PostgreSQL's programs get: no variable that libpq reads but those in `extra`, and messages in English."""
+    kept = {name: value for name, value in handed_on().items() if not name.startswith("LC_") and name != "LANGUAGE"}
     return {**kept, "LC_ALL": "C.UTF-8", **(extra or {})}
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import IO
 
 from unioneyes.kernel.pidfd import open_pidfd
+from unioneyes.kernel.variables import handed_on
 
 _SET_DEATH_SIGNAL = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
-_INHERITED = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 _libc = ctypes.CDLL(None)
 
 
@@ -26,7 +26,6 @@ class Child:
 
     def __init__(self, argv: tuple[str, ...], *, env: Mapping[str, str], cwd: Path, output: IO[bytes] | int, memory: int | None = None) -> None:
         """Start the process, with at most `memory` bytes of address space. Raises: OSError when it can't be started."""
-        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
         parent = os.getpid()
 
         def die_with_parent() -> None:
@@ -38,7 +37,7 @@ class Child:
 
         self._process = subprocess.Popen(
             argv,
-            env={**inherited, **env},
+            env={**handed_on(), **env},
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,

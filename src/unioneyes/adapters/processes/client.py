@@ -25,6 +25,7 @@ from unioneyes.kernel.fencing import FencedOff, fencing_token
 from unioneyes.kernel.problems import BadInput, Problem, Unavailable
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.units import format_duration
+from unioneyes.kernel.variables import handed_on
 
 CRASH_LOOP = 3
 """Ends by itself after which nobody waits for a process any longer."""
@@ -67,7 +68,7 @@ class Supervisor:
         if self.running() is None:
             command = (sys.executable, "-m", "unioneyes.adapters.processes.supervisor", "--folder", str(self.folder), "--detach")
             with suppress(subprocess.TimeoutExpired):
-                subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LAUNCH_SECONDS, check=False)
+                subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LAUNCH_SECONDS, check=False, env=handed_on())
         self._ask(Request(order=Order.STATUS))
         return self.running() or self._unavailable("it ended at once")
 

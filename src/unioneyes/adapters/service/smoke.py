@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.units import format_duration
+from unioneyes.kernel.variables import handed_on
 from unioneyes.ports.service import SmokeCheck, SmokeReport, SmokeUnavailable
 
 PASSED, FAILED = 0, 1
@@ -48,7 +49,7 @@ class _Report(BaseModel):
 def run_smoke(command: tuple[str, ...], *, within: timedelta) -> SmokeReport:
     """Run `command` and return its report. Raises: SmokeUnavailable when it gives none, contradicts itself, or is not done in time."""
     try:
-        program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+        program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, env=handed_on())
     except OSError as error:
         raise _unavailable(f"{command[0]} can't be started: {error.strerror}") from error
     with program:

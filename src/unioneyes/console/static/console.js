@@ -123,7 +123,7 @@ function drawCharts() {
 }
 
 function listenToKeys() {
-  const places = { d: "/", r: "/runs" };
+  const places = { d: "/", r: "/runs", a: "/approvals" };
   let afterG = false;
   document.addEventListener("keydown", (event) => {
     if (event.target.closest("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -133,6 +133,13 @@ function listenToKeys() {
   });
 }
 
+// A refusal that is told in the fragment's own place is shown there, and is no broken page.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.xhr.getResponseHeader("UE-Told") !== null) {
+    event.detail.shouldSwap = true;
+    event.detail.isError = false;
+  }
+});
 document.addEventListener("htmx:sendError", () => linkIs("bad", "✘ the server does not answer"));
 document.addEventListener("htmx:afterRequest", (event) => event.detail.successful && linkIs("good", "● live"));
 if (!document.querySelector("[hx-trigger], [data-chart]")) linkIs("quiet", ""); // nothing on this page changes any more

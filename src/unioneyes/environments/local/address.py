@@ -1,15 +1,13 @@
-"""Where the embedded stack's server listens. Reads three small files, so that every command starts fast."""
+"""Where the embedded stack's server listens. Reads three small files, so that every command starts fast; a token by reference takes as long as its provider."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import SecretStr
-
 from unioneyes.environments.listening import ControlAddress, listening
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.ports import read_ports
-from unioneyes.environments.local.secrets import secret_file
+from unioneyes.environments.local.secrets import read_api_token
 from unioneyes.environments.settings import read_settings
 from unioneyes.kernel.problems import NotAuthorised, Refused
 
@@ -17,12 +15,12 @@ from unioneyes.kernel.problems import NotAuthorised, Refused
 def control_address(home: Path) -> ControlAddress:
     """Return the server's address and token. Raises: NeverStarted, NotYours, SettingsRefused."""
     layout = Layout(home)
-    token = secret_file(layout.secrets, "api_token")
     try:
-        ports = read_ports(layout.ports)
-        if ports is None or not token.exists():
+        ports, settings = read_ports(layout.ports), read_settings(layout.settings)
+        token = read_api_token(layout.secrets, settings.secrets)
+        if ports is None or token is None:
             raise NeverStarted.at(home)
-        return listening(read_settings(layout.settings).control, ports.control).address(SecretStr(token.read_text()))
+        return listening(settings.control, ports.control).address(token)
     except PermissionError:
         raise NotYours.at(home) from None
 

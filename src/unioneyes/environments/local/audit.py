@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 from pydantic import SecretStr, TypeAdapter, ValidationError
@@ -16,17 +17,26 @@ from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.secrets import secret_file
 from unioneyes.environments.local.stack import Stack
 from unioneyes.environments.model import AuditEvidence
+from unioneyes.environments.remote_witness import begin_remote, build_remote, remote_checkpoints
+from unioneyes.environments.settings import EnvironmentSettings, read_settings
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.files import replace_file
 from unioneyes.kernel.problems import Refused
+from unioneyes.ports.secrets import SecretUnresolved
+from unioneyes.ports.witness import Witness
 from unioneyes.runbook.audit.checkpoints import empty_checkpoint, promises_something
 from unioneyes.runbook.audit.notes import Signer
 from unioneyes.runbook.audit.sealing import Sealing
 from unioneyes.runbook.audit.views import AuditStatus
 
+if TYPE_CHECKING:
+    from unioneyes.adapters.s3 import CheckpointObjects
+
 LOG_NAME = "unioneyes/local"
 """Under which the checkpoints are signed (their origin)."""
-_KEY, _PUBLIC_KEY, _CHECKPOINTS = "audit_key", "public-key", "checkpoints"
+AUDIT_KEY = "audit_key"
+"""The name of the private key that signs them."""
+_PUBLIC_KEY, _CHECKPOINTS, _REMOTE = "public-key", "checkpoints", "remote"
 _KEY_BYTES = 32
 _ANSWER_SECONDS = 2.0
 _STATUS = TypeAdapter(AuditStatus)
@@ -37,10 +47,10 @@ def keep_audit_key(layout: Layout) -> SecretStr:
 
     To begin a log is to keep the checkpoint of an empty one: from then on, a witness that keeps nothing has lost something. Raises: AuditKeyLost.
     """
-    private, public = secret_file(layout.secrets, _KEY), layout.audit / _PUBLIC_KEY
+    private, public = secret_file(layout.secrets, AUDIT_KEY), layout.audit / _PUBLIC_KEY
     if not private.exists():
         layout.audit.mkdir(mode=0o700, exist_ok=True)  # a stack of an earlier release has none
-        witness = CheckpointFile(layout.audit / _CHECKPOINTS)
+        witness = checkpoint_file(layout)
         if public.exists() or any(promises_something(note) for note in witness.all()):
             raise AuditKeyLost(
                 what=f"{private} is gone, and {layout.audit} holds what was signed with it",
@@ -53,14 +63,28 @@ def keep_audit_key(layout: Layout) -> SecretStr:
     return SecretStr(private.read_text())
 
 
+def keep_remote_witness(layout: Layout, settings: EnvironmentSettings) -> CheckpointObjects | None:
+    """Return the second witness that the settings name, begun; None where they name none.
+
+    Raises: SettingsRefused, StoreMisconfigured, PackageMissing, RemoteWitnessMoved, ForeignCheckpoints; where it was not begun before, also
+    WitnessUnavailable, WitnessChanged.
+    """
+    remote = build_remote(settings.audit)
+    begin_remote(remote, checkpoint_file(layout), layout.audit / _REMOTE)
+    return remote
+
+
 def kept_audit_key(layout: Layout) -> tuple[str, ...]:
     """Return the private key, for whoever only must not print it; nothing where there is none."""
-    private = secret_file(layout.secrets, _KEY)
+    private = secret_file(layout.secrets, AUDIT_KEY)
     return (private.read_text(),) if private.exists() else ()
 
 
-def build_sealing(layout: Layout, key: SecretStr) -> Sealing:
-    """Return who signs and keeps the checkpoints; the public key stands beside them, to be handed on. Raises: AuditKeyLost where another one does."""
+def build_sealing(layout: Layout, key: SecretStr, remote: Witness | None = None) -> Sealing:
+    """Return who signs and keeps the checkpoints, `remote` beside the file; the public key stands beside the file, to be handed on.
+
+    Raises: AuditKeyLost where another one does.
+    """
     signer = _signer(key.get_secret_value())
     public = layout.audit / _PUBLIC_KEY
     if not public.exists():
@@ -68,22 +92,32 @@ def build_sealing(layout: Layout, key: SecretStr) -> Sealing:
         replace_file(public, f"{signer.verifier}\n")
     elif public.read_text().strip() != str(signer.verifier):
         raise AuditKeyLost(
-            what=f"{secret_file(layout.secrets, _KEY)} is not the key that {public} belongs to",
+            what=f"{secret_file(layout.secrets, AUDIT_KEY)} is not the key that {public} belongs to",
             remedy=f"put the right key back; or, to begin a new log, keep the old evidence elsewhere: mv {layout.audit} WHERE, and move the key away too",
         )
-    return Sealing(signer=signer, witness=CheckpointFile(layout.audit / _CHECKPOINTS))
+    return Sealing(signer=signer, witness=checkpoint_file(layout), remote=remote)
 
 
-def evidence(home: Path) -> AuditEvidence:
-    """Return what the stack's log is verified by. Raises: NeverStarted, NotYours, WitnessUnavailable."""
-    folder = Layout(home).audit
+def checkpoint_file(layout: Layout) -> CheckpointFile:
+    """Return the first witness."""
+    return CheckpointFile(layout.audit / _CHECKPOINTS)
+
+
+def public_key(home: Path) -> str:
+    """Return the key that the stack's log is verified by, as text. Raises: NeverStarted, NotYours."""
     try:
-        key = (folder / _PUBLIC_KEY).read_text()
+        return (Layout(home).audit / _PUBLIC_KEY).read_text()
     except FileNotFoundError:
         raise NeverStarted.at(home) from None
     except PermissionError:
         raise NotYours.at(home) from None
-    return AuditEvidence(key=key, checkpoints=CheckpointFile(folder / _CHECKPOINTS).all())
+
+
+def evidence(home: Path) -> AuditEvidence:
+    """Return what the stack's log is verified by. Raises: NeverStarted, NotYours, SettingsRefused, WitnessUnavailable, WitnessChanged."""
+    layout, key = Layout(home), public_key(home)
+    remote = remote_checkpoints(read_settings(layout.settings).audit)  # before the file: whatever was brought by then must be in it
+    return AuditEvidence(key=key, checkpoints=checkpoint_file(layout).all(), remote=remote)
 
 
 def audit_status(stack: Stack) -> AuditStatus | None:
@@ -91,7 +125,7 @@ def audit_status(stack: Stack) -> AuditStatus | None:
     try:
         with connected(stack.listening.address(stack.secrets.api_token), timeout=httpx.Timeout(_ANSWER_SECONDS)) as client:
             return _STATUS.validate_json(client.get("/api/v1/audit/status").raise_for_status().content)
-    except (httpx.HTTPError, ValidationError, NoAuthorities):
+    except (httpx.HTTPError, ValidationError, NoAuthorities, SecretUnresolved):
         return None
 
 

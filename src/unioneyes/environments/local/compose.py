@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import unioneyes.environments.chapters  # noqa: F401 - the policy is read by those who know every runbook of the program
@@ -18,12 +19,14 @@ from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.slack import SlackNotifier
 from unioneyes.claims.releases import Catalogue, migration_folders, newest_migration
 from unioneyes.environments.folders import runbooks_folder, source_folder
-from unioneyes.environments.local.audit import build_sealing, keep_audit_key, kept_audit_key
+from unioneyes.environments.local.audit import build_sealing, keep_audit_key, keep_remote_witness, kept_audit_key
 from unioneyes.environments.local.control import control_state
 from unioneyes.environments.local.parts import build_replicas, build_traffic
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import DirectEnvironment, OpenedEnvironment
 from unioneyes.environments.policy import approval_rules, freeze_windows, waivers
+from unioneyes.environments.secrets import InstalledProviders, resolve_all
+from unioneyes.environments.sign_in import open_sign_in
 from unioneyes.kernel.fencing import Fence
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment, Facts
@@ -31,18 +34,25 @@ from unioneyes.runbook.direct.folder import DirectFolder
 
 
 def compose(home: Path) -> OpenedEnvironment:
-    """Return the stack in `home` as an environment; nothing is started. Raises: NeverStarted, SettingsRefused, AuditKeyLost."""
+    """Return the stack in `home` as an environment; nothing is started.
+
+    Raises: NeverStarted, SettingsRefused, SecretUnresolved, AuditKeyLost, RemoteWitnessMoved, NoWayBack.
+    """
     stack = open_stack(home)
+    referred = resolve_all(stack.settings)
     audit_key = keep_audit_key(stack.layout)
+    remote = keep_remote_witness(stack.layout, stack.settings)
+    sign_in = open_sign_in(stack.settings.sign_in, stack.listening)
     return OpenedEnvironment(
         environment=build_environment(stack),
         control_database_url=stack.control_database_url,
         listening=stack.listening,
         api_token=stack.secrets.api_token,
+        sign_in=sign_in,
         runbooks=runbooks_folder(stack.settings),
         refuse_undrilled=stack.settings.runbooks.refuse_undrilled,
-        redactor=Redactor((*stack.secrets.values(), audit_key.get_secret_value())),
-        sealing=build_sealing(stack.layout, audit_key),
+        redactor=Redactor((*stack.secrets.values(), *(value.get_secret_value() for value in referred.values()), audit_key.get_secret_value())),
+        sealing=build_sealing(stack.layout, audit_key, remote),
         break_glass=DirectFolder(stack.layout.break_glass),
     )
 
@@ -53,11 +63,14 @@ def compose_directly(home: Path) -> DirectEnvironment:
     What only the server needs may be broken. Raises: NeverStarted, NotYours, SettingsRefused.
     """
     stack = open_stack(home)
+    secrets, missing = stack.secrets.as_far_as_there()
+    stack = replace(stack, secrets=secrets)
     return DirectEnvironment(
         environment=build_environment(stack),
         redactor=Redactor((*stack.secrets.values(), *kept_audit_key(stack.layout))),
         break_glass=DirectFolder(stack.layout.break_glass),
-        control=lambda: control_state(stack),
+        control=lambda: control_state(stack, token_read="api_token" not in missing),
+        missing=tuple(missing.values()),
     )
 
 
@@ -122,4 +135,5 @@ def build_environment(stack: Stack) -> Environment:
             fence=Fence(stack.layout.home / "blocks.lock"),
         ),
         queries=OperatedQueries(database_url=stack.database_url(OWNER)),
+        secrets=InstalledProviders(),
     )

@@ -21,8 +21,8 @@ _ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.2
 
 
-def control_state(stack: Stack) -> ControlState:
-    """Return how the server is, by a question that it can answer only out of its database."""
+def control_state(stack: Stack, *, token_read: bool = True) -> ControlState:
+    """Return how the server is, by a question that it can answer only out of its database, to whoever has a token: `token_read` says whether we have."""
     gone_at = Deadline.after(AWAY_FOR)
     address = listening(stack.settings.control, stack.ports.control).address(stack.secrets.api_token)
     with connected(address, timeout=httpx.Timeout(_ANSWER_SECONDS)) as client:
@@ -38,12 +38,14 @@ def control_state(stack: Stack) -> ControlState:
             except httpx.TransportError as error:
                 return ControlState(alive=False, found=f"the server at {address.url} gives no answer ({type(error).__name__})")
             else:
-                return _as_answered(address.url, answer)
+                return _as_answered(address.url, answer, token_read=token_read)
 
 
-def _as_answered(url: str, answer: httpx.Response) -> ControlState:
+def _as_answered(url: str, answer: httpx.Response, *, token_read: bool) -> ControlState:
     if answer.is_success:
         return ControlState(alive=True, found=f"the server at {url} answers, and so does its database")
+    if answer.status_code == HTTPStatus.UNAUTHORIZED and not token_read:  # it lives: whether its database does, it tells nobody whom it does not know
+        return ControlState(alive=True, found=f"the server at {url} answers, and its token can't be read here")
     if answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
         return ControlState(alive=False, found=f"the server at {url} answers, but its database does not")
     return ControlState(alive=False, found=f"what listens at {url} answers {answer.status_code}: the server does not work")

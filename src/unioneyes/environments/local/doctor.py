@@ -16,6 +16,7 @@ from unioneyes.environments.listening import OnAddress, listening, not_after, se
 from unioneyes.environments.local.layout import ForeignFolder, Layout, require_own
 from unioneyes.environments.local.ports import OWNERS, WantedPorts, asked_ports, is_free, listener_of, read_ports
 from unioneyes.environments.local.remnants import find_remnants
+from unioneyes.environments.local.secret_places import secret_places
 from unioneyes.environments.policy import PolicyUnreadable, approval_rules, freeze_windows, policy_waivers
 from unioneyes.environments.settings import EnvironmentSettings, SettingsRefused, read_settings
 from unioneyes.kernel.clock import now, rfc3339
@@ -80,6 +81,7 @@ def diagnose(layout: Layout, machine: Machine) -> tuple[Finding, ...]:
 def _findings(layout: Layout, machine: Machine) -> Iterator[Finding]:
     yield _folder(layout)
     yield _settings(layout)
+    yield from _secrets(layout)
     yield from _certificate(layout)
     yield _policy()
     yield from _ports(layout, machine.alive)
@@ -123,6 +125,18 @@ def _settings(layout: Layout) -> Finding:
     except SettingsRefused as problem:
         return _bad("settings", problem)
     return Finding(check="settings", health=Health.GOOD, detail=str(layout.settings) if layout.settings.exists() else "the defaults (no environment.toml)")
+
+
+def _secrets(layout: Layout) -> Iterator[Finding]:
+    """Yield a finding for each secret that can't be read, and one for all the others."""
+    try:
+        found = secret_places(layout)
+    except SettingsRefused:
+        return  # its own check has said so
+    unreadable = [(place, place.problem) for place in found if place.problem]
+    yield from (_bad(place.secret, problem) for place, problem in unreadable)
+    if not unreadable:
+        yield Finding(check="secrets", health=Health.GOOD, detail=f"{len(found)}, of which {sum(place.referred for place in found)} by reference")
 
 
 def _certificate(layout: Layout) -> Iterator[Finding]:

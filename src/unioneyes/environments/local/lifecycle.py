@@ -6,12 +6,14 @@ import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from unioneyes.adapters.envoy.traffic import EnvoyTraffic
 from unioneyes.adapters.postgres.bootstrap import OWNER, REPLICATION, SERVICE, bootstrap_operated
@@ -20,24 +22,27 @@ from unioneyes.adapters.postgres.scratch import ScratchServers
 from unioneyes.adapters.postgres.server import PostgresServer
 from unioneyes.adapters.processes.client import Supervisor
 from unioneyes.adapters.processes.spec import ProcessSpec
-from unioneyes.environments.listening import require_usable
-from unioneyes.environments.local.audit import keep_audit_key
+from unioneyes.environments.local.audit import keep_audit_key, keep_remote_witness
 from unioneyes.environments.local.control_database import bootstrap_control
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.parts import build_replicas, build_supervisor, build_traffic
 from unioneyes.environments.local.ports import Ports, WantedPorts, asked_ports, is_free, keep_ports, read_ports, settle_ports
 from unioneyes.environments.local.remnants import end_remnants
-from unioneyes.environments.local.secrets import keep_secrets
 from unioneyes.environments.local.stack import (
+    PARTS,
     REPLICATION_SLOT,
     Stack,
     control_process,
     envoy_process,
     postgres_process,
     service_url_file,
+    stack_of,
     vendors_process,
+    vendors_token_file,
 )
+from unioneyes.environments.secrets import digest_of, referred_variables, resolve_all
 from unioneyes.environments.settings import read_settings
+from unioneyes.environments.sign_in import require_usable
 from unioneyes.kernel.files import replace_file
 from unioneyes.kernel.problems import Refused, Unavailable
 from unioneyes.kernel.units import format_duration
@@ -67,24 +72,31 @@ class Started:
 def up(home: Path, *, wanted: WantedPorts, tell: Tell) -> Started:
     """The stack is up, with the replicas that served last. What runs already is left as it is.
 
-    Raises: ForeignFolder, SettingsRefused, KeyExposed, CertificateUnusable, PortTaken, PortsFixed, AuditKeyLost (nothing was started);
-    ProcessNotReady (the rest stays, `up` again completes it).
+    Raises: ForeignFolder, SettingsRefused, SecretUnresolved, KeyExposed, CertificateUnusable, NoWayBack, PortTaken, PortsFixed, AuditKeyLost,
+    PasswordInUse, RemoteWitnessMoved, ForeignCheckpoints, WitnessUnavailable (nothing was started); ProcessNotReady (the rest stays, `up` again completes it).
     """
     began = time.monotonic()
     layout = Layout(home)
     with _turn(layout, tell, claim=layout.claim_home):
-        require_usable(read_settings(layout.settings).control)
+        settings = read_settings(layout.settings)
+        referred = resolve_all(settings)
+        require_usable(settings)
         supervisor = build_supervisor(layout)
         before = _pids(supervisor)
         if supervisor.running() is None:
             _clear(layout, tell)
         stack = _settle(layout, wanted, alive=frozenset(before))
         keep_audit_key(layout)
+        keep_remote_witness(layout, stack.settings)
         layout.claim_sockets()
-        replace_file(service_url_file(stack), stack.database_url(SERVICE).get_secret_value())
+        _hand_over(service_url_file(stack), stack.database_url(SERVICE), serving=before.keys() - PARTS)
+        if "secrets.slack_token" in referred:
+            replace_file(vendors_token_file(stack), stack.secrets.slack_token.get_secret_value())
         supervisor.launch()
         _stop_crashed(supervisor)
-        _Starting(stack=stack, supervisor=supervisor, ran=frozenset(before), tell=tell).everything()
+        digest = digest_of(referred, key=stack.secrets.superuser)
+        control = control_process(stack, variables=referred_variables(settings, referred), digest=digest)
+        _Starting(stack=stack, supervisor=supervisor, control=control, digest=digest, ran=frozenset(before), tell=tell).everything()
         return Started(stack=stack, already=before != {} and before == _pids(supervisor), took=timedelta(seconds=time.monotonic() - began))
 
 
@@ -148,7 +160,7 @@ def _down(layout: Layout, tell: Tell) -> tuple[str, ...]:
 def _clear(layout: Layout, tell: Tell) -> None:
     """Nothing of an earlier stack runs or stands in the way. Call it only while no supervisor runs."""
     ports = read_ports(layout.ports) or Ports()
-    stack = Stack(layout=layout, ports=ports, settings=read_settings(layout.settings), secrets=keep_secrets(layout.secrets))
+    stack = stack_of(layout, ports, read_settings(layout.settings))
     for server in stack.servers:
         server.stop()
     if layout.sockets.is_dir():
@@ -164,7 +176,17 @@ def _settle(layout: Layout, wanted: WantedPorts, *, alive: frozenset[str]) -> St
     ports = settle_ports(asked_ports(kept, settings, wanted), running=kept, alive=alive, seed=layout.home, is_free=is_free)
     if ports != kept:
         keep_ports(layout.ports, ports)
-    return Stack(layout=layout, ports=ports, settings=settings, secrets=keep_secrets(layout.secrets))
+    return stack_of(layout, ports, settings)
+
+
+def _hand_over(file: Path, url: SecretStr, *, serving: Collection[str]) -> None:
+    """Replicas that are started find their database's address in the file. Raises: PasswordInUse, where some run that know another one."""
+    if serving and file.exists() and file.read_text() != url.get_secret_value():
+        raise PasswordInUse(
+            what=f"secrets.claims_app is another one than {', '.join(sorted(serving))} were started with: their next connections would be refused",
+            remedy="ue env down, then ue env up; or put the former one back",
+        )
+    replace_file(file, url.get_secret_value())
 
 
 def _pids(supervisor: Supervisor) -> dict[str, int]:
@@ -185,6 +207,10 @@ class _Starting:
 
     stack: Stack
     supervisor: Supervisor
+    control: ProcessSpec
+    """How the server of `ue` is run."""
+    digest: str
+    """Of the secrets that are read by reference."""
     ran: frozenset[str]
     """Processes that ran before."""
     tell: Tell
@@ -201,7 +227,7 @@ class _Starting:
             replica = pool.submit(self._replica)
             replicas = pool.submit(self._replicas, traffic)
             control_database.result()
-            self._start(control_process(self.stack), _READY_LIMIT)
+            self._start(self.control, _READY_LIMIT)
             replicas.result()
             replica.result()
 
@@ -237,7 +263,7 @@ class _Starting:
     def _edge(self, traffic: EnvoyTraffic) -> None:
         traffic.prepare()
         self._start(envoy_process(self.stack, traffic.argv), _READY_LIMIT)
-        self._start(vendors_process(self.stack), _READY_LIMIT)
+        self._start(vendors_process(self.stack, digest=self.digest), _READY_LIMIT)
 
     def _replicas(self, traffic: EnvoyTraffic) -> None:
         """The colours run what they ran last. One that can't is told, and fails nothing: a faulty release must not keep the stack down."""
@@ -298,6 +324,10 @@ def _is_the_file(descriptor: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
         return False
+
+
+class PasswordInUse(Refused):
+    """The password that the serving replicas have would be changed behind their back."""
 
 
 class JournalsLeft(Refused):

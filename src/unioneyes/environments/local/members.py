@@ -17,6 +17,7 @@ from unioneyes.environments.local.stack import open_stack
 from unioneyes.kernel.clock import Deadline
 from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.units import format_duration
+from unioneyes.kernel.variables import handed_on
 from unioneyes.operations.rehearsal.model import Answered, ClientSeen
 from unioneyes.simulators.report import LoadReport, read_report
 
@@ -85,6 +86,7 @@ def run_members(home: Path, *, rate: float, url: str | None = None) -> Iterator[
             [*argv, "--rate", str(rate), "--decisions", str(DECISIONS), "--small", str(SMALL), "--warm", "--report", report],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            env=handed_on(),
         )
         members = Members(process=process, report=report)
         try:

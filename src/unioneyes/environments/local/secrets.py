@@ -1,15 +1,17 @@
-"""The stack's own passwords and tokens: made once, one private file each."""
+"""The stack's passwords and tokens: made once, one private file each; or read from where the environment's file says."""
 
 from __future__ import annotations
 
 import secrets as random
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from unioneyes.environments.secrets import SecretByReference
+from unioneyes.environments.settings import SecretsSettings
 from unioneyes.kernel.files import replace_file
-from unioneyes.kernel.problems import Refused
+from unioneyes.kernel.problems import Problem, Refused
 
 _BYTES = 32
 _PREFIXES = {"api_token": "ue_", "slack_token": "xoxb-"}
@@ -17,7 +19,7 @@ _PREFIXES = {"api_token": "ue_", "slack_token": "xoxb-"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secrets:
-    """Every secret of one stack."""
+    """Every secret of one stack. One that is read by reference is read when it is used first, and kept from then on."""
 
     superuser: SecretStr
     """PostgreSQL's `postgres`, on all three servers."""
@@ -32,8 +34,18 @@ class Secrets:
     slack_token: SecretStr
 
     def values(self) -> tuple[str, ...]:
-        """Return the plain values, for the redactor."""
-        return tuple(value.get_secret_value() for value in (getattr(self, field.name) for field in fields(self)) if isinstance(value, SecretStr))
+        """Return the plain values, for the redactor. Raises: SecretUnresolved."""
+        return tuple(getattr(self, field.name).get_secret_value() for field in fields(self))
+
+    def as_far_as_there(self) -> tuple[Secrets, dict[str, Problem]]:
+        """Return those that can be read, what opens nothing in place of the others, and why those can't: for when there is no time to wait for them."""
+        problems: dict[str, Problem] = {}
+        for field in fields(self):
+            try:
+                getattr(self, field.name).get_secret_value()
+            except Problem as problem:
+                problems[field.name] = problem
+        return replace(self, **{name: SecretStr(random.token_urlsafe(_BYTES)) for name in problems}), problems
 
 
 def secret_file(folder: Path, name: str) -> Path:
@@ -41,14 +53,28 @@ def secret_file(folder: Path, name: str) -> Path:
     return folder / name.replace("_", "-")
 
 
-def keep_secrets(folder: Path) -> Secrets:
-    """Every secret stands in its file; those that were missing were made now. Raises: EmptySecret."""
-    return Secrets(**{field.name: _keep(secret_file(folder, field.name), _PREFIXES.get(field.name, "")) for field in fields(Secrets)})
+def keep_secrets(folder: Path, settings: SecretsSettings | None = None) -> Secrets:
+    """Every secret that the settings do not refer to stands in its file; those that were missing were made now. Raises: EmptySecret."""
+    return Secrets(**{field.name: _by_reference(field.name, settings) or _keep(folder, field.name) for field in fields(Secrets)})
 
 
-def _keep(path: Path, prefix: str) -> SecretStr:
+def read_api_token(folder: Path, settings: SecretsSettings) -> SecretStr | None:
+    """Return the token that opens the server's API; None when none was made yet. Raises: SecretUnresolved, PermissionError."""
+    if given := _by_reference("api_token", settings):
+        return given
+    path = secret_file(folder, "api_token")
+    return SecretStr(path.read_text()) if path.exists() else None
+
+
+def _by_reference(name: str, settings: SecretsSettings | None) -> SecretByReference | None:
+    reference = getattr(settings, name, None)  # those that are of no use to anybody else, such as the superuser's password, have no setting
+    return SecretByReference(f"secrets.{name}", reference) if reference else None
+
+
+def _keep(folder: Path, name: str) -> SecretStr:
+    path = secret_file(folder, name)
     if not path.exists():
-        replace_file(path, prefix + random.token_urlsafe(_BYTES))
+        replace_file(path, _PREFIXES.get(name, "") + random.token_urlsafe(_BYTES))
     secret = path.read_text()
     if not secret:
         raise EmptySecret(what=f"{path} is empty", remedy="put its text back; or remove the file, and `ue env up` makes a new one")

@@ -71,7 +71,8 @@ class Stack:
     @property
     def login(self) -> str:
         """What a person types into a shell to enter the console; the shell puts the token in, so that it stands in no output of ours."""
-        opens = f'/login?token=$(cat {shlex.quote(str(secret_file(self.layout.secrets, "api_token")))})"'
+        kept = f"?token=$(cat {shlex.quote(str(secret_file(self.layout.secrets, 'api_token')))})"
+        opens = f'/login{"" if self.settings.secrets.api_token else kept}"'
         if isinstance(at := self.listening, AtSocket):  # which no browser can open
             return f'ssh -fNL 127.0.0.1:{self.ports.control}:{shlex.quote(str(at.path))} localhost; xdg-open "http://127.0.0.1:{self.ports.control}{opens}'
         return f'xdg-open "{at.url}{opens}'
@@ -148,7 +149,12 @@ def open_stack(home: Path) -> Stack:
     if ports is None:
         raise NeverStarted.at(home)
     require_own(home)
-    return Stack(layout=layout, ports=ports, settings=read_settings(layout.settings), secrets=keep_secrets(layout.secrets))
+    return stack_of(layout, ports, read_settings(layout.settings))
+
+
+def stack_of(layout: Layout, ports: Ports, settings: EnvironmentSettings) -> Stack:
+    """Return the stack with its secrets: those that were missing were made now, those by reference are read when they are used. Raises: EmptySecret."""
+    return Stack(layout=layout, ports=ports, settings=settings, secrets=keep_secrets(layout.secrets, settings.secrets))
 
 
 def postgres_process(stack: Stack, server: PostgresServer) -> ProcessSpec:
@@ -165,13 +171,13 @@ def postgres_process(stack: Stack, server: PostgresServer) -> ProcessSpec:
     )
 
 
-def vendors_process(stack: Stack) -> ProcessSpec:
-    """Return how the vendors' simulators are run."""
-    token = secret_file(stack.layout.secrets, "slack_token")
+def vendors_process(stack: Stack, *, digest: str = "") -> ProcessSpec:
+    """Return how the vendors' simulators are run; they are started anew where secrets by reference have another digest."""
+    token = vendors_token_file(stack)
     argv = _module(
         "unioneyes.simulators.vendors", "--listen", f"{HOST}:{stack.ports.vendors}", "--folder", str(stack.layout.vendors), "--slack-token-file", str(token)
     )
-    return _process(stack, "vendors", argv, ready=TcpHttp(HOST, stack.ports.vendors))
+    return replace(_process(stack, "vendors", argv, ready=TcpHttp(HOST, stack.ports.vendors)), labels=_labelled(digest))
 
 
 def envoy_process(stack: Stack, argv: tuple[str, ...]) -> ProcessSpec:
@@ -180,8 +186,11 @@ def envoy_process(stack: Stack, argv: tuple[str, ...]) -> ProcessSpec:
     return _process(stack, "envoy", argv, ready=UnixHttp(admin, "/ready"), sockets=(admin,))
 
 
-def control_process(stack: Stack) -> ProcessSpec:
-    """Return how the server of `ue` is run. Other settings make another specification: `up` then starts it anew."""
+def control_process(stack: Stack, *, variables: Mapping[str, str] = MappingProxyType({}), digest: str = "") -> ProcessSpec:
+    """Return how the server of `ue` is run. Other settings, or secrets of another digest, make another specification: `up` then starts it anew.
+
+    `variables` are those that the settings refer to: the server reads them as whoever types `ue` does.
+    """
     argv = _module("unioneyes.cli.main", "serve", "--env", "local", "--home", str(stack.layout.home))
     ready: Readiness
     match stack.listening:
@@ -189,8 +198,11 @@ def control_process(stack: Stack) -> ProcessSpec:
             ready = UnixHttp(path, "/api/v1/healthz")
         case OnAddress(certificate=certificate) as at:
             ready = TcpHttp(at.reached.strip("[]"), at.port, "/api/v1/healthz", tls=certificate is not None)
-    spec = _process(stack, "control", argv, ready=ready, grace=timedelta(seconds=15), after=("postgres-control", "postgres-primary", "envoy"))
-    return replace(spec, labels={"settings": hashlib.sha256(stack.settings.model_dump_json().encode()).hexdigest()[:12]})
+    spec = _process(
+        stack, "control", argv, env=dict(variables), ready=ready, grace=timedelta(seconds=15), after=("postgres-control", "postgres-primary", "envoy")
+    )
+    settings = hashlib.sha256(stack.settings.model_dump_json().encode()).hexdigest()[:12]
+    return replace(spec, labels={"settings": settings, **_labelled(digest)})
 
 
 def replica_process(stack: Stack, slot: ReplicaSlot) -> ProcessSpec:
@@ -239,6 +251,11 @@ def smoke_command(stack: Stack) -> tuple[str, ...]:
 def service_configuration(stack: Stack) -> dict[str, str]:
     """Return the service's settings as the environment's file says now: what a revision keeps. Addresses and secrets are none of it: they may move."""
     return {"CLAIMS_POOL_SIZE": str(stack.settings.service.pool_size)}
+
+
+def vendors_token_file(stack: Stack) -> Path:
+    """Return the file that tells Slack's simulator which token to take."""
+    return stack.layout.secrets / ("slack-token-by-reference" if stack.settings.secrets.slack_token else "slack-token")
 
 
 def service_url_file(stack: Stack) -> Path:
@@ -290,6 +307,10 @@ def _process(
         after=after,
         memory=memory,
     )
+
+
+def _labelled(digest: str) -> dict[str, str]:
+    return {"secrets": digest} if digest else {}
 
 
 def _module(name: str, *words: str) -> tuple[str, ...]:

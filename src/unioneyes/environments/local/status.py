@@ -14,6 +14,7 @@ from unioneyes.environments.local.parts import build_replicas, build_supervisor,
 from unioneyes.environments.local.stack import PARTS, Stack, open_stack
 from unioneyes.ports.database import DatabaseUnavailable
 from unioneyes.ports.replicas import Replica
+from unioneyes.ports.secrets import SecretUnresolved
 from unioneyes.ports.traffic import Colour, TrafficUnavailable, TrafficView
 from unioneyes.runbook.audit.views import AuditStatus
 
@@ -146,6 +147,6 @@ def _colour(colour: Colour, replicas: tuple[Replica, ...], view: TrafficView | N
 def _replication(stack: Stack) -> ReplicationView | None:
     try:
         seen = replication_status(stack.monitoring_url(stack.primary), stack.monitoring_url(stack.replica))
-    except DatabaseUnavailable:
+    except (DatabaseUnavailable, SecretUnresolved):
         return None
     return ReplicationView(connected=seen.connected, lag_bytes=seen.lag_bytes, receiver=seen.receiver, slots_lost=seen.slots_lost)

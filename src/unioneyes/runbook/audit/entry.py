@@ -47,6 +47,12 @@ class Action(StrEnum):
     TOKEN_CREATED = "token-created"  # noqa: S105 - a word, no token
     """Somebody may come in."""
     TOKEN_REVOKED = "token-revoked"  # noqa: S105 - the same
+    SIGNED_IN = "signed-in"
+    """Somebody came into the console; a session began."""
+    SIGNED_OUT = "signed-out"
+    """Their session has ended: by their own wish, or by an administrator's."""
+    SIGN_IN_REFUSED = "sign-in-refused"
+    """Somebody did not come in."""
     LINE_STOPPED = "line-stopped"
     """No run but a rollback changes the service any more."""
     LINE_LIFTED = "line-lifted"

@@ -53,11 +53,16 @@ class AuditLog:
         return tuple(items[:limit])
 
     def status(self) -> AuditStatus:
-        """Return where the log is. While the witness shows nothing, nothing counts as covered: that is an alarm, and must not keep itself from being told."""
+        """Return where the log is; what counts as covered is kept by the remote witness too.
+
+        While a witness shows nothing, and did not since this process began, nothing counts as covered: that is an alarm, and must not keep itself
+        from being told.
+        """
         trouble = (self._sequencer.trouble if self._sequencer else None) or self._trouble()
         latest = None
         try:
             latest = self._latest()
+            latest = self._sequencer.kept(latest) if self._sequencer else latest
         except WitnessUnavailable as problem:
             trouble = trouble or f"the checkpoints can't be read: {problem}"
         covered = latest.size if latest else 0

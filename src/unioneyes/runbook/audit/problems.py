@@ -27,3 +27,10 @@ class EntryUnreadable(Refused):
 
 class AuditLogChanged(Problem):
     """The audit log is not what was sealed."""
+
+
+def changed(what: str) -> AuditLogChanged:
+    """Return what ends sealing and signing."""
+    return AuditLogChanged(
+        what=what, remedy="nothing is sealed or signed any more: ue audit verify says what is wrong; keep the database and the checkpoints as they are"
+    )

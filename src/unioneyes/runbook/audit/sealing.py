@@ -14,3 +14,6 @@ class Sealing:
 
     signer: Signer
     witness: Witness
+    """The first one, close by: nothing is signed while it keeps nothing."""
+    remote: Witness | None = None
+    """One out of this machine's reach, to which all that the first one keeps is brought; it may be away for a while."""

@@ -9,9 +9,10 @@ from sqlalchemy import Connection
 
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem
+from unioneyes.runbook.audit.carrier import Carrier
 from unioneyes.runbook.audit.checkpoints import Checkpoint, read_checkpoint, sign_checkpoint
 from unioneyes.runbook.audit.merkle import Tree, leaf_hash
-from unioneyes.runbook.audit.problems import AuditLogChanged
+from unioneyes.runbook.audit.problems import AuditLogChanged, changed
 from unioneyes.runbook.audit.sealing import Sealing
 from unioneyes.runbook.store import audit
 from unioneyes.runbook.store.database import ControlDatabase
@@ -38,8 +39,9 @@ class Sequencer:
         self._known: Checkpoint | None = None
         """The witness's last checkpoint, as far as this process knows: it only grows."""
         self._looked_everywhere = False
+        self._carrier = Carrier(sealing)
         self.trouble: str | None = None
-        """Why nothing is sealed; None while it is."""
+        """Why nothing is sealed, or kept elsewhere; None while it is."""
 
     def start(self) -> None:
         """Seal from now on."""
@@ -50,20 +52,31 @@ class Sequencer:
         self._stopping.set()
         self._thread.join()
 
+    def kept(self, latest: Checkpoint | None) -> Checkpoint | None:
+        """Return the last checkpoint that is kept wherever it should be, where `latest` is the first witness's; None where that is not known."""
+        if self._carrier.covered is None:
+            return None if self._carrier.trouble else latest
+        return min((latest, self._carrier.covered), key=lambda each: each.size) if latest else None
+
     def seal(self) -> int:
         """Everything that can be sealed now is, below a checkpoint that the witness keeps; return how many entries, none when it is another worker's turn.
+
+        The remote witness is brought what the first one keeps; where it is away, `trouble` says so.
 
         Raises: AuditLogChanged (nothing was sealed or signed), WitnessUnavailable, ControlDatabaseUnavailable.
         """
         count = 0
         try:
+            self._carrier.hold()
             while sealed := self._seal_batch():
                 count += sealed
         except BaseException:
             self._forget()  # what took effect of it is read again
             raise
         try:
+            self._carrier.hold(self._tree.size)  # before anything is signed
             self._publish()
+            self._carrier.bring()
         except AuditLogChanged:
             self._forget()  # what stands is held against the witness anew; where it only did not answer, nothing needs to be read again
             raise
@@ -90,7 +103,7 @@ class Sequencer:
             _logger.exception("audit: sealing failed, and is tried again")
             self.trouble = "sealing failed; the server's log says why"
         else:
-            self.trouble = None
+            self.trouble = self._carrier.trouble
         return EVERY_SECONDS
 
     def _seal_batch(self) -> int:
@@ -115,13 +128,13 @@ class Sequencer:
         stands = audit.size(connection)
         for index, hashed in audit.leaf_hashes(connection, begin=self._tree.size, end=stands):
             if index != self._tree.size:
-                raise _changed(f"leaf {self._tree.size} of the tree is missing")
+                raise changed(f"leaf {self._tree.size} of the tree is missing")
             self._tree.append(hashed)
             if self._known is not None and self._known.size == self._tree.size and self._known.root != self._tree.root():
-                raise _changed(f"the first {self._known.size} entries are not those that a checkpoint was signed for")
+                raise changed(f"the first {self._known.size} entries are not those that a checkpoint was signed for")
         promised = max(self._tree.size, self._known.size if self._known else 0)
         if stands < promised:
-            raise _changed(f"the database holds {stands} sealed entries, and {promised} were sealed")
+            raise changed(f"the database holds {stands} sealed entries, and {promised} were sealed")
 
     def _publish(self) -> None:
         """The witness keeps a checkpoint of the whole tree."""
@@ -135,28 +148,22 @@ class Sequencer:
                 latest = sign_checkpoint(self._sealing.signer, size=self._tree.size, root=self._tree.root(), at=now())
                 self._sealing.witness.keep(latest.note)
             elif (latest.size, latest.root) != (self._tree.size, self._tree.root()):
-                raise _changed(f"the witness keeps another checkpoint, of {latest.size} entries")
+                raise changed(f"the witness keeps another checkpoint, of {latest.size} entries")
             self._known = latest
 
     def _witnessed(self) -> Checkpoint:
         """Return the witness's last checkpoint. Raises: AuditLogChanged where it is not this log's, or where the witness kept more before."""
         note = self._sealing.witness.latest()
         if note is None:
-            raise _changed("the witness keeps no checkpoint, and it kept one when the log was begun")
+            raise changed("the witness keeps no checkpoint, and it kept one when the log was begun")
         latest = read_checkpoint(note, self._sealing.signer.verifier)
         if latest is None:
-            raise _changed(f"the witness's last checkpoint was not signed by {self._sealing.signer.verifier}")
+            raise changed(f"the witness's last checkpoint was not signed by {self._sealing.signer.verifier}")
         if self._known is not None and latest.size < self._known.size:
-            raise _changed(f"the witness's last checkpoint is of {latest.size} entries, and it kept one of {self._known.size} before")
+            raise changed(f"the witness's last checkpoint is of {latest.size} entries, and it kept one of {self._known.size} before")
         return latest
 
     def _forget(self) -> None:
         """The tree is read anew; what the witness has kept is not forgotten."""
         self._tree = Tree()
         self._looked_everywhere = False
-
-
-def _changed(what: str) -> AuditLogChanged:
-    return AuditLogChanged(
-        what=what, remedy="nothing is sealed or signed any more: ue audit verify says what is wrong; keep the database and the checkpoints as they are"
-    )

@@ -65,6 +65,23 @@ def verify(leaves: Iterable[ExportedLeaf], notes: Sequence[str], key: VerifierKe
     return replace(_proven(seen, promised, kept), entries=tree.size, root=tree.root())
 
 
+def compare(first: Sequence[str], remote: Sequence[str]) -> Fault | None:
+    """Return where what the remote witness keeps is not a beginning of what the first one keeps: all that it was brought, in order."""
+    if not remote:
+        return Fault(index=None, what="the remote witness keeps no checkpoint, not even the one that it was begun with")
+    for number, note in enumerate(remote):
+        if number < len(first) and note == first[number]:
+            continue
+        if note in first[number:]:
+            return Fault(index=None, what=f"the remote witness lacks the checkpoint of {_entries(first[number])}, and keeps later ones")
+        return Fault(index=None, what=f"the witnesses disagree: the remote one keeps a checkpoint of {_entries(note)} that the first one lacks")
+    return None
+
+
+def _entries(note: str) -> str:
+    return f"{note.split(chr(10))[1]} entries"
+
+
 def _proven(seen: Verification, promised: Sequence[Checkpoint], kept: int) -> Verification:
     """Return `seen` with what the first `kept` checkpoints prove."""
     last = promised[kept - 1] if kept else None

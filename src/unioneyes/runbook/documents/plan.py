@@ -45,7 +45,7 @@ class PlannedBlock:
     """What takes it back; None when the document does not say."""
     variables: dict[str, str]
     secrets: dict[str, str]
-    """Variables whose values stand in files where the worker runs: name to path."""
+    """Variables whose values are read when the block begins: name to the path of a file where the worker runs, or to a reference (`secret://...`)."""
     within: timedelta
     programs: tuple[str, ...]
     """What must be installed for it."""
@@ -62,7 +62,7 @@ class Asked:
     """What it has to be, in words."""
     lines: tuple[int, ...]
     value: str | None
-    """What was given; for a secret, the file that holds it."""
+    """What was given; for a secret, where it is kept."""
     refused: str | None
     """Why that can't be; None when it can, or when nothing was given."""
     optional: bool

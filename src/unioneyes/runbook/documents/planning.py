@@ -79,7 +79,8 @@ def _asked(parameters: Sequence[Parameter], values: Mapping[str, str]) -> tuple[
         # What is no reference to a secret may be the secret itself: a plan, and the request that it comes from, would be kept.
         named = ", ".join(parameter.name for parameter in typed)
         raise SecretTyped(
-            what=f"{named} must be {typed[0].wanted}; what was given instead is kept nowhere", remedy=f"write it into a file: --set {named}=@FILE"
+            what=f"{named} must be {typed[0].wanted}; what was given instead is kept nowhere",
+            remedy=f"write it into a file: --set {typed[0].name}=@FILE; or refer to where it is kept: --set {typed[0].name}=secret://PROVIDER/PATH#KEY",
         )
     return tuple(
         Asked(

@@ -54,5 +54,5 @@ def _run(env: Environment, plan: DocumentPlan) -> DocumentRun:
     programs = tuple(dict.fromkeys(program for block in plan.blocks for program in block.programs))
     check_document(env.shell, gates=plan.gates, programs=programs)
     for block in plan.blocks:
-        step_of(block)(env.shell, env.queries, block=block)
+        step_of(block)(env.shell, env.queries, env.secrets, block=block)
     return DocumentRun(document=plan.document, sha256=plan.sha256, blocks=len(plan.blocks))

@@ -13,6 +13,7 @@ from unioneyes.kernel.problems import Problem, Refused
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.checklist import Gate
 from unioneyes.ports.queries import Queries
+from unioneyes.ports.secrets import SCHEME, SecretProvider, SecretReference
 from unioneyes.ports.shell import Ran, Shell
 from unioneyes.runbook.documents.model import Language
 from unioneyes.runbook.documents.plan import PlannedBlock
@@ -32,7 +33,7 @@ class NotReady(Refused):
 
 
 class SecretUnreadable(Refused):
-    """A file that should hold a secret can't be read where the worker runs."""
+    """What should hold a secret in one line can't be read where the worker runs."""
 
 
 class BlockInterrupted(Problem):
@@ -56,7 +57,7 @@ def step_of(block: PlannedBlock) -> Step[..., None]:
     return Step(function=run_block, name=block.step, effect=block.effect, undo=None if block.undo is None else back, time_limit=limit, retries=0)
 
 
-def run_block(shell: Shell, queries: Queries, *, block: PlannedBlock) -> None:
+def run_block(shell: Shell, queries: Queries, kept: SecretProvider, *, block: PlannedBlock) -> None:
     """Every command of the block ended well."""
     run_id = current_run.get().run_id
     match Before.READS if block.effect is Effect.READ else before(story(run_id), run_id, block.step):
@@ -68,13 +69,13 @@ def run_block(shell: Shell, queries: Queries, *, block: PlannedBlock) -> None:
                 remedy="look; then start it anew from there with --from, or, with --park, decide retry or skip",
             )
         case Before.READS | Before.NOTHING:
-            _carry_out(shell, queries, block, block.code)
+            _carry_out(shell, queries, kept, block, block.code)
 
 
-def undo_block(shell: Shell, queries: Queries, *, block: PlannedBlock) -> None:
+def undo_block(shell: Shell, queries: Queries, kept: SecretProvider, *, block: PlannedBlock) -> None:
     """What the block did is taken back, as the document says."""
     if block.undo is not None:
-        _carry_out(shell, queries, block, block.undo)
+        _carry_out(shell, queries, kept, block, block.undo)
 
 
 class Before(StrEnum):
@@ -102,8 +103,8 @@ def before(journal: Sequence[JournalEntry], run_id: str, step: str) -> Before:
     return Before.BEGUN if since.count(EntryKind.STEP_STARTED) > 1 else Before.NOTHING
 
 
-def _carry_out(shell: Shell, queries: Queries, block: PlannedBlock, code: str) -> None:
-    secrets = {name: _secret(name, path) for name, path in block.secrets.items()}
+def _carry_out(shell: Shell, queries: Queries, kept: SecretProvider, block: PlannedBlock, code: str) -> None:
+    secrets = {name: _secret(kept, name, place) for name, place in block.secrets.items()}
     redact = Redactor(secrets.values())
     reads = block.effect is Effect.READ and code == block.code
     teller = _Teller(redact)
@@ -125,13 +126,16 @@ def _tell(ran: Ran, redact: Redactor) -> None:
     progress(lines[-1] if lines else "it printed nothing", output=output, took_s=ran.took.total_seconds())
 
 
-def _secret(name: str, path: str) -> str:
-    """Return what the file holds, on this machine. Raises: SecretUnreadable."""
+def _secret(kept: SecretProvider, name: str, place: str) -> str:
+    """Return what stands in the file on this machine, or what the reference leads to. Raises: SecretUnreadable, SecretUnresolved, ProviderUnavailable."""
     value = ""
-    with suppress(OSError, UnicodeDecodeError):
-        value = Path(path).read_text(encoding="utf-8").strip("\r\n")
+    if place.startswith(SCHEME):
+        value = kept.resolve(SecretReference.parse(place)).get_secret_value()
+    else:
+        with suppress(OSError, UnicodeDecodeError):
+            value = Path(place).read_text(encoding="utf-8").strip("\r\n")
     if not value or "\n" in value or "\0" in value:
-        raise SecretUnreadable(what=f"{path}, which should hold {name} in one line, can't be read", remedy="write it there, readable for the server alone")
+        raise SecretUnreadable(what=f"{place}, which should hold {name} in one line, can't be read", remedy="write it there, readable for the server alone")
     return value
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from unioneyes.ports.secrets import SCHEME
 from unioneyes.runbook.documents.model import Language
 from unioneyes.runbook.documents.plan import PlannedBlock
 from unioneyes.runbook.documents.sql import read_statements
@@ -25,6 +26,7 @@ def typed_command(block: PlannedBlock, code: str, *, sql_by: str) -> str:
         once = "" if any(statement.verb in _OWN_TRANSACTION for statement in read_statements(code)) else " --single-transaction"
         return f"{settings}{_PSQL}{once} {sql_by.removeprefix('psql ')} <<'SQL'\n{code}\nSQL"
     given = [f"{name}={shlex.quote(value)}" for name, value in {**reads, **block.variables}.items()]
-    held = [f'{name}="$(cat {shlex.quote(path)})"' for name, path in block.secrets.items()]
+    held = [f'{name}="$(cat {shlex.quote(place)})"' for name, place in block.secrets.items() if not place.startswith(SCHEME)]
     exported = f"export {' '.join([*given, *held])}\n" if given or held else ""
-    return f"{_STOPS}\n{exported}{code}"
+    demanded = "".join(f': "${{{name}:?is {place}}}"\n' for name, place in block.secrets.items() if place.startswith(SCHEME))
+    return f"{_STOPS}\n{exported}{demanded}{code}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from unioneyes.ports.secrets import WRITTEN as SECRET_WRITTEN
 from unioneyes.runbook.documents.sql import read_statements, unended_at
 
 
@@ -39,7 +40,10 @@ _FORMS = {
     Kind.NUMBER: (r"[0-9]{1,18}", "digits"),
     Kind.DATE: (r"[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}", "a day"),
     Kind.MOMENT: (r"[0-9]{8}_[0-9]{6}", "a moment, such as 20260209_143000"),
-    Kind.SECRET: (r"@/[^\x00-\x1f\x7f]{1,1000}", "a file that holds it, where the server runs: @/run/secrets/token"),
+    Kind.SECRET: (
+        rf"@/[^\x00-\x1f\x7f]{{1,1000}}|{SECRET_WRITTEN.pattern}",
+        "a file that holds it, where the server runs: @/run/secrets/token; or a reference: secret://PROVIDER/PATH#KEY",
+    ),
     Kind.TEXT: (r"(?!-)[^\x00-\x1f\x7f]{1,1000}", "one line that does not begin with -: it would be taken for an option"),
 }
 _BARE = re.compile(r"[^\s*?\[\]\\~{}-][^\s*?\[\]\\{}]*")

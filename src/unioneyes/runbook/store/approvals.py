@@ -10,15 +10,15 @@ from pydantic import JsonValue, ValidationError
 from sqlalchemy import ColumnElement, Connection, Row, false, func, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
-from unioneyes.kernel.access import NotAllowed, Person, Right, listed
+from unioneyes.kernel.access import NotAllowed, Person, Right
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.checklist import ApprovalRule, Override
-from unioneyes.runbook.approvals import OVERRIDES_NEEDED, approved_since, counted, overdue
+from unioneyes.runbook.approvals import OVERRIDES_NEEDED, approved_since, counted, overdue, require_answerable, require_one_person
 from unioneyes.runbook.audit.entry import ENGINE, Action, AuditEntry
 from unioneyes.runbook.codec import decode
-from unioneyes.runbook.problems import AnsweredAlready, ApprovalRefused, ApprovalsExpired, NeverOverridden, NotAwaited, OwnRequest, UnknownGate
+from unioneyes.runbook.problems import AnsweredAlready, ApprovalRefused, ApprovalsExpired, NeverOverridden, NotAwaited, UnknownGate
 from unioneyes.runbook.store import lock
 from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase
@@ -63,19 +63,12 @@ class Approvals:
 
         Raises: NotAwaited, UnknownGate, OwnRequest, NotAllowed, AnsweredAlready, RunEnded, UnknownRun.
         """
-        _require_one_person(by)
+        require_one_person(by)
         with self._database.transaction() as connection:
             row = self._awaiting(connection, run_id)
             rules = rules_of(row.plan)
             rule = _rule(run_id, rules, gate, by)
-            if not by.roles.intersection(rule.roles):
-                raise NotAllowed(
-                    what=f"{by.name} may not answer for {rule.gate}: it takes {listed(rule.roles)}, and {listed(by.roles) or 'no role at all'} is not that",
-                    remedy=f"ask somebody who is {' or '.join(rule.roles)}",
-                )
-            if by.name == row.requested_by:
-                what = f"{by.name} asked for {run_id}, and can't approve it as well"
-                raise OwnRequest(what=what, remedy=f"ask somebody else who is {' or '.join(rule.roles)}")
+            require_answerable(run_id, rule.gate, rule.roles, requested_by=row.requested_by, by=by)
             note = self._redact(note)
             self._keep(connection, row, rule.gate, verdict, by=by, note=note)
             if verdict is Verdict.REFUSED:
@@ -89,7 +82,7 @@ class Approvals:
         Raises: NotAwaited, NotAllowed, NeverOverridden, AnsweredAlready, RunEnded, UnknownRun.
         """
         by.require(Right.OPERATE)
-        _require_one_person(by)
+        require_one_person(by)
         with self._database.transaction() as connection:
             row = self._awaiting(connection, run_id)
             rules = rules_of(row.plan)
@@ -234,15 +227,6 @@ def _rule(run_id: str, rules: tuple[ApprovalRule, ...], gate: str | None, by: Pe
     if mine:
         raise UnknownGate(what=f"{by.name} may answer for more than one gate of {run_id}: {named}", remedy="say which: --gate NAME")
     raise NotAllowed(what=f"nothing of {run_id} is {by.name}'s to answer: it needs {named}", remedy="ue approval list shows who may")
-
-
-def _require_one_person(by: Person) -> None:
-    """Return when nobody else can answer under the same token. Raises: NotAllowed."""
-    if by.shared:
-        raise NotAllowed(
-            what="the environment's own token takes any name, so it is nobody's yes",
-            remedy="ask an administrator for a token of your own: ue token create NAME",
-        )
 
 
 def _nobody(_holder: str) -> bool:

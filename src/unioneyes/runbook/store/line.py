@@ -6,6 +6,7 @@ from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.clock import now
+from unioneyes.kernel.redaction import Redactor
 from unioneyes.runbook.audit.entry import Action, AuditEntry
 from unioneyes.runbook.problems import LineNotStopped, LineStopped
 from unioneyes.runbook.store.audit import AuditTrail
@@ -19,14 +20,16 @@ _HOLDS = line_stops.c.lifted_at.is_(None)
 class StoppedLine:
     """Every question and every change, each in one transaction. Raises: ControlDatabaseUnavailable."""
 
-    def __init__(self, database: ControlDatabase, audit: AuditTrail, service: str) -> None:
-        """Keep what stops `service` in `database`; who stopped it and who let it go on stands in the audit log."""
+    def __init__(self, database: ControlDatabase, redactor: Redactor, service: str) -> None:
+        """Keep what stops `service` in `database`; who stopped it and who let it go on stands in the audit log. Reasons are redacted by `redactor`."""
         self._database = database
-        self._audit = audit
+        self._redact = redactor
+        self._audit = AuditTrail(redactor)
         self._service = service
 
     def stop(self, *, reason: str, by: str) -> LineStop:
         """No run changes the service any more, from its next step on. Raises: LineStopped when somebody stopped it before."""
+        reason = self._redact(reason)
         made = insert(line_stops).values(service=self._service, reason=reason, stopped_by=by).on_conflict_do_nothing().returning(line_stops)
         with self._database.transaction() as connection:
             while (row := connection.execute(made).one_or_none()) is None:
@@ -38,6 +41,7 @@ class StoppedLine:
 
     def lift(self, *, reason: str, by: str) -> LineStop:
         """Runs go on. Raises: LineNotStopped."""
+        reason = self._redact(reason)
         with self._database.transaction() as connection:
             row = connection.execute(
                 update(line_stops)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, Connection, cast, func, select, update
+from sqlalchemy import BigInteger, Connection, bindparam, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.clock import rfc3339
@@ -21,6 +21,12 @@ from unioneyes.runbook.store.tables import runs, service_locks
 from unioneyes.runbook.views import LockView
 
 _MILLISECONDS = cast(func.extract("epoch", func.clock_timestamp()) * 1000, BigInteger)
+_HELD = select(service_locks.c.token).where(service_locks.c.service == bindparam("of")).with_for_update()
+_RELEASED = (
+    update(service_locks)
+    .where(service_locks.c.service == bindparam("of"), service_locks.c.run_id == bindparam("by"))
+    .values(run_id=None, reason=None, since=None)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,14 +79,12 @@ def renew(connection: Connection, *, service: str, run_ids: Sequence[str]) -> No
 
 def await_others(connection: Connection, service: str) -> None:
     """Nobody else changes the service's lock until the transaction ends."""
-    connection.execute(select(service_locks.c.token).where(service_locks.c.service == service).with_for_update())
+    connection.execute(_HELD, {"of": service})
 
 
 def release(connection: Connection, *, service: str, run_id: str) -> None:
     """`run_id` does not hold `service`."""
-    connection.execute(
-        update(service_locks).where(service_locks.c.service == service, service_locks.c.run_id == run_id).values(run_id=None, reason=None, since=None)
-    )
+    connection.execute(_RELEASED, {"of": service, "by": run_id})
 
 
 def view(connection: Connection, service: str) -> LockView | None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 from importlib.resources import files
 
 from pydantic import JsonValue
-from sqlalchemy import Connection, Row, bindparam, delete, func, select, text, update
+from sqlalchemy import Connection, FromClause, Row, bindparam, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.clock import now
@@ -29,10 +29,22 @@ from unioneyes.runbook.store.journal import Journal, Line
 from unioneyes.runbook.store.tables import approvals, decisions, runs
 from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView, RunView
 
-_LOOK, _ENTER, _NOTE = (files(__package__).joinpath(name).read_text() for name in ("look.sql", "enter.sql", "note.sql"))
+_LOOK, _ENTER, _NOTE, _ENQUEUED = (files(__package__).joinpath(f"{name}.sql").read_text() for name in ("look", "enter", "note", "enqueued"))
 _ROW = select(runs).where(runs.c.id == bindparam("run_id"))
 _ATTEMPT = select(runs.c.attempt).where(runs.c.id == bindparam("run_id")).with_for_update(key_share=True)
+_CREATED = insert(runs).inline()
+_TAKEN_UP = update(runs).where(runs.c.id == bindparam("run_id")).values(attempt=runs.c.attempt + 1, worker=bindparam("by")).returning(runs.c.attempt)
+_PARTS_TAKEN_UP = update(runs).where(runs.c.parent == bindparam("run_id"), runs.c.ended_at.is_(None)).values(worker=bindparam("by"))
+_BEGUN = update(runs).where(runs.c.id == bindparam("run_id")).values(status=RunStatus.RUNNING.value, started_at=func.clock_timestamp())
+_ENDED = (
+    update(runs)
+    .where(runs.c.id == bindparam("run_id"))
+    .values(status=bindparam("ends_as"), ended_at=func.clock_timestamp(), result=bindparam("came"), problem=bindparam("went_wrong"), choices=[])
+)
+_SAID = select(approvals.c.gate, approvals.c.by).where(approvals.c.run_id == bindparam("run_id")).order_by(approvals.c.id)
+"""Statements of every run, made once: making one costs as much as carrying it out."""
 _RELAXED = text("SET LOCAL synchronous_commit TO off")
+_SHOWN = select(*(column for column in runs.c if column.name != "plan")).subquery("shown")
 _LAST_RUNS = 20
 """Of a runbook, that say how long its steps take."""
 _WAITING = {RunStatus.PARKED.value, RunStatus.HELD.value}
@@ -121,7 +133,7 @@ class Runs:
     def create(self, new: NewRun, *, locks: bool, supersedes: Callable[[str], bool]) -> StoredRun:
         """The run stands in the database, and holds its service when it `locks`; one that must be approved first holds nothing. Raises: ServiceLocked."""
         with self._database.transaction() as connection:
-            connection.execute(insert(runs).values(**_columns(new)))
+            connection.execute(_CREATED, _columns(new))
             self._append(connection, Action.RUN_REQUESTED, new.id, by=new.requested_by, reason=_reason(new.request), data=_asked(new))
             if new.awaits:
                 line = Line(kind=EntryKind.AWAITED, message=f"it begins when others said yes: {', '.join(new.awaits)}", data={"by": new.requested_by})
@@ -142,17 +154,24 @@ class Runs:
         with self._database.transaction() as connection:
             return tuple(_stored(row) for row in _family(connection, run_id))
 
-    def page(self, *, limit: int, before: str | None, runbook: str | None, status: RunStatus | None) -> tuple[StoredRun, ...]:
+    def page(self, *, limit: int, before: str | None, runbook: str | None, status: RunStatus | None) -> tuple[RunView, ...]:
         """Return the newest runs first, from before the run `before` on. Raises: UnknownRun."""
-        wanted = select(runs).order_by(runs.c.number.desc()).limit(limit)
+        return tuple(map(_view, self._page(_SHOWN, limit=limit, before=before, runbook=runbook, status=status)))
+
+    def planned_page(self, *, limit: int, before: str | None, runbook: str) -> tuple[StoredRun, ...]:
+        """Return the same with their plans, which are most of what is kept of a run. Raises: UnknownRun."""
+        return tuple(map(_stored, self._page(runs, limit=limit, before=before, runbook=runbook, status=None)))
+
+    def _page(self, of: FromClause, *, limit: int, before: str | None, runbook: str | None, status: RunStatus | None) -> Sequence[Row[tuple[object, ...]]]:
+        wanted = select(of).order_by(of.c.number.desc()).limit(limit)
         if runbook is not None:
-            wanted = wanted.where(runs.c.runbook == runbook)
+            wanted = wanted.where(of.c.runbook == runbook)
         if status is not None:
-            wanted = wanted.where(runs.c.status == status.value)
+            wanted = wanted.where(of.c.status == status.value)
         with self._database.transaction() as connection:
             if before is not None:
-                wanted = wanted.where(runs.c.number < _row(connection, before).number)
-            return tuple(map(_stored, connection.execute(wanted)))
+                wanted = wanted.where(of.c.number < _row(connection, before).number)
+            return connection.execute(wanted).all()
 
     def journal(self, run_id: str | None, *, after: int, limit: int) -> tuple[JournalEntry, ...]:
         """Return lines of the journal, oldest first. Raises: UnknownRun."""
@@ -174,6 +193,7 @@ class Runs:
 
     def cancel(self, run_id: str, *, by: str, reason: str) -> StoredRun:
         """The run is told to stop. Told already: nothing changes. Raises: RunEnded, PartOfAnotherRun, UnknownRun."""
+        reason = self._redact(reason)
         with self._database.transaction() as connection:
             row = open_row(connection, run_id)
             if row.parent is not None:
@@ -183,7 +203,7 @@ class Runs:
                 self._append(connection, Action.RUN_CANCELLED, run_id, by=by, reason=reason)
                 self._journal.write(connection, run_id, Line(kind=EntryKind.DECIDED, message=f"{by} cancels: {reason}", data={"by": by, "reason": reason}))
                 if row.status == RunStatus.AWAITING_APPROVAL.value:  # no worker has it
-                    problem = RunCancelled(what=f"cancelled by {by}: {self._redact(reason)}", remedy="start it anew when the reason is gone")
+                    problem = RunCancelled(what=f"cancelled by {by}: {reason}", remedy="start it anew when the reason is gone")
                     self._end(connection, run_id, Ending(status=RunStatus.CANCELLED, message=problem.what, problem=problem.document()), by=by)
             return _stored(_row(connection, run_id))
 
@@ -192,6 +212,7 @@ class Runs:
 
         Raises: RunNotParked, ChoiceNotOffered, RunEnded, UnknownRun.
         """
+        reason = self._redact(reason)
         with self._database.transaction() as connection:
             row = open_row(connection, run_id)
             if row.status not in _WAITING:
@@ -235,10 +256,8 @@ class Runs:
                 connection.execute(_RELAXED)
             elif before.ended_at is None:  # the lock before the run, as in `_fenced`
                 lock.renew(connection, service=before.service, run_ids=[each.id for each in _family(connection, run_id)])
-            attempt: int = connection.execute(
-                update(runs).where(runs.c.id == run_id).values(attempt=runs.c.attempt + 1, worker=worker).returning(runs.c.attempt)
-            ).scalar_one()
-            connection.execute(update(runs).where(runs.c.parent == run_id, runs.c.ended_at.is_(None)).values(worker=worker))
+            attempt: int = connection.execute(_TAKEN_UP, {"run_id": run_id, "by": worker}).scalar_one()
+            connection.execute(_PARTS_TAKEN_UP, {"run_id": run_id, "by": worker})
             if before.worker is not None and before.ended_at is None:
                 data: dict[str, JsonValue] = {"from": before.worker, "to": worker, "attempt": attempt}
                 self._append(connection, Action.RUN_TAKEN_OVER, run_id, by=worker, data=data)
@@ -251,7 +270,7 @@ class Runs:
         with self._fenced(claim, relaxed=True) as connection:
             row = _row(connection, run_id)
             if row.started_at is None:
-                connection.execute(update(runs).where(runs.c.id == run_id).values(status=RunStatus.RUNNING.value, started_at=func.clock_timestamp()))
+                connection.execute(_BEGUN, {"run_id": run_id})
                 self._append(connection, Action.RUN_BEGUN, run_id, by=row.worker or ENGINE, approval=approved_by(connection, run_id))
                 self._journal.write(connection, run_id, Line(kind=EntryKind.RUN_STARTED, message=row.summary, data={"by": row.requested_by}))
 
@@ -320,13 +339,13 @@ class Runs:
     def end(self, claim: Claim, run_id: str, ending: Ending) -> None:
         """The run has ended, and its service is free, or its parent's again. Ended already: nothing changes. Raises: ExecutionLost."""
         with self._fenced(claim, hands_lock_on=True, relaxed=True) as connection:
-            self._end(connection, run_id, ending, by=_row(connection, run_id).worker or ENGINE)
+            self._end(connection, run_id, ending)
 
     def end_family(self, claim: Claim, ending: Ending) -> None:
         """The run and its parts have ended, those left out that had before, and the service is free. Raises: ExecutionLost."""
         with self._fenced(claim, hands_lock_on=True) as connection:
             for row in _family(connection, claim.root):
-                self._end(connection, row.id, ending, by=row.worker or ENGINE)
+                self._end(connection, row.id, ending)
 
     # What keeps runs moving
 
@@ -339,8 +358,7 @@ class Runs:
 
     def mark_enqueued(self, run_id: str) -> None:
         """The run was handed to the workers."""
-        with self._database.transaction() as connection:
-            connection.execute(update(runs).where(runs.c.id == run_id).values(enqueued_at=func.clock_timestamp()))
+        self._database.ask(_ENQUEUED, {"run": run_id})
 
     def unended(self) -> tuple[str, ...]:
         """Return the runs that were handed to the workers and have not ended, children left out."""
@@ -406,12 +424,12 @@ class Runs:
         if run_id is not None:
             self._append(connection, Action.RUN_SUPERSEDED, run_id, by=by.requested_by, reason=by.summary, data={"superseded_by": by.id})
 
-    def _end(self, connection: Connection, run_id: str, ending: Ending, *, by: str) -> None:
+    def _end(self, connection: Connection, run_id: str, ending: Ending, *, by: str | None = None) -> None:
+        """The run has ended; the audit log says by whom, which is its worker where nobody else is named."""
         row = _row(connection, run_id)
         if row.ended_at is not None:
             return
-        values = {"status": ending.status.value, "ended_at": func.clock_timestamp(), "result": ending.result, "problem": ending.problem, "choices": []}
-        connection.execute(update(runs).where(runs.c.id == run_id).values(**values))
+        connection.execute(_ENDED, {"run_id": run_id, "ends_as": ending.status.value, "came": ending.result, "went_wrong": ending.problem})
         parent = None if row.parent is None else _row(connection, row.parent)
         if parent is not None and parent.token is not None:
             lock.pass_on(connection, service=row.service, giver=run_id, taker=row.parent, reason=parent.summary)
@@ -421,7 +439,7 @@ class Runs:
         if ending.problem is not None:
             data["problem"] = problem_json(ending.problem)
         outcome: dict[str, JsonValue] = {"status": ending.status.value, "message": ending.message}
-        self._append(connection, Action.RUN_ENDED, run_id, by=by, data=outcome)
+        self._append(connection, Action.RUN_ENDED, run_id, by=by or row.worker or ENGINE, data=outcome)
         self._journal.write(connection, run_id, Line(kind=EntryKind.RUN_ENDED, message=ending.message, data=data))
 
 
@@ -504,7 +522,7 @@ def stored(connection: Connection, run_id: str) -> StoredRun:
 
 def approved_by(connection: Connection, run_id: str) -> str | None:
     """Return who said yes to the run, as the audit log keeps it; None where nobody had to."""
-    said = connection.execute(select(approvals.c.gate, approvals.c.by).where(approvals.c.run_id == run_id).order_by(approvals.c.id)).all()
+    said = connection.execute(_SAID, {"run_id": run_id}).all()
     return ", ".join(f"{each.gate or 'override'} by {each.by}" for each in said) or None
 
 
@@ -524,8 +542,8 @@ def open_row(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
     return row
 
 
-def _stored(row: Row[tuple[object, ...]]) -> StoredRun:
-    view = RunView(
+def _view(row: Row[tuple[object, ...]]) -> RunView:
+    return RunView(
         id=row.id,
         runbook=row.runbook,
         summary=row.summary,
@@ -543,8 +561,11 @@ def _stored(row: Row[tuple[object, ...]]) -> StoredRun:
         result=row.result,
         problem=row.problem,
     )
+
+
+def _stored(row: Row[tuple[object, ...]]) -> StoredRun:
     return StoredRun(
-        view=view,
+        view=_view(row),
         plan=row.plan,
         service=row.service,
         parks=row.parks,

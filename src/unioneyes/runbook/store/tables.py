@@ -139,6 +139,34 @@ tokens = Table(
     Index(None, "name", unique=True, postgresql_where=text("revoked_at IS NULL")),
 )
 
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("secret_hash", LargeBinary, nullable=False, unique=True),  # SHA-256, as a token's
+    Column("name", Text, nullable=False),
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("shared", Boolean, nullable=False),
+    Column("token", BigInteger, ForeignKey(tokens.c.number)),  # that it was begun with, and lasts no longer than
+    Column("issuer", Text),  # the identity provider that it was begun by
+    Column("proof", Text),  # what that provider signed; gone when the session has ended
+    Column("begun_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("last_used_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("ended_by", Text),
+    Index(None, "name", postgresql_where=text("ended_at IS NULL")),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("issuer", Text, nullable=False),  # with its subject: whose name it is, for good
+    Column("subject", Text, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+)
+
 line_stops = Table(
     "line_stops",
     metadata,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pydantic import JsonValue, SecretStr
-from sqlalchemy import Row, and_, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.access import Person, Role
@@ -25,7 +25,8 @@ PREFIX = "ue_"
 _BYTES = 32
 """Drawn at random: so many that a plain hash is as safe as a slow one."""
 _USE_NOTED_EVERY = timedelta(minutes=1)
-_LIVES = and_(tokens.c.revoked_at.is_(None), tokens.c.expires_at > func.clock_timestamp())
+LIVES = and_(tokens.c.revoked_at.is_(None), tokens.c.expires_at > func.clock_timestamp())
+"""Whether a token lets anybody in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,36 +47,19 @@ class Tokens:
 
     def create(self, name: str, *, roles: frozenset[Role], lasts: timedelta, by: str) -> NewToken:
         """Whoever shows the returned secret is `name`, until it ends or is revoked. Raises: NameTaken."""
-        secret = PREFIX + secrets.token_urlsafe(_BYTES)
         with self._database.transaction() as connection:
-            connection.execute(  # the name of one that has ended is free again
-                update(tokens)
-                .where(tokens.c.name == name, tokens.c.revoked_at.is_(None), tokens.c.expires_at <= func.clock_timestamp())
-                .values(revoked_at=tokens.c.expires_at)
-            )
-            row = connection.execute(
-                insert(tokens)
-                .values(
-                    name=name,
-                    secret_hash=_hash(secret),
-                    roles=[role for role in Role if role in roles],
-                    created_by=by,
-                    expires_at=func.clock_timestamp() + lasts,
-                )
-                .on_conflict_do_nothing(index_elements=[tokens.c.name], index_where=tokens.c.revoked_at.is_(None))
-                .returning(tokens)
-            ).one_or_none()
-            if row is None:
-                raise NameTaken(what=f"there is a token called {name} already", remedy=f"ue token revoke {name}, or choose another name")
-            held: list[JsonValue] = [role.value for role in _view(row).roles]
-            data: dict[str, JsonValue] = {"name": name, "roles": held, "expires_at": rfc3339(row.expires_at)}
-            self._audit.append(connection, AuditEntry(at=now(), actor=by, action=Action.TOKEN_CREATED, data=data))
-        return NewToken(view=_view(row), secret=SecretStr(secret))
+            return self._create(connection, name, roles=roles, lasts=lasts, by=by)
+
+    def create_own(self, person: Person, *, lasts: timedelta) -> NewToken:
+        """Whoever shows the returned secret is `person`; one that they made themselves before has ended. Raises: NameTaken, where somebody else made one."""
+        with self._database.transaction() as connection:
+            revoke_own(connection, self._audit, person.name, by=person.name)
+            return self._create(connection, person.name, roles=person.roles, lasts=lasts, by=person.name)
 
     def holder(self, secret: str) -> tuple[int, Person] | None:
         """Return the token's number and who holds it; None when it was never made, has ended or was revoked. That it was used is noted, to the minute."""
         with self._database.transaction() as connection:
-            row = connection.execute(select(tokens).where(tokens.c.secret_hash == _hash(secret), _LIVES)).one_or_none()
+            row = connection.execute(select(tokens).where(tokens.c.secret_hash == _hash(secret), LIVES)).one_or_none()
             if row is None:
                 return None
             connection.execute(
@@ -84,12 +68,6 @@ class Tokens:
                 .values(last_used_at=func.clock_timestamp())
             )
             return row.number, _person(row)
-
-    def person(self, number: int) -> Person | None:
-        """Return who holds the token of that number; None when it has ended or was revoked."""
-        with self._database.transaction() as connection:
-            row = connection.execute(select(tokens).where(tokens.c.number == number, _LIVES)).one_or_none()
-            return None if row is None else _person(row)
 
     def all(self) -> tuple[TokenView, ...]:
         """Return every token, newest first, those that let nobody in any more included."""
@@ -109,6 +87,39 @@ class Tokens:
                 raise UnknownToken(what=f"no token called {name!r} lets anybody in", remedy="ue token list")
             self._audit.append(connection, AuditEntry(at=now(), actor=by, action=Action.TOKEN_REVOKED, data={"name": name}))
         return _view(row)
+
+    def _create(self, connection: Connection, name: str, *, roles: frozenset[Role], lasts: timedelta, by: str) -> NewToken:
+        secret = PREFIX + secrets.token_urlsafe(_BYTES)
+        connection.execute(  # the name of one that has ended is free again
+            update(tokens)
+            .where(tokens.c.name == name, tokens.c.revoked_at.is_(None), tokens.c.expires_at <= func.clock_timestamp())
+            .values(revoked_at=tokens.c.expires_at)
+        )
+        row = connection.execute(
+            insert(tokens)
+            .values(
+                name=name,
+                secret_hash=_hash(secret),
+                roles=[role for role in Role if role in roles],
+                created_by=by,
+                expires_at=func.clock_timestamp() + lasts,
+            )
+            .on_conflict_do_nothing(index_elements=[tokens.c.name], index_where=tokens.c.revoked_at.is_(None))
+            .returning(tokens)
+        ).one_or_none()
+        if row is None:
+            raise NameTaken(what=f"there is a token called {name} already", remedy=f"ue token revoke {name}, or choose another name")
+        held: list[JsonValue] = [role.value for role in _view(row).roles]
+        data: dict[str, JsonValue] = {"name": name, "roles": held, "expires_at": rfc3339(row.expires_at)}
+        self._audit.append(connection, AuditEntry(at=now(), actor=by, action=Action.TOKEN_CREATED, data=data))
+        return NewToken(view=_view(row), secret=SecretStr(secret))
+
+
+def revoke_own(connection: Connection, audit: AuditTrail, name: str, *, by: str) -> None:
+    """A token that `name` made for themselves lets nobody in any more."""
+    own = and_(tokens.c.name == name, tokens.c.created_by == name, tokens.c.revoked_at.is_(None))
+    if connection.execute(update(tokens).where(own).values(revoked_at=func.clock_timestamp(), revoked_by=by)).rowcount:
+        audit.append(connection, AuditEntry(at=now(), actor=by, action=Action.TOKEN_REVOKED, data={"name": name}))
 
 
 def _hash(secret: str) -> bytes:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
+from unioneyes.kernel.redaction import holds_secret
 from unioneyes.kernel.units import format_duration
 from unioneyes.runbook.documents.lint.finding import Finding, Rule, Severity
-from unioneyes.runbook.documents.model import Document
+from unioneyes.runbook.documents.model import Block, Document
 from unioneyes.runbook.documents.words import LONGEST, idle_undos, strange_words
 
 UNENDED = Rule(
@@ -59,18 +60,21 @@ UNDOES_NOTHING = Rule(
     wrong="no step stands directly before it under the same heading, so there is nothing that it takes back",
     do="put it directly below the step that it takes back",
 )
-RULES = (UNENDED, GARBLED, WINDOWS, BROKEN_LINK, NO_LANGUAGE, UNKNOWN_WORD, UNDOES_NOTHING)
+SECRET_WRITTEN = Rule(
+    id="secret-in-document",
+    severity=Severity.ERROR,
+    title="holds a secret itself",
+    wrong="the document is kept with each run of it, and shown: everybody who may look sees the secret",
+    do='name a variable instead, "$API_TOKEN", and give it by a file or by reference; take a new secret, for this one is known; no comment accepts this',
+    acceptable=False,
+)
+RULES = (UNENDED, GARBLED, WINDOWS, BROKEN_LINK, NO_LANGUAGE, UNKNOWN_WORD, UNDOES_NOTHING, SECRET_WRITTEN)
 
 
 def check(document: Document) -> Iterator[Finding]:
     """Yield what is wrong with the text."""
     for block in document.blocks:
-        if not block.closed:
-            yield UNENDED.at(block.line - 1, block=block)
-        if not block.info:
-            yield NO_LANGUAGE.at(block.line - 1, block=block)
-        if block.language is not None and (strange := strange_words(block)):
-            yield UNKNOWN_WORD.at(block.line - 1, what=f"{' '.join(strange)}: {UNKNOWN_WORD.wrong}", block=block)
+        yield from _of_block(block)
     for undo in idle_undos(document.blocks):
         yield UNDOES_NOTHING.at(undo.line - 1, block=undo)
     for garbled in document.source.garbled:
@@ -82,3 +86,15 @@ def check(document: Document) -> Iterator[Finding]:
             near = difflib.get_close_matches(link.target, document.anchors, n=1)
             hint = f"; #{near[0]} exists" if near else ""
             yield BROKEN_LINK.at(link.line, what=f"#{link.target} ({link.text}) is no heading{hint}: {BROKEN_LINK.wrong}")
+
+
+def _of_block(block: Block) -> Iterator[Finding]:
+    if not block.closed:
+        yield UNENDED.at(block.line - 1, block=block)
+    if not block.info:
+        yield NO_LANGUAGE.at(block.line - 1, block=block)
+    if block.language is not None and (strange := strange_words(block)):
+        yield UNKNOWN_WORD.at(block.line - 1, what=f"{' '.join(strange)}: {UNKNOWN_WORD.wrong}", block=block)
+    for line, written in enumerate(block.code.splitlines(), block.line):
+        if holds_secret(written):
+            yield SECRET_WRITTEN.at(line, block=block)

@@ -1,0 +1,26 @@
+"""Who is in the console, in the HTTP API: listed, and ended by an administrator."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from unioneyes.console.api import PREFIX, VersionedJson
+from unioneyes.console.control import Parts
+from unioneyes.console.failures import RESPONSES
+from unioneyes.console.guard import Administrator
+from unioneyes.runbook.views import SessionsEnded, SessionView
+
+router = APIRouter(prefix=f"{PREFIX}/sessions", default_response_class=VersionedJson, responses=RESPONSES)
+
+
+@router.get("")
+def list_sessions(control: Parts, by: Administrator) -> tuple[SessionView, ...]:
+    """Return who is in the console now, the latest first."""
+    del by
+    return control.engine.sessions.open()
+
+
+@router.post("/{name}/end")
+def end_sessions(name: str, control: Parts, by: Administrator) -> SessionsEnded:
+    """Let nobody in any more by a session of `name`, nor by a token that they made for themselves. One that an administrator made still lets them in."""
+    return SessionsEnded(name=name, ended=control.engine.sessions.end_all(name, by=by.name))
