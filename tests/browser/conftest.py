@@ -63,6 +63,13 @@ def token(console: RunningStack) -> str:
     return (Path(console.home) / "secrets" / "api-token").read_text()
 
 
+def sign_in(page: Page, token: str) -> None:
+    """The page's person is in the console, by a token that they typed."""
+    page.goto("/login")
+    page.get_by_label("Token").fill(token)
+    page.get_by_role("button", name="Sign in").click()
+
+
 class Troubles(list[str]):
     """What a page's own console complains of: broken scripts, and what the content security policy refused."""
 
@@ -86,7 +93,7 @@ def context(browser: Browser, url: str, token: str) -> Iterator[BrowserContext]:
     context = browser.new_context(base_url=url, viewport=DESK)
     context.on("page", troubles.watch)
     page = context.new_page()
-    page.goto(f"/login?token={token}")
+    sign_in(page, token)
     yield context
     context.close()
     assert troubles == []

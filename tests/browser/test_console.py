@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.browser.conftest import sign_in
 from tests.stack import RunningStack
 
 pytestmark = pytest.mark.stack
@@ -151,7 +152,7 @@ NEIGHBOUR = "http://127.0.0.1:9"
 
 
 def test_a_page_may_change_something_and_one_on_another_port_may_not(stranger: Page, url: str, token: str) -> None:
-    stranger.goto(f"/login?token={token}")
+    sign_in(stranger, token)
     assert stranger.evaluate(BY_HTMX) == 422, "let in, and told that a token needs a name"
     stranger.route(f"{NEIGHBOUR}/**", lambda route: route.fulfill(content_type="text/html", body="<title>a neighbour</title>"))
     stranger.goto(f"{NEIGHBOUR}/")

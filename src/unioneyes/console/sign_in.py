@@ -41,9 +41,9 @@ Sent = Annotated[str, Query(max_length=_LONGEST_ANSWER)]
 
 
 @router.get("/login")
-def login(request: Request, control: Parts, token: str = "") -> Response:
-    """Sign in by a link that the person opened, or ask how to."""
-    return _by_token(request, control, token, "/") if token and not is_foreign(request.headers) else login_form(request)
+def login(request: Request) -> Response:
+    """Ask how to sign in."""
+    return login_form(request)
 
 
 @router.post("/login")

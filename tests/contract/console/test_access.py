@@ -280,7 +280,7 @@ def test_the_list_tells_who_used_what_and_no_secret(access: Access) -> None:
 def test_a_session_of_the_console_ends_with_its_token(access: Access) -> None:
     token = access.make(Role.VIEWER, name="browsing")
     with httpx.Client(base_url=access.client.base_url.join("/"), timeout=60, trust_env=False) as browser:
-        browser.get("/login", params={"token": token})
+        browser.post("/login", data={"token": token})
         assert browser.get("/api/v1/me").json()["name"] == "browsing"
         access.client.post("/tokens/browsing/revoke")
         assert browser.get("/api/v1/me").status_code == 401

@@ -61,7 +61,7 @@ def test_another_token_opens_nothing(stranger: httpx.Client, token: str) -> None
 def test_a_session_of_the_console_reads_and_changes_nothing_without_a_page_of_its_own(api: httpx.Client, stranger: httpx.Client) -> None:
     token = api.headers["authorization"].removeprefix("Bearer ")
     with httpx.Client(base_url=api.base_url.join("/"), timeout=60, trust_env=False) as browser:
-        signed_in = browser.get("/login", params={"token": token})
+        signed_in = browser.post("/login", data={"token": token})
         assert (signed_in.status_code, signed_in.headers["location"]) == (303, "/")
         cookie = signed_in.headers["set-cookie"].lower()
         assert "httponly" in cookie

@@ -91,7 +91,7 @@ def test_the_sign_in_form_is_slowed_with_the_api_and_says_so_in_words(server: ht
     slowed = server.post("/login", data={"token": token})
     assert (slowed.status_code, slowed.headers["retry-after"]) == (429, "6")
     assert "wait 6 s, then try again" in slowed.text
-    assert server.get("/login", params={"token": token}).status_code == 429
+    assert server.post("/login", data={"token": token}).status_code == 429
     assert server.get("/api/v1/me", headers=bearer(token)).status_code == 429
 
 
@@ -106,7 +106,7 @@ def test_a_flood_is_told_to_wait_by_its_token_and_nobody_else_is(server: httpx.C
 
 def test_a_session_is_counted_with_the_token_that_it_was_begun_with(server: httpx.Client, alone: Alone) -> None:
     token = person(server, alone, "tabs")
-    session = server.get("/login", params={"token": token}).cookies["ue_session"]
+    session = server.post("/login", data={"token": token}).cookies["ue_session"]
     server.cookies.clear()
     assert {server.get("/api/v1/me", headers={"Cookie": f"ue_session={session}"}).status_code for _ in range(20)} == {200}
     assert server.get("/api/v1/me", headers=bearer(token)).status_code == 429

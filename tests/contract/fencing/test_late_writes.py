@@ -151,7 +151,7 @@ def test_pages(tmp_path: Path, before: CodeType, outcome: str) -> None:
     assert pages.read(PAGE) == "what came out\n"
 
 
-@pytest.mark.parametrize(("before", "outcome"), [(OUTSIDE, "witness-unavailable"), (CheckpointFile._append.__code__, KILLED)], ids=["outside", "inside"])
+@pytest.mark.parametrize(("before", "outcome"), [(OUTSIDE, "witness-overtaken"), (CheckpointFile._append.__code__, KILLED)], ids=["outside", "inside"])
 def test_checkpoints_of_the_audit_log(tmp_path: Path, before: CodeType, outcome: str) -> None:
     witness = CheckpointFile(tmp_path / "checkpoints")
     notes = [sign_checkpoint(SIGNER, size=size, root=bytes(32), at=datetime(2026, 2, 9, tzinfo=UTC)).note for size in (1, 2, 3)]

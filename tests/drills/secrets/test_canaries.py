@@ -180,7 +180,7 @@ def look_at_pages(work: Work) -> None:
     address = locate("local", work.stack.home)
     token = address.token.get_secret_value()
     with httpx.Client(base_url=address.url, timeout=60, trust_env=False) as browser:
-        entered = browser.get("/login", params={"token": token})
+        entered = browser.post("/login", data={"token": token})
         session = browser.cookies.get("ue_session")
         assert session, entered.headers
         work.flock = work.watcher.flock = Flock((*work.flock.canaries, Canary("session", session)))
@@ -190,7 +190,7 @@ def look_at_pages(work: Work) -> None:
         runs = [str(run["id"]) for run in browser.get("/api/v1/runs", headers={"Authorization": f"Bearer {token}"}).json()]
         pages = {*links, *(f"/runs/{run}" for run in runs), *(f"/deployments/{run}" for run in runs)}
         work.answers += [(page, browser.get(page).text) for page in sorted(pages)]
-        work.answers.append(("login", browser.get("/login", params={"token": PLANTED["typed"]}).text))
+        work.answers.append(("login", browser.post("/login", data={"token": PLANTED["typed"]}).text))
         browser.cookies.clear()
         asked = {"Authorization": f"Bearer {token}"}
         for path in (

@@ -70,12 +70,12 @@ class Stack:
 
     @property
     def login(self) -> str:
-        """What a person types into a shell to enter the console; the shell puts the token in, so that it stands in no output of ours."""
-        kept = f"?token=$(cat {shlex.quote(str(secret_file(self.layout.secrets, 'api_token')))})"
-        opens = f'/login{"" if self.settings.secrets.api_token else kept}"'
+        """What a person types into a shell to enter the console: the token is shown to them, and stands in no program's arguments."""
+        kept = "" if self.settings.secrets.api_token else f"cat {shlex.quote(str(secret_file(self.layout.secrets, 'api_token')))}; "
         if isinstance(at := self.listening, AtSocket):  # which no browser can open
-            return f'ssh -fNL 127.0.0.1:{self.ports.control}:{shlex.quote(str(at.path))} localhost; xdg-open "http://127.0.0.1:{self.ports.control}{opens}'
-        return f'xdg-open "{at.url}{opens}'
+            there = f"127.0.0.1:{self.ports.control}"
+            return f"{kept}ssh -fNL {there}:{shlex.quote(str(at.path))} localhost; xdg-open http://{there}/login"
+        return f"{kept}xdg-open {at.url}/login"
 
     @property
     def issuer_url(self) -> str:

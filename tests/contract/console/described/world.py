@@ -184,7 +184,7 @@ def _actors(owner: httpx.Client, url: str) -> tuple[Actor, ...]:
 def _signed_in(url: str, token: str) -> dict[str, str]:
     """Return what a page of the console sends along."""
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as browser:
-        session = browser.get("/login", params={"token": token}).cookies["ue_session"]
+        session = browser.post("/login", data={"token": token}).cookies["ue_session"]
         shown = re.search(r'"X-CSRF-Token": "([0-9a-f]{64})"', browser.get("/runs").text)
     assert shown is not None
     return {"Cookie": f"ue_session={session}", "X-CSRF-Token": shown[1], "Sec-Fetch-Site": "same-origin"}
