@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import logging
 import os
 import signal
 import time
@@ -33,6 +34,7 @@ WITHIN = timedelta(seconds=15)
 """How long to wait for whoever is inside: longer than any write lasts."""
 _STOPPED_FOR = 2.0
 """Seconds after which a process that holds others up, and is stopped, is ended."""
+_logger = logging.getLogger(__name__)
 _POLL_SECONDS, _LONG_POLL_SECONDS = 0.005, 0.1
 """Between looks whether one may go in: at first, and where that lasts."""
 _LONGEST = 32
@@ -72,10 +74,13 @@ class Fence:
 
         A process that was stopped (SIGSTOP) inside is ended: it would go on in the middle of its write. Raises: FencedOff, StillInside, OSError.
         """
-        with self.file.open("a+b") as opened:
-            self._lock(opened.fileno(), within)
-            self._pass(opened.fileno())
+        handle = os.open(self.file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._lock(handle, within)
+            self._pass(handle)
             yield
+        finally:
+            os.close(handle)
 
     def check(self) -> None:
         """Return where this run's token may pass; it did so then. Raises: FencedOff, StillInside, OSError."""
@@ -105,15 +110,19 @@ class Fence:
         highest = advance(str(self.file.parent), token=token, seen=int(said) if said.strip().isdigit() else 0)
         new = f"{highest}\n".encode()
         if new != said:
-            with suppress(OSError):  # a full disk keeps no rollback from its write
-                os.ftruncate(handle, 0)
-                os.write(handle, new)
+            with suppress(OSError):  # a full disk keeps no rollback from its write; what stands there is written over, and not emptied before
+                os.pwrite(handle, new, 0)
+                os.ftruncate(handle, len(new))
 
 
 def _end_stopped(handle: int) -> None:
     """The process that holds the lock on this file has ended, where it is stopped and ours. The kernel says who holds it."""
     inside = os.fstat(handle)
-    for line in Path("/proc/locks").read_text().splitlines():
+    try:
+        locks = Path("/proc/locks").read_text().splitlines()
+    except OSError:
+        return  # it is waited for then
+    for line in locks:
         fields = line.split()  # proc_locks(5): "1: FLOCK  ADVISORY  WRITE 14078 fe:00:9978142 0 EOF"
         if fields[1] == "FLOCK" and fields[5].endswith(f":{inside.st_ino}"):
             with suppress(OSError):
@@ -126,6 +135,7 @@ def _end_if_stopped(pid: int, inside: os.stat_result) -> None:
     try:
         stopped = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"T"
         if stopped and any(os.path.samestat(inside, entry.stat()) for entry in Path(f"/proc/{pid}/fd").iterdir()):
+            _logger.warning("process %s was stopped while it held others up, and is ended", pid)
             send_signal(process, signal.SIGKILL)
     finally:
         os.close(process)

@@ -6,6 +6,7 @@ engine does itself: see `liveness`, `store` and `docs/decisions/0002-durable-exe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from threading import Lock
 
@@ -45,7 +46,8 @@ class Durable:
         """Carry out runs by `carry_out`, once launched, as the worker called `worker`."""
         self._worker = worker
         self._carry_out = carry_out
-        self._active: set[str] = set()
+        self._active: Counter[str] = Counter()
+        """Executions of each run: a run that comes back to its worker is under way twice for a moment."""
         self._guard = Lock()
         self._config = DBOSConfig(
             name="unioneyes",
@@ -100,7 +102,7 @@ class Durable:
         """Return the runs that this worker is in charge of and does not carry out."""
         mine = DBOS.list_workflows(status="PENDING", name=_WORKFLOW, executor_id=self._worker, load_input=False, load_output=False)
         with self._guard:
-            return frozenset(workflow.workflow_id for workflow in mine) - self._active
+            return frozenset(workflow.workflow_id for workflow in mine) - self._active.keys()
 
     def revive(self, run_id: str) -> None:
         """A stuck run is waiting for a worker, in the queue that it came from: the one named here is only for a run that came from none."""
@@ -118,7 +120,7 @@ class Durable:
     def active(self) -> int:
         """How many runs are under way in this process."""
         with self._guard:
-            return len(self._active)
+            return self._active.total()
 
     def forget(self, run_ids: Iterable[str]) -> None:
         """Nothing is left of these runs."""
@@ -127,7 +129,7 @@ class Durable:
     def carry_out(self, run_id: str) -> None:
         """Carry a run out, counted as active meanwhile."""
         with self._guard:
-            self._active.add(run_id)
+            self._active[run_id] += 1
         try:
             self._carry_out(run_id)
         except DurabilityLost as lost:
@@ -136,7 +138,7 @@ class Durable:
             raise  # the run stays pending, and is begun again
         finally:
             with self._guard:
-                self._active.discard(run_id)
+                self._active -= Counter((run_id,))  # what is none any more is no key either
 
 
 _here: Durable | None = None

@@ -421,10 +421,12 @@ class Execution:
         if isinstance(entered, Stop):
             return Stopped(why=entered, begun=False)
         began = monotonic()
-        attempt = 0
+        attempt, token = 0, entered.token
         while True:
             attempt += 1
-            came = self._once(step, name, call, parking, token=entered.token)
+            came = self._once(step, name, call, parking, token=token)
+            if isinstance(came, StepTimedOut) and token is not None:  # its thread was left behind, and may still write
+                token = self._patiently(partial(self._runs.renew, self._claim, self.run_id))
             if parking is not None:  # whatever came of it, nobody is asked any more
                 self._patiently(partial(self._runs.set_status, self._claim, self.run_id, RunStatus.RUNNING))
             took: dict[str, JsonValue] = {"took_s": monotonic() - began}

@@ -25,7 +25,9 @@ _BEAT_SECONDS = 1.0
 _LAST_BEAT_SECONDS = 5.0
 """How long who ends waits for a sign of life that is under way."""
 GRACE = timedelta(seconds=5)
-"""After a restart of PostgreSQL nobody holds a lock. For this long, nobody is taken for dead."""
+"""After a restart of PostgreSQL, or a crash of one of its processes, nobody holds a lock. For this long, nobody is taken for dead."""
+_YOUNG = "SELECT clock_timestamp() - greatest(pg_postmaster_start_time(), stats_reset) < %s FROM pg_stat_wal"
+"""Whether PostgreSQL itself is. A crash of one of its processes ends all sessions and leaves its start as it was; the statistics begin anew with it."""
 _END_SILENT = files(__package__).joinpath("end_silent.sql").read_text().encode()
 
 _logger = logging.getLogger(__name__)
@@ -67,9 +69,9 @@ class Liveness:
                 self._end_silent(session, worker)
                 return False
             session.execute("SELECT pg_advisory_unlock(%s)", (_key(worker),))
-            young = session.execute("SELECT clock_timestamp() - pg_postmaster_start_time() < %s", (GRACE,)).fetchone()
+            young = session.execute(_YOUNG, (GRACE,)).fetchone()
         except psycopg.Error as error:
-            raise ControlDatabaseUnavailable(what=f"the session of {self._worker} was lost: {error}", remedy="nothing to do; it is made anew") from None
+            raise _lost(self._worker, error) from None
         return young is not None and not young[0]
 
     def _beat_on(self) -> None:
@@ -78,6 +80,8 @@ class Liveness:
                 self._show()
             except Problem as problem:
                 _logger.warning("sign of life: %s", problem)
+            except Exception:  # a heart that stops is not begun again
+                _logger.exception("the sign of life failed, and is tried again")
 
     def _show(self) -> None:
         """This worker's lock is held, anew where PostgreSQL had let it go. Raises: ControlDatabaseUnavailable."""
@@ -89,7 +93,12 @@ class Liveness:
             except psycopg.Error:
                 self._let_go()
             self._session = self._database.session()
-            if not self._locked(self._session, self._worker):
+            try:
+                held = self._locked(self._session, self._worker)
+            except psycopg.Error as error:
+                self._let_go()
+                raise _lost(self._worker, error) from None
+            if not held:
                 self._let_go()
                 raise ControlDatabaseUnavailable(
                     what=f"PostgreSQL still holds the lock of {self._worker}'s lost session", remedy="nothing to do; it is tried again at once"
@@ -110,6 +119,10 @@ class Liveness:
         """The session of a worker that has said nothing for longer than it may is told to end: the next look finds its lock free."""
         if session.execute(_END_SILENT, {"key": _key(worker), "lease": LEASE}).fetchone() is not None:
             _logger.warning("worker %s has said nothing for %s; its session is ended", worker, LEASE)
+
+
+def _lost(worker: str, error: psycopg.Error) -> ControlDatabaseUnavailable:
+    return ControlDatabaseUnavailable(what=f"the session of {worker} was lost: {error}", remedy="nothing to do; it is made anew")
 
 
 def _key(worker: str) -> int:

@@ -15,6 +15,7 @@ from unioneyes.runbook.problems import ExecutorGaveUp
 from unioneyes.runbook.store.runs import Runs
 
 _EVERY_SECONDS = 0.25
+_LAST_SWEEP_SECONDS = 5.0
 _STUCK_SECONDS = 2.0
 """How long a run may be this worker's without being under way: taking one up takes a moment."""
 
@@ -40,9 +41,9 @@ class Sweeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """The last sweep is over."""
+        """No sweep begins any more; one that is under way had a moment to end: it may wait for a database that does not answer."""
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(_LAST_SWEEP_SECONDS)
 
     def _sweep_on(self) -> None:
         while not self._stopping.wait(_EVERY_SECONDS):

@@ -97,7 +97,8 @@ class RestoresBeside:
         with self._administration() as session:
             if comment(session, beside) != whole:
                 self._make(session, manifest, beside)
-                session.execute(SQL("COMMENT ON DATABASE {} IS {}").format(Identifier(beside), Literal(whole)))  # last: it says that the copy is whole
+                with _fenced(session):
+                    session.execute(SQL("COMMENT ON DATABASE {} IS {}").format(Identifier(beside), Literal(whole)))  # last: it says that the copy is whole
         took = timedelta(seconds=time.monotonic() - began)
         return RestoredBeside(database=beside, tables=len(manifest.fingerprint.tables), rows=manifest.fingerprint.rows, took=took)
 
@@ -195,6 +196,7 @@ class RestoresBeside:
                 inside.execute("ANALYZE")  # a dump carries no statistics, and members would wait for bad plans
             adopt(session, beside, like=self.database)
         except (BackupUnproven, RestoreFailed):
+            _pass(session)  # what stands there may be a successor's by now
             drop(session, beside)
             raise
 

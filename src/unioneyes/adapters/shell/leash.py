@@ -62,13 +62,18 @@ def _as_usual() -> None:
 
 def _passes(fence: Path, token: int) -> bool:
     """Return False when the fence has seen a later token; else it has seen this one."""
-    with fence.open("a+b") as opened:
+    opened = os.open(fence, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
         fcntl.flock(opened, fcntl.LOCK_EX)
-        seen = os.pread(opened.fileno(), 32, 0).strip()
-        if seen.isdigit() and int(seen) > token:
+        said, new = os.pread(opened, 32, 0), f"{token}\n".encode()
+        if said.strip().isdigit() and int(said) > token:
             return False
-        opened.truncate(0)
-        opened.write(f"{token}\n".encode())
+        if new != said:
+            with suppress(OSError):  # a full disk keeps no script from running; what stands there is written over, and not emptied before
+                os.pwrite(opened, new, 0)
+                os.ftruncate(opened, len(new))
+    finally:
+        os.close(opened)
     return True
 
 

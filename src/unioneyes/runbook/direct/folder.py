@@ -6,7 +6,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -57,8 +57,9 @@ class DirectFolder:
                     said = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
                     raise SomebodyIsAtIt(what=f"break-glass is under way {said or 'already'}", remedy="wait for them, or end that process; nothing was changed")
                 time.sleep(_POLL_SECONDS)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"by {who}, process {os.getpid()}, since {rfc3339(now())}\n".encode(), 0)
+            with suppress(OSError):  # a full disk keeps nobody out
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"by {who}, process {os.getpid()}, since {rfc3339(now())}\n".encode(), 0)
             yield
         finally:
             os.close(descriptor)  # and the lock is free

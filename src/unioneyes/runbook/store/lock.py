@@ -68,13 +68,12 @@ def pass_on(connection: Connection, *, service: str, giver: str, taker: str, rea
     return None if held is None else _give(connection, service, taker, reason)
 
 
-def renew(connection: Connection, *, service: str, run_ids: Sequence[str]) -> None:
-    """Whichever of `run_ids` holds `service` holds it by a new token: another worker carries it out from now on."""
+def renew(connection: Connection, *, service: str, run_ids: Sequence[str]) -> int | None:
+    """Whichever of `run_ids` holds `service` holds it by a new token, which is returned; None where none of them does."""
     holder = connection.execute(
         select(service_locks.c.run_id, service_locks.c.reason).where(service_locks.c.service == service, service_locks.c.run_id.in_(run_ids)).with_for_update()
     ).one_or_none()
-    if holder is not None:
-        _give(connection, service, holder.run_id, holder.reason)
+    return None if holder is None else _give(connection, service, holder.run_id, holder.reason)
 
 
 def await_others(connection: Connection, service: str) -> None:

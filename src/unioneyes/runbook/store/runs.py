@@ -252,9 +252,7 @@ class Runs:
         """`worker` is in charge of the run; whoever was before is not. The journal tells when the run changed hands."""
         with self._database.transaction() as connection:
             before = _row(connection, run_id)
-            if before.worker is None:  # nobody to fence off: it need not outlive PostgreSQL's crash before the run's begin does, which is kept after it
-                connection.execute(_RELAXED)
-            elif before.ended_at is None:  # the lock before the run, as in `_fenced`
+            if before.worker is not None and before.ended_at is None:  # the lock before the run, as in `_fenced`
                 lock.renew(connection, service=before.service, run_ids=[each.id for each in _family(connection, run_id)])
             attempt: int = connection.execute(_TAKEN_UP, {"run_id": run_id, "by": worker}).scalar_one()
             connection.execute(_PARTS_TAKEN_UP, {"run_id": run_id, "by": worker})
@@ -297,6 +295,14 @@ class Runs:
         (claimed,) = self._database.ask(_NOTE, {**_of(claim), "run": run_id, **self._journal.written(line)})
         if not claimed:
             raise ExecutionLost
+
+    def renew(self, claim: Claim, run_id: str) -> int | None:
+        """The run holds its service by a new token, which is returned: what an earlier one still writes is refused from its next write on.
+
+        None where it holds none. Raises: ExecutionLost.
+        """
+        with self._fenced(claim, hands_lock_on=True) as connection:
+            return lock.renew(connection, service=claim.service, run_ids=[run_id])
 
     def set_status(self, claim: Claim, run_id: str, status: RunStatus) -> None:
         """The run has `status`. Raises: ExecutionLost."""
