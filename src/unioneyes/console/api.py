@@ -202,14 +202,19 @@ def environment(control: Parts, by: Reader) -> Facts:
     },
 )
 def start_run(body: StartRun, control: Parts, by: Reader) -> Response:
-    """Start a run, which takes the right that its runbook names; with `dry_run`, return its plan and change nothing."""
+    """Start a run, which takes the right that its runbook names; with `dry_run`, return its plan and change nothing.
+
+    A plan takes reading alone, but where the request brings the code along that is planned: that takes the right to execute, too.
+    """
     if isinstance(reason := body.request.get("reason"), str):
         usable(reason)
     control.own.require(body.runbook)
     request: JsonValue = dict(body.request)
+    right = definition(body.runbook).right
+    if not body.dry_run or right is Right.EXECUTE:
+        by.require(right)
     if body.dry_run:
         return VersionedJson(_PLAN.dump_python(control.engine.plan(body.runbook, request), mode="json"), status.HTTP_200_OK)
-    by.require(definition(body.runbook).right)
     run = control.engine.start(body.runbook, request, by=by.name, park=body.park, confirm=body.confirm)
     return VersionedJson(_RUN.dump_python(run, mode="json"), status.HTTP_201_CREATED, headers={"Location": f"{PREFIX}/runs/{run.id}"})
 

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 OPENAPI = "/api/v1/openapi.json"
 FOR_PROGRAMS = ("/api/", "/metrics")
+_LONGEST_NAME = 200
+"""Characters of what whoever asks named, an address or a field, that are told back."""
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -81,7 +83,7 @@ def as_problem(request: Request, error: Exception) -> Problem:
         case Problem():
             return error
         case RequestValidationError():
-            wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+            wrong = "; ".join(f"{'.'.join(map(str, each['loc']))[:_LONGEST_NAME]}: {each['msg']}" for each in error.errors())
             return MalformedRequest(what=wrong, remedy=f"see {OPENAPI} for what this route takes")
         case HTTPException():
             return _refusal(request, error)
@@ -94,11 +96,11 @@ def _refusal(request: Request, error: HTTPException) -> Problem:
     """Return what the framework refused, before any route looked at it."""
     match error.status_code:
         case HTTPStatus.NOT_FOUND:
-            return NoSuchRoute(what=f"there is nothing at {request.url.path}", remedy=f"see {OPENAPI} for what there is")
+            return NoSuchRoute(what=f"there is nothing at {request.url.path[:_LONGEST_NAME]}", remedy=f"see {OPENAPI} for what there is")
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
             return TooLarge.now()
         case HTTPStatus.METHOD_NOT_ALLOWED:
-            what = f"{request.method} {request.url.path}: {error.detail}"
+            what = f"{request.method} {request.url.path[:_LONGEST_NAME]}: {error.detail}"
             return NotAllowedHere(what=what, remedy=f"see {OPENAPI} for what this route takes", allow=", ".join(_methods(request)))
         case _:
             return MalformedRequest(what=f"the request can't be read: {error.detail}", remedy="send JSON, in UTF-8")

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Literal
 
 from unioneyes.environments.model import RemoteCheckpoints
 from unioneyes.environments.settings import AuditSettings, S3Settings, SettingsRefused
-from unioneyes.kernel.files import replace_file
+from unioneyes.kernel.files import exposed, replace_file
 from unioneyes.kernel.problems import BadInput, Refused
 from unioneyes.ports.witness import Witness
 
 if TYPE_CHECKING:
     from unioneyes.adapters.s3 import CheckpointObjects
 
-_OTHERS = 0o077
 _ADDRESS = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<prefix>.*)")
 _MODES: dict[str, Literal["COMPLIANCE", "GOVERNANCE"]] = {"compliance": "COMPLIANCE", "governance": "GOVERNANCE"}
 
@@ -88,11 +87,12 @@ def _objects(settings: S3Settings, *, variables: bool) -> CheckpointObjects:
 
 def _require_private(file: Path) -> None:
     try:
-        mode = file.stat().st_mode
+        how = exposed(file.stat())
     except OSError as error:
         raise SettingsRefused(what=f"[audit.s3] credentials_file: {file}: {error.strerror}", remedy="correct it, or leave it out") from None
-    if mode & _OTHERS:
-        raise SettingsRefused(what=f"[audit.s3] credentials_file: others can read {file}", remedy=f"chmod 600 {file}; and renew what it holds")
+    if how:
+        remedy = f"chmod 600 {file}, and let it belong to the server's user; renew what it holds if others read it"
+        raise SettingsRefused(what=f"[audit.s3] credentials_file: {file} can be read or changed by others: {how}", remedy=remedy)
 
 
 class MalformedAddress(BadInput):

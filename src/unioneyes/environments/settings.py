@@ -49,8 +49,13 @@ def _web_address(url: str) -> str:
     if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username or parts.query or parts.fragment:
         message = "an address is written as https://NAME, with nothing after its path"
         raise ValueError(message)
+    return _not_in_clear_text(url)
+
+
+def _not_in_clear_text(url: str) -> str:
+    parts = urlsplit(url)
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        message = f"what signs people in would go to {parts.hostname} in clear text: https, but for an address on this machine"
+        message = f"what nobody else may read or change would go to {parts.hostname} in clear text: https, but for an address on this machine"
         raise ValueError(message)
     return url
 
@@ -234,7 +239,7 @@ class S3Settings(_Section):
     bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
     prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_.-]+/)+$", max_length=500)] = "unioneyes/audit/"
     """Below which they stand; no other log's do."""
-    endpoint_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+/?$")] | None = None
+    endpoint_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+/?$"), AfterValidator(_not_in_clear_text)] | None = None
     """Of a store that is not Amazon's."""
     region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")] | None = None
     """Where the bucket is; what the standard chain says when not given."""

@@ -56,6 +56,8 @@ _POLL_SECONDS = 0.1
 _RESTART_WITHIN = timedelta(seconds=5)
 """How long whoever only reads waits for a database that restarts."""
 _FORGET_AT_ONCE = 500
+_LONGEST_NAME = 200
+"""Characters of the fields that a request names, and that are told back."""
 
 _logger = logging.getLogger(__name__)
 
@@ -269,10 +271,10 @@ class Engine:
         try:
             asked: object = decode(request, chosen.request_type)
         except ValidationError as error:
-            wrong = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'request'}: {each['msg']}" for each in error.errors(include_input=False))
+            wrong = "; ".join(f"{'.'.join(map(str, each['loc']))[:_LONGEST_NAME] or 'request'}: {each['msg']}" for each in error.errors(include_input=False))
             raise _malformed(chosen, wrong) from None
         if isinstance(request, dict) and (strange := request.keys() - {known.name for known in fields(chosen.request_type)}):
-            raise _malformed(chosen, f"it knows no {', '.join(sorted(strange))}")
+            raise _malformed(chosen, f"it knows no {', '.join(sorted(strange))[:_LONGEST_NAME]}")
         return asked, plan_with_approvals(chosen, self._environment, asked)
 
     def _took(self, runbook: str) -> Mapping[str, timedelta]:

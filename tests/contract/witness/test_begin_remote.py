@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -115,10 +116,18 @@ def test_a_bucket_with_object_lock_retains(home: Home) -> None:
 def test_credentials_that_others_can_read_are_refused(home: Home) -> None:
     home.name(home.bucket)
     home.credentials.chmod(0o644)
-    with pytest.raises(SettingsRefused, match="others can read"):
+    with pytest.raises(SettingsRefused, match="can be read or changed by others"):
         home.begin()
     home.credentials.unlink()
     with pytest.raises(SettingsRefused, match="No such file"):
+        home.begin()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives a file away")
+def test_credentials_that_belong_to_somebody_else_are_refused(home: Home) -> None:
+    home.name(home.bucket)
+    os.chown(home.credentials, 65_534, 65_534)
+    with pytest.raises(SettingsRefused, match="its mode is 0600, its owner 65534"):
         home.begin()
 
 

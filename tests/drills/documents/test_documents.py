@@ -111,6 +111,7 @@ def test_a_block_that_was_cut_off_waits_for_a_person_who_can_skip_it(own: Own, t
 def test_a_secret_reaches_the_block_and_nothing_that_is_kept(own: Own, tmp_path: Path) -> None:
     canary = "canary-hunter22-canary"
     secret = tmp_path / "token"
+    secret.touch(mode=0o600)
     secret.write_text(f"{canary}\n")
     own.write("secret.md", '```bash\necho "length ${#API_TOKEN} of $API_TOKEN"\nls "/nowhere/$API_TOKEN"\n```\n')
     plan = own.stack.ue("runbook", "plan", "secret", "--set", f"API_TOKEN=@{secret}")

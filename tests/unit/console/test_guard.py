@@ -47,6 +47,16 @@ def test_an_answer_to_what_nobody_foresaw_is_a_problem_and_guarded_too() -> None
     assert answer.headers["cache-control"] == "no-store"
 
 
+def test_an_address_is_told_back_cut_off_however_long_it_was() -> None:
+    control = object.__new__(Control)
+    for name, value in {"hosts": frozenset({"127.0.0.1"}), "token": TOKEN, "limits": Limits(), "redactor": Redactor()}.items():
+        object.__setattr__(control, name, value)
+    answer = asyncio.run(asked(build_app(control), f"/api/{'a' * 50_000}"))
+    assert answer.status_code == 404
+    assert "there is nothing at /api/aaa" in answer.text
+    assert len(answer.text) < 1_000
+
+
 async def asked(app: ASGIApp, path: str) -> httpx.Response:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers={"Authorization": f"Bearer {TOKEN.get_secret_value()}"}) as client:

@@ -52,6 +52,26 @@ def test_the_requirement_leaves_these_open(requirement: Document) -> None:
 
 
 @pytest.mark.parametrize(
+    "spoken",
+    [
+        *("$DB_PASS", "$PGPASS", "$SMTP_PASS_FILE_CONTENT", "$PASSPHRASE", "$SMTP_PWD", "$CREDENTIALS", "$AWS_CREDENTIAL", "$JWT", "$SIGNING_KEY_BASE64"),
+        *("$DATABASE_DSN", "$SSH_KEY", "$APIKEY", "<db-pass>", "<passphrase>", "<smtp-pwd>", "<credentials>", "<signing-key>", "<jwt>"),
+    ],
+)
+def test_what_is_called_like_a_secret_is_taken_from_a_file_alone(spoken: str) -> None:
+    (parameter,) = opened(f'./login "{spoken}"').values()
+    assert parameter.kind is Kind.SECRET
+    assert parameter.refuses("hunter2hunter2") is not None
+    assert parameter.refuses("@/run/secrets/one") is None
+
+
+@pytest.mark.parametrize("spoken", ["$PASSENGERS", "$PASSED", "$KEYSPACE", "$MONKEY", "<compass>", "<feature-key>", "<secret-name>"])
+def test_what_only_looks_a_little_like_a_secret_is_none(spoken: str) -> None:
+    (parameter,) = opened(f'echo "{spoken}"').values()
+    assert parameter.kind is not Kind.SECRET
+
+
+@pytest.mark.parametrize(
     ("code", "names"),
     [
         ("A=1; echo $A $B", {"B"}),

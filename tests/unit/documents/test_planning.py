@@ -11,9 +11,9 @@ import pytest
 from tests.samples import PRODUCTION
 from unioneyes.ports.checklist import GateState
 from unioneyes.runbook.codec import decode, encode
-from unioneyes.runbook.documents.model import Document
+from unioneyes.runbook.documents.model import Document, DocumentUnreadable
 from unioneyes.runbook.documents.plan import DocumentPlan, DocumentRequest
-from unioneyes.runbook.documents.planning import Missing, NothingToRun, PlanChanged, SecretTyped, UnknownParameter, plan_document
+from unioneyes.runbook.documents.planning import LARGEST_BLOCK, Missing, NothingToRun, PlanChanged, SecretTyped, UnknownParameter, plan_document
 from unioneyes.runbook.documents.steps import check_document
 from unioneyes.runbook.plan import Effect
 
@@ -178,6 +178,15 @@ def test_an_error_elsewhere_does_not_block_the_chosen_part() -> None:
 
 def test_a_fence_that_is_never_closed_blocks() -> None:
     assert gates(planned("```bash\ndate\n"))["readable"] is GateState.FAILED
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("block", ["```bash\n{}\n```\n", "```sql\n{}\n```\n", "```bash undo\n{}\n```\n"])
+def test_a_block_that_is_too_long_is_refused_before_anything_reads_it_also_where_it_was_not_chosen(block: str) -> None:
+    text = f"# A\n\n## B\n\n```bash\ndate\n```\n\n## C\n\n```bash\ntrue\n```\n\n{block}"
+    assert planned(text.format("#" * (LARGEST_BLOCK - 1)), only="B").blocks
+    with pytest.raises(DocumentUnreadable, match="line 16: the block has 100,001 bytes"):
+        planned(text.format("<ab> " * (LARGEST_BLOCK // 5)), only="B")
 
 
 def test_a_plan_that_is_not_the_one_that_was_looked_at_is_refused() -> None:

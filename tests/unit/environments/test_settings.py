@@ -84,6 +84,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ('[audit.s3]\nbucket = "abc"\nprefix = "/a"\n', "audit.s3.prefix: String should match pattern"),
         ('[audit.s3]\nbucket = "abc"\nprefix = "a"\n', "audit.s3.prefix: String should match pattern"),
         ('[audit.s3]\nbucket = "abc"\nendpoint_url = "minio:9000"\n', "audit.s3.endpoint_url: String should match pattern"),
+        ('[audit.s3]\nbucket = "abc"\nendpoint_url = "http://minio.example:9000"\n', "would go to minio.example in clear text: https"),
         ('[audit.s3]\nbucket = "abc"\ncredentials_file = "aws"\n', "audit.s3.credentials_file: String should match pattern"),
         (
             '[audit.s3]\nbucket = "abc"\n[audit.s3.retention]\nmode = "forever"\ndays = 1\n',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import textwrap
 import time
 from urllib.parse import quote, quote_plus
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unioneyes.kernel.redaction import BLOT, Redactor
+from unioneyes.kernel.redaction import BLOT, Redactor, holds_secret
 
 SECRETS = st.text(st.characters(exclude_categories=["Cs"]), min_size=6, max_size=40).filter(lambda text: text not in BLOT)
 PEM = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIGFuZCB0aGlzIGlzIG5vIHNlY3JldA==\nAAAAC3NzaC1lZDI1NTE5\n-----END PRIVATE KEY-----\n"
@@ -23,7 +24,7 @@ def test_a_known_secret_comes_through_in_no_form(secret: str) -> None:
     forms = [secret, quote(secret, safe=""), quote_plus(secret), json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]]
     redact = Redactor([secret])
 
-    for form in (*forms, html.escape(secret), repr(secret)[1:-1], secret.encode().hex()):
+    for form in (*forms, html.escape(secret), repr(secret)[1:-1], secret.encode().hex(), secret.encode().hex().upper()):
         assert redact(f"<{form}>") == f"<{BLOT}>", form
 
 
@@ -33,6 +34,74 @@ def test_a_known_secret_is_not_read_out_of_base64(secret: str, before: bytes, af
         shown = Redactor([secret])(encoded.decode())
         assert BLOT in shown
         assert len(shown.replace(BLOT, "")) <= len(base64.b64encode(before)) + len(base64.b64encode(after)) + 8
+
+
+@given(
+    st.text("abcdefghijkXYZ0123+/=", min_size=60, max_size=200),
+    st.binary(max_size=80),
+    st.sampled_from(["\n", "\r\n", "\n    ", "\\n"]),
+    st.sampled_from([64, 76]),
+)
+def test_a_known_secret_is_not_read_out_of_base64_that_was_wrapped(secret: str, before: bytes, end: str, width: int) -> None:
+    encoded = base64.b64encode(before + secret.encode()).decode()
+    shown = Redactor([secret])(end.join(textwrap.wrap(encoded, width)))
+
+    assert BLOT in shown
+    assert len(shown.replace(BLOT, "").replace(end, "")) <= len(base64.b64encode(before)) + 8
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a://:" * 200_000,
+        "://" + "a+" * 500_000,
+        "://" + "a://" * 250_000,
+        "a://" + "b" * 1_000_000,
+        "-eyJaaaaaaaa" * 80_000,
+        "-eyJaaaaaaaa." * 80_000,
+        "-----BEGIN PRIVATE KEY-----a" * 40_000,
+        "-----BEGIN " + "PRIVATE KEY" * 90_000,
+        "token" + " " * 1_000_000,
+        "token=" + " " * 1_000_000,
+        "token " * 160_000 + "=",
+        "Bearer " * 140_000,
+        "Bearer" + " " * 1_000_000,
+        "-ue_" * 250_000,
+        "-xoxb-" * 160_000,
+        "/services/T" * 90_000,
+        "/services/" + "T" * 1_000_000,
+        "QUFB\n" * 200_000,
+        "QUFB" + "\n " * 300_000,
+    ],
+    ids=lambda text: repr(text[:30]),
+)
+def test_a_text_that_was_made_to_be_slow_is_not(text: str) -> None:
+    """One that took the square of its length would take minutes, and hold up everybody meanwhile."""
+    assert Redactor(["A" * 60])(text)
+    holds_secret(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("see postgresql+psycopg://u:p:w/d@h/x, amqp+tls://a:b@h", f"see postgresql+psycopg://u:{BLOT}@h/x, amqp+tls://a:{BLOT}@h"),
+        ("HTTPS://u:hunter22@h", f"HTTPS://u:{BLOT}@h"),
+        ("a://:" * 3 + "x@h", f"a://:{BLOT}@h"),
+        ("http://h:80/a http://u:pw@h", f"http://h:80/a http://u:{BLOT}@h"),
+        ("a://u:" + "p" * 5_000 + "@h", f"a://u:{BLOT}@h"),
+    ],
+)
+def test_the_password_of_an_address_is_blotted_out_however_long_and_wherever_it_stands(text: str, shown: str) -> None:
+    assert Redactor()(text) == shown
+
+
+def test_a_jwt_is_found_behind_what_only_begins_like_one() -> None:
+    jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl"
+
+    assert Redactor()(f"eyJhbGciOiJI eyJaaaaaaaa.{jwt} -{jwt}") == f"eyJhbGciOiJI {BLOT}.c2lnbmF0dXJl -{BLOT}"
+    assert holds_secret(f"eyJhbGciOiJI -{jwt}")
+    assert not holds_secret("eyJhbGciOiJI -eyJzdWIiOiIxMjM0.abc")
 
 
 def test_a_line_of_a_known_secret_is_blotted_out_where_it_is_shown_alone() -> None:

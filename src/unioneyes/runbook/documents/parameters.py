@@ -27,7 +27,9 @@ _PLACEHOLDER = re.compile(
     re.VERBOSE,
 )
 _SQL_VARIABLE = re.compile(r"(?<!\$)\$\{?(?P<name>[A-Z][A-Z0-9_]*)\b\}?(?!\$)")
-_SECRET_PLACEHOLDER = re.compile(r"(password|passwd|token|secret|api[-_ ]?key)$", re.IGNORECASE)
+_SECRET_PLACEHOLDER = re.compile(
+    r"(password|passwd|passphrase|passcode|(^|[-_ ])pass|pwd|token|secret|credentials?|(api|private|signing|encryption)[-_ ]?key|dsn|jwt)$", re.IGNORECASE
+)
 """Of a secret itself, not of its name: `<new-password>`, and not `<secret-name>`."""
 _NAME_FOLLOWS = re.compile(
     r"\b(JOIN|INTO|(?<!FOR )UPDATE|TABLE|VIEW|INDEX|SEQUENCE|SCHEMA|DATABASE|ROLE|USER|VACUUM(\s+(FULL|ANALYZE|VERBOSE))*|REINDEX|CLUSTER|TRUNCATE)"

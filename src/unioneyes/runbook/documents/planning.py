@@ -13,7 +13,7 @@ from unioneyes.runbook.documents.equivalents import equivalent
 from unioneyes.runbook.documents.lint.checks import lint
 from unioneyes.runbook.documents.lint.finding import Finding
 from unioneyes.runbook.documents.markdown import read_document, slug_of
-from unioneyes.runbook.documents.model import Block, Document, Language
+from unioneyes.runbook.documents.model import Block, Document, DocumentUnreadable, Language
 from unioneyes.runbook.documents.parameters import filled, masked, parameters_of, shell_variables
 from unioneyes.runbook.documents.plan import Asked, DocumentPlan, DocumentRequest, PlannedBlock, Shown
 from unioneyes.runbook.documents.shell import read_script
@@ -26,7 +26,7 @@ CHECK = "check_document"
 """The step that comes first."""
 LONGEST_SLUG = 40
 LARGEST_BLOCK = 100_000
-"""Bytes of a block: Linux hands no longer argument over."""
+"""Bytes of a block: Linux hands no longer argument over, and what reads shell and SQL takes longer than a block grows."""
 
 Missing = Callable[[Iterable[str]], tuple[str, ...]]
 """Tells which programs are not installed where the blocks will run."""
@@ -35,6 +35,7 @@ Missing = Callable[[Iterable[str]], tuple[str, ...]]
 def plan_document(request: DocumentRequest, facts: Facts, *, missing: Missing, sql_by: str, checked: PlannedStep) -> DocumentPlan:
     """Return the plan. Raises: DocumentUnreadable, UnknownHeading, NothingToRun, UnknownParameter, SecretTyped, PlanChanged."""
     document = read_document(request.text.encode(), request.name)
+    _require_short(document)
     blocks = chosen(document, only=request.only, start=request.start)
     steps = with_undos(blocks)
     if not steps:
@@ -63,6 +64,14 @@ def plan_document(request: DocumentRequest, facts: Facts, *, missing: Missing, s
             remedy="look at the plan again, then run that one",
         )
     return plan
+
+
+def _require_short(document: Document) -> None:
+    """Return when no block is too long, also of those that are not chosen: the lint reads them. Raises: DocumentUnreadable."""
+    for block in document.steps:
+        if (size := len(block.code.encode())) > LARGEST_BLOCK:
+            what = f"{document.name}, line {block.line}: the block has {size:,} bytes"
+            raise DocumentUnreadable(what=what, remedy=f"split it: {LARGEST_BLOCK:,} bytes of one are run at most")
 
 
 def _where(request: DocumentRequest) -> str:
@@ -146,11 +155,8 @@ def _step(planned: PlannedBlock, absent: Sequence[str], sql_by: str) -> PlannedS
 
 def _readable(document: Document, used: Sequence[Block]) -> Gate:
     unended = [block.line - 1 for block in used if not block.closed]
-    large = [block.line for block in used if len(block.code.encode()) > LARGEST_BLOCK]
-    wrong = f"the fence in line {unended[0]} is never closed" if unended else f"the block in line {large[0]} is too long" if large else ""
-    return _gate(
-        "readable", "the document can be read to its end", wrong, remedy="close it, or split it", fine=f"{document.name}, {document.source.sha256[:12]}"
-    )
+    wrong = f"the fence in line {unended[0]} is never closed" if unended else ""
+    return _gate("readable", "the document can be read to its end", wrong, remedy="close it", fine=f"{document.name}, {document.source.sha256[:12]}")
 
 
 def _values(asked: Sequence[Asked]) -> Gate:

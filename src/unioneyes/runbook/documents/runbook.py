@@ -53,6 +53,7 @@ def _plan(env: Environment, request: DocumentRequest) -> DocumentPlan:
 def _run(env: Environment, plan: DocumentPlan) -> DocumentRun:
     programs = tuple(dict.fromkeys(program for block in plan.blocks for program in block.programs))
     check_document(env.shell, gates=plan.gates, programs=programs)
+    hidden = tuple(dict.fromkeys(place for block in plan.blocks for place in block.secrets.values()))
     for block in plan.blocks:
-        step_of(block)(env.shell, env.queries, env.secrets, block=block)
+        step_of(block)(env.shell, env.queries, env.secrets, block=block, hidden=hidden)
     return DocumentRun(document=plan.document, sha256=plan.sha256, blocks=len(plan.blocks))

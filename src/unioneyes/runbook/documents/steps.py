@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from enum import StrEnum
-from pathlib import Path
 
 from unioneyes.kernel.problems import Problem, Refused
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.checklist import Gate
 from unioneyes.ports.queries import Queries
-from unioneyes.ports.secrets import SCHEME, SecretProvider, SecretReference
+from unioneyes.ports.secrets import SCHEME, SecretProvider, SecretReference, SecretUnresolved
 from unioneyes.ports.shell import Ran, Shell
 from unioneyes.runbook.documents.model import Language
 from unioneyes.runbook.documents.plan import PlannedBlock
@@ -25,6 +24,8 @@ from unioneyes.runbook.views import EntryKind, JournalEntry
 _GRACE = timedelta(seconds=30)
 """Beyond its own time limit, for a block to be ended with all that it started."""
 _LOOK = timedelta(0)
+_FILES = "file"
+"""Who reads the files of this machine, as references name it."""
 _TOLD_EVERY_SECONDS = 2.0
 
 
@@ -57,8 +58,11 @@ def step_of(block: PlannedBlock) -> Step[..., None]:
     return Step(function=run_block, name=block.step, effect=block.effect, undo=None if block.undo is None else back, time_limit=limit, retries=0)
 
 
-def run_block(shell: Shell, queries: Queries, kept: SecretProvider, *, block: PlannedBlock) -> None:
-    """Every command of the block ended well."""
+def run_block(shell: Shell, queries: Queries, kept: SecretProvider, *, block: PlannedBlock, hidden: tuple[str, ...]) -> None:
+    """Every command of the block ended well.
+
+    `hidden` is where all the secrets of the run stand: a block may print what another one was given, and left behind.
+    """
     run_id = current_run.get().run_id
     match Before.READS if block.effect is Effect.READ else before(story(run_id), run_id, block.step):
         case Before.DONE:
@@ -69,13 +73,13 @@ def run_block(shell: Shell, queries: Queries, kept: SecretProvider, *, block: Pl
                 remedy="look; then start it anew from there with --from, or, with --park, decide retry or skip",
             )
         case Before.READS | Before.NOTHING:
-            _carry_out(shell, queries, kept, block, block.code)
+            _carry_out(shell, queries, kept, block, code=block.code, hidden=hidden)
 
 
-def undo_block(shell: Shell, queries: Queries, kept: SecretProvider, *, block: PlannedBlock) -> None:
+def undo_block(shell: Shell, queries: Queries, kept: SecretProvider, *, block: PlannedBlock, hidden: tuple[str, ...]) -> None:
     """What the block did is taken back, as the document says."""
     if block.undo is not None:
-        _carry_out(shell, queries, kept, block, block.undo)
+        _carry_out(shell, queries, kept, block, code=block.undo, hidden=hidden)
 
 
 class Before(StrEnum):
@@ -103,9 +107,9 @@ def before(journal: Sequence[JournalEntry], run_id: str, step: str) -> Before:
     return Before.BEGUN if since.count(EntryKind.STEP_STARTED) > 1 else Before.NOTHING
 
 
-def _carry_out(shell: Shell, queries: Queries, kept: SecretProvider, block: PlannedBlock, code: str) -> None:
+def _carry_out(shell: Shell, queries: Queries, kept: SecretProvider, block: PlannedBlock, *, code: str, hidden: Iterable[str]) -> None:
     secrets = {name: _secret(kept, name, place) for name, place in block.secrets.items()}
-    redact = Redactor(secrets.values())
+    redact = Redactor([*secrets.values(), *_readable(kept, set(hidden) - set(block.secrets.values()))])
     reads = block.effect is Effect.READ and code == block.code
     teller = _Teller(redact)
     try:
@@ -126,14 +130,23 @@ def _tell(ran: Ran, redact: Redactor) -> None:
     progress(lines[-1] if lines else "it printed nothing", output=output, took_s=ran.took.total_seconds())
 
 
+def _readable(kept: SecretProvider, places: Iterable[str]) -> Iterator[str]:
+    """Return the secrets of other blocks. One that is not there, or not yet, keeps nobody from going on: its own block is refused."""
+    for place in places:
+        with suppress(Problem):
+            yield _secret(kept, "a secret", place)
+
+
 def _secret(kept: SecretProvider, name: str, place: str) -> str:
-    """Return what stands in the file on this machine, or what the reference leads to. Raises: SecretUnreadable, SecretUnresolved, ProviderUnavailable."""
-    value = ""
-    if place.startswith(SCHEME):
-        value = kept.resolve(SecretReference.parse(place)).get_secret_value()
-    else:
-        with suppress(OSError, UnicodeDecodeError):
-            value = Path(place).read_text(encoding="utf-8").strip("\r\n")
+    """Return what stands in the file on this machine, or what the reference leads to. Raises: SecretUnreadable, ProviderUnavailable.
+
+    A file is read like any other that holds a secret: not where others can read it, never more than a secret has, and nothing is waited for.
+    """
+    reference = SecretReference.parse(place) if place.startswith(SCHEME) else SecretReference(provider=_FILES, path=place.lstrip("/"))
+    try:
+        value = kept.resolve(reference).get_secret_value()
+    except SecretUnresolved as problem:
+        raise SecretUnreadable(what=f"{name}: {problem.what}", remedy=problem.remedy) from None
     if not value or "\n" in value or "\0" in value:
         raise SecretUnreadable(what=f"{place}, which should hold {name} in one line, can't be read", remedy="write it there, readable for the server alone")
     return value

@@ -54,7 +54,7 @@ _PART = re.compile(r"(?!.*(^|/)\.\.(/|$))[A-Za-z0-9_.@:+/%=,-]+")
 """What stays a part of one path, address or option."""
 _NAMED = re.compile(r"[A-Za-z0-9_]+")
 _KINDS = (
-    (r"PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|PRIVATE|WEBHOOK|_KEY$", Kind.SECRET),
+    (r"PASS(WORD|WD|PHRASE|CODE)|PASS(_|$)|PWD|SECRET|TOKEN|CREDENTIAL|API_?KEY|_KEY(_|$)|PRIVATE|WEBHOOK|DSN|JWT", Kind.SECRET),
     (r"HOST", Kind.HOST),
     (r"(USER|ROLE|DATABASE|DB|SCHEMA|TABLE|VIEW|INDEX|COLUMN)(_?NAME)?$", Kind.IDENTIFIER),
     (r"VERSION|^TAG$", Kind.VERSION),
