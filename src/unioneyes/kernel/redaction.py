@@ -23,7 +23,7 @@ _SHAPES = (
     (
         ("=", ":"),
         re.compile(
-            r"(?P<keep>\b(?:password|passwd|pwd|secret|token|api_?key)\s*+[=:]\s*+)(?P<secret>(?!\[redacted\]|@|(?:secret:)?//)[^\s,;&'\"]++)",
+            r"(?P<keep>(?<![a-z0-9])(?:password|passwd|pwd|secret|token|api_?key)\s*+[=:]\s*+)(?P<secret>(?!\[redacted\]|@|(?:secret:)?//)[^\s,;&'\"]++)",
             re.IGNORECASE,
         ),
     ),
@@ -54,6 +54,11 @@ _SHORTEST_LINE = 16
 """Characters below which a line of a known value, which may be shown alone, is not blotted out."""
 
 
+def _keepable(text: str) -> str:
+    text = text.replace("\x00", "\ufffd")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 def holds_secret(text: str) -> bool:
     """Return whether a secret stands in the text, by the shapes that nothing else has."""
     return any(found["none"] is None for found in _SURE.finditer(text))
@@ -69,7 +74,8 @@ class Redactor:
         self._known = sorted(self._encoded.union(*(_forms(value) for value in long)), key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
-        """Return `text` without secrets, in a time that grows with its length alone."""
+        """Return `text` without secrets, and without the characters that no database keeps (NUL, halves of pairs), in a time that grows with its length alone."""
+        text = _keepable(text)
         for value in self._known:
             text = text.replace(value, BLOT)
         text = self._unwrapped(text)

@@ -139,6 +139,10 @@ class Behaviour(StrEnum):
     """Dawdles, then fails in a way that passes, once."""
     CRASHES = "crashes"
     """Raises what nobody foresaw, with a secret in its text."""
+    LINGERS = "lingers"
+    """Writes long after its time is over, to what refuses a run that something newer took over from."""
+    GARBLES = "garbles"
+    """Raises what no database keeps."""
     REFUSES = "refuses"
     WAITS = "waits"
     """Until the mark `go KEY` is set, looking whether the run must stop."""
@@ -180,6 +184,8 @@ def _behave(world: Side, key: str, behaviour: Behaviour) -> None:
             raise Flickering(what=f"{key} stumbles", remedy="try again")
         case Behaviour.CRASHES:
             raise ValueError("no foresight, password=topsecret")
+        case Behaviour.GARBLES:
+            raise ValueError("a file called \x00\udc80")
         case Behaviour.REFUSES:
             raise Closed(what=f"{key} is closed", remedy="open it")
         case _:
@@ -199,8 +205,10 @@ def _last(world: Side, key: str, behaviour: Behaviour) -> None:
                 time.sleep(0.05)
         case Behaviour.DAWDLES:
             time.sleep(1.5)
-        case Behaviour.HANGS:
-            if world.mark(f"{key} hung"):
+        case Behaviour.HANGS | Behaviour.LINGERS:
+            if behaviour is Behaviour.LINGERS:
+                time.sleep(2.5)
+            elif world.mark(f"{key} hung"):
                 world.tell(f"hangs {key}")
                 signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # this thread: another one would let it run on for a moment
             try:
@@ -215,9 +223,10 @@ def _last(world: Side, key: str, behaviour: Behaviour) -> None:
 @step(effect=Effect.CHANGE, retries=1)
 def take_back(world: Side, *, key: str, behaviour: Behaviour, undo_breaks: bool) -> None:
     """The change is gone."""
-    del behaviour
     if undo_breaks:
         raise Broken(what=f"{key} can't be undone", remedy="by hand")
+    if behaviour is Behaviour.LINGERS:
+        Fence(Path(os.environ["DRILL_RUNBOOKS"]) / ".fence").check()
     world.unmark(f"done {key}")
     world.tell(f"undid {key}")
 

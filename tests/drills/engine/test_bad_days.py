@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import psycopg
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
@@ -254,6 +255,51 @@ def test_runs_outlive_a_restart_of_the_control_planes_postgresql(alone: Drill) -
     finally:
         alone.server.stop()
         restarted.wait()
+
+
+def test_nobody_is_held_for_dead_because_postgresql_lost_one_of_its_processes(alone: Drill) -> None:
+    alone.work()
+    alone.work()
+    run = waiting(alone, alone.start(Move(key="a"), WAITING, Move(key="b")))
+    with psycopg.connect(url(alone.server, alone.control)) as crashing:
+        os.kill(crashing.info.backend_pid, signal.SIGKILL)  # as when memory runs out: PostgreSQL ends every session, and starts anew
+        time.sleep(4)
+    alone.side.mark("go w")
+
+    assert alone.ended(run.id, within=60).status is RunStatus.DONE
+    assert [line for line in alone.engine.journal(run.id) if line.kind is EntryKind.TAKEN_OVER and line.data["from"] != line.data["to"]] == []
+    assert alone.effects("did", "undid") == ["did a", "did w", "did b"]
+
+
+def test_a_step_that_was_left_behind_writes_nothing_once_it_was_taken_back(fresh: Drill) -> None:
+    fresh.work()
+    run = fresh.ended(fresh.start(Move(key="a"), Move(key="s", step="change_soon", behaviour=Behaviour.LINGERS)).id)
+    assert run.status is RunStatus.UNDONE
+    fresh.until(lambda: fresh.effects("refused"), lambda told: told == ["refused s"])
+    assert fresh.effects("did", "undid") == ["did a", "undid s", "undid a"]
+
+
+def test_a_run_that_comes_back_to_its_worker_is_begun_again_once(fresh: Drill) -> None:
+    fresh.work()
+    run = waiting(fresh, fresh.start(Move(key="a"), WAITING, Move(key="b")))
+    assert fresh.in_control("UPDATE dbos.workflow_status SET status = 'ENQUEUED', owner_xid = NULL") == 1  # as after a sign of life that was lost for a moment
+    fresh.until(lambda: fresh.effects("began w"), lambda told: len(told) == 2)
+    time.sleep(6)  # long enough for another one
+    assert len(fresh.effects("began w")) == 2
+    fresh.side.mark("go w")
+    assert fresh.ended(run.id).status is RunStatus.DONE
+    assert fresh.effects("did", "undid") == ["did a", "did w", "did b"]
+
+
+def test_a_worker_ends_while_its_database_does_not_answer(fresh: Drill) -> None:
+    with wire_to(fresh.server.port) as wire:
+        worker = fresh.work(through=wire.port)
+        waiting(fresh, fresh.start(WAITING))
+        wire.hold()
+        time.sleep(2)
+        worker.terminate()
+        assert worker.wait(45) == 0
+        wire.heal()
 
 
 def holder_of(drill: Drill, what: str) -> int:

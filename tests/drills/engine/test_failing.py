@@ -156,3 +156,12 @@ def test_a_run_that_can_not_account_for_itself_ends_all_the_same(drill: Drill) -
     run = drill.ended(drill.start_script(Script(moves=(Move(key="a"), BROKEN), accounts=Behaviour.CRASHES)).id)
     assert run.status is RunStatus.UNDONE
     assert run.result is None
+
+
+def test_a_failure_in_words_that_no_database_keeps_is_a_failure_like_any_other(drill: Drill) -> None:
+    run = drill.ended(drill.start(Move(key="a"), Move(key="g", behaviour=Behaviour.GARBLES)).id)
+    assert run.status is RunStatus.UNDONE
+    assert run.problem is not None
+    assert "a file called \ufffd?" in run.problem["detail"]
+    assert drill.effects("began") == ["began a", "began g"]
+    assert drill.effects("undid") == ["undid g", "undid a"]

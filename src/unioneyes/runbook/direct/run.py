@@ -190,8 +190,8 @@ class DirectRun:
             at=now(),
             kind=kind,
             step=step,
-            message=self._kept_text(message),
-            data=redacted_fields(data, self._kept_text),
+            message=self.redactor(message),
+            data=redacted_fields(data, self.redactor),
         )
         line = DirectLine(by=self.by, entry=entry)
         try:
@@ -204,10 +204,6 @@ class DirectRun:
         self._told.append(line)
         with suppress(OSError):  # a terminal that is gone holds up no way back
             self.tell(entry)
-
-    def _kept_text(self, text: str) -> str:
-        """Return the text without secrets, and without what neither a file of JSON nor PostgreSQL has room for."""
-        return self.redactor(text).replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
     def _unexpected(self, error: Exception, where: str) -> UnexpectedFailure:
         return UnexpectedFailure(what=f"{where} failed unexpectedly: {self.redactor(f'{type(error).__name__}: {error}')}", remedy="report it")
