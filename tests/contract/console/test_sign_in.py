@@ -89,7 +89,7 @@ class Browser:
 
 @pytest.fixture(scope="module")
 def place(alone: Alone) -> Iterator[Place]:
-    limits = Limits(failures=RateLimit(count=GENEROUS))
+    limits = Limits(failures=RateLimit(count=GENEROUS), sign_ins=RateLimit(count=GENEROUS))
     with pytest.MonkeyPatch.context() as patched, running_provider() as provider:
         patched.setenv("OIDC_SECRET", SECRET)
         with alone.app(limits, settings=lambda url: register(provider, url)) as url:
@@ -224,7 +224,9 @@ def test_a_lying_provider_lets_nobody_in_and_it_stands_in_the_audit_log(place: P
     assert refused.status_code == status, refused.text
     assert 'role="alert"' in refused.text
     assert browser.me().status_code == 401
-    assert len(place.audited("sign-in-refused")) == before + 1
+    refusals = place.audited("sign-in-refused")
+    assert len(refusals) == before + 1
+    assert refusals[-1].data["by"] == f"{place.provider.url} from 127.0.0.1"
 
 
 def test_while_the_provider_is_away_a_token_still_signs_in(place: Place, browser: Browser) -> None:
@@ -371,10 +373,38 @@ def test_wrong_answers_make_slow_as_wrong_tokens_do(alone: Alone, monkeypatch: p
     monkeypatch.setenv("OIDC_SECRET", SECRET)
     with running_provider() as provider, alone.app(settings=lambda url: register(provider, url)) as url:
         before = not_begun(alone)
-        tried = [httpx.get(f"{url}/login/callback?state=x&code=guess-{number}", trust_env=False).status_code for number in range(WRONG_TOKENS + 3)]
+        kept = {"Cookie": f"ue_sign_in={begin('/', alone.stack.secrets.api_token, now()).kept}"}
+        tried = [
+            httpx.get(f"{url}/login/callback?state=x&code=guess-{number}", headers=kept, trust_env=False).status_code for number in range(WRONG_TOKENS + 3)
+        ]
         after = not_begun(alone)
     assert tried == [403] * WRONG_TOKENS + [429] * 3
     assert after - before == WRONG_TOKENS, "who has to wait fills no audit log"
+
+
+def test_a_page_that_lets_its_visitors_ask_for_the_way_back_locks_none_of_them_out(alone: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OIDC_SECRET", SECRET)
+    image = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    with running_provider() as provider, alone.app(settings=lambda url: register(provider, url)) as url:
+        place = Place(url=url, alone=alone, provider=provider)
+        before = len(place.audited("sign-in-refused"))
+        with place.browser() as browser:
+            sent = browser.choose(browser.leave(), "u-jane")
+            asked = [browser.client.get(f"/login/callback?state={number}", headers=image).status_code for number in range(WRONG_TOKENS + 3)]
+            with place.browser() as stranger:
+                asked += [stranger.client.get(f"/login/callback?state={number}").status_code for number in range(WRONG_TOKENS + 3)]
+            assert set(asked) == {403}
+            assert len(place.audited("sign-in-refused")) == before
+            assert browser.client.get(sent).status_code == 200
+
+
+def test_a_client_begins_a_sign_in_so_often_a_minute(alone: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OIDC_SECRET", SECRET)
+    limits = Limits(sign_ins=RateLimit(count=3))
+    with running_provider() as provider, alone.app(limits, settings=lambda url: register(provider, url)) as url:
+        begun = [httpx.get(f"{url}/login/provider", trust_env=False) for _ in range(4)]
+        assert [each.status_code for each in begun] == [303, 303, 303, 429]
+        assert int(begun[-1].headers["retry-after"]) > 0
 
 
 def test_whoever_came_in_by_the_provider_makes_a_token_for_the_command_line(place: Place, browser: Browser) -> None:
