@@ -68,8 +68,7 @@ def leave(request: Request, control: Parts, to: str = "") -> Response:
         return login_form(request, problem, started.wants)
     response = RedirectResponse(url, HTTPStatus.SEE_OTHER)
     lasts = int(ATTEMPT_LASTS.total_seconds())
-    secure = sign_in.address.startswith("https:")
-    response.set_cookie(ATTEMPT_COOKIE, started.kept, max_age=lasts, path=SIGNED_OUT, httponly=True, samesite="lax", secure=secure)
+    response.set_cookie(ATTEMPT_COOKIE, started.kept, max_age=lasts, path=SIGNED_OUT, httponly=True, samesite="lax", secure=_under_tls(sign_in))
     return response
 
 
@@ -92,6 +91,8 @@ def come_back(
             raise NotBegunHere.at(sign_in.address)
         control.limits.count_sign_in(client)
         known = sign_in.provider.identify(kept.attempt, Answer(code=code, issuer=iss, error=error, description=error_description))
+        if not known.roles:
+            control.engine.sessions.lost_all_roles(known)
         _require_a_role(known, sign_in)
         secret = control.engine.sessions.begin_by_identity(known, replaces=request.cookies.get(SESSION_COOKIE, ""))
     except (Unavailable, TooManyRequests) as problem:
@@ -103,7 +104,7 @@ def come_back(
         response = login_form(request, problem, kept.wants)
     else:
         response = HTMLResponse(render("signed_in.html", {"name": known.name, "to": kept.wants}))
-        _remember(response, secret, secure=sign_in.address.startswith("https:"))
+        _remember(response, secret, secure=_under_tls(sign_in))
     response.delete_cookie(ATTEMPT_COOKIE, path=SIGNED_OUT)
     return response
 
@@ -146,15 +147,24 @@ def _by_token(request: Request, control: Control, token: str, to: str) -> Respon
         control.engine.sessions.refused(problem.what, name=None, by=f"token from {client_of(host)}")
         return login_form(request, problem, to)
     response = RedirectResponse(own_page(to), HTTPStatus.SEE_OTHER)
-    person = entry.person if entry.number else replace(entry.person, name="console")
-    secret = control.engine.sessions.begin_by_token(entry.number or 0, person, replaces=request.cookies.get(SESSION_COOKIE, ""))
-    _remember(response, secret, secure=request.url.scheme == "https")
+    replaced, sessions = request.cookies.get(SESSION_COOKIE, ""), control.engine.sessions
+    secret = (
+        sessions.begin_by_token(entry.number, entry.person, replaces=replaced)
+        if entry.number
+        else sessions.begin_by_environment(control.own_token, replace(entry.person, name="console"), replaces=replaced)
+    )
+    _remember(response, secret, secure=request.url.scheme == "https" or _under_tls(control.sign_in))
     return response
 
 
 def _remember(response: Response, secret: SecretStr, *, secure: bool) -> None:
     lasts = int(LASTS.total_seconds())
     response.set_cookie(SESSION_COOKIE, secret.get_secret_value(), max_age=lasts, httponly=True, samesite="strict", secure=secure)
+
+
+def _under_tls(sign_in: SignIn | None) -> bool:
+    """Return whether browsers come by TLS, as it was configured: what ends it before this server does not count requests as such."""
+    return sign_in is not None and sign_in.address.startswith("https:")
 
 
 def _require_a_role(known: Identity, sign_in: SignIn) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import httpx
 import psycopg
 import pytest
+from pydantic import JsonValue
 
 from tests.contract.console.conftest import Alone
 from tests.provider import SECRET, register, running_provider
 from unioneyes.console.attempts import begin, begun, own_page
 from unioneyes.console.limits import WRONG_TOKENS, Limits, RateLimit
+from unioneyes.environments.local.secrets import secret_file
 from unioneyes.environments.sign_in import NoWayBack
 from unioneyes.kernel.clock import now
 from unioneyes.ports.secrets import SecretUnresolved
@@ -85,6 +87,15 @@ class Browser:
         shown = re.search(r"""hx-headers='\{"X-CSRF-Token": "([0-9a-f]{64})"\}'""", self.client.get("/runs").text)
         assert shown
         return {"X-CSRF-Token": shown[1], "Sec-Fetch-Site": "same-origin"}
+
+
+@contextmanager
+def groups_of(place: Place, subject: str, groups: list[JsonValue]) -> Iterator[None]:
+    """The provider says meanwhile that somebody belongs to these."""
+    before = place.provider.people
+    place.provider.people = tuple(replace(each, claims=each.claims | {"groups": groups}) if each.subject == subject else each for each in before)
+    yield
+    place.provider.people = before
 
 
 @pytest.fixture(scope="module")
@@ -261,6 +272,7 @@ def test_cookies_stay_under_tls_where_browsers_come_by_it(alone: Alone, monkeypa
         sent = client.get("/login/provider")
         assert "redirect_uri=https%3A%2F%2Fops.example.org%2Flogin%2Fcallback&" in sent.headers["location"]
         assert "; Secure" in sent.headers["set-cookie"]
+        assert "; Secure" in client.post("/login", data={"token": alone.token}).headers["set-cookie"], "by a token, too"
 
 
 def test_signing_in_makes_a_new_session_and_ends_the_old_one(browser: Browser) -> None:
@@ -423,8 +435,77 @@ def test_whoever_came_in_by_the_provider_makes_a_token_for_the_command_line(plac
     assert refused.status_code == 409
     assert "whoever came in by a token has one" in refused.text
     assert place.audited("token-revoked")[-1].actor == "jane"
-    (ends,) = place.database("SELECT max(expires_at) <= clock_timestamp() + interval '12 hours' FROM ue.tokens WHERE name = 'jane'")
-    assert ends == (True,)
+
+
+def made_token(browser: Browser) -> dict[str, str]:
+    """Return what a command line shows that somebody just made a token for."""
+    made = re.search(r"ue_[A-Za-z0-9_-]{43}", browser.client.post("/me/token", headers=browser.headers()).text)
+    assert made
+    return {"Authorization": f"Bearer {made[0]}"}
+
+
+def test_a_token_of_one_s_own_making_ends_with_the_session_that_made_it(place: Place, browser: Browser) -> None:
+    browser.sign_in("u-sam")
+    place.database(OLDER["expires_at"], LASTS - timedelta(minutes=5))
+    kept = made_token(browser)
+    assert httpx.get(f"{place.url}/api/v1/me", headers=kept, trust_env=False).json()["name"] == "sam"
+    same = """SELECT ue.tokens.expires_at = ue.sessions.expires_at FROM ue.tokens JOIN ue.sessions USING (name)
+        WHERE name = 'sam' AND revoked_at IS NULL AND ended_at IS NULL ORDER BY ue.sessions.number DESC LIMIT 1"""
+    assert place.database(same) == [(True,)]
+
+
+def test_a_token_of_one_s_own_making_and_what_it_began_end_with_the_provider_that_vouched_for_it(place: Place, browser: Browser) -> None:
+    browser.sign_in("u-jane")
+    kept = made_token(browser)
+    with place.browser() as by_it:
+        assert by_it.client.post("/login", data={"token": kept["Authorization"].split()[1]}).status_code == 303
+        began = {"Cookie": f"ue_session={by_it.client.cookies['ue_session']}"}
+        for shown in (kept, began):
+            assert httpx.get(f"{place.url}/api/v1/me", headers=shown, trust_env=False).json()["name"] == "jane"
+        with place.alone.app() as without:
+            for shown in (kept, began):
+                assert httpx.get(f"{without}/api/v1/me", headers=shown, trust_env=False).status_code == 401
+
+
+def test_whoever_signs_in_with_other_roles_is_nobody_by_the_former_ones(place: Place, browser: Browser) -> None:
+    browser.sign_in("u-jane")
+    kept, former = made_token(browser), {"Cookie": f"ue_session={browser.client.cookies['ue_session']}"}
+    with place.browser() as second:
+        second.sign_in("u-jane")
+        for shown in (kept, former):
+            assert httpx.get(f"{place.url}/api/v1/me", headers=shown, trust_env=False).status_code == 200, "the same roles change nothing"
+    for groups, status in ((["admins"], 200), (["sales"], 403)):
+        with groups_of(place, "u-jane", groups), place.browser() as third:
+            assert third.sign_in("u-jane").status_code == status
+            for shown in (kept, former):
+                assert httpx.get(f"{place.url}/api/v1/me", headers=shown, trust_env=False).status_code == 401
+        browser.sign_in("u-jane")
+        kept, former = made_token(browser), {"Cookie": f"ue_session={browser.client.cookies['ue_session']}"}
+
+
+def test_another_account_without_a_role_takes_nothing_from_whose_name_it_has(place: Place, browser: Browser) -> None:
+    browser.sign_in("u-jane")
+    kept = made_token(browser)
+    with groups_of(place, "u-other-jane", []), place.browser() as other:
+        assert other.sign_in("u-other-jane").status_code == 403
+    assert browser.me().status_code == 200
+    assert httpx.get(f"{place.url}/api/v1/me", headers=kept, trust_env=False).status_code == 200
+
+
+def test_a_session_that_the_environment_s_own_token_began_ends_when_that_is_another_one(alone: Alone) -> None:
+    path = secret_file(alone.stack.layout.secrets, "api_token")
+    before = path.read_text()
+    with alone.app() as url, httpx.Client(base_url=url, trust_env=False) as client:
+        assert client.post("/login", data={"token": alone.token}).status_code == 303
+        began = {"Cookie": f"ue_session={client.cookies['ue_session']}"}
+    with alone.app() as again:
+        assert httpx.get(f"{again}/api/v1/me", headers=began, trust_env=False).json()["name"] == "console", "a restart ends none"
+    path.write_text("ue_" + "another" * 6)
+    try:
+        with alone.app() as changed:
+            assert httpx.get(f"{changed}/api/v1/me", headers=began, trust_env=False).status_code == 401
+    finally:
+        path.write_text(before)
 
 
 def test_whose_sessions_are_ended_has_no_token_of_their_own_making_either(place: Place, browser: Browser) -> None:
