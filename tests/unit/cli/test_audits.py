@@ -60,6 +60,7 @@ def test_a_list_says_who_did_what_when_and_why() -> None:
         (Action.SIGNED_IN, {"roles": ["operator", "viewer"], "by": "https://id.example.org"}, "as operator, viewer by https://id.example.org: wrong day"),
         (Action.SIGN_IN_REFUSED, {"by": "token from 10.0.0.7"}, "by token from 10.0.0.7: wrong day"),
         (Action.SIGNED_OUT, {"name": "jane"}, "jane: wrong day"),
+        (Action.SMOKE_TESTED, {"url": "http://127.0.0.1:8080"}, "http://127.0.0.1:8080: wrong day"),
         ("member-erased", {}, "wrong day"),
     ],
 )

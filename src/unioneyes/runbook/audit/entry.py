@@ -53,6 +53,8 @@ class Action(StrEnum):
     """Their session has ended: by their own wish, or by an administrator's."""
     SIGN_IN_REFUSED = "sign-in-refused"
     """Somebody did not come in."""
+    SMOKE_TESTED = "smoke-tested"
+    """A person had the service's end-to-end flows run, which write there as a member would."""
     LINE_STOPPED = "line-stopped"
     """No run but a rollback changes the service any more."""
     LINE_LIFTED = "line-lifted"
