@@ -18,7 +18,7 @@ from unioneyes.console.control import Control, Parts
 from unioneyes.console.forgery import SAFE_METHODS, ForgedRequest, is_bearer, is_foreign, require_own_page
 from unioneyes.console.headers import secure
 from unioneyes.console.limits import client_of, is_this_machine
-from unioneyes.kernel.access import EVERYTHING, Person, Right, require_name
+from unioneyes.kernel.access import EVERYTHING, Person, Right, Way, require_name, way_in
 from unioneyes.kernel.problems import BadInput, NotAuthorised, Problem
 from unioneyes.runbook.store.sessions import Session
 
@@ -60,6 +60,7 @@ class Guard:
             await send(message)
 
         problem = self._problem(scope["method"], headers, host)
+        way_in.set(Way())
         answer = JSONResponse(problem.document(), problem.http_status, media_type=PROBLEM_JSON) if problem else self.app
         await answer(scope, receive, send_guarded)
 
@@ -90,6 +91,8 @@ class Needs(SecurityBase):
         if self.counted:
             control.limits.count_request(entry.counted_as, entry.person.name)
         request.state.entry = entry
+        if (way := way_in.get()) is not None:
+            way.shared = entry.person.shared
         entry.person.require(self.right)
         return entry.person
 

@@ -516,7 +516,26 @@ def test_whose_sessions_are_ended_has_no_token_of_their_own_making_either(place:
     httpx.post(f"{place.url}/api/v1/sessions/jane/end", headers=own, trust_env=False).raise_for_status()
     assert httpx.get(f"{place.url}/api/v1/me", headers={"Authorization": f"Bearer {made[0]}"}, trust_env=False).status_code == 401
     entry = place.audited("token-revoked")[-1]
-    assert (entry.actor, entry.data) == ("boss", {"name": "jane"})
+    assert (entry.actor, entry.data) == ("boss", {"name": "jane", "shared": True})
+
+
+def test_the_audit_log_tells_whose_name_was_only_said(place: Place, browser: Browser) -> None:
+    own = {"Authorization": f"Bearer {place.alone.token}", "UE-User": "jane"}
+    asked = {"name": "program", "roles": ["admin"], "lasts": "PT1H"}
+    made = httpx.post(f"{place.url}/api/v1/tokens", headers=own, json=asked, trust_env=False).json()
+    said = place.audited("token-created")[-1]
+    assert (said.actor, said.data.get("shared")) == ("jane", True)
+    held = {"Authorization": f"Bearer {made['secret']}", "UE-User": "jane"}
+    httpx.post(f"{place.url}/api/v1/tokens/program/revoke", headers=held, trust_env=False).raise_for_status()
+    revoked = place.audited("token-revoked")[-1]
+    assert (revoked.actor, "shared" in revoked.data) == ("program", False)
+    browser.client.post("/login", data={"token": place.alone.token})
+    browser.client.post("/logout", headers=browser.headers())
+    assert place.audited("signed-out")[-1].data["shared"] is True
+    browser.sign_in("u-jane")
+    browser.client.post("/logout", headers=browser.headers())
+    known = place.audited("signed-out")[-1]
+    assert (known.actor, "shared" in known.data) == ("jane", False)
 
 
 def test_a_token_that_an_administrator_made_is_not_taken_away(place: Place, browser: Browser) -> None:

@@ -72,6 +72,10 @@ def test_an_approval_and_an_import_are_told() -> None:
     assert about(replace(ENTRY, approval="approval-3", origin=Origin.LOCAL_JOURNAL)) == "wrong day; approved by approval-3; imported"
 
 
+def test_whose_name_was_only_said_is_told() -> None:
+    assert about(replace(ENTRY, data={"shared": True})).endswith("wrong day; by the environment's own token")
+
+
 def test_one_screen_says_what_was_verified() -> None:
     lines = verification_text(INK, FOUND, IN_ORDER).splitlines()
     assert lines[0] == "✔ the log is what was sealed"

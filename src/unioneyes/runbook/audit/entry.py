@@ -15,6 +15,8 @@ from unioneyes.runbook.codec import redacted_fields
 
 FORM = 1
 """Of an entry's text: raised when a field changes its meaning. Old entries keep theirs for good."""
+SHARED = "shared"
+"""In an entry's data, and true: it was done by the environment's own token, which takes any name, so the actor is who somebody said they were."""
 ENGINE = "engine"
 """The actor of what the program does by itself."""
 
