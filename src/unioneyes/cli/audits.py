@@ -14,7 +14,7 @@ from unioneyes.cli.runs import ago
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
-from unioneyes.runbook.audit.entry import Action, AuditEntry, Origin
+from unioneyes.runbook.audit.entry import SHARED, Action, AuditEntry, Origin
 from unioneyes.runbook.audit.verification import Verification
 from unioneyes.runbook.audit.views import LONGEST_LAG, AuditItem, AuditStatus
 
@@ -58,14 +58,15 @@ def about(entry: AuditEntry) -> str:
             said = " ".join(str(data[name]) for name in ("kind", "step", "message") if data.get(name))
         case Action.SIGNED_IN:
             said = f"as {_listed(data.get('roles'))} by {data.get('by')}"
-        case Action.TOKEN_REVOKED | Action.SIGNED_OUT:
-            said = str(data.get("name"))
+        case Action.TOKEN_REVOKED | Action.SIGNED_OUT | Action.SMOKE_TESTED:
+            said = str(data.get("name") or data.get("url"))
         case _:
             said = ""
     told = ": ".join(part for part in (said, entry.reason) if part)
     approved = f"approved by {entry.approval}" if entry.approval else ""
     imported = "imported" if entry.origin == Origin.LOCAL_JOURNAL else ""
-    return "; ".join(part for part in (told, approved, imported) if part)
+    said_so = "by the environment's own token" if entry.data.get(SHARED) else ""
+    return "; ".join(part for part in (told, approved, imported, said_so) if part)
 
 
 def _listed(roles: JsonValue) -> str:

@@ -125,7 +125,7 @@ def smoke(url: str, /, *, where: Where = HERE, output: Output = PRINTED) -> Exit
     """Run the service's end-to-end flows against an address.
 
     Args:
-        url: Address of the service, or of a colour's preview (http://...).
+        url: Address of the service, or of its preview, in this environment (http://...): `ue env status` shows both.
     """
     require_address(url)
     tested = Api(where).post("smoke", {"url": url}, SmokeReport)

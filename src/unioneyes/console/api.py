@@ -395,9 +395,8 @@ def explain_deployment(run_id: str, control: Parts, by: Reader) -> Explanation:
 
 @router.post("/smoke")
 def smoke_test(body: SmokeTest, control: Parts, by: Responder) -> SmokeReport:
-    """Run the service's end-to-end flows against an address; they write there, as a member would."""
-    del by
-    return control.environment.service.smoke(url=body.url, within=SMOKE_WITHIN)
+    """Run the service's end-to-end flows at one of its addresses in this environment: the members', or the preview's. They write there, as a member would."""
+    return control.engine.smoke_tests.run(body.url, by=by.name, within=SMOKE_WITHIN)
 
 
 @router.get("/freezes")

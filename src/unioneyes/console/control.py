@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from unioneyes.runbook.own import OwnRunbooks
 from unioneyes.runbook.store.sessions import Session
 from unioneyes.runbook.views import RunView
 
+_SESSION = b"session"
 _DEPLOYMENTS = 20
 """How many of the last deployments are looked through for what they took."""
 _ROLLBACKS = 20
@@ -59,9 +61,19 @@ class Control:
     stopping: Event = field(default_factory=Event)
     """Set when the server was told to end: those who wait are answered at once."""
 
-    def trusts(self, session: Session) -> bool:
-        """Return whether who began the session may still say who somebody is: a provider that was taken out of the settings may not."""
-        return session.issuer is None or (self.sign_in is not None and session.issuer == self.sign_in.provider.issuer)
+    def trusts(self, issuer: str | None) -> bool:
+        """Return whether this provider may still say who somebody is: one that was taken out of the settings may not. None: it was none."""
+        return issuer is None or (self.sign_in is not None and issuer == self.sign_in.provider.issuer)
+
+    def holds(self, session: Session) -> bool:
+        """Return whether what the session was begun with still lets anybody in: its provider, or the environment's own token."""
+        same = session.own_token is not None and hmac.compare_digest(session.own_token, self.own_token)
+        return self.trusts(session.issuer) and (session.token != 0 or same)
+
+    @property
+    def own_token(self) -> bytes:
+        """What a session that was begun with the environment's own token keeps of it: it tells it from the next one, and nothing of what it is."""
+        return hmac.digest(self.token.get_secret_value().encode(), _SESSION, "sha256")
 
     def deployment(self, run: RunView) -> DeploymentView:
         """Return the deployment that `run` is."""

@@ -18,8 +18,9 @@ from unioneyes.console.control import Control, Parts
 from unioneyes.console.forgery import SAFE_METHODS, ForgedRequest, is_bearer, is_foreign, require_own_page
 from unioneyes.console.headers import secure
 from unioneyes.console.limits import client_of, is_this_machine
-from unioneyes.kernel.access import EVERYTHING, Person, Right, require_name
+from unioneyes.kernel.access import EVERYTHING, Person, Right, Way, require_name, way_in
 from unioneyes.kernel.problems import BadInput, NotAuthorised, Problem
+from unioneyes.runbook.store.sessions import Session
 
 SESSION_COOKIE = "ue_session"
 LARGEST_REQUEST = 4 << 20
@@ -59,6 +60,7 @@ class Guard:
             await send(message)
 
         problem = self._problem(scope["method"], headers, host)
+        way_in.set(Way())
         answer = JSONResponse(problem.document(), problem.http_status, media_type=PROBLEM_JSON) if problem else self.app
         await answer(scope, receive, send_guarded)
 
@@ -89,6 +91,8 @@ class Needs(SecurityBase):
         if self.counted:
             control.limits.count_request(entry.counted_as, entry.person.name)
         request.state.entry = entry
+        if (way := way_in.get()) is not None:
+            way.shared = entry.person.shared
         entry.person.require(self.right)
         return entry.person
 
@@ -115,10 +119,10 @@ def _signed_in(request: Request, control: Control) -> Entry:
             return entry if entry.number != 0 or said is None else replace(entry, person=replace(entry.person, name=require_name(said)))
     elif secret := request.cookies.get(SESSION_COOKIE, ""):
         session = control.engine.sessions.holder(secret)
-        if session is not None and control.trusts(session):
+        if session is not None and control.holds(session):
             if request.method not in SAFE_METHODS:
                 require_own_page(request.headers, secret, control.token)
-            return Entry(person=session.person, number=session.token)
+            return Entry(person=session.person, number=session.token, session=session)
     raise NotSignedIn(
         what="the request carries no valid token", remedy="send `Authorization: Bearer TOKEN`; `ue` reads it from UE_TOKEN, or from the environment"
     )
@@ -131,6 +135,8 @@ class Entry:
     person: Person
     number: int | None
     """The token's; 0 of the environment's own; None: no token, an identity provider says who it is."""
+    session: Session | None = None
+    """None: not by one."""
 
     @property
     def counted_as(self) -> str:
@@ -151,11 +157,13 @@ def entered_by(token: str, control: Control, host: str | None) -> Entry | None:
         return _OWN
     control.limits.require_attempt(client, token)
     held = None if own else control.engine.tokens.holder(token)
+    if held is not None and not control.trusts(held.issuer):
+        held = None
     if not own and held is None:
         control.limits.failed(client, token)
         return None
     control.limits.came_in(client, token)
-    return _OWN if held is None else Entry(number=held[0], person=held[1])
+    return _OWN if held is None else Entry(number=held.number, person=held.person)
 
 
 def entry_of(request: Request) -> Entry | None:

@@ -18,6 +18,8 @@ API_REQUESTS = 6_000
 """Of one token, in a minute. An open page of the console asks 210 times, `ue run watch` at most some 120 times."""
 WRONG_TOKENS = 10
 """From one client, and of one token, in a minute."""
+SIGN_INS = 60
+"""Begun or ended by one client, by the identity provider, in a minute: each may wait for the provider, before anybody knows who asks."""
 _MINUTE = timedelta(minutes=1)
 _MOST_KEYS = 10_000
 """Clients or tokens that are counted at a time, so that nobody fills the memory by being many."""
@@ -75,6 +77,7 @@ class Limits:
 
     requests: RateLimit = field(default_factory=lambda: RateLimit(count=API_REQUESTS))
     failures: RateLimit = field(default_factory=lambda: RateLimit(count=WRONG_TOKENS))
+    sign_ins: RateLimit = field(default_factory=lambda: RateLimit(count=SIGN_INS))
     _known: dict[tuple[str, str], None] = field(default_factory=dict)
     """(client, token's hash) of those who came in; who came longest ago stands first."""
     _lock: Lock = field(default_factory=Lock)
@@ -83,6 +86,11 @@ class Limits:
         """One more request is counted to `key`, which is `name`. Raises: TooManyRequests."""
         if wait := self.requests.take(key):
             raise TooManyRequests.after(wait, f"{name} asks more than {self.requests.count:,} times a minute")
+
+    def count_sign_in(self, client: str) -> None:
+        """The provider is asked once more for `client`. Raises: TooManyRequests."""
+        if wait := self.sign_ins.take(client):
+            raise TooManyRequests.after(wait, f"more than {self.sign_ins.count:,} sign-ins a minute are tried from where you are")
 
     def require_attempt(self, client: str, token: str) -> None:
         """Return when `token` may be looked at: this client came in by it before, or neither it nor the client failed too often. Raises: TooManyWrongTokens."""

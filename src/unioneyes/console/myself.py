@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from http import HTTPStatus
 
 from fastapi import APIRouter, Request
@@ -13,7 +14,6 @@ from unioneyes.console.guard import Reader, entry_of
 from unioneyes.console.rendering import Shown, page, render
 from unioneyes.kernel.access import Person, Right, listed
 from unioneyes.kernel.problems import Problem, Refused
-from unioneyes.runbook.store.sessions import LASTS
 from unioneyes.runbook.store.tokens import NewToken
 
 router = APIRouter(include_in_schema=False)
@@ -29,35 +29,41 @@ def show_myself(request: Request, by: Reader) -> Response:
 def make_token(request: Request, control: Parts, by: Reader) -> Response:
     """Make a token for the command line of whoever came in by the identity provider. It is shown in this answer only."""
     try:
-        _require_known(request)
-        made = control.engine.tokens.create_own(by, lasts=LASTS)
+        issuer, until = _by_provider(request)
+        made = control.engine.tokens.create_own(by, issuer=issuer, until=until)
     except Problem as problem:
         return HTMLResponse(render("_own_token.html", _shown(request, by, problem=problem)), problem.http_status, {TOLD: "refused"})
     return HTMLResponse(render("_own_token.html", _shown(request, by, made=made)), HTTPStatus.CREATED, {TOLD: "answered"})
 
 
 def _shown(request: Request, by: Person, *, made: NewToken | None = None, problem: Problem | None = None) -> Shown:
+    until: datetime | None = None
+    why_not: str | None = None
     try:
-        _require_known(request)
-        why_not = None
+        _, until = _by_provider(request)
     except HasOne as refused:
         why_not = refused.what
     return {
         "me": by,
         "roles": listed(by.roles),
         "rights": ", ".join(right for right in Right if by.may(right)),
-        "lasts": LASTS,
+        "until": until,
         "made": made,
         "refusal": problem.document() if problem else None,
         "why_not": why_not,
     }
 
 
-def _require_known(request: Request) -> None:
-    """Return when an identity provider says who it is: a token that makes another one would never end. Raises: HasOne."""
+def _by_provider(request: Request) -> tuple[str, datetime]:
+    """Return which identity provider says who it is, and when the session ends, as their token does.
+
+    Whoever came in by a token makes none: one that makes another would never end. Raises: HasOne.
+    """
     entry = entry_of(request)
-    if entry is None or entry.number is not None:
+    session = entry.session if entry else None
+    if session is None or session.token is not None or session.issuer is None:
         raise HasOne(what="whoever came in by a token has one", remedy="sign in by the identity provider, or ask an administrator: ue token create NAME")
+    return session.issuer, session.expires_at
 
 
 class HasOne(Refused):

@@ -20,7 +20,7 @@ from unioneyes.console.failures import problem_headers
 from unioneyes.console.forgery import is_foreign
 from unioneyes.console.forms import Form
 from unioneyes.console.guard import SESSION_COOKIE, Reader, entered_by, host_of
-from unioneyes.console.limits import client_of
+from unioneyes.console.limits import TooManyRequests, client_of
 from unioneyes.console.rendering import render
 from unioneyes.environments.sign_in import CALLBACK, SIGNED_OUT, SignIn
 from unioneyes.kernel.access import NotAllowed
@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 ATTEMPT_COOKIE = "ue_sign_in"
 """`Lax`, where the session's is `Strict`: the provider is another site, and sends the browser back with it."""
 _LONGEST_ANSWER = 4096
+_NAVIGATES = "navigate"
+"""What browsers call a request for a page that somebody sees, in `Sec-Fetch-Mode`."""
 _MOST_GROUPS = 10
 
 router = APIRouter(include_in_schema=False)
@@ -58,6 +60,7 @@ def leave(request: Request, control: Parts, to: str = "") -> Response:
     sign_in = _offered(control)
     if is_foreign(request.headers):
         return login_form(request)
+    control.limits.count_sign_in(client_of(host_of(request)))
     started = begin(to, control.token, now())
     try:
         url = sign_in.provider.sign_in_url(started.attempt)
@@ -65,8 +68,7 @@ def leave(request: Request, control: Parts, to: str = "") -> Response:
         return login_form(request, problem, started.wants)
     response = RedirectResponse(url, HTTPStatus.SEE_OTHER)
     lasts = int(ATTEMPT_LASTS.total_seconds())
-    secure = sign_in.address.startswith("https:")
-    response.set_cookie(ATTEMPT_COOKIE, started.kept, max_age=lasts, path=SIGNED_OUT, httponly=True, samesite="lax", secure=secure)
+    response.set_cookie(ATTEMPT_COOKIE, started.kept, max_age=lasts, path=SIGNED_OUT, httponly=True, samesite="lax", secure=_under_tls(sign_in))
     return response
 
 
@@ -79,26 +81,30 @@ def come_back(
     A redirect would not do: the way began at another site, so the browser would not send the session's cookie along.
     """
     sign_in = _offered(control)
+    kept = begun(request.cookies.get(ATTEMPT_COOKIE, ""), control.token, now())
+    if kept is None or request.headers.get("sec-fetch-mode", _NAVIGATES) != _NAVIGATES:  # any page can let its visitors ask for this: nothing is tried by it
+        return login_form(request, NotBegunHere.at(sign_in.address), "/")
     client, shown, known = client_of(host_of(request)), code or state, None
     control.limits.require_attempt(client, shown)
-    kept = begun(request.cookies.get(ATTEMPT_COOKIE, ""), control.token, now())
-    wants = kept.wants if kept else "/"
     try:
-        if kept is None or not hmac.compare_digest(state.encode(), kept.attempt.state.encode()):
+        if not hmac.compare_digest(state.encode(), kept.attempt.state.encode()):
             raise NotBegunHere.at(sign_in.address)
+        control.limits.count_sign_in(client)
         known = sign_in.provider.identify(kept.attempt, Answer(code=code, issuer=iss, error=error, description=error_description))
+        if not known.roles:
+            control.engine.sessions.lost_all_roles(known)
         _require_a_role(known, sign_in)
         secret = control.engine.sessions.begin_by_identity(known, replaces=request.cookies.get(SESSION_COOKIE, ""))
-    except Unavailable as problem:
-        response = login_form(request, problem, wants)
+    except (Unavailable, TooManyRequests) as problem:
+        response = login_form(request, problem, kept.wants)
     except Problem as problem:
         control.limits.failed(client, shown)  # as a wrong token, so that nobody tries for long
         log.warning("somebody did not come in by %s from %s: %s", sign_in.provider.issuer, client, problem.what)
-        control.engine.sessions.refused(problem.what, name=known.name if known else None, by=sign_in.provider.issuer)
-        response = login_form(request, problem, wants)
+        control.engine.sessions.refused(problem.what, name=known.name if known else None, by=f"{sign_in.provider.issuer} from {client}")
+        response = login_form(request, problem, kept.wants)
     else:
-        response = HTMLResponse(render("signed_in.html", {"name": known.name, "to": wants}))
-        _remember(response, secret, secure=sign_in.address.startswith("https:"))
+        response = HTMLResponse(render("signed_in.html", {"name": known.name, "to": kept.wants}))
+        _remember(response, secret, secure=_under_tls(sign_in))
     response.delete_cookie(ATTEMPT_COOKIE, path=SIGNED_OUT)
     return response
 
@@ -141,15 +147,24 @@ def _by_token(request: Request, control: Control, token: str, to: str) -> Respon
         control.engine.sessions.refused(problem.what, name=None, by=f"token from {client_of(host)}")
         return login_form(request, problem, to)
     response = RedirectResponse(own_page(to), HTTPStatus.SEE_OTHER)
-    person = entry.person if entry.number else replace(entry.person, name="console")
-    secret = control.engine.sessions.begin_by_token(entry.number or 0, person, replaces=request.cookies.get(SESSION_COOKIE, ""))
-    _remember(response, secret, secure=request.url.scheme == "https")
+    replaced, sessions = request.cookies.get(SESSION_COOKIE, ""), control.engine.sessions
+    secret = (
+        sessions.begin_by_token(entry.number, entry.person, replaces=replaced)
+        if entry.number
+        else sessions.begin_by_environment(control.own_token, replace(entry.person, name="console"), replaces=replaced)
+    )
+    _remember(response, secret, secure=request.url.scheme == "https" or _under_tls(control.sign_in))
     return response
 
 
 def _remember(response: Response, secret: SecretStr, *, secure: bool) -> None:
     lasts = int(LASTS.total_seconds())
     response.set_cookie(SESSION_COOKIE, secret.get_secret_value(), max_age=lasts, httponly=True, samesite="strict", secure=secure)
+
+
+def _under_tls(sign_in: SignIn | None) -> bool:
+    """Return whether browsers come by TLS, as it was configured: what ends it before this server does not count requests as such."""
+    return sign_in is not None and sign_in.address.startswith("https:")
 
 
 def _require_a_role(known: Identity, sign_in: SignIn) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
@@ -77,6 +78,18 @@ class Person:
                 what=f"{self.name} may not do this: it takes the right to {right}, and {listed(self.roles) or 'no role at all'} does not bring it",
                 remedy=f"ask somebody who is {' or '.join(role for role in Role if right in RIGHTS[role])}, or an admin for the role",
             )
+
+
+@dataclass(slots=True)
+class Way:
+    """How whoever asks came in: known while their request is answered."""
+
+    shared: bool = False
+    """As a person's."""
+
+
+way_in: ContextVar[Way | None] = ContextVar("way_in", default=None)
+"""Of the request that is being answered; None outside of one. The audit log tells by it whose name was only said, whatever part writes the entry."""
 
 
 PROGRAM_NAMES = frozenset({"engine", "api", "console"})

@@ -35,6 +35,7 @@ from unioneyes.runbook.plan import Plan
 from unioneyes.runbook.problems import RequestMalformed
 from unioneyes.runbook.rules import refuse_unconfirmed
 from unioneyes.runbook.shown import ShownPlans, shown_plan
+from unioneyes.runbook.smoke import SmokeTests
 from unioneyes.runbook.store.approvals import Approvals
 from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase, patiently
@@ -95,6 +96,8 @@ class Engine:
         """Who may come in."""
         self.sessions = Sessions(self._database, trail)
         """Who is in the console."""
+        self.smoke_tests = SmokeTests(self._database, trail, environment.service)
+        """Those that a person asks for."""
         self.line = StoppedLine(self._database, redactor, environment.facts.service)
         """What holds every change."""
         self.approvals = Approvals(self._database, redactor, self._runs)

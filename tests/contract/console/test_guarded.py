@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx
+import psycopg
 import pytest
 from fastapi.routing import APIRoute
 
@@ -14,6 +16,7 @@ from tests.contract.console.conftest import Alone, app_routes, method_of
 from unioneyes.console.forgery import SAFE_METHODS
 from unioneyes.console.guard import LARGEST_REQUEST
 from unioneyes.kernel.problems import ExitCode
+from unioneyes.runbook.audit.entry import read_entry
 
 pytestmark = pytest.mark.stack
 
@@ -177,3 +180,21 @@ def test_a_stranger_fills_no_memory(server: str, told: bool) -> None:  # noqa: F
         assert answer.status_code == status, answer.text
         assert answer.headers["content-type"] == "application/problem+json"
         require_headers(answer)
+
+
+def test_smoke_tests_show_a_member_s_session_to_no_address_but_the_service_s_own(server: str, alone: Alone) -> None:
+    headers = {"Authorization": f"Bearer {alone.token}", "UE-User": "grace"}
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere:
+        elsewhere.settimeout(0)
+        port, own = elsewhere.getsockname()[1], alone.stack.service_url
+        for url in (f"http://127.0.0.1:{port}", f"{own}@127.0.0.1:{port}", f"{own}/x", f"{own}?x", own.replace("http", "https"), "http://169.254.169.254"):
+            refused = httpx.post(f"{server}/api/v1/smoke", json={"url": url}, headers=headers, timeout=90, trust_env=False)
+            assert (refused.status_code, refused.json()["type"]) == (422, "urn:unioneyes:problem:not-the-service"), url
+            assert own in refused.json()["remedy"]
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+    ran = httpx.post(f"{server}/api/v1/smoke", json={"url": f"{own}/"}, headers=headers, timeout=90, trust_env=False)
+    assert (ran.status_code, ran.json()["type"]) == (503, "urn:unioneyes:problem:smoke-unavailable"), "nothing runs here"
+    with psycopg.connect(alone.stack.control_database_url.get_secret_value()) as connection:
+        rows = connection.execute("SELECT entry FROM ue.audit_entries WHERE entry::jsonb ->> 'action' = 'smoke-tested'").fetchall()
+    assert [(entry.actor, entry.data["url"]) for entry in (read_entry(str(row[0])) for row in rows)] == [("grace", own)]

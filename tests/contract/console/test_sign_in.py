@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import httpx
 import psycopg
 import pytest
+from pydantic import JsonValue
 
 from tests.contract.console.conftest import Alone
 from tests.provider import SECRET, register, running_provider
 from unioneyes.console.attempts import begin, begun, own_page
 from unioneyes.console.limits import WRONG_TOKENS, Limits, RateLimit
+from unioneyes.environments.local.secrets import secret_file
 from unioneyes.environments.sign_in import NoWayBack
 from unioneyes.kernel.clock import now
 from unioneyes.ports.secrets import SecretUnresolved
@@ -87,9 +89,18 @@ class Browser:
         return {"X-CSRF-Token": shown[1], "Sec-Fetch-Site": "same-origin"}
 
 
+@contextmanager
+def groups_of(place: Place, subject: str, *groups: JsonValue) -> Iterator[None]:
+    """The provider says meanwhile that somebody belongs to these."""
+    before = place.provider.people
+    place.provider.people = tuple(replace(each, claims=each.claims | {"groups": [*groups]}) if each.subject == subject else each for each in before)
+    yield
+    place.provider.people = before
+
+
 @pytest.fixture(scope="module")
 def place(alone: Alone) -> Iterator[Place]:
-    limits = Limits(failures=RateLimit(count=GENEROUS))
+    limits = Limits(failures=RateLimit(count=GENEROUS), sign_ins=RateLimit(count=GENEROUS))
     with pytest.MonkeyPatch.context() as patched, running_provider() as provider:
         patched.setenv("OIDC_SECRET", SECRET)
         with alone.app(limits, settings=lambda url: register(provider, url)) as url:
@@ -224,7 +235,9 @@ def test_a_lying_provider_lets_nobody_in_and_it_stands_in_the_audit_log(place: P
     assert refused.status_code == status, refused.text
     assert 'role="alert"' in refused.text
     assert browser.me().status_code == 401
-    assert len(place.audited("sign-in-refused")) == before + 1
+    refusals = place.audited("sign-in-refused")
+    assert len(refusals) == before + 1
+    assert refusals[-1].data["by"] == f"{place.provider.url} from 127.0.0.1"
 
 
 def test_while_the_provider_is_away_a_token_still_signs_in(place: Place, browser: Browser) -> None:
@@ -259,6 +272,7 @@ def test_cookies_stay_under_tls_where_browsers_come_by_it(alone: Alone, monkeypa
         sent = client.get("/login/provider")
         assert "redirect_uri=https%3A%2F%2Fops.example.org%2Flogin%2Fcallback&" in sent.headers["location"]
         assert "; Secure" in sent.headers["set-cookie"]
+        assert "; Secure" in client.post("/login", data={"token": alone.token}).headers["set-cookie"], "by a token, too"
 
 
 def test_signing_in_makes_a_new_session_and_ends_the_old_one(browser: Browser) -> None:
@@ -371,10 +385,38 @@ def test_wrong_answers_make_slow_as_wrong_tokens_do(alone: Alone, monkeypatch: p
     monkeypatch.setenv("OIDC_SECRET", SECRET)
     with running_provider() as provider, alone.app(settings=lambda url: register(provider, url)) as url:
         before = not_begun(alone)
-        tried = [httpx.get(f"{url}/login/callback?state=x&code=guess-{number}", trust_env=False).status_code for number in range(WRONG_TOKENS + 3)]
+        kept = {"Cookie": f"ue_sign_in={begin('/', alone.stack.secrets.api_token, now()).kept}"}
+        tried = [
+            httpx.get(f"{url}/login/callback?state=x&code=guess-{number}", headers=kept, trust_env=False).status_code for number in range(WRONG_TOKENS + 3)
+        ]
         after = not_begun(alone)
     assert tried == [403] * WRONG_TOKENS + [429] * 3
     assert after - before == WRONG_TOKENS, "who has to wait fills no audit log"
+
+
+def test_a_page_that_lets_its_visitors_ask_for_the_way_back_locks_none_of_them_out(alone: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OIDC_SECRET", SECRET)
+    image = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    with running_provider() as provider, alone.app(settings=lambda url: register(provider, url)) as url:
+        place = Place(url=url, alone=alone, provider=provider)
+        before = len(place.audited("sign-in-refused"))
+        with place.browser() as browser:
+            sent = browser.choose(browser.leave(), "u-jane")
+            asked = [browser.client.get(f"/login/callback?state={number}", headers=image).status_code for number in range(WRONG_TOKENS + 3)]
+            with place.browser() as stranger:
+                asked += [stranger.client.get(f"/login/callback?state={number}").status_code for number in range(WRONG_TOKENS + 3)]
+            assert set(asked) == {403}
+            assert len(place.audited("sign-in-refused")) == before
+            assert browser.client.get(sent).status_code == 200
+
+
+def test_a_client_begins_a_sign_in_so_often_a_minute(alone: Alone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OIDC_SECRET", SECRET)
+    limits = Limits(sign_ins=RateLimit(count=3))
+    with running_provider() as provider, alone.app(limits, settings=lambda url: register(provider, url)) as url:
+        begun = [httpx.get(f"{url}/login/provider", trust_env=False) for _ in range(4)]
+        assert [each.status_code for each in begun] == [303, 303, 303, 429]
+        assert int(begun[-1].headers["retry-after"]) > 0
 
 
 def test_whoever_came_in_by_the_provider_makes_a_token_for_the_command_line(place: Place, browser: Browser) -> None:
@@ -393,8 +435,77 @@ def test_whoever_came_in_by_the_provider_makes_a_token_for_the_command_line(plac
     assert refused.status_code == 409
     assert "whoever came in by a token has one" in refused.text
     assert place.audited("token-revoked")[-1].actor == "jane"
-    (ends,) = place.database("SELECT max(expires_at) <= clock_timestamp() + interval '12 hours' FROM ue.tokens WHERE name = 'jane'")
-    assert ends == (True,)
+
+
+def made_token(browser: Browser) -> dict[str, str]:
+    """Return what a command line shows that somebody just made a token for."""
+    made = re.search(r"ue_[A-Za-z0-9_-]{43}", browser.client.post("/me/token", headers=browser.headers()).text)
+    assert made
+    return {"Authorization": f"Bearer {made[0]}"}
+
+
+def test_a_token_of_one_s_own_making_ends_with_the_session_that_made_it(place: Place, browser: Browser) -> None:
+    browser.sign_in("u-sam")
+    place.database(OLDER["expires_at"], LASTS - timedelta(minutes=5))
+    kept = made_token(browser)
+    assert httpx.get(f"{place.url}/api/v1/me", headers=kept, trust_env=False).json()["name"] == "sam"
+    same = """SELECT ue.tokens.expires_at = ue.sessions.expires_at FROM ue.tokens JOIN ue.sessions USING (name)
+        WHERE name = 'sam' AND revoked_at IS NULL AND ended_at IS NULL ORDER BY ue.sessions.number DESC LIMIT 1"""
+    assert place.database(same) == [(True,)]
+
+
+def test_a_token_of_one_s_own_making_and_what_it_began_end_with_the_provider_that_vouched_for_it(place: Place, browser: Browser) -> None:
+    browser.sign_in("u-jane")
+    kept = made_token(browser)
+    with place.browser() as by_it:
+        assert by_it.client.post("/login", data={"token": kept["Authorization"].split()[1]}).status_code == 303
+        began = {"Cookie": f"ue_session={by_it.client.cookies['ue_session']}"}
+        for shown in (kept, began):
+            assert httpx.get(f"{place.url}/api/v1/me", headers=shown, trust_env=False).json()["name"] == "jane"
+        with place.alone.app() as without:
+            for shown in (kept, began):
+                assert httpx.get(f"{without}/api/v1/me", headers=shown, trust_env=False).status_code == 401
+
+
+def test_whoever_signs_in_with_other_roles_is_nobody_by_the_former_ones(place: Place, browser: Browser) -> None:
+    browser.sign_in("u-jane")
+    kept, former = made_token(browser), {"Cookie": f"ue_session={browser.client.cookies['ue_session']}"}
+    with place.browser() as second:
+        second.sign_in("u-jane")
+        for shown in (kept, former):
+            assert httpx.get(f"{place.url}/api/v1/me", headers=shown, trust_env=False).status_code == 200, "the same roles change nothing"
+    for group, status in (("admins", 200), ("sales", 403)):
+        with groups_of(place, "u-jane", group), place.browser() as third:
+            assert third.sign_in("u-jane").status_code == status
+            for shown in (kept, former):
+                assert httpx.get(f"{place.url}/api/v1/me", headers=shown, trust_env=False).status_code == 401
+        browser.sign_in("u-jane")
+        kept, former = made_token(browser), {"Cookie": f"ue_session={browser.client.cookies['ue_session']}"}
+
+
+def test_another_account_without_a_role_takes_nothing_from_whose_name_it_has(place: Place, browser: Browser) -> None:
+    browser.sign_in("u-jane")
+    kept = made_token(browser)
+    with groups_of(place, "u-other-jane"), place.browser() as other:
+        assert other.sign_in("u-other-jane").status_code == 403
+    assert browser.me().status_code == 200
+    assert httpx.get(f"{place.url}/api/v1/me", headers=kept, trust_env=False).status_code == 200
+
+
+def test_a_session_that_the_environment_s_own_token_began_ends_when_that_is_another_one(alone: Alone) -> None:
+    path = secret_file(alone.stack.layout.secrets, "api_token")
+    before = path.read_text()
+    with alone.app() as url, httpx.Client(base_url=url, trust_env=False) as client:
+        assert client.post("/login", data={"token": alone.token}).status_code == 303
+        began = {"Cookie": f"ue_session={client.cookies['ue_session']}"}
+    with alone.app() as again:
+        assert httpx.get(f"{again}/api/v1/me", headers=began, trust_env=False).json()["name"] == "console", "a restart ends none"
+    path.write_text("ue_" + "another" * 6)
+    try:
+        with alone.app() as changed:
+            assert httpx.get(f"{changed}/api/v1/me", headers=began, trust_env=False).status_code == 401
+    finally:
+        path.write_text(before)
 
 
 def test_whose_sessions_are_ended_has_no_token_of_their_own_making_either(place: Place, browser: Browser) -> None:
@@ -405,7 +516,26 @@ def test_whose_sessions_are_ended_has_no_token_of_their_own_making_either(place:
     httpx.post(f"{place.url}/api/v1/sessions/jane/end", headers=own, trust_env=False).raise_for_status()
     assert httpx.get(f"{place.url}/api/v1/me", headers={"Authorization": f"Bearer {made[0]}"}, trust_env=False).status_code == 401
     entry = place.audited("token-revoked")[-1]
-    assert (entry.actor, entry.data) == ("boss", {"name": "jane"})
+    assert (entry.actor, entry.data) == ("boss", {"name": "jane", "shared": True})
+
+
+def test_the_audit_log_tells_whose_name_was_only_said(place: Place, browser: Browser) -> None:
+    own = {"Authorization": f"Bearer {place.alone.token}", "UE-User": "jane"}
+    asked = {"name": "program", "roles": ["admin"], "lasts": "PT1H"}
+    made = httpx.post(f"{place.url}/api/v1/tokens", headers=own, json=asked, trust_env=False).json()
+    said = place.audited("token-created")[-1]
+    assert (said.actor, said.data.get("shared")) == ("jane", True)
+    held = {"Authorization": f"Bearer {made['secret']}", "UE-User": "jane"}
+    httpx.post(f"{place.url}/api/v1/tokens/program/revoke", headers=held, trust_env=False).raise_for_status()
+    revoked = place.audited("token-revoked")[-1]
+    assert (revoked.actor, "shared" in revoked.data) == ("program", False)
+    browser.client.post("/login", data={"token": place.alone.token})
+    browser.client.post("/logout", headers=browser.headers())
+    assert place.audited("signed-out")[-1].data["shared"] is True
+    browser.sign_in("u-jane")
+    browser.client.post("/logout", headers=browser.headers())
+    known = place.audited("signed-out")[-1]
+    assert (known.actor, "shared" in known.data) == ("jane", False)
 
 
 def test_a_token_that_an_administrator_made_is_not_taken_away(place: Place, browser: Browser) -> None:

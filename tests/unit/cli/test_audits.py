@@ -60,6 +60,7 @@ def test_a_list_says_who_did_what_when_and_why() -> None:
         (Action.SIGNED_IN, {"roles": ["operator", "viewer"], "by": "https://id.example.org"}, "as operator, viewer by https://id.example.org: wrong day"),
         (Action.SIGN_IN_REFUSED, {"by": "token from 10.0.0.7"}, "by token from 10.0.0.7: wrong day"),
         (Action.SIGNED_OUT, {"name": "jane"}, "jane: wrong day"),
+        (Action.SMOKE_TESTED, {"url": "http://127.0.0.1:8080"}, "http://127.0.0.1:8080: wrong day"),
         ("member-erased", {}, "wrong day"),
     ],
 )
@@ -69,6 +70,10 @@ def test_each_kind_of_entry_says_what_is_to_be_known_of_it(action: str, data: di
 
 def test_an_approval_and_an_import_are_told() -> None:
     assert about(replace(ENTRY, approval="approval-3", origin=Origin.LOCAL_JOURNAL)) == "wrong day; approved by approval-3; imported"
+
+
+def test_whose_name_was_only_said_is_told() -> None:
+    assert about(replace(ENTRY, data={"shared": True})).endswith("wrong day; by the environment's own token")
 
 
 def test_one_screen_says_what_was_verified() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from datetime import timedelta
@@ -10,7 +11,6 @@ from typing import TypeVar
 import httpx
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from unioneyes.kernel.clock import Deadline
 from unioneyes.ports.identity import ProviderRefused, ProviderUnavailable
 
 TIME_LIMIT = timedelta(seconds=5)
@@ -56,7 +56,7 @@ class Asking:
 
     def _read(self, request: httpx.Request, kind: type[M]) -> M:
         try:
-            status, body = self._send(request)
+            status, body = asyncio.run(self._send(request))
         except httpx.HTTPError as error:
             told = f"the identity provider does not answer at {request.url.host} ({type(error).__name__})"
             raise ProviderUnavailable(what=told, remedy=ANOTHER_WAY) from None
@@ -68,16 +68,18 @@ class Asking:
             wrong = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_url=False, include_input=False))
             raise ProviderUnavailable(what=f"{_place(request)} answers what can't be read: {wrong}", remedy=ANOTHER_WAY) from None
 
-    def _send(self, request: httpx.Request) -> tuple[int, bytes]:
-        deadline, body = Deadline.after(self._time_limit), bytearray()
-        with httpx.Client(timeout=self._time_limit.total_seconds(), verify=self._trusted) as http:
-            response = http.send(request, stream=True)
-            for chunk in response.iter_bytes():
-                body += chunk
-                if deadline.passed:
-                    raise httpx.ReadTimeout("the whole answer took too long", request=request)
-                if len(body) > LARGEST_ANSWER:
-                    raise httpx.DecodingError("the answer is too large", request=request)
+    async def _send(self, request: httpx.Request) -> tuple[int, bytes]:
+        """Return what comes within the limit: httpx's own are for each read, and one who sends a byte now and then keeps to them for good."""
+        body, seconds = bytearray(), self._time_limit.total_seconds()
+        try:
+            async with asyncio.timeout(seconds), httpx.AsyncClient(timeout=seconds, verify=self._trusted) as http:
+                response = await http.send(request, stream=True)
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > LARGEST_ANSWER:
+                        raise httpx.DecodingError("the answer is too large", request=request)
+        except TimeoutError:
+            raise httpx.ReadTimeout("the whole answer took too long", request=request) from None
         return response.status_code, bytes(body)
 
 

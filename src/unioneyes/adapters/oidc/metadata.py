@@ -53,34 +53,49 @@ class Discovered:
         """Ask nothing yet: a provider that is away must not keep a server from starting."""
         self._issuer = issuer
         self._asking = asking
-        self._lock = Lock()
+        self._asks = Lock()
+        """Whoever holds it asks for the metadata; the others go on with what is kept."""
+        self._asks_keys = Lock()
         self._metadata: tuple[Metadata, Deadline] | None = None
         self._away: tuple[ProviderUnavailable, Deadline] | None = None
         self._keys: tuple[dict[str | None, jwt.PyJWK], Deadline, Deadline] | None = None
 
     def metadata(self) -> Metadata:
         """Return what the provider says of itself; while it does not answer, what it said before. Raises: ProviderUnavailable, ProviderRefused."""
-        with self._lock:
-            kept = self._metadata
-            if kept is not None and not kept[1].passed:
-                return kept[0]
-            if kept is None and self._away is not None and not self._away[1].passed:
-                raise self._away[0]
-            try:
-                found = self._asking.get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration", Metadata)
-                require_trustworthy(found, self._issuer)
-            except ProviderUnavailable as problem:
-                if kept is None:
-                    self._away = (problem, Deadline.after(AWAY_FOR))
-                    raise
-                return kept[0]
-            self._metadata = (found, Deadline.after(KEPT_FOR))
-            return found
+        kept = self._metadata
+        if kept is not None and not kept[1].passed:
+            return kept[0]
+        if not self._asks.acquire(blocking=kept is None):
+            assert kept is not None  # noqa: S101 - else it would have waited
+            return kept[0]
+        try:
+            return self._asked()
+        finally:
+            self._asks.release()
+
+    def _asked(self) -> Metadata:
+        """Return what the provider answers, or what another one who asked meanwhile was answered. For whoever holds the lock."""
+        kept = self._metadata
+        if kept is not None and not kept[1].passed:
+            return kept[0]
+        if self._away is not None and not self._away[1].passed:
+            raise self._away[0]
+        try:
+            found = self._asking.get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration", Metadata)
+            require_trustworthy(found, self._issuer)
+        except ProviderUnavailable as problem:
+            if kept is None:
+                self._away = (problem, Deadline.after(AWAY_FOR))
+                raise
+            self._metadata = (kept[0], Deadline.after(AWAY_FOR))
+            return kept[0]
+        self._metadata, self._away = (found, Deadline.after(KEPT_FOR)), None
+        return found
 
     def key(self, key_id: str | None) -> jwt.PyJWK:
         """Return the key that the provider calls so; without a name, its only one. Raises: IdentityRefused, ProviderUnavailable, ProviderRefused."""
         address = self.metadata().jwks_uri
-        with self._lock:
+        with self._asks_keys:
             kept = self._keys
             if kept is None or kept[1].passed or (key_id not in kept[0] and kept[2].passed):
                 kept = (_usable(self._asking.get(address, _KeySet)), Deadline.after(KEPT_FOR), Deadline.after(KEYS_NOT_BEFORE))

@@ -15,6 +15,8 @@ from unioneyes.runbook.codec import redacted_fields
 
 FORM = 1
 """Of an entry's text: raised when a field changes its meaning. Old entries keep theirs for good."""
+SHARED = "shared"
+"""In an entry's data, and true: it was done by the environment's own token, which takes any name, so the actor is who somebody said they were."""
 ENGINE = "engine"
 """The actor of what the program does by itself."""
 
@@ -53,6 +55,8 @@ class Action(StrEnum):
     """Their session has ended: by their own wish, or by an administrator's."""
     SIGN_IN_REFUSED = "sign-in-refused"
     """Somebody did not come in."""
+    SMOKE_TESTED = "smoke-tested"
+    """A person had the service's end-to-end flows run, which write there as a member would."""
     LINE_STOPPED = "line-stopped"
     """No run but a rollback changes the service any more."""
     LINE_LIFTED = "line-lifted"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pydantic import JsonValue, SecretStr
-from sqlalchemy import Connection, Row, and_, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.access import Person, Role
@@ -19,7 +19,7 @@ from unioneyes.runbook.problems import NameTaken
 from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase
 from unioneyes.runbook.store.tables import people, sessions, tokens
-from unioneyes.runbook.store.tokens import LIVES, revoke_own
+from unioneyes.runbook.store.tokens import LIVES, in_order, revoke_own
 from unioneyes.runbook.views import SessionView
 
 LASTS = timedelta(hours=12)
@@ -35,6 +35,7 @@ _BYTES = 32
 _MOST_GROUPS = 50
 """Of somebody's, in the audit log: providers know people in hundreds."""
 _STALE = (sessions.c.last_used_at < func.clock_timestamp() - _USE_NOTED_EVERY).label("stale")
+_MADE_BY = select(tokens.c.issuer).where(tokens.c.number == sessions.c.token).scalar_subquery().label("made_by")
 _OPEN = and_(
     sessions.c.ended_at.is_(None),
     sessions.c.expires_at > func.clock_timestamp(),
@@ -51,7 +52,10 @@ class Session:
     token: int | None
     """The number of the token that it was begun with; 0: the environment's own; None: an identity provider."""
     issuer: str | None
-    """That provider."""
+    """That provider, also where they made the token by it."""
+    own_token: bytes | None
+    """What was kept of the environment's own token, where it was begun with that."""
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,30 +76,49 @@ class Sessions:
         self._audit = audit
 
     def begin_by_token(self, number: int, person: Person, *, replaces: str = "") -> SecretStr:
-        """Whoever shows the returned secret is in, as long as the token of that number lets anybody in; 0 is the environment's own."""
+        """Whoever shows the returned secret is in, as long as the token of that number lets anybody in."""
         with self._database.transaction() as connection:
-            return self._begin(connection, person, replaces, {"token": number or None}, {"by": "token" if number else "environment"})
+            return self._begin(connection, person, replaces, {"token": number}, {"by": "token"})
+
+    def begin_by_environment(self, own_token: bytes, person: Person, *, replaces: str = "") -> SecretStr:
+        """Whoever shows the returned secret is in by the environment's own token; `own_token` is what tells it from the next one, and tells nothing of it."""
+        with self._database.transaction() as connection:
+            return self._begin(connection, person, replaces, {"own_token": own_token}, {"by": "environment"})
 
     def begin_by_identity(self, identity: Identity, *, replaces: str = "") -> SecretStr:
         """Whoever shows the returned secret is whom the identity provider knows. A name belongs to the one who had it first. Raises: NameTaken."""
         person = Person(name=identity.name, roles=identity.roles)
         with self._database.transaction() as connection:
             _require_own_name(connection, identity)
+            self._end_issued(connection, identity.name, but=identity.roles)
             kept: dict[str, object] = {"issuer": identity.issuer, "proof": identity.proof.get_secret_value()}
             return self._begin(
                 connection, person, replaces, kept, {"by": identity.issuer, "subject": identity.subject, "groups": [*identity.groups[:_MOST_GROUPS]]}
             )
 
+    def lost_all_roles(self, identity: Identity) -> None:
+        """The account that the name belongs to is nobody here any more: what it was let in by before has ended."""
+        with self._database.transaction() as connection:
+            theirs = and_(people.c.name == identity.name, people.c.issuer == identity.issuer, people.c.subject == identity.subject)
+            if connection.execute(select(people.c.name).where(theirs)).one_or_none() is not None:
+                self._end_issued(connection, identity.name, but=identity.roles)
+
     def holder(self, secret: str) -> Session | None:
         """Return who is in by this secret; None when nobody is any more. That it was used is noted, to the minute."""
         with self._database.transaction() as connection:
-            row = connection.execute(select(sessions, _STALE).where(sessions.c.secret_hash == _hash(secret), _OPEN)).one_or_none()
+            row = connection.execute(select(sessions, _STALE, _MADE_BY).where(sessions.c.secret_hash == _hash(secret), _OPEN)).one_or_none()
             if row is None:
                 return None
             if row.stale:
                 connection.execute(update(sessions).where(sessions.c.number == row.number).values(last_used_at=func.clock_timestamp()))
             person = Person(name=row.name, roles=frozenset(Role(role) for role in row.roles), shared=row.shared)
-            return Session(person=person, token=None if row.issuer is not None else row.token or 0, issuer=row.issuer)
+            return Session(
+                person=person,
+                token=None if row.issuer is not None else row.token or 0,
+                issuer=row.issuer or row.made_by,
+                own_token=row.own_token,
+                expires_at=row.expires_at,
+            )
 
     def open(self) -> tuple[SessionView, ...]:
         """Return who is in, the latest first."""
@@ -115,12 +138,7 @@ class Sessions:
         """Nobody is in under this name any more, nor by a token that they made for themselves; return how many sessions that ended."""
         with self._database.transaction() as connection:
             revoke_own(connection, self._audit, name, by=by)
-            ended = connection.execute(
-                update(sessions).where(sessions.c.name == name, _OPEN).values(ended_at=func.clock_timestamp(), ended_by=by, proof=None)
-            ).rowcount
-            if ended:
-                self._audit.append(connection, AuditEntry(at=now(), actor=by, action=Action.SIGNED_OUT, data={"name": name, "sessions": ended}))
-            return ended
+            return self._end_where(connection, sessions.c.name == name, name=name, by=by)
 
     def refused(self, why: str, *, name: str | None, by: str) -> None:
         """It stands in the audit log that somebody did not come in, where known under which name, by `by`."""
@@ -133,7 +151,7 @@ class Sessions:
         self._end(connection, replaces)
         connection.execute(delete(sessions).where(sessions.c.expires_at < func.clock_timestamp() - _KEPT))
         secret = secrets.token_urlsafe(_BYTES)
-        roles = [role for role in Role if role in person.roles]
+        roles = in_order(person.roles)
         row = connection.execute(
             insert(sessions)
             .values(name=person.name, roles=roles, shared=person.shared, secret_hash=_hash(secret), expires_at=func.clock_timestamp() + LASTS, **kept)
@@ -142,6 +160,19 @@ class Sessions:
         data |= {"roles": [role.value for role in roles], "expires_at": rfc3339(row.expires_at)}
         self._audit.append(connection, AuditEntry(at=now(), actor=person.name, action=Action.SIGNED_IN, data=data))
         return SecretStr(secret)
+
+    def _end_issued(self, connection: Connection, name: str, *, but: frozenset[Role]) -> None:
+        """Nobody is in by what the provider said of `name` before, unless it was `but` these roles: by no session, and by no token of their own making."""
+        revoke_own(connection, self._audit, name, by=name, but=but)
+        former = and_(sessions.c.name == name, sessions.c.issuer.is_not(None), sessions.c.roles != in_order(but))
+        self._end_where(connection, former, name=name, by=name)
+
+    def _end_where(self, connection: Connection, which: ColumnElement[bool], *, name: str, by: str) -> int:
+        """Return how many sessions of `name` this ended."""
+        ended = connection.execute(update(sessions).where(which, _OPEN).values(ended_at=func.clock_timestamp(), ended_by=by, proof=None)).rowcount
+        if ended:
+            self._audit.append(connection, AuditEntry(at=now(), actor=by, action=Action.SIGNED_OUT, data={"name": name, "sessions": ended}))
+        return ended
 
     def _end(self, connection: Connection, secret: str) -> Row[tuple[object, ...]] | None:
         """Return the session as it was; None when it had ended before, or never was."""

@@ -130,6 +130,7 @@ tokens = Table(
     Column("name", Text, nullable=False),
     Column("secret_hash", LargeBinary, nullable=False, unique=True),  # SHA-256; what was hashed is told once, and kept nowhere
     Column("roles", ARRAY(Text), nullable=False),
+    Column("issuer", Text),  # the identity provider by which somebody made it for themselves
     Column("created_by", Text, nullable=False),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     Column("expires_at", DateTime(timezone=True), nullable=False),
@@ -148,6 +149,7 @@ sessions = Table(
     Column("roles", ARRAY(Text), nullable=False),
     Column("shared", Boolean, nullable=False),
     Column("token", BigInteger, ForeignKey(tokens.c.number)),  # that it was begun with, and lasts no longer than
+    Column("own_token", LargeBinary),  # or an HMAC by the environment's own, where that is what it was begun with
     Column("issuer", Text),  # the identity provider that it was begun by
     Column("proof", Text),  # what that provider signed; gone when the session has ended
     Column("begun_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),

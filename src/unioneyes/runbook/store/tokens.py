@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pydantic import JsonValue, SecretStr
-from sqlalchemy import Connection, Row, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from unioneyes.kernel.access import Person, Role
@@ -37,6 +37,17 @@ class NewToken:
     secret: SecretStr
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who came in by a token."""
+
+    number: int
+    """The token's."""
+    person: Person
+    issuer: str | None
+    """The identity provider by which they made it for themselves; None: an administrator made it."""
+
+
 class Tokens:
     """Every question and every change, each in one transaction. Raises: ControlDatabaseUnavailable."""
 
@@ -48,16 +59,19 @@ class Tokens:
     def create(self, name: str, *, roles: frozenset[Role], lasts: timedelta, by: str) -> NewToken:
         """Whoever shows the returned secret is `name`, until it ends or is revoked. Raises: NameTaken."""
         with self._database.transaction() as connection:
-            return self._create(connection, name, roles=roles, lasts=lasts, by=by)
+            return self._create(connection, name, roles=roles, until=func.clock_timestamp() + lasts, by=by)
 
-    def create_own(self, person: Person, *, lasts: timedelta) -> NewToken:
-        """Whoever shows the returned secret is `person`; one that they made themselves before has ended. Raises: NameTaken, where somebody else made one."""
+    def create_own(self, person: Person, *, issuer: str, until: datetime) -> NewToken:
+        """Whoever shows the returned secret is `person`, whom the provider knows; one that they made so before has ended.
+
+        Raises: NameTaken, where an administrator made one.
+        """
         with self._database.transaction() as connection:
             revoke_own(connection, self._audit, person.name, by=person.name)
-            return self._create(connection, person.name, roles=person.roles, lasts=lasts, by=person.name)
+            return self._create(connection, person.name, roles=person.roles, until=until, by=person.name, issuer=issuer)
 
-    def holder(self, secret: str) -> tuple[int, Person] | None:
-        """Return the token's number and who holds it; None when it was never made, has ended or was revoked. That it was used is noted, to the minute."""
+    def holder(self, secret: str) -> Holder | None:
+        """Return who holds the token; None when it was never made, has ended or was revoked. That it was used is noted, to the minute."""
         with self._database.transaction() as connection:
             row = connection.execute(select(tokens).where(tokens.c.secret_hash == _hash(secret), LIVES)).one_or_none()
             if row is None:
@@ -67,7 +81,7 @@ class Tokens:
                 .where(tokens.c.number == row.number, or_(tokens.c.last_used_at.is_(None), tokens.c.last_used_at < func.clock_timestamp() - _USE_NOTED_EVERY))
                 .values(last_used_at=func.clock_timestamp())
             )
-            return row.number, _person(row)
+            return Holder(number=row.number, person=_person(row), issuer=row.issuer)
 
     def all(self) -> tuple[TokenView, ...]:
         """Return every token, newest first, those that let nobody in any more included."""
@@ -88,7 +102,9 @@ class Tokens:
             self._audit.append(connection, AuditEntry(at=now(), actor=by, action=Action.TOKEN_REVOKED, data={"name": name}))
         return _view(row)
 
-    def _create(self, connection: Connection, name: str, *, roles: frozenset[Role], lasts: timedelta, by: str) -> NewToken:
+    def _create(
+        self, connection: Connection, name: str, *, roles: frozenset[Role], until: datetime | ColumnElement[datetime], by: str, issuer: str | None = None
+    ) -> NewToken:
         secret = PREFIX + secrets.token_urlsafe(_BYTES)
         connection.execute(  # the name of one that has ended is free again
             update(tokens)
@@ -100,9 +116,10 @@ class Tokens:
             .values(
                 name=name,
                 secret_hash=_hash(secret),
-                roles=[role for role in Role if role in roles],
+                roles=in_order(roles),
+                issuer=issuer,
                 created_by=by,
-                expires_at=func.clock_timestamp() + lasts,
+                expires_at=until,
             )
             .on_conflict_do_nothing(index_elements=[tokens.c.name], index_where=tokens.c.revoked_at.is_(None))
             .returning(tokens)
@@ -115,11 +132,18 @@ class Tokens:
         return NewToken(view=_view(row), secret=SecretStr(secret))
 
 
-def revoke_own(connection: Connection, audit: AuditTrail, name: str, *, by: str) -> None:
-    """A token that `name` made for themselves lets nobody in any more."""
-    own = and_(tokens.c.name == name, tokens.c.created_by == name, tokens.c.revoked_at.is_(None))
+def revoke_own(connection: Connection, audit: AuditTrail, name: str, *, by: str, but: frozenset[Role] | None = None) -> None:
+    """A token that `name` made for themselves lets nobody in any more, unless its roles are `but` these."""
+    own = and_(tokens.c.name == name, tokens.c.issuer.is_not(None), tokens.c.revoked_at.is_(None))
+    if but is not None:
+        own = and_(own, tokens.c.roles != in_order(but))
     if connection.execute(update(tokens).where(own).values(revoked_at=func.clock_timestamp(), revoked_by=by)).rowcount:
         audit.append(connection, AuditEntry(at=now(), actor=by, action=Action.TOKEN_REVOKED, data={"name": name}))
+
+
+def in_order(roles: frozenset[Role]) -> list[Role]:
+    """Return roles as they are kept."""
+    return [role for role in Role if role in roles]
 
 
 def _hash(secret: str) -> bytes:

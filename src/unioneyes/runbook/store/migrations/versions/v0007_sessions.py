@@ -13,7 +13,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """The tables exist."""
+    """The tables exist, and a token says which provider knows whom it stands for."""
+    op.add_column("tokens", sa.Column("issuer", sa.Text), schema="ue")
     op.create_table(
         "sessions",
         sa.Column("number", sa.BigInteger, sa.Identity(always=True), primary_key=True),
@@ -22,6 +23,7 @@ def upgrade() -> None:
         sa.Column("roles", ARRAY(sa.Text), nullable=False),
         sa.Column("shared", sa.Boolean, nullable=False),
         sa.Column("token", sa.BigInteger, sa.ForeignKey("ue.tokens.number")),
+        sa.Column("own_token", sa.LargeBinary),
         sa.Column("issuer", sa.Text),
         sa.Column("proof", sa.Text),
         sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.text("clock_timestamp()")),
@@ -46,3 +48,4 @@ def downgrade() -> None:
     """The tables are gone."""
     op.drop_table("people", schema="ue")
     op.drop_table("sessions", schema="ue")
+    op.drop_column("tokens", "issuer", schema="ue")
