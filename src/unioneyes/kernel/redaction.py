@@ -74,8 +74,7 @@ class Redactor:
         self._known = sorted(self._encoded.union(*(_forms(value) for value in long)), key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
-        """Return `text` without secrets, and without the characters that no database keeps (NUL, halves of pairs), in a time that grows with its length alone."""
-        text = _keepable(text)
+        """Return `text` without secrets, and without what no database keeps (NUL, halves of pairs), in a time that grows with its length alone."""
         for value in self._known:
             text = text.replace(value, BLOT)
         text = self._unwrapped(text)
@@ -83,7 +82,7 @@ class Redactor:
         for signs, shape in _SHAPES:
             if signs[0] in small or signs[-1] in small:
                 text = shape.sub(_blotted, text)
-        return text
+        return _keepable(text)
 
     def _unwrapped(self, text: str) -> str:
         """Return `text` without the encoded secrets that go over several lines."""

@@ -96,7 +96,7 @@ class Engine:
         """Who may come in."""
         self.sessions = Sessions(self._database, trail)
         """Who is in the console."""
-        self.smoke_tests = SmokeTests(self._database, trail, environment.service)
+        self.smoke_tests = SmokeTests(self._database, trail, environment)
         """Those that a person asks for."""
         self.line = StoppedLine(self._database, redactor, environment.facts.service)
         """What holds every change."""

@@ -18,6 +18,8 @@ from unioneyes.runbook.store import audit
 from unioneyes.runbook.store.database import ControlDatabase
 
 EVERY_SECONDS = 1.0
+_LAST_SECONDS = 15.0
+"""For the last sealing: longer than any of its statements may take."""
 _AFTER_A_CHANGE_SECONDS = 60.0
 """Until a log that was found changed is read again: that takes its whole length."""
 _BATCH = 1_000
@@ -48,9 +50,9 @@ class Sequencer:
         self._thread.start()
 
     def stop(self) -> None:
-        """What was appended so far is sealed, where that can be done at once."""
+        """What was appended so far is sealed, where that can be done at once; a database that does not answer is not waited for."""
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(_LAST_SECONDS)
 
     def kept(self, latest: Checkpoint | None) -> Checkpoint | None:
         """Return the last checkpoint that is kept wherever it should be, where `latest` is the first witness's; None where that is not known."""
