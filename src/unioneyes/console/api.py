@@ -169,9 +169,10 @@ def _address(url: str) -> str:
 class SmokeTest(BaseModel):
     """What is to be smoke-tested."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [{"url": "http://127.0.0.1:8181"}]})
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [{}]})
 
-    url: Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=2000), AfterValidator(_address)]
+    url: Annotated[str, Field(pattern=r"^https?://[!-~]+$", max_length=2000), AfterValidator(_address)] | None = None
+    """The members' address when not given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ _SHAPES = (
     (  # a private key in PEM, also one that was cut off, and one in a text of JSON
         ("-----begin",),
         re.compile(
-            r"(?P<keep>-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----)(?!\[redacted\])(?P<secret>(?:(?!-----)[A-Za-z0-9+/=:,.\s\\-])++"
+            r"(?P<keep>-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----)(?!\[redacted\])(?P<secret>(?:(?!-----)[A-Za-z0-9+/=:,.\s\\-])+"
             r"(?:-----END [A-Z ]{0,20}PRIVATE KEY-----)?)"
         ),
     ),
@@ -36,7 +36,8 @@ _SHAPES = (
 """What secrets look like, and the signs, of which one stands in each of them, in small letters: most texts have none, and need not be searched.
 
 Texts come from anybody, and a search that takes the square of their length holds up the whole process. So each looks at a character a few times at most:
-nothing is given back (`++`), and what begins like a secret and turns out to be none is matched without its group `secret`, and passed over as a whole.
+nothing is given back (`++`, or what follows may be missing), and what begins like a secret and turns out to be none is matched without its group `secret`,
+and passed over as a whole.
 """
 _SURE = re.compile(
     r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----"

@@ -26,11 +26,14 @@ class SmokeTests:
         self._audit = audit
         self._environment = environment
 
-    def run(self, url: str, *, by: str, within: timedelta) -> SmokeReport:
-        """Return how the end-to-end flows went at `url`. Failures are results. Raises: NotTheService, SmokeUnavailable, ControlDatabaseUnavailable."""
+    def run(self, url: str | None, *, by: str, within: timedelta) -> SmokeReport:
+        """Return how the end-to-end flows went at `url`, or where members come in. Failures are results.
+
+        Raises: NotTheService, SmokeUnavailable, ControlDatabaseUnavailable.
+        """
         service = self._environment.service
         known = dict.fromkeys((service.url(), *(service.url(colour) for colour in Colour)))
-        chosen = next((each for each in known if _place(each) == _place(url)), None)
+        chosen = service.url() if url is None else next((each for each in known if _place(each) == _place(url)), None)
         if chosen is None:
             raise NotTheService(what=f"{url} is no address of this environment's service", remedy=f"ask for {' or '.join(known)}")
         with self._database.transaction() as connection:
