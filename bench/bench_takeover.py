@@ -31,6 +31,7 @@ from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment, Facts
 from unioneyes.runbook.definition import runbook
 from unioneyes.runbook.engine import Engine
+from unioneyes.runbook.liveness import GRACE
 from unioneyes.runbook.plan import Effect, Plan
 from unioneyes.runbook.steps import pause, progress, step
 
@@ -109,6 +110,7 @@ def main() -> int:
         ours.launch()
         closing.callback(ours.close)
         workers = [begin_worker(url) for _ in range(asked.workers)]
+        time.sleep(GRACE.total_seconds())  # the server has just started: for so long, nobody is taken for dead
         took = []
         for number in range(asked.rounds):
             took.append(one_round(ours, workers, url))
