@@ -136,18 +136,8 @@ class Alone:
 
 
 @runbook(name="bench.beside", chapter="0. Bench", locks=False)
-class Beside:
+class Beside(Alone):
     """Ten steps by a run that needs no lock: two that hold one service never run at once."""
-
-    def plan(self, env: Environment, request: Nothing) -> Plan:
-        """Return the ten."""
-        del env, request
-        return Plan(summary="ten steps", steps=(stand.planned(),) * STEPS)
-
-    def run(self, env: Environment, plan: Plan) -> Nothing:
-        """Take them."""
-        del env, plan
-        return _ten()
 
 
 def _ours(url: str) -> Callable[[int], str]:
