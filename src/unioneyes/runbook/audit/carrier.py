@@ -9,7 +9,7 @@ from unioneyes.kernel.clock import Deadline
 from unioneyes.ports.witness import Witness, WitnessChanged, WitnessOvertaken, WitnessUnavailable
 from unioneyes.runbook.audit.checkpoints import Checkpoint, read_checkpoint
 from unioneyes.runbook.audit.problems import changed
-from unioneyes.runbook.audit.sealing import Sealing
+from unioneyes.runbook.audit.sealing import Sealing, judged
 
 _AGAIN_AFTER = timedelta(seconds=15)
 """How long a remote witness that is away is left alone: a call that waits in vain holds sealing up for seconds."""
@@ -73,13 +73,7 @@ class Carrier:
 
     def _judged(self, note: str | None) -> Checkpoint:
         """Return the remote witness's last checkpoint. Raises: AuditLogChanged, WitnessUnavailable."""
-        if note is None:
-            raise changed("the remote witness keeps no checkpoint, and it kept one when it was begun")
-        latest = read_checkpoint(note, self._sealing.signer.verifier)
-        if latest is None:
-            raise changed(f"the remote witness's last checkpoint was not signed by {self._sealing.signer.verifier}")
-        if self.covered is not None and latest.size < self.covered.size:
-            raise changed(f"the remote witness's last checkpoint is of {latest.size} entries, and it kept one of {self.covered.size} before")
+        latest = judged(note, self._sealing.signer.verifier, before=self.covered, whose="the remote witness", begun="it was begun")
         if not _keeps(self._sealing.witness, latest):
             raise changed(f"the remote witness keeps a checkpoint of {latest.size} entries that the first one lacks: one of them was changed")
         return latest

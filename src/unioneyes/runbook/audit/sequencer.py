@@ -10,10 +10,10 @@ from sqlalchemy import Connection
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem
 from unioneyes.runbook.audit.carrier import Carrier
-from unioneyes.runbook.audit.checkpoints import Checkpoint, read_checkpoint, sign_checkpoint
+from unioneyes.runbook.audit.checkpoints import Checkpoint, sign_checkpoint
 from unioneyes.runbook.audit.merkle import Tree, leaf_hash
 from unioneyes.runbook.audit.problems import AuditLogChanged, changed
-from unioneyes.runbook.audit.sealing import Sealing
+from unioneyes.runbook.audit.sealing import Sealing, judged
 from unioneyes.runbook.store import audit
 from unioneyes.runbook.store.database import ControlDatabase
 
@@ -155,15 +155,7 @@ class Sequencer:
 
     def _witnessed(self) -> Checkpoint:
         """Return the witness's last checkpoint. Raises: AuditLogChanged where it is not this log's, or where the witness kept more before."""
-        note = self._sealing.witness.latest()
-        if note is None:
-            raise changed("the witness keeps no checkpoint, and it kept one when the log was begun")
-        latest = read_checkpoint(note, self._sealing.signer.verifier)
-        if latest is None:
-            raise changed(f"the witness's last checkpoint was not signed by {self._sealing.signer.verifier}")
-        if self._known is not None and latest.size < self._known.size:
-            raise changed(f"the witness's last checkpoint is of {latest.size} entries, and it kept one of {self._known.size} before")
-        return latest
+        return judged(self._sealing.witness.latest(), self._sealing.signer.verifier, before=self._known, whose="the witness", begun="the log was begun")
 
     def _forget(self) -> None:
         """The tree is read anew; what the witness has kept is not forgotten."""
