@@ -46,10 +46,12 @@ class Place:
     def signed_in(self, name: str, *roles: Role) -> Iterator[Somebody]:
         own = {"Authorization": f"Bearer {self.alone.token}", "UE-User": "boss"}
         with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as client:
-            client.post(f"/api/v1/tokens/{name}/revoke", headers=own)
             secret = client.post("/api/v1/tokens", json={"name": name, "roles": [*roles]}, headers=own).json()["secret"] if roles else self.alone.token
-            assert client.post("/login", data={"token": secret}).status_code == 303
-            yield Somebody(client=client)
+            try:
+                assert client.post("/login", data={"token": secret}).status_code == 303
+                yield Somebody(client=client)
+            finally:
+                client.post(f"/api/v1/tokens/{name}/revoke", headers=own)
 
     def waiting(self) -> str:
         """Return a run of jane's that waits for approval."""
