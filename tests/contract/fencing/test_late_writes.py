@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import CodeType
@@ -20,11 +21,13 @@ from tests.contract.restores.test_restores import NAME, Restoring
 from tests.contract.traffic.conftest import Edge
 from tests.stack import eventually
 from unioneyes.adapters.files import CheckpointFile, MarkdownFolder
-from unioneyes.adapters.postgres import locks, migrations
+from unioneyes.adapters.postgres import fence, locks, migrations
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER
 from unioneyes.adapters.postgres.migrations import DrizzleMigrations
+from unioneyes.adapters.postgres.queries import OperatedQueries
 from unioneyes.adapters.postgres.restores import RestoresBeside
+from unioneyes.adapters.postgres.simple import Simple
 from unioneyes.adapters.processes.client import Supervisor
 from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.shell.leashed import Leashed, leashed
@@ -93,6 +96,40 @@ def test_migrations(database: Database, tmp_path: Path, before: CodeType, outcom
         assert stopped.wake() == outcome
     assert database.value(COLUMNS) == "id status"
     assert [row.tag for row in made.ledger()] == ["0000_initial"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [fence.enter_until_closed.__code__, Simple.results.__code__, Simple._next.__code__],
+    ids=["before it comes in", "before it is sent", "while PostgreSQL is at work"],
+)
+@pytest.mark.parametrize("newer", ["sql", "migration"])
+def test_sql_of_runbooks(database: Database, tmp_path: Path, before: CodeType, newer: str) -> None:
+    marks = Marks(database)
+    with late(lambda: marks.run("SELECT pg_sleep(2); INSERT INTO marks VALUES ('late')"), before=before) as stopped:
+        with taken_over():
+            if newer == "sql":
+                marks.run("INSERT INTO marks VALUES ('newer')")
+            else:
+                folder = Folder(path=tmp_path / "migrations")
+                folder.write()
+                made = folder.migrations(database)
+                made.apply(made.folder("1.0.0"))
+        assert stopped.wake() == "fenced-off"
+    time.sleep(2)
+    assert marks.all() == (["newer"] if newer == "sql" else [])
+
+
+def test_sql_of_runbooks_in_a_transaction_of_its_own(database: Database) -> None:
+    marks = Marks(database)
+    text = "BEGIN; INSERT INTO marks VALUES ('early'); COMMIT; SELECT pg_sleep(2); BEGIN; INSERT INTO marks VALUES ('late'); COMMIT"
+    with late(lambda: marks.run(text), before=Simple._next.__code__) as stopped:
+        assert eventually(lambda: marks.all() == ["early"])
+        with taken_over():
+            marks.run("DELETE FROM marks")
+        assert stopped.wake() == "fenced-off"
+    time.sleep(2)
+    assert marks.all() == []
 
 
 @pytest.mark.parametrize("before", [RestoresBeside._pass_within.__code__, RestoresBeside._rename.__code__], ids=["outside", "inside"])
@@ -192,6 +229,23 @@ def test_messages_in_the_chat_which_refuses_nobody_so_the_late_one_takes_its_own
         (message,) = httpx.get(f"{url}/slack/_received", trust_env=False).json()
         assert message["ts"] == announced.reference
         assert httpx.get(f"{url}/slack/_violations", trust_env=False).json() == []
+
+
+class Marks:
+    """A table that SQL of runbooks writes to."""
+
+    def __init__(self, database: Database) -> None:
+        self.queries = OperatedQueries(database_url=database.url(OWNER))
+        self.database = database
+        with database.connect(OWNER) as owner:
+            owner.execute("CREATE TABLE marks (what text)")
+
+    def run(self, text: str) -> None:
+        self.queries.run(text, read_only=False, within=WITHIN, meanwhile=lambda: None)
+
+    def all(self) -> list[str]:
+        with self.database.connect(OWNER) as owner:
+            return [what for (what,) in owner.execute("SELECT what FROM marks")]
 
 
 def block(shell: BashShell, script: str) -> None:
