@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import CodeType
 
@@ -37,6 +38,10 @@ from unioneyes.kernel.fencing import Fence
 from unioneyes.ports.traffic import Colour, Weights
 from unioneyes.runbook.audit.checkpoints import sign_checkpoint
 from unioneyes.runbook.audit.notes import Signer
+from unioneyes.runbook.documents.model import Language
+from unioneyes.runbook.documents.plan import PlannedBlock
+from unioneyes.runbook.documents.steps import end_earlier
+from unioneyes.runbook.plan import Effect
 from unioneyes.simulators.serving import served
 from unioneyes.simulators.vendors import application
 
@@ -219,6 +224,41 @@ def test_a_block_that_is_under_way_has_ended_before_the_next_begins(tmp_path: Pa
     assert (tmp_path / "done").read_text().endswith("late\nnewer\n")
 
 
+@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize("under_way", [False, True], ids=["before it begins", "under way"])
+def test_a_block_of_which_a_person_is_asked_what_became_of_it_does_not_go_on_meanwhile(
+    database: Database,
+    tmp_path: Path,
+    language: Language,
+    under_way: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    shell, marks = BashShell(folder=tmp_path, points_at={}, fence=Fence(tmp_path / "blocks.lock")), Marks(database)
+    done = tmp_path / "done"
+    if language is Language.SQL:
+        before = Simple._next.__code__ if under_way else fence.enter_until_closed.__code__
+        work = partial(marks.run, "SELECT pg_sleep(2); INSERT INTO marks VALUES ('late')")
+    else:
+        before = Leashed.follow.__code__ if under_way else inspect.unwrap(leashed).__code__
+        work = partial(block, shell, f"sleep 2; echo late >>{done}")
+    with late(work, before=before) as stopped:
+        with taken_over():
+            assert end_earlier(shell, marks.queries, planned(language)) == ""
+        time.sleep(2)
+        assert (marks.all(), done.exists()) == ([], False)
+        assert stopped.wake() == "fenced-off"
+    assert (marks.all(), done.exists()) == ([], False)
+
+
+def test_a_worker_that_was_overtaken_itself_asks_nobody(database: Database, tmp_path: Path) -> None:
+    shell, marks = BashShell(folder=tmp_path, points_at={}, fence=Fence(tmp_path / "blocks.lock")), Marks(database)
+    for language in Language:
+        asked = partial(end_earlier, shell, marks.queries, planned(language))
+        with late(asked, before=end_earlier.__code__) as stopped:
+            with taken_over():
+                assert asked() == ""
+            assert stopped.wake() == "fenced-off"
+
+
 def test_messages_in_the_chat_which_refuses_nobody_so_the_late_one_takes_its_own_back(tmp_path: Path) -> None:
     with served(lambda url: application(tmp_path, url=url, slack_token=TOKEN)) as url:
         chat = SlackNotifier(token=TOKEN, base_url=f"{url}/slack/api/")
@@ -229,6 +269,23 @@ def test_messages_in_the_chat_which_refuses_nobody_so_the_late_one_takes_its_own
         (message,) = httpx.get(f"{url}/slack/_received", trust_env=False).json()
         assert message["ts"] == announced.reference
         assert httpx.get(f"{url}/slack/_violations", trust_env=False).json() == []
+
+
+def planned(language: Language) -> PlannedBlock:
+    """Return a block of which only the language counts."""
+    return PlannedBlock(
+        step="mark:6",
+        section="Mark",
+        line=6,
+        language=language,
+        effect=Effect.CHANGE,
+        code="",
+        undo=None,
+        variables={},
+        secrets={},
+        within=WITHIN,
+        programs=(),
+    )
 
 
 class Marks:
