@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import takewhile
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.drills.engine.conftest import Drill
@@ -14,6 +14,7 @@ from unioneyes.kernel.status import RunStatus
 from unioneyes.runbook.views import EntryKind, RunView
 
 PART = "drill.part"
+LOOK, CHANGE = Move(key="a", step="look"), Move(key="b")
 UNPLANNED = "urn:unioneyes:problem:unplanned-step"
 MOVES = [(step, behaviour) for step in ("change", "change_for_good", "look") for behaviour in (Behaviour.WORKS, Behaviour.BREAKS, Behaviour.CRASHES)]
 MOVES += [(step, Behaviour.REFUSES) for step in ("change", "look")]
@@ -39,6 +40,10 @@ def scripts(draw: st.DrawFn) -> Script:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(script=scripts())
+@example(script=Script(moves=(LOOK, CHANGE), unplanned=CHANGE.key))
+@example(script=Script(moves=(LOOK, CHANGE), child=(LOOK, CHANGE), child_unplanned=CHANGE.key))
+@example(script=Script(moves=(CHANGE,), child=(CHANGE, LOOK), child_unplanned=LOOK.key))
+@example(script=Script(moves=(CHANGE, LOOK), child=(LOOK,), unplanned="child"))
 def test_every_step_that_a_run_begins_stands_in_its_plan(drill: Drill, script: Script) -> None:
     with drill.side.connect() as connection:
         connection.execute("TRUNCATE effects, marks")
