@@ -70,7 +70,7 @@ def hold_to_plan(drill: Drill, run: RunView, moves: tuple[Move, ...], *, part: b
     assert Counter(line.step for line in own if line.kind is EntryKind.STEP_DONE) == Counter(begun[: len(begun) - len(failed)])
     if not failed:
         assert begun == allowed
-        assert (run.problem or {}).get("type") == (None if allowed == wanted else UNPLANNED)
+        assert (None if run.problem is None else run.problem["type"]) == (None if allowed == wanted else UNPLANNED)
         assert (run.status is RunStatus.DONE) is (allowed == wanted)
     changed = [move.step for move in moves[: len(begun)] if STEPS[move.step].undo is not None and move.behaviour is not Behaviour.REFUSES]
     assert undone == ([] if run.status is RunStatus.DONE else changed[::-1])
