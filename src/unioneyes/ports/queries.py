@@ -21,5 +21,6 @@ class Queries(Protocol):
         With `read_only` they are one transaction that PostgreSQL holds to reading, from its beginning to its end; text that begins or ends one by itself
         is refused. What functions do beside transactions, such as to end another session, that does not hold. No statement runs, or waits for a lock,
         longer than it may. `meanwhile` is called several times a second; whatever that raises cancels the statement.
-        Raises: BlockFailed with the line, BlockTookTooLong, DatabaseUnavailable.
+        What changes something ends, wherever it stands, before anything of a newer run changes something there; what it did not commit is not kept.
+        Raises: BlockFailed with the line, BlockTookTooLong, DatabaseUnavailable, FencedOff.
         """

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from types import CodeType
 
@@ -18,22 +17,17 @@ from tests.contract.postgres.conftest import Database
 from tests.contract.replicas.conftest import Service
 from tests.contract.restores.test_restores import NAME, Restoring
 from tests.contract.traffic.conftest import Edge
-from tests.stack import eventually
-from unioneyes.adapters.files import CheckpointFile, MarkdownFolder
+from unioneyes.adapters.files import MarkdownFolder
 from unioneyes.adapters.postgres import locks, migrations
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER
 from unioneyes.adapters.postgres.migrations import DrizzleMigrations
 from unioneyes.adapters.postgres.restores import RestoresBeside
 from unioneyes.adapters.processes.client import Supervisor
-from unioneyes.adapters.shell import BashShell
-from unioneyes.adapters.shell.leashed import Leashed, leashed
 from unioneyes.adapters.slack import SlackNotifier
 from unioneyes.kernel import files
 from unioneyes.kernel.fencing import Fence
 from unioneyes.ports.traffic import Colour, Weights
-from unioneyes.runbook.audit.checkpoints import sign_checkpoint
-from unioneyes.runbook.audit.notes import Signer
 from unioneyes.simulators.serving import served
 from unioneyes.simulators.vendors import application
 
@@ -43,7 +37,6 @@ OUTSIDE = Fence._lock.__code__
 INSIDE = files.replace_file.__code__
 WITHIN = timedelta(seconds=60)
 ALL_GREEN, ALL_BLUE = Weights(green=100), Weights(blue=100)
-SIGNER = Signer.of("unioneyes/test", bytes(32))
 PAGE = "docs/incidents/2026-02-09-incident.md"
 
 
@@ -151,37 +144,6 @@ def test_pages(tmp_path: Path, before: CodeType, outcome: str) -> None:
     assert pages.read(PAGE) == "what came out\n"
 
 
-@pytest.mark.parametrize(("before", "outcome"), [(OUTSIDE, "witness-overtaken"), (CheckpointFile._append.__code__, KILLED)], ids=["outside", "inside"])
-def test_checkpoints_of_the_audit_log(tmp_path: Path, before: CodeType, outcome: str) -> None:
-    witness = CheckpointFile(tmp_path / "checkpoints")
-    notes = [sign_checkpoint(SIGNER, size=size, root=bytes(32), at=datetime(2026, 2, 9, tzinfo=UTC)).note for size in (1, 2, 3)]
-    witness.keep(notes[0])
-    with late(lambda: witness.keep(notes[1]), before=before) as stopped:
-        witness.keep(notes[2])
-        assert stopped.wake() == outcome
-    assert witness.all() == (notes[0], notes[2])
-
-
-def test_a_block_that_was_not_begun_yet(tmp_path: Path) -> None:
-    shell = BashShell(folder=tmp_path, points_at={}, fence=Fence(tmp_path / "blocks.lock"))
-    with late(lambda: block(shell, "echo late >>done"), before=inspect.unwrap(leashed).__code__) as stopped:
-        with taken_over():
-            block(shell, "echo newer >>done")
-        assert stopped.wake() == "fenced-off"
-    assert (tmp_path / "done").read_text() == "newer\n"
-
-
-def test_a_block_that_is_under_way_has_ended_before_the_next_begins(tmp_path: Path) -> None:
-    shell = BashShell(folder=tmp_path, points_at={}, fence=Fence(tmp_path / "blocks.lock"))
-    with late(lambda: block(shell, "while true; do echo late >>done; sleep 0.02; done"), before=Leashed.follow.__code__) as stopped:
-        assert eventually((tmp_path / "done").exists)
-        with taken_over():
-            block(shell, "echo newer >>done; sleep 0.5")
-        assert (tmp_path / "done").read_text().endswith("late\nnewer\n")
-        assert stopped.wake() == "fenced-off"
-    assert (tmp_path / "done").read_text().endswith("late\nnewer\n")
-
-
 def test_messages_in_the_chat_which_refuses_nobody_so_the_late_one_takes_its_own_back(tmp_path: Path) -> None:
     with served(lambda url: application(tmp_path, url=url, slack_token=TOKEN)) as url:
         chat = SlackNotifier(token=TOKEN, base_url=f"{url}/slack/api/")
@@ -192,7 +154,3 @@ def test_messages_in_the_chat_which_refuses_nobody_so_the_late_one_takes_its_own
         (message,) = httpx.get(f"{url}/slack/_received", trust_env=False).json()
         assert message["ts"] == announced.reference
         assert httpx.get(f"{url}/slack/_violations", trust_env=False).json() == []
-
-
-def block(shell: BashShell, script: str) -> None:
-    shell.run(script, variables={}, within=WITHIN, meanwhile=lambda _line: None)

@@ -305,6 +305,8 @@ class Script:
     """Key of a move before which `change` is settled."""
     child: tuple[Move, ...] | None = None
     """Moves of a child run, at the end."""
+    child_unplanned: str | None = None
+    """Key of one of them that the child's plan leaves out."""
     child_takes_over: bool = False
     child_is_own: bool = False
     """Its runbook is one that only a file of the workers has."""
@@ -367,7 +369,7 @@ def run_script(plan: ScriptPlan) -> ScriptDone:
             if script.catches != move.key:
                 raise
     if script.child is not None:
-        did += run_child(child_name(script), Script(moves=script.child), ScriptDone).did
+        did += run_child(child_name(script), Script(moves=script.child, unplanned=script.child_unplanned), ScriptDone).did
     run = current_run.get()
     return ScriptDone(did=tuple(did), ends_as=script.ends_as, took_over_from=run.took_over_from, story=min(1, len(story(run.run_id))))
 

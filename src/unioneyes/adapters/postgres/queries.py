@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,10 +12,12 @@ from psycopg import pq
 from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.connections import connection, shown
+from unioneyes.adapters.postgres.fence import enter, enter_until_closed
 from unioneyes.adapters.postgres.simple import COPIES, Simple, SqlFailed, SqlLate, SqlLost
 from unioneyes.adapters.postgres.statements import statements
 from unioneyes.kernel.output import Kept, printable
 from unioneyes.kernel.units import format_duration
+from unioneyes.ports.database import DatabaseUnavailable
 from unioneyes.ports.shell import BlockFailed, BlockTookTooLong, Ran
 
 _NAME = "ue runbook"
@@ -25,6 +28,8 @@ _ROWS = 50
 _CELL = 1_000
 """Bytes of a value that is shown: whole or not at all, for whoever blots secrets out afterwards finds none that was cut in two."""
 _CANCEL_SECONDS = 5.0
+_LOOK_LIMIT = timedelta(seconds=10)
+"""For asking the fence once more, after a connection was lost."""
 _QUERY_CANCELED = "57014"
 
 
@@ -44,6 +49,8 @@ class OperatedQueries:
         began = time.monotonic()
         kept = Kept()
         with connection(self.database_url, name=_NAME, statement_limit=within) as opened:
+            if not read_only:
+                enter_until_closed(opened)
             opened.execute("SET client_encoding = 'UTF8'")
             opened.execute("SET lock_timeout = '10s'")  # whoever waits for a lock keeps the members waiting behind it
             opened.execute("SET standard_conforming_strings = on")  # the values that were put in are quoted for this
@@ -57,6 +64,8 @@ class OperatedQueries:
             except SqlLate:
                 raise _took_too_long(within, "it was cancelled") from None
             except SqlLost as lost:
+                if not read_only:
+                    self._refuse_late()
                 raise BlockFailed(
                     what=f"the connection was lost: {lost}; whether the block took effect is not known", remedy="look, then go on or run it anew"
                 ) from None
@@ -72,6 +81,11 @@ class OperatedQueries:
                 under_way.settle(seconds=_CANCEL_SECONDS)
         kept.close(whole=True)
         return Ran(output=kept.text().removesuffix("\n"), took=timedelta(seconds=time.monotonic() - began))
+
+    def _refuse_late(self) -> None:
+        """Return where this run may go on, as far as is known; nothing that it sent before goes on then. Raises: FencedOff."""
+        with suppress(DatabaseUnavailable), connection(self.database_url, name=_NAME, statement_limit=_LOOK_LIMIT) as opened, opened.transaction():
+            enter(opened)
 
 
 def _refuse_strange(text: str, *, read_only: bool) -> None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import timedelta
 from enum import StrEnum
 
+from unioneyes.kernel.fencing import FencedOff
 from unioneyes.kernel.problems import Problem, Refused
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.checklist import Gate
@@ -27,6 +28,8 @@ _LOOK = timedelta(0)
 _FILES = "file"
 """Who reads the files of this machine, as references name it."""
 _TOLD_EVERY_SECONDS = 2.0
+_NO_SCRIPT, _NO_SQL = ":", "SELECT"
+"""What does nothing, and begins only when nothing of an earlier worker goes on."""
 
 
 class NotReady(Refused):
@@ -68,8 +71,9 @@ def run_block(shell: Shell, queries: Queries, kept: SecretProvider, *, block: Pl
         case Before.DONE:
             progress("it was done before this worker took over")
         case Before.BEGUN:
+            going_on = end_earlier(shell, queries, block)
             raise BlockInterrupted(
-                what=f"a worker died while the block of line {block.line} was under way; how far it got is not known",
+                what=f"a worker died while the block of line {block.line} was under way; how far it got is not known{going_on}",
                 remedy="look; then start it anew from there with --from, or, with --park, decide retry or skip",
             )
         case Before.READS | Before.NOTHING:
@@ -80,6 +84,27 @@ def undo_block(shell: Shell, queries: Queries, kept: SecretProvider, *, block: P
     """What the block did is taken back, as the document says."""
     if block.undo is not None:
         _carry_out(shell, queries, kept, block, code=block.undo, hidden=hidden)
+
+
+def end_earlier(shell: Shell, queries: Queries, block: PlannedBlock) -> str:
+    """What an earlier worker began of the block does not go on, nor begin any more, while a person looks how far it got; return what to add where it may.
+
+    The worker itself may only have been stopped. Raises: FencedOff, where this one is no longer in charge either.
+    """
+    try:
+        if block.language is Language.SQL:
+            queries.run(_NO_SQL, read_only=False, within=_GRACE, meanwhile=_on)
+        else:
+            shell.run(_NO_SCRIPT, variables={}, within=_GRACE, meanwhile=_on)
+    except FencedOff:
+        raise
+    except Problem as problem:
+        return f", and it may still go on: {problem.what}"
+    return ""
+
+
+def _on(_line: str = "") -> None:
+    """Nobody ends it."""
 
 
 class Before(StrEnum):
