@@ -50,7 +50,7 @@ COMMANDS: dict[str, frozenset[Role]] = {
     "deploy list": EVERYBODY,
     "deploy explain {awaiting}": EVERYBODY,
     "freeze list": EVERYBODY,
-    "freeze start --reason drill": bringing(Right.OPERATE),
+    "freeze start --reason drill": bringing(Right.RESPOND),
     "freeze end --reason drill": bringing(Right.OPERATE),
     "plan show {awaiting}": EVERYBODY,
     "plan diff {awaiting}": EVERYBODY,
@@ -116,7 +116,8 @@ class World:
         return word.replace("{role}", role)
 
     def awaiting(self) -> str:
-        """Return a new run that waits for the security team."""
+        """Return a new run that waits for the security team, on a line that nobody stopped."""
+        self.access.client.post("/line/lift", json={"reason": "the test goes on"})
         body = {"runbook": "deployment.start", "request": {"version": "1.0.0", "migrate": True}}
         started = self.access.client.post("/runs", json=body)
         assert started.status_code == 201, started.text
