@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 
 from unioneyes.console.control import Control, Parts
 from unioneyes.console.failures import RESPONSES
-from unioneyes.console.guard import Administrator, Operator, Reader, Responder
+from unioneyes.console.guard import Administrator, Operator, Overseer, Reader, Responder
 from unioneyes.console.sampler import KEPT, TrafficSeries
 from unioneyes.kernel.access import Right, Role, require_name
 from unioneyes.kernel.calendar import ahead, current
@@ -427,7 +427,7 @@ def show_myself(by: Reader) -> Myself:
 
 
 @router.get("/tokens")
-def list_tokens(control: Parts, by: Administrator) -> tuple[TokenView, ...]:
+def list_tokens(control: Parts, by: Overseer) -> tuple[TokenView, ...]:
     """Return every token, newest first, without what would let anybody in."""
     del by
     return control.engine.tokens.all()

@@ -102,6 +102,7 @@ Reader = Annotated[Person, Security(Needs(Right.READ), scopes=[Right.READ])]
 Responder = Annotated[Person, Security(Needs(Right.RESPOND), scopes=[Right.RESPOND])]
 Operator = Annotated[Person, Security(Needs(Right.OPERATE), scopes=[Right.OPERATE])]
 Auditor = Annotated[Person, Security(Needs(Right.AUDIT), scopes=[Right.AUDIT])]
+Overseer = Annotated[Person, Security(Needs(Right.OVERSEE), scopes=[Right.OVERSEE])]
 Administrator = Annotated[Person, Security(Needs(Right.ADMINISTER), scopes=[Right.ADMINISTER])]
 Scraper = Annotated[Person, Security(Needs(Right.READ, counted=False), scopes=[Right.READ])]
 """A monitoring system."""

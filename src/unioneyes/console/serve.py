@@ -14,6 +14,7 @@ from ssl import SSLContext
 import uvicorn
 from fastapi import FastAPI
 
+from unioneyes.console.alarm import Alarm
 from unioneyes.console.app import build_app
 from unioneyes.console.control import Control
 from unioneyes.console.headers import LOOPBACK_NAMES
@@ -100,7 +101,7 @@ def serve(name: str, home: Path | None) -> None:
 
 @contextmanager
 def running(opened: OpenedEnvironment) -> Iterator[Control]:
-    """Worker, sampler and reminder run."""
+    """Worker, sampler, reminder and alarm run."""
     drills = Drills(drilled)
     own = OwnRunbooks(opened.runbooks)
     own.refresh()  # before a run of one of them is taken up
@@ -116,9 +117,11 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
     )
     sampler = Sampler(opened.environment.traffic)
     reminder = Reminder(document_upkeep)
+    alarm = Alarm(engine.audit.status, opened.environment, opened.alarm, redact=opened.redactor)
     engine.launch()
     sampler.start()
     reminder.start()
+    alarm.start()
     try:
         yield Control(
             engine=engine,
@@ -133,6 +136,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
             sign_in=opened.sign_in,
         )
     finally:
+        alarm.stop()
         reminder.stop()
         sampler.stop()
         engine.close()

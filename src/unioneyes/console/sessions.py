@@ -1,4 +1,4 @@
-"""Who is in the console, in the HTTP API: listed, and ended by an administrator."""
+"""Who is in the console, in the HTTP API: listed, for an auditor too, and ended by an administrator."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from fastapi import APIRouter
 from unioneyes.console.api import PREFIX, VersionedJson
 from unioneyes.console.control import Parts
 from unioneyes.console.failures import RESPONSES
-from unioneyes.console.guard import Administrator
+from unioneyes.console.guard import Administrator, Overseer
 from unioneyes.runbook.views import SessionsEnded, SessionView
 
 router = APIRouter(prefix=f"{PREFIX}/sessions", default_response_class=VersionedJson, responses=RESPONSES)
 
 
 @router.get("")
-def list_sessions(control: Parts, by: Administrator) -> tuple[SessionView, ...]:
+def list_sessions(control: Parts, by: Overseer) -> tuple[SessionView, ...]:
     """Return who is in the console now, the latest first."""
     del by
     return control.engine.sessions.open()

@@ -37,6 +37,8 @@ class OpenedEnvironment:
     """Knows every secret of the environment."""
     sealing: Sealing
     """Seals the audit log."""
+    alarm: Path
+    """The file that remembers what people were told of the audit log's trouble; it need not be there."""
     break_glass: DirectFolder
     """Where people journal what they do without the server."""
 

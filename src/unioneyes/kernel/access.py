@@ -25,6 +25,8 @@ class Right(StrEnum):
     """Run code that the request brings along: the blocks of documents. They run as the server's user, so this right contains every other one."""
     AUDIT = "audit"
     """Read who did what, and take the proof along."""
+    OVERSEE = "oversee"
+    """See who may come in, as what, and who is in."""
     ADMINISTER = "administer"
     """Say who else may do what."""
 
@@ -51,8 +53,8 @@ RIGHTS: dict[Role, frozenset[Right]] = {
     Role.RESPONDER: frozenset({Right.READ, Right.RESPOND}),
     Role.OPERATOR: frozenset({Right.READ, Right.RESPOND, Right.OPERATE}),
     Role.HOST_OPERATOR: frozenset({Right.READ, Right.RESPOND, Right.OPERATE, Right.EXECUTE}),
-    Role.AUDITOR: frozenset({Right.READ, Right.AUDIT}),
-    Role.ADMIN: frozenset({Right.READ, Right.ADMINISTER, Right.EXECUTE}),
+    Role.AUDITOR: frozenset({Right.READ, Right.AUDIT, Right.OVERSEE}),
+    Role.ADMIN: frozenset({Right.READ, Right.OVERSEE, Right.ADMINISTER, Right.EXECUTE}),
 }
 """Giving rights and running blocks lead to each other: who makes tokens can make one that runs blocks, and a block reads the token that makes tokens. Neither
 brings the right to operate by itself: who must do both holds both roles, and the list of tokens shows it."""

@@ -1,12 +1,8 @@
-"""Who may do what, on a running server: every route and every command, for every role."""
+"""Who may do what, on a running server: every route, for every role."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import httpx
 import psycopg
@@ -15,23 +11,18 @@ from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 
 import unioneyes.console.serve  # noqa: F401 - knows every built-in runbook
+from tests.contract.console.access import Access, access_to
 from tests.contract.console.conftest import app_routes, method_of
 from tests.stack import RunningStack
-from unioneyes.cli.tree import VERBS
 from unioneyes.console.guard import Needs
-from unioneyes.environments import locate
 from unioneyes.environments.local.stack import open_stack
 from unioneyes.kernel.access import RIGHTS, Right, Role
-from unioneyes.kernel.ids import new_id
-from unioneyes.kernel.problems import ExitCode
 from unioneyes.runbook.definition import Definition, definitions
-from unioneyes.runbook.views import TokenMade, TokenView
+from unioneyes.runbook.views import TokenView
 
 pytestmark = pytest.mark.stack
 
-_MADE = TypeAdapter(TokenMade)
 _LISTED = TypeAdapter(tuple[TokenView, ...])
-DOCUMENT = Path(__file__).parents[2] / "unit" / "documents" / "data" / "PRODUCTION_RUNBOOKS.md"
 SAFE_BODIES: dict[str, dict[str, object]] = {
     "/api/v1/runs": {"runbook": "deployment.start", "request": {"version": "9.9.9"}},
     "/api/v1/runs/{run_id}/cancel": {"reason": "no"},
@@ -50,56 +41,10 @@ BUILT_IN = [each for each in definitions() if not each.chapter.startswith("0.")]
 """Other tests register some of their own in the same process."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """The server, and a way in for every role."""
-
-    stack: RunningStack
-    client: httpx.Client
-    """With the environment's own token."""
-    server: str
-    """Its address."""
-    by_role: dict[Role, str] = field(default_factory=dict)
-
-    def make(self, *roles: Role, name: str | None = None, lasts: float = 3600) -> str:
-        """Return the secret of a new token."""
-        body = {"name": name or f"x{secrets.token_hex(6)}", "roles": list(roles), "lasts": lasts}
-        made = self.client.post("/tokens", json=body)
-        assert made.status_code == 201, made.text
-        return _MADE.validate_json(made.content).secret
-
-    def of(self, role: Role) -> str:
-        if role not in self.by_role:
-            self.by_role[role] = self.make(role)
-        return self.by_role[role]
-
-    def ask(self, token: str, method: str, path: str, body: object = None) -> httpx.Response:
-        return self.client.request(method, path, json=body, headers={"Authorization": f"Bearer {token}"})
-
-    @contextmanager
-    def ended_run(self, runbook: str) -> Iterator[str]:
-        """Give a run of the runbook that was begun and has ended: it stands in the database meanwhile, and nothing was done for it."""
-        run = new_id("walked")
-        with psycopg.connect(open_stack(self.stack.home).control_database_url.get_secret_value(), autocommit=True) as connection:
-            connection.execute(
-                """
-                INSERT INTO ue.runs (id, runbook, summary, status, service, requested_by, request, plan, plan_hash, parks, enqueued_at, started_at, ended_at)
-                VALUES (%s, %s, 'walked past', 'done', 'unioneyes-web', 'engineer', '{}', '{}', '', false, now(), now(), now())
-                """,
-                (run, runbook),
-            )
-            try:
-                yield run
-            finally:
-                connection.execute("DELETE FROM ue.runs WHERE id = %s", (run,))
-
-
 @pytest.fixture(scope="module")
 def access(stack: RunningStack) -> Iterator[Access]:
-    address = locate("local", stack.home)
-    headers = {"Authorization": f"Bearer {address.token.get_secret_value()}", "UE-User": "engineer"}
-    with httpx.Client(base_url=f"{address.url}/api/v1", headers=headers, timeout=60, trust_env=False) as client:
-        yield Access(stack=stack, client=client, server=address.url)
+    with access_to(stack) as access:
+        yield access
 
 
 ROUTES = app_routes()
@@ -146,65 +91,6 @@ def test_a_runbook_is_started_by_whoever_has_its_right(access: Access, runbook: 
     for role in Role:
         answer = access.ask(access.of(role), "POST", "/runs", {"runbook": runbook.name, "request": {"unknown": 1}})
         assert (answer.status_code == 403) == (runbook.right not in RIGHTS[role]), (role, answer.text)
-
-
-CHANGES = {
-    "deploy start": ("deploy", "start", "9.9.9"),
-    "deploy promote": ("deploy", "promote", "no-such-run"),
-    "deploy smoke": ("deploy", "smoke", "http://127.0.0.1:9"),
-    "deploy verify": ("deploy", "verify"),
-    "rollback traffic": ("rollback", "traffic", "--reason", "drill", "--yes"),
-    "rollback release": ("rollback", "release", "--reason", "drill", "--yes"),
-    "rollback migration": ("rollback", "migration", "--reason", "data-integrity", "--confirm", "unioneyes"),
-    "rollback restore": ("rollback", "restore", "--reason", "data-corruption", "--confirm", "unioneyes"),
-    "approval override": ("approval", "override", "no-such-run", "--reason", "no"),
-    "freeze start": ("freeze", "start", "--reason", "no"),
-    "freeze end": ("freeze", "end", "--reason", "no"),
-    "runbook run": ("runbook", "run", str(DOCUMENT), "--set", "NAME=x"),
-    "audit list": ("audit", "list"),
-    "audit export": ("audit", "export"),
-    "audit proof": ("audit", "proof", "0"),
-    "audit verify": ("audit", "verify"),
-    "token create": ("token", "create", "mallory", "--role", "admin"),
-    "token list": ("token", "list"),
-    "token revoke": ("token", "revoke", "engineer"),
-    "session list": ("session", "list"),
-    "session end": ("session", "end", "nobody"),
-}
-"""Commands that a viewer may not carry out."""
-READS = {
-    *("approval list", "approval show", "freeze list", "release list", "deploy status", "deploy list", "deploy explain", "rollback plan"),
-    *("run list", "run show", "run watch", "run logs", "runbook list", "runbook plan", "whoami", "plan show", "plan diff"),
-}
-NEEDS_NO_SERVER = {
-    "runbook lint",
-    "runbook pages",
-    "runbook document",
-    "env up",
-    "env down",
-    "env status",
-    "env reset",
-    "env doctor",
-    "env secrets",
-    "rehearse demo",
-    "rehearse faults",
-    "serve",
-}
-OF_A_RUN = {"run cancel", "run resume", "approval grant", "approval refuse"}
-"""Refused because there is no such run, before anybody asks who may."""
-
-
-def test_every_command_is_known_here() -> None:
-    assert {verb.words for verb in VERBS} == {*CHANGES, *READS, *NEEDS_NO_SERVER, *OF_A_RUN}
-
-
-@pytest.mark.parametrize("command", CHANGES, ids=str)
-def test_a_viewer_s_command_that_changes_something_ends_as_not_authorised(access: Access, command: str) -> None:
-    before = access.client.get("/runs").json()
-    said = access.stack.ue(*CHANGES[command], token=access.of(Role.VIEWER))
-    planned_first = command.startswith(("rollback", "deploy start", "deploy promote", "runbook run"))  # what can't be done at all is said to whoever may look
-    assert said.code in {ExitCode.NOT_AUTHORISED, *((ExitCode.REFUSED, ExitCode.USAGE) if planned_first else ())}, said.err
-    assert access.client.get("/runs").json() == before
 
 
 def test_a_token_says_who_it_is_and_nobody_can_take_another_name(access: Access) -> None:

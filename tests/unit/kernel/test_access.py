@@ -38,11 +38,15 @@ def test_an_operator_runs_no_code_that_the_request_brings_along() -> None:
 
 
 def test_who_says_who_may_come_in_does_not_run_the_platform_by_it() -> None:
-    assert RIGHTS[Role.ADMIN] == {Right.READ, Right.ADMINISTER, Right.EXECUTE}
+    assert RIGHTS[Role.ADMIN] == {Right.READ, Right.OVERSEE, Right.ADMINISTER, Right.EXECUTE}
+
+
+def test_who_may_come_in_is_seen_by_those_who_say_so_and_by_auditors() -> None:
+    assert {role for role in Role if Right.OVERSEE in RIGHTS[role]} == {Role.ADMIN, Role.AUDITOR}
 
 
 def test_an_auditor_changes_nothing() -> None:
-    assert RIGHTS[Role.AUDITOR] == {Right.READ, Right.AUDIT}
+    assert RIGHTS[Role.AUDITOR] == {Right.READ, Right.AUDIT, Right.OVERSEE}
 
 
 @pytest.mark.parametrize("name", ["engine", "api", "console", "worker-20260209-143000-k7m2q", "", "a b", "Jane", "x" * 64, "jane\n", ".jane"])

@@ -53,6 +53,7 @@ def compose(home: Path) -> OpenedEnvironment:
         refuse_undrilled=stack.settings.runbooks.refuse_undrilled,
         redactor=Redactor((*stack.secrets.values(), *(value.get_secret_value() for value in referred.values()), audit_key.get_secret_value())),
         sealing=build_sealing(stack.layout, audit_key, remote),
+        alarm=stack.layout.alarm,
         break_glass=DirectFolder(stack.layout.break_glass),
     )
 

@@ -82,6 +82,11 @@ class Layout:
         return self.home / "audit"
 
     @property
+    def alarm(self) -> Path:
+        """What people were told of the audit log's trouble. Not beside the checkpoints: those are moved away where a new log is begun."""
+        return self.home / "audit-alarm.json"
+
+    @property
     def break_glass(self) -> Path:
         """Journals of what was done without the control plane."""
         return self.home / "break-glass"

@@ -5,5 +5,6 @@ It signs anybody in as whoever they choose, so it stands on loopback only.
 
 from unioneyes.simulators.oidc.people import Client, Person
 from unioneyes.simulators.oidc.provider import Provider, routes
+from unioneyes.simulators.oidc.shapes import CLERK, Shape
 
-__all__ = ["Client", "Person", "Provider", "routes"]
+__all__ = ["CLERK", "Client", "Person", "Provider", "Shape", "routes"]

@@ -20,7 +20,8 @@ from starlette.routing import Route
 from unioneyes.simulators.oidc.checks import Asked, OidcError, authentication, authorization, exchange
 from unioneyes.simulators.oidc.lies import Lie, Told
 from unioneyes.simulators.oidc.people import Client, Person
-from unioneyes.simulators.oidc.signing import ALGORITHM, Keys, identity
+from unioneyes.simulators.oidc.shapes import Shape
+from unioneyes.simulators.oidc.signing import Keys, identity
 
 LATE_SECONDS = 30.0
 """How late a slow answer comes: later than any client waits."""
@@ -35,6 +36,7 @@ class Provider:
     """Its issuer."""
     client: Client
     people: tuple[Person, ...]
+    shape: Shape = field(default_factory=Shape)
     keys: Keys = field(default_factory=Keys)
     lie: Lie | None = None
     violations: list[str] = field(default_factory=list)
@@ -44,7 +46,7 @@ class Provider:
     asked: dict[str, Asked] = field(default_factory=dict)
     codes: dict[str, tuple[Asked, Person]] = field(default_factory=dict)
     """What was not shown yet: a code is good once."""
-    access_tokens: dict[str, Person] = field(default_factory=dict)
+    access_tokens: dict[str, tuple[Asked, Person]] = field(default_factory=dict)
 
     def person(self, subject: str) -> Person | None:
         """Return whoever the subject is."""
@@ -76,34 +78,35 @@ def routes(provider: Provider) -> list[Route]:
         provider.lie = Told.model_validate_json(await request.body()).lie
         return JSONResponse({"lie": provider.lie})
 
+    shape = provider.shape
     return [
         Route("/.well-known/openid-configuration", honest(_discovery), methods=["GET"]),
-        Route("/jwks", honest(_jwks), methods=["GET"]),
-        Route("/authorize", honest(_authorize), methods=["GET"]),
-        Route("/choose", honest(_choose), methods=["POST"]),
-        Route("/token", honest(_token), methods=["POST"]),
-        Route("/userinfo", honest(_userinfo), methods=["GET"]),
-        Route("/end-session", honest(_end_session), methods=["GET"]),
+        Route(shape.jwks, honest(_jwks), methods=["GET"]),
+        Route(shape.authorize, honest(_authorize), methods=["GET"]),
+        Route(shape.choose, honest(_choose), methods=["POST"]),
+        Route(shape.token, honest(_token), methods=["POST"]),
+        Route(shape.userinfo, honest(_userinfo), methods=["GET"]),
+        *([Route(shape.end_session, honest(_end_session), methods=["GET"])] if shape.end_session else []),
         Route("/_lie", tell, methods=["POST"]),
     ]
 
 
 async def _discovery(provider: Provider, _: Request) -> Response:
-    url = provider.url
+    url, shape = provider.url, provider.shape
     return JSONResponse(
         {
             "issuer": "https://another.example" if provider.lie is Lie.OTHER_DISCOVERY else url,
-            "authorization_endpoint": f"{url}/authorize",
-            "token_endpoint": f"{url}/token",
-            "jwks_uri": f"{url}/jwks",
-            "userinfo_endpoint": f"{url}/userinfo",
-            "end_session_endpoint": f"{url}/end-session",
+            "authorization_endpoint": f"{url}{shape.authorize}",
+            "token_endpoint": f"{url}{shape.token}",
+            "jwks_uri": f"{url}{shape.jwks}",
+            "userinfo_endpoint": f"{url}{shape.userinfo}",
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
             "code_challenge_methods_supported": ["S256"],
-            "id_token_signing_alg_values_supported": [ALGORITHM, "HS256"],
             "token_endpoint_auth_methods_supported": [provider.client.authentication],
-            "authorization_response_iss_parameter_supported": True,
+            **({"end_session_endpoint": f"{url}{shape.end_session}"} if shape.end_session else {}),
+            **({"authorization_response_iss_parameter_supported": True} if shape.sends_issuer else {}),
+            **shape.says,
         }
     )
 
@@ -124,7 +127,8 @@ async def _choose(provider: Provider, request: Request) -> Response:
     if asked is None or person is None:
         raise OidcError("invalid_request", "nobody asked for this sign-in, or nobody is called so")
     sent = {"state": "another-browser-s" if provider.lie is Lie.OTHER_STATE else asked.state}
-    sent["iss"] = "https://another.example" if provider.lie is Lie.OTHER_SENDER else provider.url
+    if provider.shape.sends_issuer:
+        sent["iss"] = "https://another.example" if provider.lie is Lie.OTHER_SENDER else provider.url
     if provider.lie is Lie.REFUSED:
         sent |= {"error": "access_denied", "error_description": "the person said no"}
     else:
@@ -147,14 +151,21 @@ async def _token(provider: Provider, request: Request) -> Response:
     if provider.lie is Lie.ENDLESS:
         return StreamingResponse(_endless(), media_type="application/json")
     access = secrets.token_urlsafe(24)
-    provider.access_tokens[access] = person
-    digest = hashlib.sha256(access.encode()).digest()
+    provider.access_tokens[access] = (asked, person)
+    shape = provider.shape
     claims = identity(issuer=provider.url, client_id=provider.client.client_id, subject=person.subject, nonce=asked.nonce, lie=provider.lie)
-    claims |= {"at_hash": urlsafe_b64encode(digest[:16]).rstrip(b"=").decode(), **person.claims}
+    claims |= {**_marks(shape, access), **shape.granted(person.claims, asked.scopes)}
     told: dict[str, JsonValue] = {"access_token": access, "token_type": "Bearer", "expires_in": 300}
     if provider.lie is not Lie.NO_IDENTITY:
         told["id_token"] = provider.keys.signed(claims, provider.lie, provider.client.secret)
     return JSONResponse(told, headers={"Cache-Control": "no-store"})
+
+
+def _marks(shape: Shape, access: str) -> dict[str, JsonValue]:
+    """Return what the identity says of itself."""
+    digest = hashlib.sha256(access.encode()).digest()
+    marks: dict[str, JsonValue] = {"at_hash": urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()} if shape.hashes else {}
+    return marks | ({"jti": secrets.token_hex(10)} if shape.numbers else {})
 
 
 async def _endless() -> AsyncIterator[bytes]:
@@ -163,11 +174,13 @@ async def _endless() -> AsyncIterator[bytes]:
 
 
 async def _userinfo(provider: Provider, request: Request) -> Response:
-    person = provider.access_tokens.get(request.headers.get("authorization", "").partition(" ")[2])
-    if person is None:
+    found = provider.access_tokens.get(request.headers.get("authorization", "").partition(" ")[2])
+    if found is None:
         raise OidcError("invalid_token", "no such access token")
+    asked, person = found
     subject = "somebody-else" if provider.lie is Lie.SOMEBODY_ELSE else person.subject
-    return JSONResponse({"sub": subject, **person.claims, **person.userinfo})
+    told = provider.shape.granted({**person.claims, **person.userinfo}, asked.scopes)
+    return JSONResponse({"sub": subject, **provider.shape.userinfo_says, **told})
 
 
 async def _end_session(provider: Provider, request: Request) -> Response:
