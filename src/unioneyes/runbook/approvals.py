@@ -26,11 +26,15 @@ DRIFTS_TOLD, LONGEST_TOLD = 5, 80
 
 
 def plan_with_approvals(chosen: Definition, env: Environment, request: object) -> Plan:
-    """Return what a run would do, and whose yes it needs. No way back waits for anybody. Raises: the plan's own problems, and the policy's."""
+    """Return what a run would do, and whose yes it needs. No way back waits for anybody; what destroys for good is overridden by nobody.
+
+    Raises: the plan's own problems, and the policy's.
+    """
     plan = chosen.plan(env, request)
     if not chosen.can_be_held:
         return plan
-    return replace(plan, approvals=tuple(rule for rule in env.checklist.approvals(chosen.name) if _applies(rule, chosen, plan)))
+    asked = (rule for rule in env.checklist.approvals(chosen.name) if _applies(rule, chosen, plan))
+    return replace(plan, approvals=tuple(replace(rule, override=Override.NEVER) if plan.destroys else rule for rule in asked))
 
 
 def _applies(rule: ApprovalRule, chosen: Definition, plan: Plan) -> bool:

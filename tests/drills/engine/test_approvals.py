@@ -321,6 +321,21 @@ def test_what_nothing_but_its_own_yes_opens_can_not_be_overridden_at_all(server:
         assert drill.engine.approvals.of(run.id).answers == ()
 
 
+def test_what_erases_for_good_is_overridden_by_nobody_whatever_the_policy_says_and_a_swap_can_be(asked: Drill) -> None:
+    erasure, swap = asked.start(Move(key="e", step="erase")), asked.start(Move(key="s", step="swap"))
+    assert [rule.override for rule in asked.engine.planned(erasure.id).approvals] == [Override.NEVER] * 2
+    with pytest.raises(NeverOverridden, match="needs security, product, which nobody may override"):
+        asked.engine.approvals.override(erasure.id, by=OPERATOR, reason="it burns")
+    for by in (OPERATOR, OPERATOR_TOO):
+        asked.engine.approvals.override(swap.id, by=by, reason="it burns")
+    assert asked.ended(swap.id).status is RunStatus.DONE
+    assert asked.engine.run(erasure.id).status is RunStatus.AWAITING_APPROVAL
+    assert asked.effects("swapped", "erased") == ["swapped s"]
+    grant(asked, erasure, SECURITY, PRODUCT)
+    assert asked.ended(erasure.id).status is RunStatus.DONE
+    assert asked.effects("swapped", "erased") == ["swapped s", "erased e"]
+
+
 def test_a_rule_for_a_runbook_that_is_not_there_lets_none_of_its_kind_begin(asked: Drill, policy: Policy) -> None:
     policy.say(own=["drill.scripts"])
     with pytest.raises(PolicyUnreadable, match=r"security is for the runbook drill\.scripts.*did you mean drill\.script\?"):
