@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from unioneyes.adapters.git.junit import COMMIT, ReportUnreadable, JUnitReport, read_report
+from unioneyes.adapters.git.junit import COMMIT, JUnitReport, ReportUnreadable, read_report
 from unioneyes.adapters.git.work_tree import GitUnavailable, WorkTree, read_work_tree
 from unioneyes.kernel.calendar import Window, current
 from unioneyes.kernel.clock import now, rfc3339
