@@ -109,7 +109,10 @@ def overdue(rules: Sequence[ApprovalRule], answers: Sequence[Answer], *, asked: 
         within = min(rule.begins_within for rule in rules)
         return f"it was approved, and did not begin within {format_duration(within)}" if at - since > within else None
     longest = max((rule.lasts for rule in rules), default=timedelta(0))
-    return f"nobody said yes within {format_duration(longest)}" if at - asked > longest else None
+    if at - asked <= longest:
+        return None
+    missing = "a yes that it needs did not come" if any(each.verdict is Verdict.GRANTED for each in answers) else "nobody said yes"
+    return f"{missing} within {format_duration(longest)}"
 
 
 def escalates(rules: Sequence[ApprovalRule], answers: Sequence[Answer], *, asked: datetime, at: datetime) -> tuple[ApprovalRule, ...]:

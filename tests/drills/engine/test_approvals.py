@@ -227,12 +227,12 @@ def test_a_run_that_nobody_answers_ends_by_itself_and_so_does_one_that_lacks_a_y
         drill.work()
         unanswered, half_answered = requested(drill), requested(drill)
         grant(drill, half_answered, SECURITY)
-        for run in (unanswered, half_answered):
+        for run, missing in ((unanswered, "nobody said yes"), (half_answered, "a yes that it needs did not come")):
             ended = drill.ended(run.id)
             assert ended.status is RunStatus.REFUSED
             assert ended.problem is not None
             assert ended.problem["type"] == "urn:unioneyes:problem:approvals-expired"
-            assert ended.problem["detail"] == f"{run.id}: nobody said yes within 2.0 s; nothing was changed"
+            assert ended.problem["detail"] == f"{run.id}: {missing} within 2.0 s; nothing was changed"
             (entry,) = drill.audited(Action.RUN_ENDED, run=run.id)
             assert (entry.actor, entry.data["status"]) == (ENGINE, "refused")
             with pytest.raises(RunEnded):

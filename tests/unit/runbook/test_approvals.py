@@ -76,6 +76,10 @@ def test_nobody_is_waited_for_for_ever(minute: float, why: str | None) -> None:
     assert overdue((rule(),), [], asked=ASKED, at=ASKED + minute * MINUTE) == why
 
 
+def test_a_run_that_lacks_one_of_two_yeses_ends_and_says_so() -> None:
+    assert overdue((rule(), rule("product")), [said(1)], asked=ASKED, at=ASKED + 61 * MINUTE) == "a yes that it needs did not come within 1 h"
+
+
 @pytest.mark.parametrize(("minute", "late"), [(24, False), (26, True)])
 def test_what_was_approved_must_begin_soon(minute: float, late: bool) -> None:  # noqa: FBT001 - a table
     assert (overdue((rule(),), [said(10)], asked=ASKED, at=ASKED + minute * MINUTE) is not None) == late
