@@ -185,6 +185,13 @@ class SourceSettings(_Section):
     """The work tree whose version the checklist verifies; that of this program when not given."""
 
 
+class ReleaseContractSettings(_Section):
+    """`[release_contract]`: what continuous integration says of the source's commit."""
+
+    report: AbsolutePath
+    """JUnit XML that it writes there: one run on one commit, which a property called `commit` names."""
+
+
 class RunbookSettings(_Section):
     """`[runbooks]`: which ones there are, and may be started."""
 
@@ -267,6 +274,7 @@ class EnvironmentSettings(_Section):
     control: ControlSettings = ControlSettings()
     sign_in: SignInSettings | None = None
     source: SourceSettings | None = None
+    release_contract: ReleaseContractSettings | None = None
     runbooks: RunbookSettings = RunbookSettings()
     staging: StagingSettings | None = None
     incidents: IncidentSettings = IncidentSettings()

@@ -30,12 +30,18 @@ class GateState(StrEnum):
         return self in {GateState.FAILED, GateState.UNAVAILABLE}
 
 
+RELEASE_CONTRACT = "release-contract"
 CURRENT_VERSION = "current-version"
 STAGING_HEALTH = "staging-health"
 CHANGE_FREEZE = "change-freeze"
-TITLES = {CURRENT_VERSION: "Verify current version", STAGING_HEALTH: "Verify staging deployment", CHANGE_FREEZE: "No change freeze"}
-"""What the gates are called that the environment answers. Source: Pre-Deployment Checklist, "Environment Verification"."""
-COMPUTED = frozenset({"release-contract", "migration-reviewed", "rollback-plan", *TITLES})
+TITLES = {
+    RELEASE_CONTRACT: "Release Contract CI passing",
+    CURRENT_VERSION: "Verify current version",
+    STAGING_HEALTH: "Verify staging deployment",
+    CHANGE_FREEZE: "No change freeze",
+}
+"""What the gates are called that the environment answers. Source: Pre-Deployment Checklist, "Required Approvals" and "Environment Verification"."""
+COMPUTED = frozenset({"migration-reviewed", "rollback-plan", *TITLES})
 """Gates that a machine answers: no person's word opens one."""
 
 
@@ -51,6 +57,8 @@ class Gate:
     detail: str
     """Why it says so, for a person."""
     remedy: str = ""
+    read: tuple[str, str] | None = None
+    """The file that says so, as people call it, and its SHA-256: an approval signs it. None where it is read from none."""
 
 
 class Override(StrEnum):
@@ -86,6 +94,9 @@ class ApprovalRule:
 
 class Checklist(Protocol):
     """Facts that the environment alone knows."""
+
+    def release_contract(self) -> Gate:
+        """Continuous integration's report on the very commit that goes out; unavailable without one, or where the work tree is no longer that commit."""
 
     def current_version(self) -> Gate:
         """`git describe --tags` where there is git; not applicable where there is none; failed when the work tree is dirty."""

@@ -26,11 +26,15 @@ DRIFTS_TOLD, LONGEST_TOLD = 5, 80
 
 
 def plan_with_approvals(chosen: Definition, env: Environment, request: object) -> Plan:
-    """Return what a run would do, and whose yes it needs. No way back waits for anybody. Raises: the plan's own problems, and the policy's."""
+    """Return what a run would do, and whose yes it needs. No way back waits for anybody; what destroys for good is overridden by nobody.
+
+    Raises: the plan's own problems, and the policy's.
+    """
     plan = chosen.plan(env, request)
     if not chosen.can_be_held:
         return plan
-    return replace(plan, approvals=tuple(rule for rule in env.checklist.approvals(chosen.name) if _applies(rule, chosen, plan)))
+    asked = (rule for rule in env.checklist.approvals(chosen.name) if _applies(rule, chosen, plan))
+    return replace(plan, approvals=tuple(replace(rule, override=Override.NEVER) if plan.destroys else rule for rule in asked))
 
 
 def _applies(rule: ApprovalRule, chosen: Definition, plan: Plan) -> bool:
@@ -105,7 +109,10 @@ def overdue(rules: Sequence[ApprovalRule], answers: Sequence[Answer], *, asked: 
         within = min(rule.begins_within for rule in rules)
         return f"it was approved, and did not begin within {format_duration(within)}" if at - since > within else None
     longest = max((rule.lasts for rule in rules), default=timedelta(0))
-    return f"nobody said yes within {format_duration(longest)}" if at - asked > longest else None
+    if at - asked <= longest:
+        return None
+    missing = "a yes that it needs did not come" if any(each.verdict is Verdict.GRANTED for each in answers) else "nobody said yes"
+    return f"{missing} within {format_duration(longest)}"
 
 
 def escalates(rules: Sequence[ApprovalRule], answers: Sequence[Answer], *, asked: datetime, at: datetime) -> tuple[ApprovalRule, ...]:

@@ -77,6 +77,11 @@ class Plan:
     unsigned: ClassVar[Mapping[str, IncEx | bool]] = MappingProxyType({"readings": True})
     """What no approval signs, because it may be another one a moment later: as pydantic's `exclude` names fields, and fields of fields."""
 
+    @property
+    def destroys(self) -> bool:
+        """True when something may be gone for good: what a person types the name of first, or what a step destroys and no undo brings back."""
+        return self.confirm is not None or any(step.effect is Effect.DESTROY and not step.undo for step in self.steps)
+
     def require_open(self) -> None:
         """Return when nobody is asked in vain: nothing that the plan saw keeps its run from beginning. Raises: Refused."""
 

@@ -24,6 +24,7 @@ from tests.drills.engine.runbooks import SIDE_TABLES, Move, Script, Side, enviro
 from unioneyes.adapters.postgres.server import SUPERUSER, PostgresServer
 from unioneyes.kernel.ids import new_id
 from unioneyes.kernel.redaction import Redactor
+from unioneyes.runbook.audit.entry import Action, AuditEntry
 from unioneyes.runbook.codec import encode
 from unioneyes.runbook.direct.folder import DirectFolder
 from unioneyes.runbook.engine import Engine
@@ -114,6 +115,10 @@ class Drill:
     def line(self, run_id: str, kind: EntryKind) -> JournalEntry:
         """Return the run's first line of that kind."""
         return next(line for line in self.engine.journal(run_id) if line.kind is kind)
+
+    def audited(self, action: Action, *, run: str | None = None) -> list[AuditEntry]:
+        """Return what the audit log says of that kind, oldest first: of one run, or of everything."""
+        return [item.entry for item in reversed(self.engine.audit.page(limit=500, run=run)) if item.entry.action == action]
 
     @staticmethod
     def until(look: Callable[[], Seen], right: Callable[[Seen], bool], *, within: float = 30) -> Seen:

@@ -250,6 +250,22 @@ def change_for_good(world: Side, *, key: str, behaviour: Behaviour, undo_breaks:
     world.tell(f"did {key} for good")
 
 
+@step(effect=Effect.DESTROY, undo=take_back)
+def swap(world: Side, *, key: str, behaviour: Behaviour, undo_breaks: bool) -> None:
+    """Something else is in its place, and what was there is kept beside it."""
+    del undo_breaks
+    _behave(world, key, behaviour)
+    world.tell(f"swapped {key}")
+
+
+@step(effect=Effect.DESTROY)
+def erase(world: Side, *, key: str, behaviour: Behaviour, undo_breaks: bool) -> None:
+    """It is gone for good."""
+    del undo_breaks
+    _behave(world, key, behaviour)
+    world.tell(f"erased {key}")
+
+
 @step(effect=Effect.READ)
 def look(world: Side, *, key: str, behaviour: Behaviour, undo_breaks: bool) -> str:
     """Somebody looked."""
@@ -289,7 +305,7 @@ def hold(world: Side, *, key: str, behaviour: Behaviour, undo_breaks: bool) -> s
     return decision
 
 
-STEPS = {each.name: each for each in (hold, change, change_for_good, look, change_soon, answer_wrongly)}
+STEPS = {each.name: each for each in (hold, change, change_for_good, swap, erase, look, change_soon, answer_wrongly)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -334,7 +350,8 @@ class ScriptDone:
 
 
 def planned(move: Move) -> PlannedStep:
-    return STEPS[move.step].planned(commands=(f"do {move.key} --password=topsecret",), undo=(f"undo {move.key}",), no_return=move.no_return)
+    undo = () if move.step == "erase" else (f"undo {move.key}",)
+    return STEPS[move.step].planned(commands=(f"do {move.key} --password=topsecret",), undo=undo, no_return=move.no_return)
 
 
 def plan_script(script: Script) -> ScriptPlan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from unioneyes.environments.policy import PolicyUnreadable
 from unioneyes.kernel.access import NotAllowed, Person, Role
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.checklist import Override
+from unioneyes.runbook.audit.entry import ENGINE, Action
 from unioneyes.runbook.problems import AnsweredAlready, NeverOverridden, NotAwaited, OwnRequest, RunEnded, UnknownGate
 from unioneyes.runbook.views import EntryKind, RunView, Verdict
 
@@ -25,7 +26,7 @@ SECURITY_TOO = Person(name="officer-2@example.org", roles=frozenset({Role.SECURI
 PRODUCT = Person(name="owner-1@example.org", roles=frozenset({Role.PRODUCT_APPROVER}))
 OPERATOR = Person(name=REQUESTER, roles=frozenset({Role.OPERATOR}))
 OPERATOR_TOO = Person(name="operator-2@example.org", roles=frozenset({Role.OPERATOR}))
-RULES = {
+RULES: dict[str, dict[str, object]] = {
     "security": {"title": "Security signs", "own": ["drill.script", "drill.rescue", "drill.aside"], "roles": ["security-approver"]},
     "product": {"title": "Product agrees", "own": ["drill.script"], "roles": ["product-approver"]},
     "waived-gate": {"title": "Waived here", "own": ["drill.script"], "roles": ["auditor"]},
@@ -41,7 +42,14 @@ class Policy:
 
     def say(self, **changed: object) -> None:
         """From now on the security gate's rule says this as well."""
-        self._file.write_text(yaml.safe_dump(RULES | {"security": RULES["security"] | changed}, sort_keys=False))
+        self._write(RULES | {"security": RULES["security"] | changed})
+
+    def say_of_each(self, **changed: object) -> None:
+        """From now on every gate's rule says this as well."""
+        self._write({gate: rule | changed for gate, rule in RULES.items()})
+
+    def _write(self, rules: Mapping[str, Mapping[str, object]]) -> None:
+        self._file.write_text(yaml.safe_dump(rules, sort_keys=False))
 
     def spoil(self) -> None:
         """From now on nobody can tell what the policy says."""
@@ -175,6 +183,11 @@ def test_a_no_ends_the_run_and_says_by_whom_and_why(asked: Drill) -> None:
     assert ended.status is RunStatus.REFUSED
     assert ended.problem is not None
     assert ended.problem["detail"] == "owner-1@example.org refuses product: not on a Friday"
+    (refused,) = asked.audited(Action.APPROVAL_REFUSED, run=run.id)
+    assert (refused.actor, refused.reason) == ("owner-1@example.org", "not on a Friday")
+    assert refused.data == {"gate": "product", "plan_hash": run.plan_hash, "roles": ["product-approver"]}
+    (told,) = asked.audited(Action.RUN_ENDED, run=run.id)
+    assert (told.actor, told.data["status"]) == ("owner-1@example.org", "refused")
     with pytest.raises(RunEnded):
         grant(asked, run, SECURITY_TOO)
     assert asked.effects() == ["told AWAITING APPROVAL: drill a"] or asked.effects() == []
@@ -194,7 +207,7 @@ def test_a_plan_that_drifts_after_it_was_approved_voids_the_approval_and_says_wh
         assert drill.engine.lock() is None
 
 
-def test_a_yes_counts_for_a_time_and_a_run_that_nobody_answers_ends(server: PostgresServer, policy: Policy) -> None:
+def test_a_yes_counts_for_a_time_and_can_be_given_again(server: PostgresServer, policy: Policy) -> None:
     policy.say(lasts="2s")
     with drill_on(server) as drill:
         drill.work()
@@ -203,10 +216,29 @@ def test_a_yes_counts_for_a_time_and_a_run_that_nobody_answers_ends(server: Post
         drill.until(lambda: drill.engine.approvals.of(run.id).gates[0].granted, lambda granted: granted == 0)
         assert drill.engine.run(run.id).status is RunStatus.AWAITING_APPROVAL  # the other gate's day is not over
         grant(drill, run, SECURITY)
-        assert drill.engine.approvals.of(run.id).gates[0].granted == 1, "one that ran out can be given again"
-        drill.engine.cancel(run.id, by=REQUESTER, reason="too late")
-        ended = drill.engine.run(run.id)
-        assert (ended.status, drill.effects("began")) == (RunStatus.CANCELLED, [])
+        assert drill.engine.approvals.of(run.id).gates[0].granted == 1
+        grant(drill, run, PRODUCT)
+        assert drill.ended(run.id).status is RunStatus.DONE
+
+
+def test_a_run_that_nobody_answers_ends_by_itself_and_so_does_one_that_lacks_a_yes(server: PostgresServer, policy: Policy) -> None:
+    policy.say_of_each(lasts="2s")
+    with drill_on(server) as drill:
+        drill.work()
+        unanswered, half_answered = requested(drill), requested(drill)
+        grant(drill, half_answered, SECURITY)
+        for run, missing in ((unanswered, "nobody said yes"), (half_answered, "a yes that it needs did not come")):
+            ended = drill.ended(run.id)
+            assert ended.status is RunStatus.REFUSED
+            assert ended.problem is not None
+            assert ended.problem["type"] == "urn:unioneyes:problem:approvals-expired"
+            assert ended.problem["detail"] == f"{run.id}: {missing} within 2.0 s; nothing was changed"
+            (entry,) = drill.audited(Action.RUN_ENDED, run=run.id)
+            assert (entry.actor, entry.data["status"]) == (ENGINE, "refused")
+            with pytest.raises(RunEnded):
+                grant(drill, run, SECURITY_TOO)
+        assert drill.effects("began", "did") == []
+        assert drill.engine.lock() is None
 
 
 def test_what_is_approved_and_does_not_begin_in_time_ends_and_what_nobody_answers_is_asked_again(server: PostgresServer, policy: Policy) -> None:
@@ -251,6 +283,11 @@ def test_two_people_can_say_that_it_cannot_wait_and_everybody_is_told_also_when_
     assert asked.engine.run(run.id).status is RunStatus.AWAITING_APPROVAL
     asked.engine.approvals.override(run.id, by=OPERATOR_TOO, reason="I see it too")
     assert asked.ended(run.id).status is RunStatus.DONE
+    forced = asked.audited(Action.APPROVAL_OVERRIDDEN, run=run.id)
+    assert [(each.actor, each.reason) for each in forced] == [(OPERATOR.name, "it burns"), (OPERATOR_TOO.name, "I see it too")]
+    assert [each.data for each in forced] == [{"gate": None, "plan_hash": run.plan_hash, "roles": ["operator"]}] * 2
+    (begun,) = asked.audited(Action.RUN_BEGUN, run=run.id)
+    assert begun.approval == "override by member-1@example.org, override by operator-2@example.org"
     assert "told APPROVALS OVERRIDDEN: drill a" not in asked.effects("told")
     asked.side.unmark("chat is away")
     asked.until(lambda: asked.effects("told APPROVALS"), lambda told: told == ["told APPROVALS OVERRIDDEN: drill a"], within=60)
@@ -282,6 +319,21 @@ def test_what_nothing_but_its_own_yes_opens_can_not_be_overridden_at_all(server:
         with pytest.raises(NeverOverridden, match="needs security, which nobody may override"):
             drill.engine.approvals.override(run.id, by=OPERATOR, reason="it burns")
         assert drill.engine.approvals.of(run.id).answers == ()
+
+
+def test_what_erases_for_good_is_overridden_by_nobody_whatever_the_policy_says_and_a_swap_can_be(asked: Drill) -> None:
+    erasure, swap = asked.start(Move(key="e", step="erase")), asked.start(Move(key="s", step="swap"))
+    assert [rule.override for rule in asked.engine.planned(erasure.id).approvals] == [Override.NEVER] * 2
+    with pytest.raises(NeverOverridden, match="needs security, product, which nobody may override"):
+        asked.engine.approvals.override(erasure.id, by=OPERATOR, reason="it burns")
+    for by in (OPERATOR, OPERATOR_TOO):
+        asked.engine.approvals.override(swap.id, by=by, reason="it burns")
+    assert asked.ended(swap.id).status is RunStatus.DONE
+    assert asked.engine.run(erasure.id).status is RunStatus.AWAITING_APPROVAL
+    assert asked.effects("swapped", "erased") == ["swapped s"]
+    grant(asked, erasure, SECURITY, PRODUCT)
+    assert asked.ended(erasure.id).status is RunStatus.DONE
+    assert asked.effects("swapped", "erased") == ["swapped s", "erased e"]
 
 
 def test_a_rule_for_a_runbook_that_is_not_there_lets_none_of_its_kind_begin(asked: Drill, policy: Policy) -> None:
@@ -339,9 +391,14 @@ def test_who_approved_stands_in_the_audit_log_with_the_plan(asked: Drill) -> Non
     run = requested(asked)
     grant(asked, run, SECURITY, PRODUCT)
     assert asked.ended(run.id).status is RunStatus.DONE
-    entries = {entry.entry.action: entry.entry for entry in asked.engine.audit.page(run=run.id, limit=50)}
-    assert entries["approval-granted"].data["plan_hash"] == run.plan_hash
-    assert entries["run-begun"].approval == "security by officer-1@example.org, product by owner-1@example.org"
+    granted = asked.audited(Action.APPROVAL_GRANTED, run=run.id)
+    assert [(each.actor, each.reason, each.data["gate"]) for each in granted] == [
+        (SECURITY.name, "looked at it", "security"),
+        (PRODUCT.name, "looked at it", "product"),
+    ]
+    assert {each.data["plan_hash"] for each in granted} == {run.plan_hash}
+    (begun,) = asked.audited(Action.RUN_BEGUN, run=run.id)
+    assert begun.approval == "security by officer-1@example.org, product by owner-1@example.org"
     assert asked.line(run.id, EntryKind.ANSWERED).data["verdict"] == "granted"
 
 

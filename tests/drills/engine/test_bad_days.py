@@ -20,6 +20,7 @@ from tests.drills.engine.runbooks import Behaviour, Move, Script
 from tests.drills.engine.wire import wire_to
 from unioneyes.adapters.postgres.server import PostgresServer
 from unioneyes.kernel.status import RunStatus
+from unioneyes.runbook.audit.entry import Action
 from unioneyes.runbook.problems import ControlDatabaseUnavailable
 from unioneyes.runbook.store.database import ControlDatabase
 from unioneyes.runbook.views import Decision, EntryKind, RunView
@@ -56,6 +57,7 @@ def test_a_killed_workers_run_is_finished_by_another_and_every_effect_happened_o
     taken_over = fresh.line(run.id, EntryKind.TAKEN_OVER)
     assert taken_over.data["to"] == ended.worker
     assert taken_over.data["from"] != ended.worker
+    assert [(each.actor, each.data) for each in fresh.audited(Action.RUN_TAKEN_OVER, run=run.id)] == [(ended.worker, taken_over.data)]
     assert first in fresh.workers
 
 

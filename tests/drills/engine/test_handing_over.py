@@ -7,6 +7,7 @@ import pytest
 from tests.drills.engine.conftest import Drill
 from tests.drills.engine.runbooks import Behaviour, Move, Script
 from unioneyes.kernel.status import RunStatus
+from unioneyes.runbook.audit.entry import Action
 from unioneyes.runbook.problems import PartOfAnotherRun, ServiceLocked
 from unioneyes.runbook.views import RunView
 
@@ -37,6 +38,8 @@ def test_a_rollback_takes_the_service_from_the_run_that_holds_it(drill: Drill) -
     assert rescued.status is RunStatus.DONE
     assert isinstance(rescued.result, dict)
     assert rescued.result["took_over_from"] == deploy.id
+    (entry,) = drill.audited(Action.RUN_SUPERSEDED, run=deploy.id)
+    assert (entry.actor, entry.reason, entry.data) == (rollback.requested_by, rollback.summary, {"superseded_by": rollback.id})
     assert drill.effects("did", "undid") == ["did a", "did r"]
     assert superseded.ended_at is not None
     assert rescued.ended_at is not None

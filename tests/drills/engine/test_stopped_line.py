@@ -12,6 +12,7 @@ from tests.drills.engine.conftest import Drill, url
 from tests.drills.engine.runbooks import Behaviour, Move
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
+from unioneyes.runbook.audit.entry import Action
 from unioneyes.runbook.problems import LineNotStopped, LineStopped, RunNotParked
 from unioneyes.runbook.store.database import ControlDatabase
 from unioneyes.runbook.store.journal import Line
@@ -125,6 +126,17 @@ def test_it_is_stopped_once_and_what_is_not_stopped_is_not_let_go_on(drill: Dril
     drill.engine.line.stop(reason="payments fail", by=BY)
     with pytest.raises(LineStopped, match="payments fail"):
         drill.engine.line.stop(reason="me too", by="officer-2@example.org")
+
+
+def test_who_stopped_it_and_who_let_it_go_on_stand_in_the_audit_log_and_nobody_who_only_tried(fresh: Drill) -> None:
+    with pytest.raises(LineNotStopped):
+        fresh.engine.line.lift(reason="why not", by=BY)
+    fresh.engine.line.stop(reason="payments fail", by=BY)
+    with pytest.raises(LineStopped):
+        fresh.engine.line.stop(reason="me too", by="officer-2@example.org")
+    fresh.engine.line.lift(reason="they work again", by="operator-1@example.org")
+    told = [(item.entry.action, item.entry.actor, item.entry.reason) for item in fresh.engine.audit.page(limit=10)]
+    assert told == [(Action.LINE_LIFTED, "operator-1@example.org", "they work again"), (Action.LINE_STOPPED, BY, "payments fail")]
 
 
 def test_a_run_is_still_held_when_its_worker_was_killed(fresh: Drill) -> None:

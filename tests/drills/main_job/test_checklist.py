@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -13,6 +14,9 @@ import pytest
 from tests.drills.main_job.main_job import MainJob
 from tests.stack import running_stack
 
+REPORT = """
+<testsuite name="contract"><properties><property name="commit" value="{commit}"/></properties><testcase name="rls">{case}</testcase></testsuite>
+"""
 SETTINGS = """
 enforced = ["current-version"]
 [source]
@@ -81,6 +85,31 @@ def test_without_a_staging_nothing_goes_out_unless_the_policy_says_so_by_name(st
     assert said.code == 3, said.out
     assert "Verify staging deployment is unavailable: this environment names no staging" in said.err
     assert "[staging] url" in said.err
+
+
+def test_only_a_green_report_of_the_commit_opens_the_release_contract_and_the_plan_signs_it(strict: MainJob, work_tree: Path, tmp_path: Path) -> None:
+    settings, report = strict.stack.layout.settings, tmp_path / "report.xml"
+    text, commit = settings.read_text(), git(work_tree, "rev-parse", "HEAD").strip()
+    settings.write_text(f'{text.replace("current-version", "release-contract")}\n[release_contract]\nreport = "{report}"\n')
+    try:
+        assert strict.stack.start().code == 0
+        unreported = strict.deploy("1.1.0", "--migrate", "--bake", "1s")
+        report.write_text(REPORT.format(commit=commit, case="<failure/>"))
+        red = strict.deploy("1.1.0", "--migrate", "--bake", "1s")
+        report.write_text(REPORT.format(commit="0" * 40, case=""))
+        of_another = strict.deploy("1.1.0", "--migrate", "--bake", "1s")
+        report.write_text(REPORT.format(commit=commit, case=""))
+        green = strict.deploy("1.1.0", "--migrate", "--dry-run")
+    finally:
+        settings.write_text(text)
+        assert strict.stack.start().code == 0
+    for refused, why in ((unreported, "can't be read"), (red, f"1 test went wrong on {commit[:12]}"), (of_another, f"{commit[:12]} goes out")):
+        assert refused.code == 3, refused.out
+        assert "Release Contract CI passing" in refused.err
+        assert why in refused.err
+    assert strict.serving().version == "1.0.0"
+    assert green.code == 0, green.err
+    assert hashlib.sha256(report.read_bytes()).hexdigest() in green.out
 
 
 def current_version(job: MainJob) -> tuple[str, str]:

@@ -73,6 +73,7 @@ def test_a_plan_shows_every_step_with_its_exact_command_and_its_undo() -> None:
     assert [(shown.line, shown.language) for shown in plan.shown] == [(18, "yaml")]
     assert set(gates(plan).values()) == {GateState.PASSED}
     assert plan.confirm is None
+    assert not plan.destroys
 
 
 def test_the_command_that_is_shown_is_the_one_that_is_run() -> None:
@@ -164,6 +165,7 @@ def test_the_whole_requirement_loads_and_plans_and_its_errors_block(requirement:
     assert len({step.step for step in plan.steps}) == 24
     assert gates(plan) == {"readable": GateState.PASSED, "values": GateState.FAILED, "programs": GateState.PASSED, "sound": GateState.FAILED}
     assert plan.confirm == "production"
+    assert plan.destroys
 
 
 def test_an_error_blocks_until_the_document_accepts_it() -> None:

@@ -76,6 +76,10 @@ def test_nobody_is_waited_for_for_ever(minute: float, why: str | None) -> None:
     assert overdue((rule(),), [], asked=ASKED, at=ASKED + minute * MINUTE) == why
 
 
+def test_a_run_that_lacks_one_of_two_yeses_ends_and_says_so() -> None:
+    assert overdue((rule(), rule("product")), [said(1)], asked=ASKED, at=ASKED + 61 * MINUTE) == "a yes that it needs did not come within 1 h"
+
+
 @pytest.mark.parametrize(("minute", "late"), [(24, False), (26, True)])
 def test_what_was_approved_must_begin_soon(minute: float, late: bool) -> None:  # noqa: FBT001 - a table
     assert (overdue((rule(),), [said(10)], asked=ASKED, at=ASKED + minute * MINUTE) is not None) == late
@@ -127,3 +131,23 @@ def test_content_is_told_by_what_people_call_it_and_before_all_that_follows_from
 def test_there_is_a_drift_exactly_where_the_hashes_differ(then: str, now: str) -> None:
     old, new = replace(PLAN, summary=then), replace(PLAN, summary=now)
     assert (drift(old, new) is None) == (old.hash() == new.hash())
+
+
+def planned(effect: Effect, *undo: str, no_return: bool = False) -> PlannedStep:
+    return PlannedStep(step=effect.value, does="It is so.", effect=effect, undo=undo, no_return=no_return)
+
+
+@pytest.mark.parametrize(
+    ("steps", "confirm", "destroys"),
+    [
+        ((planned(Effect.READ), planned(Effect.CHANGE, "back")), None, False),
+        ((planned(Effect.CHANGE, no_return=True),), None, False),
+        ((planned(Effect.DESTROY, "swap it back"),), None, False),
+        ((planned(Effect.CHANGE, "back"), planned(Effect.DESTROY)), None, True),
+        ((planned(Effect.DESTROY, "make the table anew"),), "unioneyes_prod", True),
+    ],
+)
+def test_a_plan_destroys_for_good_what_no_undo_brings_back_or_what_must_be_named_first(
+    steps: tuple[PlannedStep, ...], confirm: str | None, *, destroys: bool
+) -> None:
+    assert Plan(summary="it", steps=steps, confirm=confirm).destroys is destroys

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from unioneyes.adapters.git.work_tree import GitUnavailable, read_work_tree
+from unioneyes.adapters.git.junit import COMMIT, JUnitReport, ReportUnreadable, read_report
+from unioneyes.adapters.git.work_tree import GitUnavailable, WorkTree, read_work_tree
 from unioneyes.kernel.calendar import Window, current
 from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.kernel.problems import Problem
-from unioneyes.ports.checklist import CHANGE_FREEZE, CURRENT_VERSION, STAGING_HEALTH, TITLES, ApprovalRule, Gate, GateState
+from unioneyes.ports.checklist import CHANGE_FREEZE, CURRENT_VERSION, RELEASE_CONTRACT, STAGING_HEALTH, TITLES, ApprovalRule, Gate, GateState
 from unioneyes.ports.service import HealthStatus
 
 STAGING_TIME_LIMIT = timedelta(seconds=10)
+SHORT = 12
+"""Digits of a commit, as people see it."""
 
 
 class _Health(BaseModel):
@@ -36,6 +39,8 @@ class ReleaseChecklist:
     """The source's work tree."""
     staging_url: str | None
     """`https://staging.example.org`; None when the environment names no staging."""
+    report: Path | None = None
+    """Continuous integration's, of the release contract; None when the environment names none."""
     waivers: Mapping[str, str]
     """Reason for each waived gate, by the gate's name."""
     calendar: Callable[[], tuple[Window, ...]] = tuple
@@ -43,6 +48,23 @@ class ReleaseChecklist:
     rules: Callable[[str], tuple[ApprovalRule, ...]] = lambda _runbook: ()
     """Returns whose yes a runbook needs, as the policy says now. Raises: a Problem where it can't be read."""
     health_path: str = "/api/health"
+
+    def release_contract(self) -> Gate:
+        """Continuous integration's report on the very commit that goes out; unavailable without one, or where the work tree is no longer that commit."""
+        if self.report is None:
+            remedy = "name it in environment.toml: [release_contract] report, or waive `release-contract` by the policy"
+            return _gate(RELEASE_CONTRACT, GateState.UNAVAILABLE, "this environment names no report of continuous integration", remedy)
+        try:
+            tree = read_work_tree(self.folder)
+            report = read_report(self.report)
+        except (GitUnavailable, ReportUnreadable) as problem:
+            return _gate(RELEASE_CONTRACT, GateState.UNAVAILABLE, problem.what, problem.remedy)
+        if tree is None:
+            remedy = "name the source's work tree in environment.toml: [source] folder"
+            return _gate(RELEASE_CONTRACT, GateState.UNAVAILABLE, f"{self.folder} is no work tree of git, so no report is of its commit", remedy)
+        if tree.changed:
+            return _gate(RELEASE_CONTRACT, GateState.UNAVAILABLE, f"no report is of what goes out: {_differ(tree)}", "commit or stash the changes: git status")
+        return _verdict(self.report, report, tree.commit)
 
     def current_version(self) -> Gate:
         """`git describe --tags` where there is git; not applicable where there is none; failed when the work tree is dirty."""
@@ -53,8 +75,7 @@ class ReleaseChecklist:
         if tree is None:
             return _gate(CURRENT_VERSION, GateState.NOT_APPLICABLE, f"{self.folder} is no work tree of git")
         if tree.changed:
-            files = "1 tracked file differs" if tree.changed == 1 else f"{tree.changed} tracked files differ"
-            return _gate(CURRENT_VERSION, GateState.FAILED, f"{tree.version}, but {files} from the commit", "commit or stash the changes: git status")
+            return _gate(CURRENT_VERSION, GateState.FAILED, f"{tree.version}, but {_differ(tree)}", "commit or stash the changes: git status")
         return _gate(CURRENT_VERSION, GateState.PASSED, tree.version)
 
     def staging_health(self) -> Gate:
@@ -102,6 +123,35 @@ class ReleaseChecklist:
     def waived(self, gate: str) -> str | None:
         """Return the policy's reason for waiving `gate`; None when it is not waived."""
         return self.waivers.get(gate)
+
+
+def _verdict(path: Path, report: JUnitReport, commit: str) -> Gate:
+    short = commit[:SHORT]
+    if report.commits != {commit}:
+        ran_on = " and ".join(sorted(other[:SHORT] or "no commit" if other else "no commit" for other in report.commits))
+        what, remedy = f"{path} names {ran_on}, and {short} goes out", f"wait for the report on {short}; each of its suites has a property called {COMMIT}"
+        return _gate(RELEASE_CONTRACT, GateState.UNAVAILABLE, what, remedy)
+    if report.failed:
+        first = f"; the first: {report.first}" if report.first else ""
+        what, remedy = (
+            f"{_tests(report.failed)} went wrong on {short}{first}",
+            "mend it, and let continuous integration report on the new commit",
+        )
+        return _gate(RELEASE_CONTRACT, GateState.FAILED, what, remedy)
+    if not report.ran:
+        return _gate(RELEASE_CONTRACT, GateState.UNAVAILABLE, f"no test of {path} ran on {short}", "let continuous integration run them")
+    skipped = f", {report.skipped} skipped" if report.skipped else ""
+    gate = _gate(RELEASE_CONTRACT, GateState.PASSED, f"{_tests(report.ran)} passed on {short}{skipped}")
+    return replace(gate, read=("continuous integration's report", report.sha256))
+
+
+def _tests(count: int) -> str:
+    return "1 test" if count == 1 else f"{count} tests"
+
+
+def _differ(tree: WorkTree) -> str:
+    files = "1 tracked file differs" if tree.changed == 1 else f"{tree.changed} tracked files differ"
+    return f"{files} from the commit"
 
 
 def _gate(name: str, state: GateState, detail: str, remedy: str = "") -> Gate:

@@ -20,6 +20,8 @@ class WorkTree:
 
     version: str
     """`git describe --tags --always`: `v1.1.0-3-g1a2b3c4`, or the commit alone where there is no tag."""
+    commit: str
+    """In full."""
     changed: int
     """Tracked files that differ from the commit. Files that git does not know are no part of a release, and the incident reports are such files."""
 
@@ -32,8 +34,9 @@ def read_work_tree(folder: Path) -> WorkTree | None:
     described = _git(folder, "describe", "--tags", "--always")
     if described is None:
         return None
+    commit = _git(folder, "rev-parse", "HEAD") or ""
     changes = _git(folder, "status", "--porcelain", "--untracked-files=no") or ""
-    return WorkTree(version=described.strip(), changed=len(changes.splitlines()))
+    return WorkTree(version=described.strip(), commit=commit.strip(), changed=len(changes.splitlines()))
 
 
 _NOTHING_THERE = ("not a git repository", "not a valid object name head", "cannot change to")

@@ -18,7 +18,7 @@ from unioneyes.adapters.service import HttpService, SyntheticMember
 from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.slack import SlackNotifier
 from unioneyes.claims.releases import Catalogue, migration_folders, newest_migration
-from unioneyes.environments.folders import runbooks_folder, source_folder
+from unioneyes.environments.folders import report_file, runbooks_folder, source_folder
 from unioneyes.environments.local.audit import build_sealing, keep_audit_key, keep_remote_witness, kept_audit_key
 from unioneyes.environments.local.control import control_state
 from unioneyes.environments.local.parts import build_replicas, build_traffic
@@ -102,6 +102,7 @@ def build_environment(stack: Stack) -> Environment:
         checklist=ReleaseChecklist(
             folder=source_folder(stack.settings),
             staging_url=stack.settings.staging.url if stack.settings.staging else None,
+            report=report_file(stack.settings),
             waivers=waivers("local", stack.settings),
             calendar=lambda: freeze_windows("local"),
             rules=approval_rules,

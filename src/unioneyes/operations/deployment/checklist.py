@@ -17,13 +17,6 @@ _SIGN_OFFS = (("security-sign-off", "Security team sign-off"), ("product-approva
 """(name, title). Source: Pre-Deployment Checklist, "Required Approvals"."""
 
 
-def release_contract() -> Gate:
-    """Return the gate "Release Contract CI passing": nothing computes it here yet, so it blocks until the policy waives it."""
-    name = "release-contract"
-    detail, remedy = "no release contract is computed in this environment", f"waive `{name}` in policy/waivers.yaml, with a reason"
-    return Gate(name=name, title="Release Contract CI passing", state=GateState.UNAVAILABLE, detail=detail, remedy=remedy)
-
-
 def sign_offs(rules: tuple[ApprovalRule, ...]) -> tuple[Gate, ...]:
     """Return what people must say before a release goes out: each is asked by the policy's rule for it, and blocks where there is none."""
     asked = {rule.gate: rule for rule in rules}

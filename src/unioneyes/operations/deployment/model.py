@@ -98,8 +98,9 @@ class DeployPlan(Plan):
     no_data: NoData = NoData.BACK
     warm: int = 0
     """Replicas that the previous version serves with, and is kept warm with."""
-    unsigned: ClassVar[Mapping[str, IncEx | bool]] = MappingProxyType({"readings": True, "gates": {"__all__": {"detail", "remedy"}}})
-    """A gate's words name what is volatile, such as how many replicas are ready just now: what is signed is that it is open, or waived."""
+    unsigned: ClassVar[Mapping[str, IncEx | bool]] = MappingProxyType({"readings": True, "gates": {"__all__": {"detail", "remedy", "read"}}})
+    """A gate's words name what is volatile, such as how many replicas are ready just now: what is signed is that it is open, or waived. The file that it
+    is read from stands in `content`, and is signed there."""
 
     def require_open(self) -> None:
         """Return when no gate of the checklist blocks. Raises: ChecklistBlocks."""

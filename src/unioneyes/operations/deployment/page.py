@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 
 from unioneyes.kernel.units import format_duration, format_share
 from unioneyes.operations.deployment import comparison, sequential, verdict
-from unioneyes.operations.deployment.checklist import migration_reviewed, release_contract, rollback_plan, sign_offs
+from unioneyes.operations.deployment.checklist import migration_reviewed, rollback_plan, sign_offs
 from unioneyes.operations.deployment.evidence import evidence
 from unioneyes.operations.deployment.model import RuleSeen
 from unioneyes.operations.deployment.runbook import CANARY_PART, MAINTENANCE_RETRY_AFTER
 from unioneyes.operations.deployment.steps import LONGEST_BAKE, MORE_DATA_WITHIN
 from unioneyes.operations.deployment.verification import health_check, log_check, schema_check, smoke_check, version_check
-from unioneyes.ports.checklist import CHANGE_FREEZE, CURRENT_VERSION, STAGING_HEALTH, TITLES, Checklist
+from unioneyes.ports.checklist import CHANGE_FREEZE, CURRENT_VERSION, RELEASE_CONTRACT, STAGING_HEALTH, TITLES, Checklist
 from unioneyes.ports.environment import NoData
 from unioneyes.ports.replicas import SliceKind
 from unioneyes.runbook.definition import definition
@@ -26,7 +26,12 @@ from unioneyes.runbook.pages.reading import named_steps, source_of
 START, VERIFY = "deployment.start", "deployment.verify"
 _STEPS = "Production Deployment Steps"
 """The document's heading, as the steps' docstrings name it."""
-_ANSWERED = {CURRENT_VERSION: Checklist.current_version, STAGING_HEALTH: Checklist.staging_health, CHANGE_FREEZE: Checklist.change_freeze}
+_ANSWERED = {
+    RELEASE_CONTRACT: Checklist.release_contract,
+    CURRENT_VERSION: Checklist.current_version,
+    STAGING_HEALTH: Checklist.staging_health,
+    CHANGE_FREEZE: Checklist.change_freeze,
+}
 """Who answers the gates that the environment alone can."""
 
 
@@ -72,16 +77,16 @@ def lines(cards: Cards) -> Iterator[str]:
 
 
 def _checklist() -> Iterator[str]:
-    """Yield the gates, those that others answer first, as the document has them."""
-    own = (release_contract(), *sign_offs(()), migration_reviewed((), ()), rollback_plan(previous=None, previous_ready=0, pending=()))
+    """Yield the gates, in the document's order."""
+    own = (*sign_offs(()), migration_reviewed((), ()), rollback_plan(previous=None, previous_ready=0, pending=()))
     yield "**Required Approvals** and **Environment Verification**, as gates. One that fails, or that nobody can answer, blocks; the policy alone waives it.\n"
     asked = (
         "people are asked, as `policy/approvals.yaml` says whom ([why](../decisions/0023-approvals-are-bound-to-a-plan.md)); it blocks where that names nobody"
     )
     computed = {"migration-reviewed": _says(migration_reviewed), "rollback-plan": _says(rollback_plan), **{gate.name: asked for gate in sign_offs(())}}
-    rows = [(gate.title, f"`{gate.name}`", computed.get(gate.name, f"blocks until the policy waives it: {gate.detail}")) for gate in own]
-    answered = [(TITLES[name], f"`{name}`", _first_line(asks)) for name, asks in _ANSWERED.items()]
-    yield from table(("in the document", "gate", "what it says"), [*rows, *answered])
+    rows = [(gate.title, f"`{gate.name}`", computed[gate.name]) for gate in own]
+    first, *answered = [(TITLES[name], f"`{name}`", _first_line(asks)) for name, asks in _ANSWERED.items()]
+    yield from table(("in the document", "gate", "what it says"), [first, *rows, *answered])
     yield ""
 
 

@@ -10,7 +10,7 @@ from unioneyes.kernel.access import Right
 from unioneyes.kernel.problems import BadInput, Problem, Refused
 from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_duration
-from unioneyes.operations.deployment.checklist import migration_reviewed, release_contract, rollback_plan, sign_offs, waive
+from unioneyes.operations.deployment.checklist import migration_reviewed, rollback_plan, sign_offs, waive
 from unioneyes.operations.deployment.model import (
     ALL,
     DeployPlan,
@@ -140,7 +140,7 @@ class Deploy:
             )
         gates = waive(
             (
-                release_contract(),
+                env.checklist.release_contract(),
                 *sign_offs(env.checklist.approvals("deployment.start")),
                 migration_reviewed(pending, env.migrations.lint(pending)),
                 rollback_plan(
@@ -178,7 +178,7 @@ class Deploy:
             hold=request.hold,
             no_data=request.no_data or env.facts.no_data,
             warm=len(serving),
-            content={_release(release.version): env.releases.digest(release.version), **contents(pending)},
+            content={_release(release.version): env.releases.digest(release.version), **contents(pending), **dict(gate.read for gate in gates if gate.read)},
         )
         return _with_steps(env, plan)
 
