@@ -36,7 +36,7 @@ NOUNS = {
     "approval": "Approvals: whose yes is awaited",
     "freeze": "Freezes: when nothing is deployed",
     "token": "Tokens: who may come in, and as what",
-    "session": "Sessions: who is in the console",
+    "session": "Sessions: who is in, by the console or from a chat",
     "whoami": "Who you are to the server",
     "runbook": "Runbooks: your own documents and Python files, run like the built-in ones",
     "audit": "The audit log: who did what, when and why, sealed so that no change stays unseen",

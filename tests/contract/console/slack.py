@@ -26,7 +26,8 @@ from unioneyes.environments.local.ports import keep_ports
 from unioneyes.kernel.access import Role
 from unioneyes.ports.notifier import Announcement, Question
 from unioneyes.runbook.audit.entry import AuditEntry, read_entry
-from unioneyes.simulators import oidc, slack
+from unioneyes.simulators import oidc
+from unioneyes.simulators import slack as simulated
 from unioneyes.simulators.serving import served
 from unioneyes.simulators.slack.interactivity import Interactivity
 from unioneyes.simulators.vendors import application
@@ -43,7 +44,7 @@ class Place:
 
     url: str
     slack: str
-    app: slack.App
+    app: simulated.App
     alone: Alone
     provider: oidc.Provider
 
@@ -70,7 +71,7 @@ class Place:
 
     def submit(self, user: str, view: Json, text: str) -> Json:
         """Return the modal after the user filled it in, with what is said of the field, if anything."""
-        done = self.does("submit", user=user, view=view["id"], values={view["callback_id"]: text})
+        done = self.does("submit", user=user, view=view["id"], values={str(view["callback_id"]): text})
         assert done["status"] == 200, done
         assert isinstance(done["view"], dict)
         errors = done["answer"].get("errors", {}) if isinstance(done["answer"], dict) else {}
@@ -130,11 +131,17 @@ class Place:
     def signed(self, payload: JsonValue, *, at: int | None = None) -> tuple[bytes, dict[str, str]]:
         """Return a request as Slack signs it."""
         body, timestamp = urlencode({"payload": json.dumps(payload)}).encode(), at or int(time.time())
-        signature = Interactivity(workspace=slack.Workspace(self.alone.home / "signing"), app=self.app).sign(body, timestamp)
+        signature = Interactivity(workspace=simulated.Workspace(self.alone.home / "signing"), app=self.app).sign(body, timestamp)
         return body, {"X-Slack-Request-Timestamp": str(timestamp), "X-Slack-Signature": signature, "Content-Type": "application/x-www-form-urlencoded"}
 
     def sent(self, body: bytes, headers: Mapping[str, str | bytes]) -> httpx.Response:
-        return httpx.post(f"{self.url}{CHAT_HOOK}", content=body, headers={**headers}, timeout=30, trust_env=False)
+        return httpx.post(
+            f"{self.url}{CHAT_HOOK}",
+            content=body,
+            headers=[(name.encode(), value if isinstance(value, bytes) else value.encode()) for name, value in headers.items()],
+            timeout=30,
+            trust_env=False,
+        )
 
 
 def code_of(client: httpx.Client) -> str:
@@ -164,7 +171,7 @@ def text_of(view: Json) -> str:
 def chatting(alone: Alone, folder: Path) -> Iterator[Place]:
     """The server and the workspace are there, and the identity provider that people sign in by."""
     secrets, ports = alone.stack.secrets, alone.stack.ports
-    app = slack.App(signing_secret=secrets.slack_signing_secret)
+    app = simulated.App(signing_secret=secrets.slack_signing_secret)
     generous = Limits(failures=RateLimit(count=10_000), sign_ins=RateLimit(count=10_000))
     with (
         pytest.MonkeyPatch.context() as patched,

@@ -93,7 +93,7 @@ def test_slack_that_is_away_shows_nothing_and_slack_says_so(place: Place) -> Non
 
 
 def test_who_can_not_sign_is_slowed_and_slack_is_not(alone: Alone) -> None:
-    still = Limits(failures=RateLimit(count=WRONG_TOKENS, clock=lambda: STANDING))
+    still = Limits(failures=RateLimit(count=WRONG_TOKENS, clock=lambda: 0.0))
     app = slack.App(signing_secret=alone.stack.secrets.slack_signing_secret)
     with alone.app(still) as url:
         nobody = oidc.Provider(url="", client=oidc.Client(client_id="", secret=None, redirect_uris=()), people=())
