@@ -12,6 +12,7 @@ import pytest
 from tests.contract.console.conftest import Alone
 from tests.contract.console.slack import REFUSE, Place, chatting, code_of, filled_in, text_of
 from tests.waiting import PLAN
+from unioneyes.environments.listening import CHAT_HOOK
 from unioneyes.kernel.access import Role
 
 pytestmark = pytest.mark.stack
@@ -79,6 +80,16 @@ def test_whoever_the_provider_knows_links_and_the_link_ends_with_what_they_are(p
     place.provider.people = before
     again = place.submit("U0OIDC", why, "as before")
     assert again["callback_id"] == "approval.code", "a sign-in brought other roles"
+    assert place.answers(run) == []
+
+
+def test_a_link_by_a_provider_that_was_taken_out_of_the_settings_stands_for_nobody(place: Place) -> None:
+    run = place.asked()
+    assert "as sam" in text_of(place.submit("U0GONE", place.press("U0GONE", run), place.code_by_provider("u-sam")))
+    body, headers = place.signed(filled_in("U0GONE", run, "still me"))
+    with place.alone.app() as without:
+        answer = httpx.post(f"{without}{CHAT_HOOK}", content=body, headers=headers, timeout=30, trust_env=False).json()
+    assert answer["view"]["callback_id"] == "approval.code"
     assert place.answers(run) == []
 
 

@@ -209,6 +209,6 @@ def _trusted(certificate: Path | None) -> ssl.SSLContext | bool:
     if certificate is None:
         return True
     context = ssl.create_default_context(cafile=certificate)
-    context.check_hostname = False  # its very certificate, by whatever name it is reached
+    context.check_hostname = False  # whom its file vouches for, by whatever name it is reached
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return context
