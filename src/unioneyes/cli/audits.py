@@ -14,7 +14,7 @@ from unioneyes.cli.runs import ago
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
-from unioneyes.runbook.audit.entry import SHARED, Action, AuditEntry, Origin
+from unioneyes.runbook.audit.entry import CHAT, SHARED, Action, AuditEntry, Origin
 from unioneyes.runbook.audit.verification import Verification
 from unioneyes.runbook.audit.views import LONGEST_LAG, AuditItem, AuditStatus
 
@@ -52,21 +52,22 @@ def about(entry: AuditEntry) -> str:
             said = f"from {data.get('from')}"
         case Action.RUN_SUPERSEDED | Action.SIGN_IN_REFUSED:
             said = f"by {data.get('superseded_by') or data.get('by')}"
-        case Action.TOKEN_CREATED:
-            said = f"{data.get('name')} as {_listed(data.get('roles'))} until {data.get('expires_at')}"
+        case Action.TOKEN_CREATED | Action.ACCOUNT_LINKED:
+            said = f"{data.get('account') or data.get('name')} as {_listed(data.get('roles'))} until {data.get('expires_at')}"
         case Action.BREAK_GLASS:
             said = " ".join(str(data[name]) for name in ("kind", "step", "message") if data.get(name))
         case Action.SIGNED_IN:
             said = f"as {_listed(data.get('roles'))} by {data.get('by')}"
-        case Action.TOKEN_REVOKED | Action.SIGNED_OUT | Action.SMOKE_TESTED:
-            said = str(data.get("name") or data.get("url"))
+        case Action.TOKEN_REVOKED | Action.SIGNED_OUT | Action.ACCOUNT_UNLINKED | Action.SMOKE_TESTED:
+            said = str(data.get("accounts") or data.get("name") or data.get("url"))
         case _:
             said = ""
     told = ": ".join(part for part in (said, entry.reason) if part)
     approved = f"approved by {entry.approval}" if entry.approval else ""
     imported = "imported" if entry.origin == Origin.LOCAL_JOURNAL else ""
     said_so = "by the environment's own token" if entry.data.get(SHARED) else ""
-    return "; ".join(part for part in (told, approved, imported, said_so) if part)
+    spoke = f"from {entry.data[CHAT]}" if entry.data.get(CHAT) else ""
+    return "; ".join(part for part in (told, approved, imported, said_so, spoke) if part)
 
 
 def _listed(roles: JsonValue) -> str:

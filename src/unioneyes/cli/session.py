@@ -1,4 +1,4 @@
-"""`ue session`: who is in the console, and nobody any more who should not be."""
+"""`ue session`: who is in, by the console or from a chat, and nobody any more who should not be."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from unioneyes.runbook.views import SessionsEnded, SessionView
 
 
 def list_sessions(*, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
-    """List who is in the console: by what they came in, since when, and until when."""
+    """List who is in, by the console or from a chat: by what they came in, since when, and until when."""
     found = Api(where).get("sessions", tuple[SessionView, ...])
     result(output, found.document, lambda ink: _sessions_table(ink, found.value))
     return ExitCode.DONE
 
 
 def end(name: str, /, *, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
-    """Let somebody's browsers in no more, from the next request on.
+    """Let somebody's browsers in no more, and their accounts of a chat, from the next request on.
 
     A token that they made for themselves ends too; one that an administrator made does not.
     Whoever may still sign in can come again: take them out of their groups at the identity provider first.
@@ -34,5 +34,8 @@ def end(name: str, /, *, where: Where = HERE, output: Output = PRINTED) -> ExitC
 
 
 def _sessions_table(ink: Ink, found: tuple[SessionView, ...]) -> str:
-    rows = [(each.name, listed(each.roles), each.by, rfc3339(each.begun_at), rfc3339(each.last_used_at), rfc3339(each.expires_at)) for each in found]
-    return table(ink, ("name", "roles", "by", "since", "last used", "until"), rows, empty="nobody is in the console")
+    rows = [
+        (each.name, listed(each.roles), each.by, each.account or "console", rfc3339(each.begun_at), rfc3339(each.last_used_at), rfc3339(each.expires_at))
+        for each in found
+    ]
+    return table(ink, ("name", "roles", "by", "from", "since", "last used", "until"), rows, empty="nobody is in")

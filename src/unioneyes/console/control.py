@@ -23,6 +23,7 @@ from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.operations.deployment.status import ColourStatus, DeploymentStatus, DeploymentView
 from unioneyes.operations.rollback.model import Measured
+from unioneyes.ports.chat import Chat
 from unioneyes.ports.environment import Environment
 from unioneyes.ports.replicas import Replica, incumbent
 from unioneyes.ports.traffic import Colour, TrafficView
@@ -57,6 +58,8 @@ class Control:
     """Host names under which the server may be reached; others are a rebound DNS name."""
     sign_in: SignIn | None
     """How people sign in, beside by tokens."""
+    chat: Chat
+    """In which people answer."""
     limits: Limits = field(default_factory=Limits)
     stopping: Event = field(default_factory=Event)
     """Set when the server was told to end: those who wait are answered at once."""

@@ -24,7 +24,7 @@ from unioneyes.kernel.redaction import Redactor
 log = logging.getLogger(__name__)
 
 OPENAPI = "/api/v1/openapi.json"
-FOR_PROGRAMS = ("/api/", "/metrics")
+FOR_PROGRAMS = ("/api/", "/metrics", "/hooks/")
 _LONGEST_NAME = 200
 """Characters of what whoever asks named, an address or a field, that are told back."""
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")

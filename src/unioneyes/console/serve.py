@@ -134,6 +134,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
             redactor=opened.redactor,
             hosts=LOOPBACK_NAMES | opened.listening.names,
             sign_in=opened.sign_in,
+            chat=opened.chat,
         )
     finally:
         alarm.stop()

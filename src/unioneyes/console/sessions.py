@@ -15,12 +15,12 @@ router = APIRouter(prefix=f"{PREFIX}/sessions", default_response_class=Versioned
 
 @router.get("")
 def list_sessions(control: Parts, by: Overseer) -> tuple[SessionView, ...]:
-    """Return who is in the console now, the latest first."""
+    """Return who is in now, by the console or from a chat, the latest first."""
     del by
     return control.engine.sessions.open()
 
 
 @router.post("/{name}/end")
 def end_sessions(name: str, control: Parts, by: Administrator) -> SessionsEnded:
-    """Let nobody in any more by a session of `name`, nor by a token that they made for themselves. One that an administrator made still lets them in."""
+    """Let nobody in any more by a session of `name`, from a chat, or by a token that they made for themselves; one of an administrator's still does."""
     return SessionsEnded(name=name, ended=control.engine.sessions.end_all(name, by=by.name))

@@ -18,6 +18,8 @@ from unioneyes.kernel.problems import Refused
 from unioneyes.ports.secrets import SCHEME, SecretReference
 
 SOCKET_SCHEME = "http+unix://"
+CHAT_HOOK = "/hooks/slack"
+"""Where the chat tells the server what people do with its messages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

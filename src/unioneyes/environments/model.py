@@ -12,6 +12,7 @@ from unioneyes.environments.listening import Listening
 from unioneyes.environments.sign_in import SignIn
 from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.redaction import Redactor
+from unioneyes.ports.chat import Chat
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.audit.sealing import Sealing
 from unioneyes.runbook.direct.folder import DirectFolder
@@ -29,6 +30,8 @@ class OpenedEnvironment:
     api_token: SecretStr
     sign_in: SignIn | None
     """How people sign in; None where only tokens let anybody in."""
+    chat: Chat
+    """In which people answer."""
     runbooks: Path
     """The folder of the project's own runbooks; it need not be there."""
     refuse_undrilled: bool

@@ -220,6 +220,8 @@ class SecretsSettings(_Section):
     """The environment's own token, which opens the API."""
     slack_token: Reference | None = None
     """The bot's, which announces."""
+    slack_signing_secret: Reference | None = None
+    """By which Slack signs what people do with our messages."""
     claims_owner: Reference | None = None
     """The password of the operated database's owner."""
     claims_app: Reference | None = None

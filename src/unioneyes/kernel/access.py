@@ -88,10 +88,12 @@ class Way:
 
     shared: bool = False
     """As a person's."""
+    chat: str | None = None
+    """The chat's account that somebody spoke from; None: they did not come by a chat."""
 
 
 way_in: ContextVar[Way | None] = ContextVar("way_in", default=None)
-"""Of the request that is being answered; None outside of one. The audit log tells by it whose name was only said, whatever part writes the entry."""
+"""Of the request that is being answered; None outside of one. The audit log tells by it whose name was only said, or who spoke from a chat."""
 
 
 PROGRAM_NAMES = frozenset({"engine", "api", "console"})

@@ -49,6 +49,8 @@ class Facts:
     """How long a deployment is watched. Source: Production Deployment Steps, 3, "Monitor for 10 minutes"."""
     no_data: NoData = NoData.BACK
     """What a watch without enough data comes to, where nothing else was asked for."""
+    console: str | None = None
+    """The address at which people open the console; None where no browser reaches it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

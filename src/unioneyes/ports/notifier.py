@@ -9,6 +9,19 @@ from unioneyes.kernel.problems import Problem, Unavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What people are asked to say yes or no to. A chat may let them do so where they read it (`ports.chat`)."""
+
+    run: str
+    plan: str
+    """The hash of what they sign."""
+    gates: tuple[tuple[str, str], ...]
+    """(name, title) of each gate that is asked for."""
+    page: str | None
+    """Where the console shows all of it; None where no browser reaches it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Announcement:
     """What stakeholders are told."""
 
@@ -19,6 +32,8 @@ class Announcement:
     """(name, value) pairs, in the order of the document's template."""
     key: str
     """Idempotency key: the same key is announced once."""
+    question: Question | None = None
+    """None: nobody is asked for an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

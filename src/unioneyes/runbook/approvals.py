@@ -16,7 +16,7 @@ from unioneyes.ports.checklist import ApprovalRule, Override
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.definition import Definition
 from unioneyes.runbook.plan import Plan
-from unioneyes.runbook.problems import OwnRequest
+from unioneyes.runbook.problems import AnotherPlan, OwnRequest
 from unioneyes.runbook.views import Answer, Verdict
 
 OVERRIDES_NEEDED = 2
@@ -58,6 +58,12 @@ def require_answerable(run_id: str, gate: str, roles: Sequence[Role], *, request
         )
     if by.name == requested_by:
         raise OwnRequest(what=f"{by.name} asked for {run_id}, and can't approve it as well", remedy=f"ask somebody else who is {' or '.join(roles)}")
+
+
+def require_same_plan(run_id: str, read: str, signed: str) -> None:
+    """Return when what somebody read is what they would sign. Raises: AnotherPlan."""
+    if read != signed:
+        raise AnotherPlan(what=f"what you read is not the plan of {run_id} that an answer signs", remedy=f"ue plan show {run_id}, and answer there")
 
 
 def require_one_person(by: Person) -> None:

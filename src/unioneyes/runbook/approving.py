@@ -11,7 +11,7 @@ from unioneyes.kernel.clock import Deadline, now
 from unioneyes.kernel.problems import Problem
 from unioneyes.ports.checklist import Override
 from unioneyes.ports.environment import Environment
-from unioneyes.ports.notifier import Announcement
+from unioneyes.ports.notifier import Announcement, Question
 from unioneyes.runbook.approvals import approved_since, drift, escalates, overdue, overrides, plan_with_approvals
 from unioneyes.runbook.codec import decode
 from unioneyes.runbook.definition import Definition
@@ -99,12 +99,12 @@ class Approving:
             if self._line.stopped() is None:
                 self._approvals.release(run.id)
         elif waiting.asked < _ASKED:
-            self._ask(waiting, _ASKED, tuple(gate.title for gate in waiting.view.gates))
+            self._ask(waiting, _ASKED, tuple((gate.gate, gate.title) for gate in waiting.view.gates))
         elif waiting.asked < _ESCALATED and (late := escalates(waiting.rules, answers, asked=run.created_at, at=at)):
-            self._ask(waiting, _ESCALATED, tuple(rule.title for rule in late))
+            self._ask(waiting, _ESCALATED, tuple((rule.gate, rule.title) for rule in late))
 
-    def _ask(self, waiting: Waiting, times: int, titles: tuple[str, ...]) -> None:
-        if self._quiet_until.passed and self._tell(self._question(waiting, titles, again=times > _ASKED)):
+    def _ask(self, waiting: Waiting, times: int, gates: tuple[tuple[str, str], ...]) -> None:
+        if self._quiet_until.passed and self._tell(self._question(waiting, gates, again=times > _ASKED)):
             self._approvals.mark_asked(waiting.view.run.id, times)
 
     def _tell(self, told: Announcement) -> bool:
@@ -117,20 +117,21 @@ class Approving:
             return False
         return True
 
-    def _question(self, waiting: Waiting, titles: tuple[str, ...], *, again: bool) -> Announcement:
-        run = waiting.view.run
+    def _question(self, waiting: Waiting, gates: tuple[tuple[str, str], ...], *, again: bool) -> Announcement:
+        run, asked, facts = waiting.view.run, dict(gates), self._environment.facts
         return Announcement(
-            channel=self._environment.facts.incidents_channel,
+            channel=facts.incidents_channel,
             title=f"{'STILL ' if again else ''}AWAITING APPROVAL: {run.summary}",
             facts=(
                 ("Run", run.id),
                 ("Requested by", run.requested_by),
-                ("Needs", "; ".join(f"{gate.title} ({' or '.join(gate.roles)})" for gate in waiting.view.gates if gate.title in titles)),
+                ("Needs", "; ".join(f"{gate.title} ({' or '.join(gate.roles)})" for gate in waiting.view.gates if gate.gate in asked)),
                 ("Plan", run.plan_hash[:12]),
                 ("Look", f"ue plan show {run.id}"),
                 ("Answer", f"ue approval grant {run.id} --note WHY"),
             ),
             key=f"{run.id}-{'escalated' if again else 'asked'}",
+            question=Question(run=run.id, plan=run.plan_hash, gates=gates, page=f"{facts.console}/runs/{run.id}#approval" if facts.console else None),
         )
 
     def _warning(self, waiting: Waiting) -> Announcement:

@@ -41,6 +41,7 @@ from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase, patiently
 from unioneyes.runbook.store.journal import Journal
 from unioneyes.runbook.store.line import StoppedLine
+from unioneyes.runbook.store.links import Links
 from unioneyes.runbook.store.runs import NewRun, Runs
 from unioneyes.runbook.store.schema import migrate
 from unioneyes.runbook.store.sessions import Sessions
@@ -96,6 +97,8 @@ class Engine:
         """Who may come in."""
         self.sessions = Sessions(self._database, trail)
         """Who is in the console."""
+        self.links = Links(self._database, trail)
+        """Who is who in the chat."""
         self.smoke_tests = SmokeTests(self._database, trail, environment)
         """Those that a person asks for."""
         self.line = StoppedLine(self._database, redactor, environment.facts.service)

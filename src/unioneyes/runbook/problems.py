@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from unioneyes.kernel.problems import BadInput, ExitCode, NotFound, Problem, Refused, Unavailable
+from unioneyes.kernel.problems import BadInput, ExitCode, NotAuthorised, NotFound, Problem, Refused, Unavailable
 
 
 class ControlDatabaseUnavailable(Unavailable):
@@ -22,6 +22,16 @@ class CannotBeKept(BadInput):
 
 class UnknownRun(NotFound):
     """No run has this identifier."""
+
+
+class CodeWrong(NotAuthorised):
+    """What was typed says of nobody who they are."""
+
+    http_status: ClassVar[int] = 403
+
+
+class AccountTaken(Refused):
+    """A chat's account stands for somebody else."""
 
 
 class UnknownToken(NotFound):
@@ -82,6 +92,10 @@ class OwnRequest(Refused):
 
 class AnsweredAlready(Refused):
     """The same person has answered before."""
+
+
+class AnotherPlan(Refused):
+    """What somebody read is not what they would sign."""
 
 
 class NeverOverridden(Refused):

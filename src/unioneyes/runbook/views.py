@@ -219,12 +219,14 @@ class TokenMade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionView:
-    """Somebody who is in the console, without what would let anybody in."""
+    """Somebody who is in, by the console or from a chat, without what would let anybody in."""
 
     name: str
     roles: tuple[Role, ...]
     by: str
     """How they came in: the identity provider's address, `token`, or `environment`."""
+    account: str | None
+    """The chat's account that stands for them; None where it is a browser of theirs."""
     begun_at: datetime
     expires_at: datetime
     last_used_at: datetime

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import secrets
 from pathlib import Path
 
 import uvicorn
@@ -16,15 +17,16 @@ from unioneyes.simulators import slack
 from unioneyes.simulators.identity import Issuer
 
 
-def application(folder: Path, *, url: str, slack_token: SecretStr | None) -> Starlette:
+def application(folder: Path, *, url: str, slack_token: SecretStr | None, slack_app: slack.App | None = None) -> Starlette:
     """Return the vendors as one application that stands at `url` and keeps what it must in `folder`."""
     issuer = Issuer.open(folder, url=f"{url}/identity")
     workspace = slack.Workspace(folder)
+    app = slack_app or slack.App(signing_secret=SecretStr(secrets.token_hex(16)))
     return Starlette(
         routes=[
             Route("/healthz", _healthz, methods=["GET"]),
             Mount("/identity", routes=issuer.routes()),
-            Mount("/slack", routes=slack.routes(workspace, token=slack_token)),
+            Mount("/slack", routes=slack.routes(workspace, token=slack_token, app=app)),
         ],
     )
 
@@ -39,10 +41,15 @@ def main() -> None:
     parser.add_argument("--listen", required=True, metavar="HOST:PORT")
     parser.add_argument("--folder", required=True, type=Path, help="keys, received messages and violations are kept here")
     parser.add_argument("--slack-token-file", type=Path, help="the one bot token that Slack accepts; any xoxb- token when not given")
+    parser.add_argument("--slack-signing-secret-file", type=Path, help="by which Slack signs what it tells our app; one that nobody knows when not given")
+    parser.add_argument("--slack-request-url", help="where Slack tells our app what people do in it; nobody is told when not given")
+    parser.add_argument("--slack-request-certificate", type=Path, help="the certificate that the server there shows; one that this machine trusts otherwise")
     asked = parser.parse_args()
     host, _, port = asked.listen.rpartition(":")
     slack_token = SecretStr(asked.slack_token_file.read_text().strip()) if asked.slack_token_file else None
-    vendors = application(asked.folder, url=f"http://{asked.listen}", slack_token=slack_token)
+    signing = asked.slack_signing_secret_file.read_text().strip() if asked.slack_signing_secret_file else secrets.token_hex(16)
+    app = slack.App(signing_secret=SecretStr(signing), request_url=asked.slack_request_url, certificate=asked.slack_request_certificate)
+    vendors = application(asked.folder, url=f"http://{asked.listen}", slack_token=slack_token, slack_app=app)
     uvicorn.run(vendors, host=host, port=int(port), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
 
 

@@ -109,6 +109,7 @@ class Alone:
             redactor=opened.redactor,
             hosts=LOOPBACK_NAMES,
             sign_in=opened.sign_in,
+            chat=opened.chat,
             limits=limits or Limits(),
         )
         engine.launch()

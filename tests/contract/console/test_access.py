@@ -15,6 +15,7 @@ from tests.contract.console.access import Access, access_to
 from tests.contract.console.conftest import app_routes, method_of
 from tests.stack import RunningStack
 from unioneyes.console.guard import Needs
+from unioneyes.environments.listening import CHAT_HOOK
 from unioneyes.environments.local.stack import open_stack
 from unioneyes.kernel.access import RIGHTS, Right, Role
 from unioneyes.runbook.definition import Definition, definitions
@@ -49,8 +50,8 @@ def access(stack: RunningStack) -> Iterator[Access]:
 
 ROUTES = app_routes()
 GUARDED = [route for route in ROUTES if isinstance(route, APIRoute) and any(isinstance(each.call, Needs) for each in route.dependant.dependencies)]
-ASKS_NOBODY = {"/api/v1/openapi.json", "/healthz", "/api/v1/healthz", "/login", "/login/provider", "/login/callback", "/static"}
-"""What tells nothing of the environment, and the way in."""
+ASKS_NOBODY = {"/api/v1/openapi.json", "/healthz", "/api/v1/healthz", "/login", "/login/provider", "/login/callback", "/static", CHAT_HOOK}
+"""What tells nothing of the environment, the way in, and where the chat's signature is asked for in the place of a token."""
 
 
 def test_no_other_route_answers_somebody_whom_it_does_not_know() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import httpx
 import pytest
 
 from tests.drills.main_job.main_job import JsonObject, MainJob
@@ -113,6 +115,26 @@ def test_settings_that_change_after_the_yes_void_it_by_name(approved: Approved) 
     problem = job.run(void)["problem"]
     assert isinstance(problem, dict)
     assert "configuration.CLAIMS_POOL_SIZE" in str(problem["detail"])
+
+
+def test_two_people_say_yes_in_the_chat_and_the_deployment_begins_by_itself(approved: Approved) -> None:
+    job, chat = approved.job, f"http://127.0.0.1:{approved.job.parts.ports.vendors}/slack"
+    run = approved.requested("1.0.0" if job.serving().version == "1.1.0" else "1.1.0")
+    needed = [role for role in APPROVERS if role in job.stack.ue("approval", "show", run).out]
+    assert eventually(lambda: titles(job.announced(), run) > 0)
+    for role in needed:
+        user, own = f"U0{role[:4].upper()}", {"Authorization": f"Bearer {approved.token(role)}"}
+        title = {"security-approver": "Security", "product-approver": "Product", "database-approver": "Database"}[role]
+        pressed = httpx.post(f"{chat}/_press", json={"user": user, "button": f"Approve: {title}", "within": run}, timeout=30, trust_env=False).json()
+        code = re.search("<pre>(.*)</pre>", httpx.post(f"{job.parts.control_url}/me/chat", headers=own, timeout=30, trust_env=False).text)
+        assert code
+        said = pressed
+        for values in ({"approval.code": code[1]}, {"approval.why": "read the plan in the chat"}):
+            sent = {"user": user, "view": pressed["view"]["id"], "values": values}
+            said = httpx.post(f"{chat}/_submit", json=sent, timeout=30, trust_env=False).json()
+        assert "You said yes" in str(said["view"]), said
+    assert job.ended(run).code == 0
+    assert httpx.get(f"{chat}/_violations", trust_env=False).json() == []
 
 
 def test_a_no_is_final_and_nothing_was_changed(approved: Approved) -> None:

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.timeout(600)
 VARIABLE = "OPS_CONTROL_PASSWORD"
 PLANTED = {
     "slack": "xoxb-4711-canary-of-slack-93af",
+    "slack-signing": "canary-by-which-slack-signs-c27e",
     "claims-app": 'canary/of the+claims=app&"role"\'é%41',
     "ue-control": "canary-of-the-engine-s-database-5e0b",
     "of-a-file": 'canary <of> a "document\'s" token/é+7a1c',
@@ -95,8 +96,8 @@ def kept(path: Path, text: str) -> Path:
 
 
 def settings_of(folder: Path) -> str:
-    files = {name: kept(folder / "kept" / name, PLANTED[name]) for name in ("slack", "claims-app", "of-a-file", "of-a-reference")}
-    referred = f'slack_token = "secret://file{files["slack"]}"\nclaims_app = "secret://file{folder}/kept#claims-app"\n'
+    files = {name: kept(folder / "kept" / name, PLANTED[name]) for name in ("slack", "slack-signing", "claims-app", "of-a-file", "of-a-reference")}
+    referred = f'slack_token = "secret://file{files["slack"]}"\nslack_signing_secret = "secret://file{files["slack-signing"]}"\nclaims_app = "secret://file{folder}/kept#claims-app"\n'
     own = f'[runbooks]\nfolder = "{folder}/runbooks"\n'
     return f'{DRILL_SETTINGS}\n[secrets]\n{referred}ue_control = "secret://environment/{VARIABLE}"\n{own}'
 
@@ -133,7 +134,7 @@ def done_on(stack: RunningStack, folder: Path) -> Work:
     return work
 
 
-HANDED_OVER = {"service-database-url", "rehearsal-database-url", "slack-token-by-reference"}
+HANDED_OVER = {"service-database-url", "rehearsal-database-url", "slack-token-by-reference", "slack-signing-secret-by-reference"}
 """They hold what is planted, or made, elsewhere."""
 
 

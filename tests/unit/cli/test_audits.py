@@ -60,6 +60,13 @@ def test_a_list_says_who_did_what_when_and_why() -> None:
         (Action.SIGNED_IN, {"roles": ["operator", "viewer"], "by": "https://id.example.org"}, "as operator, viewer by https://id.example.org: wrong day"),
         (Action.SIGN_IN_REFUSED, {"by": "token from 10.0.0.7"}, "by token from 10.0.0.7: wrong day"),
         (Action.SIGNED_OUT, {"name": "jane"}, "jane: wrong day"),
+        (
+            Action.ACCOUNT_LINKED,
+            {"account": "slack/T1/U1", "roles": ["viewer"], "expires_at": "2026-05-10T14:30:00.000Z"},
+            "slack/T1/U1 as viewer until 2026-05-10T14:30:00.000Z: wrong day",
+        ),
+        (Action.ACCOUNT_UNLINKED, {"name": "jane", "accounts": "slack/T1/U1"}, "slack/T1/U1: wrong day"),
+        (Action.APPROVAL_GRANTED, {"chat": "slack/T1/U1"}, "wrong day; from slack/T1/U1"),
         (Action.SMOKE_TESTED, {"url": "http://127.0.0.1:8080"}, "http://127.0.0.1:8080: wrong day"),
         ("member-erased", {}, "wrong day"),
     ],

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -55,6 +56,17 @@ def test_every_process_bears_the_mark_and_logs_into_a_file_of_its_own(stack: Sta
     assert {spec.env["UE_STACK"] for spec in specs} == {"/home/of/a/stack"}
     assert {spec.log for spec in specs} == {stack.layout.logs / f"{spec.name}.log" for spec in specs}
     assert len({spec.log for spec in specs}) == len(specs)
+
+
+def test_slack_s_simulator_tells_the_server_what_people_do_wherever_it_listens(stack: Stack) -> None:
+    def told(**control: str) -> str:
+        settings = EnvironmentSettings.model_validate({"control": control})
+        return " ".join(vendors_process(replace(stack, settings=settings, ports=replace(stack.ports, control=20005))).argv)
+
+    assert "--slack-request-url http://127.0.0.1:20005/hooks/slack" in told()
+    under_tls = told(host="127.0.0.1", tls_certificate="/etc/ue/ops.crt", tls_key="/etc/ue/ops.key")
+    assert "--slack-request-url https://127.0.0.1:20005/hooks/slack --slack-request-certificate /etc/ue/ops.crt" in under_tls
+    assert "--slack-request-url" not in told(socket="/run/ue.sock"), "which Slack does not reach either"
 
 
 def test_no_secret_stands_in_a_command_or_in_an_environment(stack: Stack) -> None:

@@ -79,6 +79,16 @@ class Posted(_Answer):
     ts: str
 
 
+class _View(_Answer):
+    id: str
+
+
+class Opened(_Answer):
+    """What `views.open` answers."""
+
+    view: _View
+
+
 def read(kind: type[AnswerT], call: Callable[P, SlackResponse], *args: P.args, **kwargs: P.kwargs) -> AnswerT:
     """Return what `call` answers. Raises: NotifierUnavailable, NotifierRefused."""
     try:
@@ -101,6 +111,7 @@ _REMEDIES = {
     "token_expired": _TOKEN,
     "token_revoked": _TOKEN,
     "missing_scope": _SCOPES,
+    "expired_trigger_id": "press the button once more: whoever pressed it is shown nothing after three seconds",
     "channel_not_found": "create the channel, or name another in the environment's settings",
     "is_archived": "unarchive the channel, or name another in the environment's settings",
     "not_in_channel": "invite the app: /invite @unioneyes in the channel",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from unioneyes.adapters.slack.forms import buttons
+from unioneyes.adapters.slack.text import escaped, shortened
 from unioneyes.ports.notifier import Announcement
 
 EVENT_TYPE = "unioneyes_announcement"
@@ -27,24 +29,16 @@ class Message:
 
 def compose(announcement: Announcement) -> Message:
     """Return the message, within Slack's limits. Source: Incident Response, "Stakeholder Notification Template"; Slack's Block Kit reference."""
-    header: dict[str, object] = {"type": "header", "text": {"type": "plain_text", "text": _shortened(announcement.title, LONGEST_HEADER)}}
-    fields = [{"type": "mrkdwn", "text": _shortened(f"*{_escaped(name)}*\n{_escaped(value)}", LONGEST_FIELD)} for name, value in announcement.facts]
+    header: dict[str, object] = {"type": "header", "text": {"type": "plain_text", "text": shortened(announcement.title, LONGEST_HEADER)}}
+    fields = [{"type": "mrkdwn", "text": shortened(f"*{escaped(name)}*\n{escaped(value)}", LONGEST_FIELD)} for name, value in announcement.facts]
     sections: list[dict[str, object]] = [
         {"type": "section", "fields": fields[start : start + FIELDS_PER_SECTION]} for start in range(0, len(fields), FIELDS_PER_SECTION)
     ]
+    asked: list[dict[str, object]] = [{**block} for block in buttons(announcement.question)] if announcement.question else []
     lines = (announcement.title, "", *(f"{name}: {value}" for name, value in announcement.facts))
     return Message(
         channel=announcement.channel,
-        text=_shortened(_escaped("\n".join(lines).strip()), LONGEST_TEXT),
-        blocks=[header, *sections],
+        text=shortened(escaped("\n".join(lines).strip()), LONGEST_TEXT),
+        blocks=[header, *sections, *asked],
         metadata={"event_type": EVENT_TYPE, "event_payload": {"key": announcement.key}},
     )
-
-
-def _escaped(text: str) -> str:
-    """Return `text` so that Slack reads no markup into it. Source: Slack, "Formatting text", the three characters."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _shortened(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"

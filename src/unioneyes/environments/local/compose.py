@@ -16,7 +16,7 @@ from unioneyes.adapters.postgres.restores import RestoresBeside
 from unioneyes.adapters.postgres.server import SUPERUSER
 from unioneyes.adapters.service import HttpService, SyntheticMember
 from unioneyes.adapters.shell import BashShell
-from unioneyes.adapters.slack import SlackNotifier
+from unioneyes.adapters.slack import SlackChat, SlackNotifier
 from unioneyes.claims.releases import Catalogue, migration_folders, newest_migration
 from unioneyes.environments.folders import report_file, runbooks_folder, source_folder
 from unioneyes.environments.local.audit import build_sealing, keep_audit_key, keep_remote_witness, kept_audit_key
@@ -49,6 +49,7 @@ def compose(home: Path) -> OpenedEnvironment:
         listening=stack.listening,
         api_token=stack.secrets.api_token,
         sign_in=sign_in,
+        chat=SlackChat(token=stack.secrets.slack_token, signing_secret=stack.secrets.slack_signing_secret, base_url=stack.slack_url),
         runbooks=runbooks_folder(stack.settings),
         refuse_undrilled=stack.settings.runbooks.refuse_undrilled,
         redactor=Redactor((*stack.secrets.values(), *(value.get_secret_value() for value in referred.values()), audit_key.get_secret_value())),
@@ -97,6 +98,7 @@ def build_environment(stack: Stack) -> Environment:
             incidents_channel=stack.settings.incidents.channel,
             bake=stack.settings.bake,
             no_data=stack.settings.no_data,
+            console=stack.console_url,
         ),
         releases=catalogue,
         checklist=ReleaseChecklist(

@@ -37,8 +37,8 @@ from unioneyes.environments.local.stack import (
     postgres_process,
     service_url_file,
     stack_of,
+    vendors_file,
     vendors_process,
-    vendors_token_file,
 )
 from unioneyes.environments.secrets import digest_of, referred_variables, resolve_all
 from unioneyes.environments.settings import read_settings
@@ -90,8 +90,9 @@ def up(home: Path, *, wanted: WantedPorts, tell: Tell) -> Started:
         keep_remote_witness(layout, stack.settings)
         layout.claim_sockets()
         _hand_over(service_url_file(stack), stack.database_url(SERVICE), serving=before.keys() - PARTS)
-        if "secrets.slack_token" in referred:
-            replace_file(vendors_token_file(stack), stack.secrets.slack_token.get_secret_value())
+        for secret in ("slack_token", "slack_signing_secret"):
+            if f"secrets.{secret}" in referred:
+                replace_file(vendors_file(stack, secret), getattr(stack.secrets, secret).get_secret_value())
         supervisor.launch()
         _stop_crashed(supervisor)
         digest = digest_of(referred, key=stack.secrets.superuser)

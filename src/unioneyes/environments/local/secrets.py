@@ -32,6 +32,7 @@ class Secrets:
     api_token: SecretStr
     """Opens the server's API."""
     slack_token: SecretStr
+    slack_signing_secret: SecretStr
 
     def values(self) -> tuple[str, ...]:
         """Return the plain values, for the redactor. Raises: SecretUnresolved."""

@@ -19,7 +19,7 @@ from unioneyes.adapters.postgres.programs import program
 from unioneyes.adapters.postgres.server import STOP_SIGNAL, SUPERUSER, PostgresServer
 from unioneyes.adapters.processes.replicas import ReplicaSlot
 from unioneyes.adapters.processes.spec import Exec, ProcessSpec, Readiness, TcpHttp, UnixHttp
-from unioneyes.environments.listening import AtSocket, Listening, OnAddress, listening
+from unioneyes.environments.listening import CHAT_HOOK, AtSocket, Listening, OnAddress, listening
 from unioneyes.environments.local.address import NeverStarted, NotYours
 from unioneyes.environments.local.layout import Layout, require_own
 from unioneyes.environments.local.ports import HOST, Ports, read_ports
@@ -67,6 +67,12 @@ class Stack:
     def control_url(self) -> str:
         """The server of `ue`: its API and its pages."""
         return self.listening.url
+
+    @property
+    def console_url(self) -> str | None:
+        """Where people open the console; None where no browser reaches it."""
+        named = self.settings.sign_in.url if self.settings.sign_in else None
+        return (named.rstrip("/") if named else None) or (self.listening.url if isinstance(self.listening, OnAddress) else None)
 
     @property
     def login(self) -> str:
@@ -173,10 +179,17 @@ def postgres_process(stack: Stack, server: PostgresServer) -> ProcessSpec:
 
 def vendors_process(stack: Stack, *, digest: str = "") -> ProcessSpec:
     """Return how the vendors' simulators are run; they are started anew where secrets by reference have another digest."""
-    token = vendors_token_file(stack)
-    argv = _module(
-        "unioneyes.simulators.vendors", "--listen", f"{HOST}:{stack.ports.vendors}", "--folder", str(stack.layout.vendors), "--slack-token-file", str(token)
+    told: tuple[str, ...] = (
+        "--slack-token-file",
+        str(vendors_file(stack, "slack_token")),
+        "--slack-signing-secret-file",
+        str(vendors_file(stack, "slack_signing_secret")),
     )
+    if isinstance(at := stack.listening, OnAddress):  # Slack's simulator reaches no Unix socket, as Slack does not
+        reached = at.address(stack.secrets.api_token)
+        told += ("--slack-request-url", f"{reached.url}{CHAT_HOOK}")
+        told += ("--slack-request-certificate", str(reached.certificate)) if reached.certificate else ()
+    argv = _module("unioneyes.simulators.vendors", "--listen", f"{HOST}:{stack.ports.vendors}", "--folder", str(stack.layout.vendors), *told)
     return replace(_process(stack, "vendors", argv, ready=TcpHttp(HOST, stack.ports.vendors)), labels=_labelled(digest))
 
 
@@ -253,9 +266,10 @@ def service_configuration(stack: Stack) -> dict[str, str]:
     return {"CLAIMS_POOL_SIZE": str(stack.settings.service.pool_size)}
 
 
-def vendors_token_file(stack: Stack) -> Path:
-    """Return the file that tells Slack's simulator which token to take."""
-    return stack.layout.secrets / ("slack-token-by-reference" if stack.settings.secrets.slack_token else "slack-token")
+def vendors_file(stack: Stack, secret: str) -> Path:
+    """Return the file that tells Slack's simulator this secret: its own, or one beside it where the secret is kept elsewhere."""
+    kept = secret_file(stack.layout.secrets, secret)
+    return kept.with_name(f"{kept.name}-by-reference") if getattr(stack.settings.secrets, secret) else kept
 
 
 def service_url_file(stack: Stack) -> Path:

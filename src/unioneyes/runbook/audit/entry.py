@@ -17,6 +17,8 @@ FORM = 1
 """Of an entry's text: raised when a field changes its meaning. Old entries keep theirs for good."""
 SHARED = "shared"
 """In an entry's data, and true: it was done by the environment's own token, which takes any name, so the actor is who somebody said they were."""
+CHAT = "chat"
+"""In an entry's data: the chat's account that the actor spoke from, such as `slack/T0123/U0456`."""
 ENGINE = "engine"
 """The actor of what the program does by itself."""
 
@@ -55,6 +57,9 @@ class Action(StrEnum):
     """Their session has ended: by their own wish, or by an administrator's."""
     SIGN_IN_REFUSED = "sign-in-refused"
     """Somebody did not come in."""
+    ACCOUNT_LINKED = "account-linked"
+    """What is said from an account of a chat counts as somebody's from now on."""
+    ACCOUNT_UNLINKED = "account-unlinked"
     SMOKE_TESTED = "smoke-tested"
     """A person had the service's end-to-end flows run, which write there as a member would."""
     LINE_STOPPED = "line-stopped"

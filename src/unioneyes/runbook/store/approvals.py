@@ -15,7 +15,7 @@ from unioneyes.kernel.clock import now
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.checklist import ApprovalRule, Override
-from unioneyes.runbook.approvals import OVERRIDES_NEEDED, approved_since, counted, overdue, require_answerable, require_one_person
+from unioneyes.runbook.approvals import OVERRIDES_NEEDED, approved_since, counted, overdue, require_answerable, require_one_person, require_same_plan
 from unioneyes.runbook.audit.entry import ENGINE, Action, AuditEntry
 from unioneyes.runbook.codec import decode
 from unioneyes.runbook.problems import AnsweredAlready, ApprovalRefused, ApprovalsExpired, NeverOverridden, NotAwaited, UnknownGate
@@ -58,14 +58,16 @@ class Approvals:
         self._audit = AuditTrail(redactor)
         self._runs = kept
 
-    def answer(self, run_id: str, gate: str | None, verdict: Verdict, *, by: Person, note: str) -> ApprovalView:
+    def answer(self, run_id: str, gate: str | None, verdict: Verdict, *, by: Person, note: str, plan: str | None = None) -> ApprovalView:
         """`by` said yes or no for the gate; which one may be left open where only one is theirs to answer. A no ends the run.
 
-        Raises: NotAwaited, UnknownGate, OwnRequest, NotAllowed, AnsweredAlready, RunEnded, UnknownRun.
+        `plan` is the hash of what they read, where that was shown somewhere that does not change by itself.
+        Raises: NotAwaited, UnknownGate, AnotherPlan, OwnRequest, NotAllowed, AnsweredAlready, RunEnded, UnknownRun.
         """
         require_one_person(by)
         with self._database.transaction() as connection:
             row = self._awaiting(connection, run_id)
+            require_same_plan(run_id, plan or row.plan_hash, row.plan_hash)
             rules = rules_of(row.plan)
             rule = _rule(run_id, rules, gate, by)
             require_answerable(run_id, rule.gate, rule.roles, requested_by=row.requested_by, by=by)

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from pydantic import JsonValue
 from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, Text, bindparam, case, cast, exists, func, insert, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB
 
 from unioneyes.kernel.access import way_in
 from unioneyes.kernel.redaction import Redactor
-from unioneyes.runbook.audit.entry import SHARED, AuditEntry, entry_text
+from unioneyes.runbook.audit.entry import CHAT, SHARED, AuditEntry, entry_text
 from unioneyes.runbook.store.tables import audit_entries as entries
 from unioneyes.runbook.store.tables import audit_leaves as leaves
 
@@ -57,9 +58,10 @@ class AuditTrail:
         self._redact = redactor
 
     def append(self, connection: Connection, entry: AuditEntry) -> None:
-        """The entry is kept for good when the caller's transaction is, and not otherwise. It says where its actor's name was only said."""
-        if (way := way_in.get()) is not None and way.shared:
-            entry = replace(entry, data=entry.data | {SHARED: True})
+        """The entry is kept for good when the caller's transaction is, and not otherwise. It says whose name was only said, and who spoke from a chat."""
+        if (way := way_in.get()) is not None:
+            came: dict[str, JsonValue] = {**({SHARED: True} if way.shared else {}), **({CHAT: way.chat} if way.chat else {})}
+            entry = replace(entry, data=entry.data | came) if came else entry
         connection.execute(_APPEND, {"text": entry_text(entry, self._redact)})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,14 +17,14 @@ from unioneyes.runbook.audit.entry import Action, AuditEntry
 from unioneyes.runbook.problems import NameTaken
 from unioneyes.runbook.store.audit import AuditTrail
 from unioneyes.runbook.store.database import ControlDatabase
-from unioneyes.runbook.store.tables import people, sessions, tokens
-from unioneyes.runbook.store.tokens import LIVES, in_order, revoke_own
+from unioneyes.runbook.store.tables import link_codes, people, sessions, tokens
+from unioneyes.runbook.store.tokens import LIVES, hashed, in_order, revoke_own
 from unioneyes.runbook.views import SessionView
 
 LASTS = timedelta(hours=12)
 """From the sign-in on, whatever happens: a long shift. Roles are asked for anew then."""
 IDLE = timedelta(hours=1)
-"""Without a page that is open anywhere: an open one asks each second."""
+"""Without a page that is open anywhere: an open one asks each second. A chat's account has no page."""
 NOBODY = "nobody"
 """The actor of a sign-in that was refused before anybody knew whose it was."""
 _KEPT = timedelta(days=30)
@@ -34,12 +33,12 @@ _USE_NOTED_EVERY = timedelta(minutes=1)
 _BYTES = 32
 _MOST_GROUPS = 50
 """Of somebody's, in the audit log: providers know people in hundreds."""
-_STALE = (sessions.c.last_used_at < func.clock_timestamp() - _USE_NOTED_EVERY).label("stale")
+_STALE = sessions.c.last_used_at < func.clock_timestamp() - _USE_NOTED_EVERY
 _MADE_BY = select(tokens.c.issuer).where(tokens.c.number == sessions.c.token).scalar_subquery().label("made_by")
-_OPEN = and_(
+OPEN = and_(
     sessions.c.ended_at.is_(None),
     sessions.c.expires_at > func.clock_timestamp(),
-    sessions.c.last_used_at > func.clock_timestamp() - IDLE,
+    or_(sessions.c.account.is_not(None), sessions.c.last_used_at > func.clock_timestamp() - IDLE),
     or_(sessions.c.token.is_(None), select(tokens.c.number).where(tokens.c.number == sessions.c.token, LIVES).exists()),
 )
 
@@ -106,24 +105,12 @@ class Sessions:
     def holder(self, secret: str) -> Session | None:
         """Return who is in by this secret; None when nobody is any more. That it was used is noted, to the minute."""
         with self._database.transaction() as connection:
-            row = connection.execute(select(sessions, _STALE, _MADE_BY).where(sessions.c.secret_hash == _hash(secret), _OPEN)).one_or_none()
-            if row is None:
-                return None
-            if row.stale:
-                connection.execute(update(sessions).where(sessions.c.number == row.number).values(last_used_at=func.clock_timestamp()))
-            person = Person(name=row.name, roles=frozenset(Role(role) for role in row.roles), shared=row.shared)
-            return Session(
-                person=person,
-                token=None if row.issuer is not None else row.token or 0,
-                issuer=row.issuer or row.made_by,
-                own_token=row.own_token,
-                expires_at=row.expires_at,
-            )
+            return noted(connection, and_(sessions.c.secret_hash == hashed(secret), sessions.c.account.is_(None)))
 
     def open(self) -> tuple[SessionView, ...]:
         """Return who is in, the latest first."""
         with self._database.transaction() as connection:
-            return tuple(_view(row) for row in connection.execute(select(sessions).where(_OPEN).order_by(sessions.c.number.desc())))
+            return tuple(view_of(row) for row in connection.execute(select(sessions).where(OPEN).order_by(sessions.c.number.desc())))
 
     def end(self, secret: str) -> EndedSession | None:
         """The session has ended, by its own person's wish; return None when it had before."""
@@ -135,9 +122,10 @@ class Sessions:
             return EndedSession(issuer=row.issuer, proof=SecretStr(row.proof) if row.proof else None)
 
     def end_all(self, name: str, *, by: str) -> int:
-        """Nobody is in under this name any more, nor by a token that they made for themselves; return how many sessions that ended."""
+        """Nobody is in under this name any more, nor by a token that they made for themselves, nor from a chat; return how many sessions that ended."""
         with self._database.transaction() as connection:
             revoke_own(connection, self._audit, name, by=by)
+            connection.execute(delete(link_codes).where(link_codes.c.name == name))
             return self._end_where(connection, sessions.c.name == name, name=name, by=by)
 
     def refused(self, why: str, *, name: str | None, by: str) -> None:
@@ -154,7 +142,7 @@ class Sessions:
         roles = in_order(person.roles)
         row = connection.execute(
             insert(sessions)
-            .values(name=person.name, roles=roles, shared=person.shared, secret_hash=_hash(secret), expires_at=func.clock_timestamp() + LASTS, **kept)
+            .values(name=person.name, roles=roles, shared=person.shared, secret_hash=hashed(secret), expires_at=func.clock_timestamp() + LASTS, **kept)
             .returning(sessions.c.expires_at)
         ).one()
         data |= {"roles": [role.value for role in roles], "expires_at": rfc3339(row.expires_at)}
@@ -164,23 +152,46 @@ class Sessions:
     def _end_issued(self, connection: Connection, name: str, *, but: frozenset[Role]) -> None:
         """Nobody is in by what the provider said of `name` before, unless it was `but` these roles: by no session, and by no token of their own making."""
         revoke_own(connection, self._audit, name, by=name, but=but)
+        connection.execute(delete(link_codes).where(link_codes.c.name == name, link_codes.c.issuer.is_not(None), link_codes.c.roles != in_order(but)))
         former = and_(sessions.c.name == name, sessions.c.issuer.is_not(None), sessions.c.roles != in_order(but))
         self._end_where(connection, former, name=name, by=name)
 
     def _end_where(self, connection: Connection, which: ColumnElement[bool], *, name: str, by: str) -> int:
         """Return how many sessions of `name` this ended."""
-        ended = connection.execute(update(sessions).where(which, _OPEN).values(ended_at=func.clock_timestamp(), ended_by=by, proof=None)).rowcount
+        ended = connection.execute(update(sessions).where(which, OPEN).values(ended_at=func.clock_timestamp(), ended_by=by, proof=None)).rowcount
         if ended:
             self._audit.append(connection, AuditEntry(at=now(), actor=by, action=Action.SIGNED_OUT, data={"name": name, "sessions": ended}))
         return ended
 
     def _end(self, connection: Connection, secret: str) -> Row[tuple[object, ...]] | None:
         """Return the session as it was; None when it had ended before, or never was."""
-        found = connection.execute(select(sessions).where(sessions.c.secret_hash == _hash(secret), _OPEN).with_for_update()).one_or_none()
+        found = connection.execute(select(sessions).where(sessions.c.secret_hash == hashed(secret), OPEN).with_for_update()).one_or_none()
         if found is not None:
             values = {"ended_at": func.clock_timestamp(), "ended_by": found.name, "proof": None}
             connection.execute(update(sessions).where(sessions.c.number == found.number).values(**values))
         return found
+
+
+def session_of(connection: Connection, which: ColumnElement[bool]) -> Session | None:
+    """Return who is in by the one session that is open of those; None when nobody is any more."""
+    row = connection.execute(select(sessions, _MADE_BY).where(which, OPEN)).one_or_none()
+    if row is None:
+        return None
+    return Session(
+        person=Person(name=row.name, roles=frozenset(Role(role) for role in row.roles), shared=row.shared),
+        token=None if row.issuer is not None else row.token or 0,
+        issuer=row.issuer or row.made_by,
+        own_token=row.own_token,
+        expires_at=row.expires_at,
+    )
+
+
+def noted(connection: Connection, which: ColumnElement[bool]) -> Session | None:
+    """Return the same; that it was used is noted, to the minute."""
+    found = session_of(connection, which)
+    if found is not None:
+        connection.execute(update(sessions).where(which, OPEN, _STALE).values(last_used_at=func.clock_timestamp()))
+    return found
 
 
 def _require_own_name(connection: Connection, identity: Identity) -> None:
@@ -200,15 +211,13 @@ def _require_own_name(connection: Connection, identity: Identity) -> None:
         )
 
 
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
-
-
-def _view(row: Row[tuple[object, ...]]) -> SessionView:
+def view_of(row: Row[tuple[object, ...]]) -> SessionView:
+    """Return a session without what would let anybody in."""
     return SessionView(
         name=row.name,
         roles=tuple(Role(role) for role in row.roles),
         by=row.issuer or ("token" if row.token else "environment"),
+        account=row.account,
         begun_at=row.begun_at,
         expires_at=row.expires_at,
         last_used_at=row.last_used_at,

@@ -152,12 +152,26 @@ sessions = Table(
     Column("own_token", LargeBinary),  # or an HMAC by the environment's own, where that is what it was begun with
     Column("issuer", Text),  # the identity provider that it was begun by
     Column("proof", Text),  # what that provider signed; gone when the session has ended
+    Column("account", Text),  # of a chat, that it is: no browser has it then, and its secret is nobody's
     Column("begun_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     Column("expires_at", DateTime(timezone=True), nullable=False),
     Column("last_used_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
     Column("ended_at", DateTime(timezone=True)),
     Column("ended_by", Text),
     Index(None, "name", postgresql_where=text("ended_at IS NULL")),
+    Index(None, "account", unique=True, postgresql_where=text("account IS NOT NULL AND ended_at IS NULL")),
+)
+
+link_codes = Table(
+    "link_codes",
+    metadata,
+    Column("name", Text, primary_key=True),  # whose account whoever types the code is: somebody has one at a time
+    Column("secret_hash", LargeBinary, nullable=False, unique=True),  # SHA-256, as a token's
+    Column("roles", ARRAY(Text), nullable=False),
+    Column("token", BigInteger, ForeignKey(tokens.c.number)),  # that they came in by, where it was one
+    Column("issuer", Text),  # or the identity provider
+    Column("lasts_until", DateTime(timezone=True), nullable=False),  # the link
+    Column("expires_at", DateTime(timezone=True), nullable=False),  # the code
 )
 
 people = Table(

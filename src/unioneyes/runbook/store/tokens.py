@@ -73,7 +73,7 @@ class Tokens:
     def holder(self, secret: str) -> Holder | None:
         """Return who holds the token; None when it was never made, has ended or was revoked. That it was used is noted, to the minute."""
         with self._database.transaction() as connection:
-            row = connection.execute(select(tokens).where(tokens.c.secret_hash == _hash(secret), LIVES)).one_or_none()
+            row = connection.execute(select(tokens).where(tokens.c.secret_hash == hashed(secret), LIVES)).one_or_none()
             if row is None:
                 return None
             connection.execute(
@@ -115,7 +115,7 @@ class Tokens:
             insert(tokens)
             .values(
                 name=name,
-                secret_hash=_hash(secret),
+                secret_hash=hashed(secret),
                 roles=in_order(roles),
                 issuer=issuer,
                 created_by=by,
@@ -146,7 +146,8 @@ def in_order(roles: frozenset[Role]) -> list[Role]:
     return [role for role in Role if role in roles]
 
 
-def _hash(secret: str) -> bytes:
+def hashed(secret: str) -> bytes:
+    """Return what is kept of a secret that nobody can guess."""
     return hashlib.sha256(secret.encode()).digest()
 
 

@@ -7,7 +7,7 @@ import hmac
 import json
 import math
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from urllib.parse import parse_qsl
 
@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from unioneyes.simulators.slack import schema
+from unioneyes.simulators.slack.interactivity import App, Interactivity, doings
 from unioneyes.simulators.slack.schema import Arguments, SlackError
 from unioneyes.simulators.slack.workspace import BOT, BOT_NAME, BOT_USER, TEAM, TEAM_NAME, Channel, Workspace
 
@@ -59,11 +60,14 @@ class Faults(BaseModel):
 
 
 Method = Callable[[Workspace, Arguments], dict[str, JsonValue]]
+Methods = Mapping[str, tuple[Method, frozenset[str]]]
 
 
-def routes(workspace: Workspace, *, token: SecretStr | None) -> list[Route]:
+def routes(workspace: Workspace, *, token: SecretStr | None, app: App) -> list[Route]:
     """Return the routes, to be mounted at `/slack`. Without a `token`, any that looks like a bot's is taken."""
     faults = Faults(mode=None)
+    people = Interactivity(workspace=workspace, app=app)
+    methods: Methods = {**_METHODS, "views.open": (lambda _, arguments: {"view": people.views.show(arguments)}, schema.VIEWS_OPEN_ARGUMENTS)}
 
     async def call(request: Request) -> Response:
         match faults.take(request.path_params["method"]):
@@ -72,7 +76,7 @@ def routes(workspace: Workspace, *, token: SecretStr | None) -> list[Route]:
             case FaultMode.RATE_LIMITED:
                 return JSONResponse({"ok": False, "error": "ratelimited"}, status_code=429, headers={"Retry-After": str(faults.seconds)})
             case mode:
-                answer = await _answer(request, workspace, token)
+                answer = await _answer(request, workspace, token, methods)
                 if mode is FaultMode.SLOW:
                     await asyncio.sleep(faults.seconds)
                 return answer
@@ -94,16 +98,17 @@ def routes(workspace: Workspace, *, token: SecretStr | None) -> list[Route]:
     return [
         Route("/api/{method}", call, methods=["GET", "POST"]),
         Route("/_faults", switch_faults, methods=["POST"]),
+        *doings(people),
         Route("/_received", received, methods=["GET"]),
         Route("/_violations", violations, methods=["GET"]),
     ]
 
 
-async def _answer(request: Request, workspace: Workspace, token: SecretStr | None) -> Response:
+async def _answer(request: Request, workspace: Workspace, token: SecretStr | None, methods: Methods) -> Response:
     name: str = request.path_params["method"]
     try:
         _check_token(request.headers.get("authorization", ""), token)
-        method, known_arguments = _method(name)
+        method, known_arguments = _method(methods, name)
         arguments = await _arguments(request)
         unknown = schema.unknown_arguments(arguments, known_arguments)
         if unknown:
@@ -116,7 +121,9 @@ async def _answer(request: Request, workspace: Workspace, token: SecretStr | Non
         return JSONResponse({"ok": False, "error": refused.error, **metadata})
 
 
-_NO_VIOLATIONS = frozenset({"not_authed", "invalid_auth", "channel_not_found", "not_in_channel", "is_archived", "message_not_found"})
+_NO_VIOLATIONS = frozenset(
+    {"not_authed", "invalid_auth", "channel_not_found", "not_in_channel", "is_archived", "message_not_found", "expired_trigger_id", "exchanged_trigger_id"}
+)
 """Errors of requests that fit the schema: the token or the workspace is not what the client thought."""
 
 
@@ -129,9 +136,9 @@ def _check_token(authorization: str, token: SecretStr | None) -> None:
         raise SlackError("invalid_auth")
 
 
-def _method(name: str) -> tuple[Method, frozenset[str]]:
+def _method(methods: Methods, name: str) -> tuple[Method, frozenset[str]]:
     try:
-        return _METHODS[name]
+        return methods[name]
     except KeyError:
         raise SlackError("unknown_method") from None
 
@@ -249,7 +256,7 @@ def _is_true(value: JsonValue) -> bool:
     return value in {True, "1", "true"} if isinstance(value, bool | str) else False
 
 
-_METHODS: dict[str, tuple[Method, frozenset[str]]] = {
+_METHODS: Methods = {
     "auth.test": (_auth_test, schema.AUTH_TEST_ARGUMENTS),
     "chat.postMessage": (_post_message, schema.POST_MESSAGE_ARGUMENTS),
     "chat.delete": (_delete, schema.DELETE_ARGUMENTS),

@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from unioneyes.simulators.slack.blocks import IN_MESSAGES, MOST_BLOCKS, check_blocks
+
 LONGEST_TEXT = 40_000
-MOST_BLOCKS = 50
-LONGEST_HEADER = 150
-LONGEST_SECTION = 3000
-MOST_FIELDS = 10
-LONGEST_FIELD = 2000
-MOST_CONTEXT_ELEMENTS = 10
-LONGEST_BLOCK_ID = 255
 LARGEST_METADATA = 16_000
 """Bytes of a message's metadata as JSON."""
 
@@ -34,6 +29,7 @@ HISTORY_ARGUMENTS = frozenset({"channel", "cursor", "include_all_metadata", "inc
 LIST_ARGUMENTS = frozenset({"cursor", "exclude_archived", "limit", "team_id", "token", "types"})
 DELETE_ARGUMENTS = frozenset({"as_user", "channel", "token", "ts"})
 AUTH_TEST_ARGUMENTS = frozenset({"token"})
+VIEWS_OPEN_ARGUMENTS = frozenset({"interactivity_pointer", "token", "trigger_id", "view"})
 
 Arguments = Mapping[str, JsonValue]
 
@@ -75,17 +71,17 @@ def parse_message(arguments: Arguments) -> NewMessage:
 
 
 def _parse_blocks(arguments: Arguments) -> list[JsonValue]:
-    blocks = _decoded(arguments.get("blocks", []))
+    blocks = decoded(arguments.get("blocks", []))
     if not isinstance(blocks, list):
         raise SlackError("invalid_blocks_format")
-    complaints = tuple(_check_blocks(blocks))
+    complaints = tuple(check_blocks(blocks, most=MOST_BLOCKS, kinds=IN_MESSAGES))
     if complaints:
         raise SlackError("invalid_blocks", *complaints)
     return blocks
 
 
 def _parse_metadata(arguments: Arguments) -> dict[str, JsonValue] | None:
-    metadata = _decoded(arguments.get("metadata"))
+    metadata = decoded(arguments.get("metadata"))
     if metadata is None:
         return None
     if not isinstance(metadata, dict) or set(metadata) != {"event_type", "event_payload"}:
@@ -105,7 +101,7 @@ def unknown_arguments(arguments: Arguments, known: frozenset[str]) -> tuple[str,
     return tuple(f"unknown argument: {name}" for name in sorted(set(arguments) - known))
 
 
-def _decoded(value: JsonValue) -> JsonValue:
+def decoded(value: JsonValue) -> JsonValue:
     """Return what a form field holds: nested values travel there as JSON text."""
     if not isinstance(value, str):
         return value
@@ -126,73 +122,3 @@ def _is_payload_value(value: JsonValue) -> bool:
             return all(isinstance(part, dict) and _is_payload_value(part) for part in value)
         case _:
             return False
-
-
-def _check_blocks(blocks: list[JsonValue]) -> Iterator[str]:
-    """Yield what is wrong, as Slack words it in `response_metadata.messages`."""
-    if len(blocks) > MOST_BLOCKS:
-        yield f"no more than {MOST_BLOCKS} items allowed [json-pointer:/blocks]"
-    for number, block in enumerate(blocks):
-        where = f"/blocks/{number}"
-        if not isinstance(block, dict):
-            yield _complaint("must be an object", where)
-            continue
-        block_id = block.get("block_id", "-")
-        if not isinstance(block_id, str) or not 1 <= len(block_id) <= LONGEST_BLOCK_ID:
-            yield _complaint(f"must be a string of at most {LONGEST_BLOCK_ID} characters", f"{where}/block_id")
-        match block.get("type"):
-            case "header":
-                yield from _check_members(block, {"text"}, where)
-                yield from _check_text(block.get("text"), f"{where}/text", longest=LONGEST_HEADER, kinds={"plain_text"})
-            case "section":
-                yield from _check_section(block, where)
-            case "context":
-                yield from _check_members(block, {"elements"}, where)
-                yield from _check_texts(block.get("elements"), f"{where}/elements", most=MOST_CONTEXT_ELEMENTS, longest=LONGEST_SECTION)
-            case "divider":
-                yield from _check_members(block, set(), where)
-            case kind:
-                yield _complaint(f"unsupported type: {kind}", f"{where}/type")
-
-
-def _check_section(block: dict[str, JsonValue], where: str) -> Iterator[str]:
-    yield from _check_members(block, {"text", "fields", "expand"}, where)
-    if "text" not in block and "fields" not in block:
-        yield _complaint("missing required field: text or fields", where)
-    if "text" in block:
-        yield from _check_text(block["text"], f"{where}/text", longest=LONGEST_SECTION, kinds={"plain_text", "mrkdwn"})
-    if "fields" in block:
-        yield from _check_texts(block["fields"], f"{where}/fields", most=MOST_FIELDS, longest=LONGEST_FIELD)
-
-
-def _check_texts(texts: JsonValue, where: str, *, most: int, longest: int) -> Iterator[str]:
-    if not isinstance(texts, list) or not texts:
-        yield _complaint("must be a list of at least 1 item", where)
-        return
-    if len(texts) > most:
-        yield _complaint(f"no more than {most} items allowed", where)
-    for number, text in enumerate(texts):
-        yield from _check_text(text, f"{where}/{number}", longest=longest, kinds={"plain_text", "mrkdwn"})
-
-
-def _check_text(text: JsonValue, where: str, *, longest: int, kinds: set[str]) -> Iterator[str]:
-    if not isinstance(text, dict):
-        yield _complaint("missing required field: text", where)
-        return
-    if text.get("type") not in kinds:
-        yield _complaint(f"unsupported type: {text.get('type')}", f"{where}/type")
-    yield from _check_members(text, {"text", "emoji" if text.get("type") == "plain_text" else "verbatim"}, where)
-    words = text.get("text")
-    if not isinstance(words, str) or not words:
-        yield _complaint("must be more than 0 characters", f"{where}/text")
-    elif len(words) > longest:
-        yield _complaint(f"must be less than {longest + 1} characters", f"{where}/text")
-
-
-def _check_members(thing: dict[str, JsonValue], allowed: set[str], where: str) -> Iterator[str]:
-    for name in sorted(set(thing) - allowed - {"type", "block_id"}):
-        yield _complaint(f"invalid additional property: {name}", where)
-
-
-def _complaint(what: str, where: str) -> str:
-    return f"[ERROR] {what} [json-pointer:{where}]"
