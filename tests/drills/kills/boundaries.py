@@ -68,6 +68,13 @@ class Boundary:
         """Return it as people say it: `deployment: step-done apply_migrations`."""
         return f"{self.part}: {self.kind} {self.step}".rstrip()
 
+    @classmethod
+    def read(cls, line: str) -> Boundary:
+        """Return the boundary that is said so."""
+        part, _, rest = line.partition(": ")
+        kind, _, step = rest.partition(" ")
+        return cls(part=part, kind=EntryKind(kind), step=step)
+
 
 def boundaries(journal: Iterable[JsonObject]) -> tuple[Boundary, ...]:
     """Return the boundaries that the lines of a journal tell of, in order, each once."""

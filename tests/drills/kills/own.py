@@ -53,6 +53,17 @@ cat "$PAGE"
 """
 READING = DOCUMENT.partition("## Mark the page")[0] + DOCUMENT[DOCUMENT.index("## Look at the table") : DOCUMENT.index("## Mark the table")]
 """The same without what changes something."""
+FAILING = (
+    DOCUMENT.replace("sed -i '$d'", "sed -i /marked/d")
+    + """
+## Look at what is not there
+
+```bash
+cat "$PAGE.none"
+```
+"""
+)
+"""The same with an end that fails, and with undos that are harmless where there is nothing to take back, as they must be. Source: docs/runbook/commands.md."""
 PYTHON = '''
 """Marks a page and a table, each once."""
 

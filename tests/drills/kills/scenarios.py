@@ -2,75 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 
-from tests.drills.kills.boundaries import Boundary
-from tests.drills.kills.end_state import Before
-from tests.drills.kills.own import READING, before_marks, document, in_doubt, page_of, without_marks
+from tests.drills.kills.own import READING, before_marks, document, in_doubt, page_of
+from tests.drills.kills.scenario import Scenario, members_at_work
+from tests.drills.kills.undone import UNDONE, before_migration
 from tests.drills.main_job.main_job import MainJob
-from tests.drills.rollback.ways_back import admin, backed_up, drop_kept, filled_deadlines
-from tests.stack import eventually
+from tests.drills.rollback.ways_back import admin, backed_up
 from unioneyes.adapters.postgres.bootstrap import DATABASE
-from unioneyes.environments.local.members import Members, run_members
 
 BACKUP = "before_the_drill"
 """What each restore brings back."""
-RATE = 30.0
-"""The members' requests a second."""
 SMOKE_WITHIN = timedelta(seconds=60)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scenario:
-    """What is disturbed at every boundary of it."""
-
-    name: str
-    runbooks: tuple[str, ...]
-    """Those that are disturbed in it."""
-    prepare: Callable[[MainJob], None]
-    """Makes the world the same before each run."""
-    begin: Callable[[MainJob], tuple[str, ...]]
-    """Starts the run; returns it, and those that it ends."""
-    bad_version: str | None = None
-    """Whose own failures are not counted as lost."""
-    replaces_data: bool = False
-    """True where members are told to come back in a moment, and find gone what they wrote since the backup: such answers are not counted as lost."""
-    not_kept: bool = False
-    """True where a step that is done and taken once more must be told apart from one that was not: see `NOT_KEPT`."""
-    in_doubt: Callable[[Boundary], bool] = lambda _boundary: False
-    """Where, after a kill, nobody can tell what became of the step but by looking: a person is asked, once, and says that it was done. Source: decision 18."""
-
-
-def prepared(job: MainJob, scenario: Scenario) -> Before:
-    """The world is as `scenario` needs it, and nothing of an earlier one is left; return what is there."""
-    drop_kept(job)
-    without_marks(job)
-    scenario.prepare(job)
-    return Before.of(job)
-
-
-@contextmanager
-def members_at_work(job: MainJob) -> Iterator[Members]:
-    """Members are signed in and work on the service, from the beginning of the block on."""
-    with run_members(job.stack.home, rate=RATE) as members:
-        assert eventually(lambda: members.seen().sent > 0), "no member could sign in"
-        yield members
 
 
 def before_supersession(job: MainJob) -> None:
     """1.1.0 served, and 1.0.0 is being watched in its place."""
     job.ensure_serving("1.1.0")
     job.wait_for_step(job.started("1.0.0", "--bake", "10m"), "watch_release")
-
-
-def before_migration(job: MainJob) -> None:
-    """1.0.0 serves on the schema of 1.1.0, and some claims have a deadline."""
-    job.ensure_serving("1.0.0")
-    job.migrate("1.1.0")
-    filled_deadlines(job)
 
 
 def before_restore(job: MainJob) -> None:
@@ -102,6 +51,7 @@ RESTORE = Scenario(
     runbooks=("rollback.restore",),
     prepare=before_restore,
     begin=lambda job: (job.begin({"reason": "data-corruption", "backup": BACKUP}, runbook="rollback.restore", confirm=DATABASE),),
+    keeps_members_out=True,
     replaces_data=True,
 )
 DEPLOYMENT = Scenario(
@@ -151,5 +101,5 @@ PYTHON_FILE = Scenario(
     begin=lambda job: (job.begin({"page": str(page_of(job))}, runbook="own.mark"),),
     not_kept=True,
 )
-SCENARIOS = (MIGRATION, RESTORE, DEPLOYMENT, RELEASE, SUPERSESSION, AUTOMATIC, VERIFICATION, DOCUMENT, READING_DOCUMENT, PYTHON_FILE)
+SCENARIOS = (MIGRATION, RESTORE, DEPLOYMENT, RELEASE, SUPERSESSION, AUTOMATIC, VERIFICATION, DOCUMENT, READING_DOCUMENT, PYTHON_FILE, *UNDONE)
 """A further runbook is one more of these."""

@@ -10,10 +10,9 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from functools import cache
 from pathlib import Path
 
@@ -22,14 +21,14 @@ import pytest
 from tests.drills.kills.boundaries import NOT_KEPT, Boundary, boundaries, drop_held, held_at, part_of, wait_until_held, with_not_kept
 from tests.drills.kills.end_state import EndState, differences, end_state
 from tests.drills.kills.own import document, marks, without_marks
-from tests.drills.kills.scenarios import DEPLOYMENT, DOCUMENT, PYTHON_FILE, RESTORE, SCENARIOS, Scenario, members_at_work, prepared
+from tests.drills.kills.passes import KEPT, keep_passed, passed
+from tests.drills.kills.scenario import Disturbance, Scenario, a_person_decides, members_at_work, nothing_left, prepared
+from tests.drills.kills.scenarios import DEPLOYMENT, DOCUMENT, PYTHON_FILE, RESTORE, SCENARIOS
 from tests.drills.main_job.main_job import MainJob
 from tests.stack import eventually
-from unioneyes.environments.chapters import CHAPTERS
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import ExitCode
 from unioneyes.kernel.status import RunStatus
-from unioneyes.runbook.definition import definitions
 from unioneyes.runbook.views import EntryKind
 from unioneyes.simulators.report import SUBMIT, Exchange, read_exchanges
 
@@ -38,18 +37,9 @@ pytestmark = pytest.mark.timeout(600)
 ENDED_WITHIN = 180
 STOPPED_FOR = 3
 """Seconds: longer than a worker is silent by itself."""
-KEPT = Path(__file__).parents[3] / ".cache" / "kills"
-"""One page for each scenario and disturbance: two of them are run at the same time."""
 COLUMNS = {"SCENARIO": 31, "BOUNDARY": 50, "WORKER": 7, "TAKEN OVER IN": 13, "ENDED AS": 12, "AS ITS TWIN": 11, "LOST": 4}
 """And how wide they are."""
 NOT_FOUND, UNAVAILABLE = 404, 503
-
-
-class Disturbance(StrEnum):
-    """What happens to the worker while it is held at a boundary."""
-
-    KILLED = "killed"
-    STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +83,10 @@ class Disturbed:
 
 
 @pytest.fixture(scope="module")
-def twin(job: MainJob) -> Callable[[Scenario], Twin]:
-    """What a scenario leaves behind when nobody disturbs it; it is run when first asked for."""
-    return cache(lambda scenario: undisturbed(job, scenario))
+def twin(job: MainJob) -> Iterator[Callable[[Scenario], Twin]]:
+    """What a scenario leaves behind when nobody disturbs it; it is run when first asked for. Whoever gets the stack next finds nothing of any."""
+    yield cache(lambda scenario: undisturbed(job, scenario))
+    nothing_left(job)
 
 
 @pytest.mark.parametrize(
@@ -135,11 +126,6 @@ def test_a_block_that_was_under_way_is_not_begun_again_and_is_taken_back_where_n
     without_marks(job)
 
 
-def test_every_runbook_that_is_shipped_has_its_scenario() -> None:
-    assert CHAPTERS
-    assert {known.name for known in definitions() if known.built_in} == {name for scenario in SCENARIOS for name in scenario.runbooks if name != "own.mark"}
-
-
 @pytest.mark.campaign
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("disturbance", list(Disturbance))
@@ -147,10 +133,10 @@ def test_every_runbook_that_is_shipped_has_its_scenario() -> None:
 def test_what_is_disturbed_at_any_of_its_boundaries_ends_as_its_undisturbed_twin(
     job: MainJob, twin: Callable[[Scenario], Twin], scenario: Scenario, disturbance: Disturbance
 ) -> None:
-    found = twin(scenario).boundaries
+    found = scenario.disturbed_at(twin(scenario).boundaries, disturbance)
     assert found
     came_to: list[Disturbed] = []
-    page = KEPT / f"{scenario.name.replace(' ', '-')}-{disturbance}.txt"
+    page = KEPT / f"{scenario.page}-{disturbance}.txt"
     keep(page, laid_out(tuple(COLUMNS)))
     try:
         for boundary in found:
@@ -158,7 +144,7 @@ def test_what_is_disturbed_at_any_of_its_boundaries_ends_as_its_undisturbed_twin
             keep(page, laid_out(came_to[-1].row))
     finally:
         as_twin, lost = sum(not each.differs for each in came_to), sum(len(each.lost) for each in came_to)
-        reached = f"{scenario.name}, {disturbance} at {len(came_to)} of its {len(found)} boundaries"
+        reached = f"{scenario.name}, {disturbance} at {len(came_to)} of {len(found)} boundaries"
         keep(page, f"= {reached}: {as_twin} ended as the undisturbed twin, {lost} requests lost\n")
     assert {str(each.boundary): (each.differs, each.lost) for each in came_to if each.differs or each.lost} == {}
     assert [each.row for each in came_to if not each.whole] == []
@@ -167,20 +153,21 @@ def test_what_is_disturbed_at_any_of_its_boundaries_ends_as_its_undisturbed_twin
 def undisturbed(job: MainJob, scenario: Scenario) -> Twin:
     """Return what the scenario leaves behind when nobody disturbs it, and the boundaries that its journal tells from its beginning on."""
     before = prepared(job, scenario)
-    with members_at_work(job):
+    with members_at_work(job), a_person_decides(job, scenario.decides):
         runs = scenario.begin(job)
-        for run in runs:
-            job.ended(run, within=ENDED_WITHIN)
+        assert [asked for run in runs for asked in carried_to_its_end(job, run)] == []
     lines = sorted((entry for run in runs for entry in job.journal(run)), key=lambda entry: int(str(entry["seq"])))
     since = (entry for entry in lines if datetime.fromisoformat(str(entry["at"])) >= before.at)
     found = boundaries(since)
+    keep_passed(scenario, found)
+    assert set(found) == set(passed(scenario)), "what stands in passes/ is not what the run passed; what it passed stands in .cache/kills/passes/"
     return Twin(state=end_state(job, runs, before), boundaries=with_not_kept(found) if scenario.not_kept else found)
 
 
 def disturbed(job: MainJob, scenario: Scenario, twin: Twin, disturbance: Disturbance, boundary: Boundary) -> Disturbed:
     """Return what the scenario comes to when its worker is disturbed at `boundary`."""
     before, worker = prepared(job, scenario), job.stack.pid("control")
-    with members_at_work(job) as members:
+    with members_at_work(job) as members, a_person_decides(job, scenario.decides):
         with held_at(job, boundary) as gate:
             runs = scenario.begin(job)
             wait_until_held(gate)
@@ -217,7 +204,9 @@ def carried_to_its_end(job: MainJob, run: str) -> tuple[str, ...]:
     asked: list[str] = []
     while job.ended(run, within=ENDED_WITHIN).code == ExitCode.PENDING:
         waits = job.shown(run)
-        assert waits["status"] == RunStatus.PARKED, waits
+        if waits["status"] != RunStatus.PARKED:  # it is held, and whoever is asked decides
+            assert eventually(lambda: job.shown(run)["status"] != RunStatus.HELD), waits
+            continue
         asked.append(str(waits["step"]))
         said = job.stack.ue("run", "resume", run, "--skip", "--reason", "looked: it was done")
         assert said.code in {ExitCode.DONE, ExitCode.PENDING}, said.err
@@ -228,9 +217,9 @@ def carried_to_its_end(job: MainJob, run: str) -> tuple[str, ...]:
 def counts_as_lost(scenario: Scenario, exchange: Exchange) -> bool:
     """Return whether a member lost the request by the disturbance, and not by what the scenario itself does."""
     by_bad_version = scenario.bad_version is not None and exchange.version == scenario.bad_version
-    kept_out = exchange.status == UNAVAILABLE and exchange.version is None
-    kept_aside = exchange.status == NOT_FOUND and exchange.path.startswith(f"{SUBMIT}/")
-    return exchange.lost and not by_bad_version and not (scenario.replaces_data and (kept_out or kept_aside))
+    kept_out = scenario.keeps_members_out and exchange.status == UNAVAILABLE and exchange.version is None
+    kept_aside = scenario.replaces_data and exchange.status == NOT_FOUND and exchange.path.startswith(f"{SUBMIT}/")
+    return exchange.lost and not (by_bad_version or kept_out or kept_aside)
 
 
 def keep(page: Path, line: str) -> None:
