@@ -98,7 +98,10 @@ def logs(run: str, /, *, follow: Flag = False, where: Where = HERE, output: Outp
 
 
 def cancel(run: str, /, *, reason: Reason, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
-    """Stop a run at its next safe point and undo what it did.
+    """Stop a run, in the middle of a step that lasts, and undo what it did.
+
+    A program, a statement or a wait that is under way is ended at once; what is short, and must not be stopped half-way, is finished first: a shift of the
+    traffic, a swap of databases. What is being taken back already, or stands behind the point of no return, is not changed by it.
 
     Args:
         run: The run.
@@ -115,22 +118,25 @@ def resume(
     retry: Flag = False,
     skip: Flag = False,
     undo: Flag = False,
+    leave: Flag = False,
     reason: Reason,
     where: Where = HERE,
     output: Output = PRINTED,
 ) -> ExitCode:
-    """Decide for a parked run: retry the failed step, skip it, or undo; or for a held one.
+    """Decide for a parked run: retry what failed, skip it, undo or leave it; or for a held one.
 
     Args:
         run: The run.
         go: Held: go on.
-        retry: Try the failed step again; held: the step before the hold.
-        skip: Go on without the failed step; held: without further holds.
+        retry: Try what failed again, a step or an undo; held: the step before the hold.
+        skip: Go on without the failed step or undo; held: without further holds.
         undo: Take back what the run did.
+        leave: Where an undo failed: end the run, and leave what is not taken back.
     """
-    chosen = [decision for decision, wanted in ((Decision.GO, go), (Decision.RETRY, retry), (Decision.SKIP, skip), (Decision.UNDO, undo)) if wanted]
+    given = {Decision.GO: go, Decision.RETRY: retry, Decision.SKIP: skip, Decision.UNDO: undo, Decision.LEAVE: leave}
+    chosen = [decision for decision, wanted in given.items() if wanted]
     if len(chosen) != 1:
-        raise OneChoice(what=f"{len(chosen)} of --go, --retry, --skip and --undo were given", remedy="give one of them")
+        raise OneChoice(what=f"{len(chosen)} of {', '.join(f'--{decision}' for decision in given)} were given", remedy="give one of them")
     api = Api(where)
     return told(api, api.post(f"runs/{run}/decision", {"decision": chosen[0].value, "reason": reason}, RunView), where, output)
 

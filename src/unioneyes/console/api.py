@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -22,7 +21,7 @@ from unioneyes.console.sampler import KEPT, TrafficSeries
 from unioneyes.kernel.access import Right, Role, require_name
 from unioneyes.kernel.calendar import ahead, current
 from unioneyes.kernel.clock import now
-from unioneyes.kernel.problems import BadInput, Problem
+from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.status import RunStatus
 from unioneyes.operations.deployment.explanation import Explanation, explanation
 from unioneyes.operations.deployment.status import DeploymentStatus, DeploymentView
@@ -34,6 +33,7 @@ from unioneyes.ports.service import SmokeReport
 from unioneyes.ports.traffic import Counters, TrafficView
 from unioneyes.runbook.definition import definition, right_over
 from unioneyes.runbook.own import RunbookView
+from unioneyes.runbook.reasons import LONGEST_REASON, usable
 from unioneyes.runbook.views import (
     API_VERSION,
     ApprovalView,
@@ -57,10 +57,6 @@ _LONGEST_WAIT = 30.0
 _SLICE = timedelta(seconds=1)
 """A long poll is made of short ones, so that a server that ends keeps nobody waiting."""
 LONGEST_TOKEN = timedelta(days=366)
-LONGEST_REASON = 1_000
-"""Characters."""
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Also those that turn the direction of what follows."""
 _WAITERS = CapacityLimiter(64)
 """Those who wait for the journal hold threads of their own, and keep nobody else out."""
 _ENTRY, _PLAN, _RUN = TypeAdapter(JournalEntry), TypeAdapter(PlanView), TypeAdapter(RunView)
@@ -288,16 +284,16 @@ async def stream_journal(run_id: str, request: Request, control: Parts, by: Read
 
 @router.post("/runs/{run_id}/cancel")
 def cancel_run(run_id: str, body: Reason, control: Parts, by: Reader) -> RunView:
-    """Stop the run at its next safe point, and undo what it did. It takes the right that its runbook names."""
+    """Stop the run, in the middle of a step that lasts, and undo what it did. It takes the right that its runbook names."""
     by.require(right_over(control.engine.run(run_id).runbook))
-    return control.engine.cancel(run_id, by=by.name, reason=usable(body.reason))
+    return control.engine.cancel(run_id, by=by.name, reason=body.reason)
 
 
 @router.post("/runs/{run_id}/decision")
 def decide_run(run_id: str, body: Decide, control: Parts, by: Reader) -> RunView:
     """Let a parked run go on. It takes the right that its runbook names."""
     by.require(right_over(control.engine.run(run_id).runbook))
-    return control.engine.decide(run_id, body.decision, by=by.name, reason=usable(body.reason))
+    return control.engine.decide(run_id, body.decision, by=by.name, reason=body.reason)
 
 
 @router.get("/runbooks")
@@ -444,21 +440,6 @@ def create_token(body: NewToken, control: Parts, by: Administrator) -> TokenMade
 def revoke_token(name: str, control: Parts, by: Administrator) -> TokenView:
     """Let nobody in any more by this token."""
     return control.engine.tokens.revoke(name, by=by.name)
-
-
-def usable(reason: str) -> str:
-    """Return a reason that says something, in one line that a terminal and an incident report can show. Raises: UnusableReason."""
-    if not reason.strip():
-        raise UnusableReason(what="the reason is empty", remedy="say why; it stands in the journal and in the incident report")
-    if len(reason) > LONGEST_REASON:
-        raise UnusableReason(what=f"the reason has {len(reason):,} characters", remedy=f"say it in {LONGEST_REASON:,}; the incident report has room for more")
-    if _CONTROLS.search(reason):
-        raise UnusableReason(what="the reason has line breaks or other control characters", remedy="say it in one line")
-    return reason
-
-
-class UnusableReason(BadInput):
-    """A reason was asked for, and one was given that can't be kept."""
 
 
 async def _journal(control: Control, run_id: str, *, after: int, limit: int, wait: timedelta) -> tuple[JournalEntry, ...]:

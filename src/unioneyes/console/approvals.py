@@ -8,7 +8,6 @@ from http import HTTPStatus
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, Response
 
-from unioneyes.console.api import LONGEST_REASON, usable
 from unioneyes.console.control import Control, Parts
 from unioneyes.console.forms import Form
 from unioneyes.console.guard import Reader
@@ -17,6 +16,7 @@ from unioneyes.kernel.access import Person
 from unioneyes.kernel.problems import BadInput, Problem
 from unioneyes.kernel.status import RunStatus
 from unioneyes.runbook.approvals import OVERRIDES_NEEDED, overrides, require_answerable
+from unioneyes.runbook.reasons import LONGEST_REASON, usable
 from unioneyes.runbook.views import Answer, ApprovalView, GateAsked, Verdict
 
 TOLD = "UE-Told"

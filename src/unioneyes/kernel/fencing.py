@@ -20,6 +20,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.pidfd import open_pidfd, send_signal
 from unioneyes.kernel.problems import Refused
 
@@ -99,7 +100,7 @@ class Fence:
                     raise StillInside(errno.ETIMEDOUT, "another process has been inside for too long", str(self.file)) from None
                 if waited > _STOPPED_FOR:
                     _end_stopped(handle)
-                time.sleep(_POLL_SECONDS if waited < _STOPPED_FOR else _LONG_POLL_SECONDS)
+                sleep(_POLL_SECONDS if waited < _STOPPED_FOR else _LONG_POLL_SECONDS)
             else:
                 return
 

@@ -33,6 +33,7 @@ from unioneyes.runbook.execution import EngineClosed, Equipment, may_supersede
 from unioneyes.runbook.liveness import Liveness
 from unioneyes.runbook.plan import Plan
 from unioneyes.runbook.problems import RequestMalformed
+from unioneyes.runbook.reasons import usable
 from unioneyes.runbook.rules import refuse_unconfirmed
 from unioneyes.runbook.shown import ShownPlans, shown_plan
 from unioneyes.runbook.smoke import SmokeTests
@@ -243,12 +244,12 @@ class Engine:
             time.sleep(_POLL_SECONDS)
 
     def cancel(self, run_id: str, *, by: str, reason: str) -> RunView:
-        """The run stops at its next step or pause, and then undoes what it did. Raises: RunEnded, PartOfAnotherRun, UnknownRun."""
-        return self._runs.cancel(run_id, by=by, reason=reason).view
+        """The run stops, in the middle of a step that lasts, and then undoes what it did. Raises: UnusableReason, RunEnded, PartOfAnotherRun, UnknownRun."""
+        return self._runs.cancel(run_id, by=by, reason=usable(reason)).view
 
     def decide(self, run_id: str, decision: Decision, *, by: str, reason: str) -> RunView:
-        """The parked run goes on as decided. Raises: RunNotParked, ChoiceNotOffered, RunEnded, UnknownRun."""
-        return self._runs.decide(run_id, decision, by=by, reason=reason).view
+        """The parked run goes on as decided. Raises: UnusableReason, RunNotParked, ChoiceNotOffered, RunEnded, UnknownRun."""
+        return self._runs.decide(run_id, decision, by=by, reason=usable(reason)).view
 
     def lock(self) -> LockView | None:
         """Return who holds the service; None when nobody does."""

@@ -20,6 +20,7 @@ from typing import TypeVar, cast
 
 from pydantic import JsonValue
 
+from unioneyes.kernel.cancelling import look_at_run, seldom
 from unioneyes.kernel.fencing import fencing_token
 from unioneyes.kernel.problems import Problem, Refused
 from unioneyes.kernel.redaction import Redactor
@@ -63,6 +64,8 @@ ACCOUNT_WITHIN = timedelta(seconds=3)
 """Less than a rollback waits for the run that it interrupts."""
 HANDOVER_WITHIN = timedelta(seconds=5)
 """How long a rollback waits for the step that it interrupts; members are waiting too."""
+LEAVE_SECONDS = 0.5
+"""How long a step that nobody waits for any more may take to end the program or the statement that it has under way."""
 STORY_PAGE = 5000
 
 _logger = logging.getLogger(__name__)
@@ -128,6 +131,18 @@ class _Manner:
     failed: EntryKind
     tries: int
     only_retryable: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What a person is asked about a step that failed, or whose undo did."""
+
+    step: str
+    choices: tuple[Decision, ...]
+    goes_on: RunStatus
+    """How the run stands once it was decided."""
+    skipped: EntryKind
+    """What the journal says where it is skipped."""
 
 
 class Execution:
@@ -197,7 +212,7 @@ class Execution:
                     raise RunStopped(why)
                 case Raised(problem=kept):
                     if self._after(step, recall_problem(kept)) is Decision.SKIP:
-                        return cast("R", None)  # offered only where the step returns nothing
+                        return cast("R", step.if_skipped)  # offered only where that is what it returns
                 case Decided():
                     raise AssertionError(outcome)
 
@@ -380,12 +395,34 @@ class Execution:
             return Undoing.NOTHING_TO_DO, None
         self._durably("undo", self._begin_undoing)
         for undo in undos:
-            match self._durably(f"undo {undo.taken}", partial(self._attempt_undo, undo)):
-                case Raised(problem=kept):
-                    return Undoing.FAILED, recall_problem(kept)
-                case Stopped(why=why):
-                    return Undoing.FAILED, why
+            trouble = self._undone(undo)
+            if trouble is not None:
+                return Undoing.FAILED, trouble
         return Undoing.DONE, None
+
+    def _undone(self, undo: Undo) -> Problem | Stop | None:
+        """Return None when what was changed is taken back, or a person who was asked leaves it; else why it is not."""
+        name = f"undo {undo.taken}"
+        while True:
+            match self._durably(name, partial(self._attempt_undo, undo)):
+                case Returned():
+                    return None
+                case Stopped(why=why):
+                    return why
+                case Raised(problem=kept):
+                    problem = recall_problem(kept)
+                case other:
+                    raise AssertionError(other)
+            if not self._run.parks:
+                return problem
+            asked = _Asked(step=undo.taken, choices=(Decision.RETRY, Decision.SKIP, Decision.LEAVE), goes_on=RunStatus.UNDOING, skipped=EntryKind.UNDO_SKIPPED)
+            match self._decided(name, asked, problem):
+                case Decision.SKIP:
+                    return None
+                case Decision.LEAVE:
+                    return problem
+                case Stop() as why:
+                    return why
 
     def _begin_undoing(self) -> Outcome:
         self._patiently(partial(self._runs.set_status, self._claim, self.run_id, RunStatus.UNDOING))
@@ -486,7 +523,7 @@ class Execution:
         return None
 
     def _once(self, step: Step[..., object], name: str, call: Callable[[], object], parking: int | None, *, token: int | None) -> Returned | Problem | Stop:
-        outside = fencing_token.set(token)
+        outside, unseen = fencing_token.set(token), look_at_run.set(seldom(partial(self.pause, timedelta(0))))
         try:
             return Returned(value=encode(self._in_thread(name, call, within=step.time_limit, parking=parking), step.returns))
         except RunStopped as stopped:
@@ -496,6 +533,7 @@ class Execution:
         except Exception as error:  # noqa: BLE001 - whatever a step raises is the run's problem, not the engine's
             return self._unexpected(error, name)
         finally:
+            look_at_run.reset(unseen)
             fencing_token.reset(outside)
 
     def _attempt_undo(self, undo: Undo) -> Outcome:
@@ -520,9 +558,11 @@ class Execution:
         while not called.ends(within=max(0.0, min(LOOK_SECONDS, until - monotonic()))):
             if self._equipment.abandoned.is_set():
                 scope.over.set()
+                called.ends(within=LEAVE_SECONDS)
                 raise EngineClosed
             if monotonic() >= until:
                 scope.over.set()
+                called.ends(within=LEAVE_SECONDS)
                 raise StepTimedOut(what=f"{name} took longer than {within}", remedy="whether it took effect is not known: look, then start the run anew")
         return called.result()
 
@@ -530,31 +570,34 @@ class Execution:
         """Return how a run that parks goes on after a failed step: RETRY or SKIP. Raises: the problem, RunStopped."""
         if not self._run.parks:
             raise problem
-        decision = self._decided(step, problem)
-        if decision is Decision.UNDO:
-            raise _UndoDecided(problem)
-        return decision
+        choices = (Decision.RETRY, *((Decision.SKIP,) if step.can_be_skipped else ()), Decision.UNDO)
+        match self._decided(step.name, _Asked(step=step.name, choices=choices, goes_on=RunStatus.RUNNING, skipped=EntryKind.STEP_SKIPPED), problem):
+            case Stop() as why:
+                raise RunStopped(why)
+            case Decision.UNDO:
+                raise _UndoDecided(problem)
+            case decision:
+                return decision
 
-    def _decided(self, step: Step[..., object], problem: Problem) -> Decision:
-        """Return what a person decides about the failed step. Raises: RunStopped when the run is stopped instead."""
+    def _decided(self, name: str, asked: _Asked, problem: Problem) -> Decision | Stop:
+        """Return what a person decides about what failed, or why the run must stop instead."""
         parking = next(self._parkings)
-        match self._durably(f"{step.name}: decision {parking}", partial(self._await_decision, step, problem, parking)):
+        match self._durably(f"{name}: decision {parking}", partial(self._await_decision, asked, problem, parking)):
             case Decided(decision=decision):
                 return decision
             case Stopped(why=why):
-                raise RunStopped(why)
+                return why
             case other:
                 raise AssertionError(other)
 
-    def _await_decision(self, step: Step[..., object], problem: Problem, parking: int) -> Outcome:
-        choices = (Decision.RETRY, *((Decision.SKIP,) if step.returns is type(None) else ()), Decision.UNDO)
+    def _await_decision(self, asked: _Asked, problem: Problem, parking: int) -> Outcome:
         line = Line(
             kind=EntryKind.PARKED,
-            step=step.name,
-            message=f"{problem.what}; decide: {', '.join(choices)}",
-            data={"choices": [choice.value for choice in choices], "problem": problem_json(problem.document())},
+            step=asked.step,
+            message=f"{problem.what}; decide: {', '.join(asked.choices)}",
+            data={"choices": [choice.value for choice in asked.choices], "problem": problem_json(problem.document())},
         )
-        park = partial(self._runs.park, self._claim, self.run_id, status=RunStatus.PARKED, parking=parking, choices=choices, line=line)
+        park = partial(self._runs.park, self._claim, self.run_id, status=RunStatus.PARKED, parking=parking, choices=asked.choices, line=line)
         self._patiently(park)
         while True:
             why = self._wait(timedelta(seconds=LOOK_SECONDS))
@@ -562,9 +605,9 @@ class Execution:
                 return Stopped(why=why, begun=True)
             decision = self._patiently(partial(self._runs.decision, self.run_id, parking))
             if decision is not None:
-                self._patiently(partial(self._runs.set_status, self._claim, self.run_id, RunStatus.RUNNING))
+                self._patiently(partial(self._runs.set_status, self._claim, self.run_id, asked.goes_on))
                 if decision is Decision.SKIP:
-                    self._note(Line(kind=EntryKind.STEP_SKIPPED, step=step.name, message=f"skipped: {problem.what}"))
+                    self._note(Line(kind=asked.skipped, step=asked.step, message=f"skipped: {problem.what}"))
                 return Decided(decision=decision)
 
     # Child runs

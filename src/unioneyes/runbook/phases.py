@@ -57,12 +57,22 @@ _STATES = {
     EntryKind.UNDO_STARTED: PhaseState.RUNNING,
     EntryKind.UNDO_DONE: PhaseState.UNDONE,
     EntryKind.UNDO_FAILED: PhaseState.FAILED,
+    EntryKind.UNDO_SKIPPED: PhaseState.SKIPPED,
 }
 """What the last of a step's journal lines says about it."""
 
-_UNDONE = {EntryKind.UNDO_STARTED, EntryKind.UNDO_DONE, EntryKind.UNDO_FAILED}
+_UNDONE = {EntryKind.UNDO_STARTED, EntryKind.UNDO_DONE, EntryKind.UNDO_FAILED, EntryKind.UNDO_SKIPPED}
+_UNDO_OVER = {EntryKind.UNDO_DONE, EntryKind.UNDO_SKIPPED}
 
-_SPOKEN = {EntryKind.STEP_PROGRESS, EntryKind.HELD, EntryKind.STEP_FAILED, EntryKind.STEP_RETRIED, EntryKind.STEP_SKIPPED, EntryKind.UNDO_FAILED}
+_SPOKEN = {
+    EntryKind.STEP_PROGRESS,
+    EntryKind.HELD,
+    EntryKind.STEP_FAILED,
+    EntryKind.STEP_RETRIED,
+    EntryKind.STEP_SKIPPED,
+    EntryKind.UNDO_FAILED,
+    EntryKind.UNDO_SKIPPED,
+}
 """Lines that say more than that the step began or ended."""
 
 
@@ -109,7 +119,7 @@ def takings(entries: Sequence[JournalEntry], planned: int) -> list[list[JournalE
         begins, taken_back = entry.kind is EntryKind.STEP_STARTED, entry.kind in _UNDONE
         if begins and over:
             at, over = min(at + 1, planned - 1), False
-        elif entry.kind is EntryKind.UNDO_STARTED and over and found[at] and found[at][-1].kind is EntryKind.UNDO_DONE:
+        elif entry.kind is EntryKind.UNDO_STARTED and over and found[at] and found[at][-1].kind in _UNDO_OVER:
             at = max(at - 1, 0)
         found[at].append(entry)
         over = over or taken_back or entry.kind is EntryKind.STEP_DONE

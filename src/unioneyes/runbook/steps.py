@@ -93,6 +93,8 @@ class Step(Generic[P, R_co]):
     """How often a retryable problem is tried again."""
     asks: bool = False
     """True when it may hold the run for a person."""
+    if_skipped: R_co | None = None
+    """What it returned, for what follows, where it failed and a person skips it. None: only what returns nothing can be skipped."""
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Take the step in the current run. Raises: LookupError outside a run; call `function` there."""
@@ -108,6 +110,11 @@ class Step(Generic[P, R_co]):
         """The type that the function returns, for keeping its value."""
         returned: type[R_co] = _hints(self.function)["return"]
         return returned
+
+    @property
+    def can_be_skipped(self) -> bool:
+        """True where nothing that follows needs what it would have returned."""
+        return self.if_skipped is not None or self.returns is type(None)
 
     def planned(
         self,
@@ -158,6 +165,10 @@ def step(*, effect: Effect, undo: None = None, time_limit: timedelta = ..., retr
 def step(*, effect: Effect, undo: Step[P, object], time_limit: timedelta = ..., retries: int = ...) -> Callable[[Callable[P, R]], Step[P, R]]: ...
 
 
+@overload
+def step(*, effect: Effect, if_skipped: R, time_limit: timedelta = ..., retries: int = ...) -> Callable[[Callable[P, R]], Step[P, R]]: ...
+
+
 def step(
     *,
     effect: Effect,
@@ -165,6 +176,7 @@ def step(
     time_limit: timedelta = timedelta(seconds=60),
     retries: int = 2,
     asks: bool = False,
+    if_skipped: R | None = None,
 ) -> Callable[[Callable[P, R]], Step[P, R]]:
     """Make a step of a function. Its name is the function's; its docstring's first line says what is true afterwards.
 
@@ -172,7 +184,16 @@ def step(
     """
 
     def wrap(function: Callable[P, R]) -> Step[P, R]:
-        return Step(function=function, name=function.__name__, effect=effect, undo=undo, time_limit=time_limit, retries=retries, asks=asks)
+        return Step(
+            function=function,
+            name=function.__name__,
+            effect=effect,
+            undo=undo,
+            time_limit=time_limit,
+            retries=retries,
+            asks=asks,
+            if_skipped=if_skipped,
+        )
 
     return wrap
 

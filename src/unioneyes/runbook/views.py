@@ -54,11 +54,13 @@ class Decision(StrEnum):
     GO = "go"
     """Held: the next step is taken."""
     RETRY = "retry"
-    """Parked: the failed step is taken again. Held: so is what led to the hold."""
+    """Parked: the failed step is taken again, or the undo that failed. Held: so is what led to the hold."""
     SKIP = "skip"
-    """Parked: without the failed step. Held: without the holds that would follow."""
+    """Parked: without the failed step, or without the undo that failed. Held: without the holds that would follow."""
     UNDO = "undo"
     """What the run did is taken back."""
+    LEAVE = "leave"
+    """Parked because an undo failed: the run ends, and what is not taken back yet stays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,8 @@ class EntryKind(StrEnum):
     UNDO_STARTED = "undo-started"
     UNDO_DONE = "undo-done"
     UNDO_FAILED = "undo-failed"
+    UNDO_SKIPPED = "undo-skipped"
+    """A person said that what the undo would take back needs no taking back, or did it by hand."""
     RUN_ENDED = "run-ended"
 
 

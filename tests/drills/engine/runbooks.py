@@ -14,9 +14,13 @@ from enum import StrEnum
 from pathlib import Path
 
 import psycopg
+from pydantic import SecretStr
 
 from unioneyes.adapters.git import ReleaseChecklist
+from unioneyes.adapters.postgres.connections import connection
+from unioneyes.adapters.postgres.programs import run_program
 from unioneyes.environments.policy import read_approvals
+from unioneyes.kernel import cancelling
 from unioneyes.kernel.fencing import Fence, FencedOff
 from unioneyes.kernel.problems import Problem, Refused, Unavailable
 from unioneyes.kernel.status import RunStatus
@@ -75,6 +79,15 @@ class Side:
         """Remove a mark; return True when it was there."""
         with self.connect() as connection:
             return connection.execute("DELETE FROM marks WHERE mark = %s", (mark,)).rowcount == 1
+
+
+STATEMENT = "a statement of a drill"
+"""What a session says that a step runs a statement in."""
+
+
+def program_file(folder: Path, key: str) -> Path:
+    """Return where the number of a program stands that a step runs."""
+    return folder / f".program-{key}"
 
 
 def side() -> Side:
@@ -146,6 +159,12 @@ class Behaviour(StrEnum):
     REFUSES = "refuses"
     WAITS = "waits"
     """Until the mark `go KEY` is set, looking whether the run must stop."""
+    RUNS_A_PROGRAM = "runs a program"
+    """For a minute, as a built-in step does; its number stands in a file."""
+    RUNS_A_STATEMENT = "runs a statement"
+    """For a minute, as a built-in step does, in a transaction that has written already."""
+    WAITS_FOR_SOMETHING = "waits for something"
+    """For a minute, as an adapter does."""
     WORKS_ON = "works on"
     """For a second and a half, looking whether the run must stop, as the blocks of documents do."""
     DAWDLES = "dawdles"
@@ -217,13 +236,27 @@ def _last(world: Side, key: str, behaviour: Behaviour) -> None:
                 world.tell(f"refused {key}")
                 raise
         case _:
+            _run_on(world, key, behaviour)
+
+
+def _run_on(world: Side, key: str, behaviour: Behaviour) -> None:
+    match behaviour:
+        case Behaviour.RUNS_A_PROGRAM:
+            run_program(("sh", "-c", f"sleep 60 & echo $! > {program_file(Path(os.environ['DRILL_RUNBOOKS']), key)}; wait"), within=timedelta(minutes=2))
+        case Behaviour.RUNS_A_STATEMENT:
+            with connection(SecretStr(world.url), name=STATEMENT, statement_limit=timedelta(minutes=2)) as session, session.transaction():
+                session.execute("INSERT INTO effects (what, worker) VALUES (%s, 'nobody')", (f"half of {key}",))
+                session.execute("SELECT pg_sleep(60)")
+        case Behaviour.WAITS_FOR_SOMETHING:
+            cancelling.sleep(60)
+        case _:
             pass
 
 
 @step(effect=Effect.CHANGE, retries=1)
 def take_back(world: Side, *, key: str, behaviour: Behaviour, undo_breaks: bool) -> None:
     """The change is gone."""
-    if undo_breaks:
+    if undo_breaks and not world.marked(f"mended undo {key}"):
         raise Broken(what=f"{key} can't be undone", remedy="by hand")
     if behaviour is Behaviour.LINGERS:
         Fence(Path(os.environ["DRILL_RUNBOOKS"]) / ".fence").check()
@@ -305,7 +338,15 @@ def hold(world: Side, *, key: str, behaviour: Behaviour, undo_breaks: bool) -> s
     return decision
 
 
-STEPS = {each.name: each for each in (hold, change, change_for_good, swap, erase, look, change_soon, answer_wrongly)}
+@step(effect=Effect.CHANGE, if_skipped="left out")
+def write_report(world: Side, *, key: str, behaviour: Behaviour, undo_breaks: bool) -> str:
+    """A report stands, which nothing that follows needs."""
+    del undo_breaks
+    _behave(world, key, behaviour)
+    return "written"
+
+
+STEPS = {each.name: each for each in (hold, change, change_for_good, swap, erase, look, change_soon, answer_wrongly, write_report)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -380,8 +421,8 @@ def run_script(plan: ScriptPlan) -> ScriptDone:
         if script.settles_at == move.key:
             settle(change)
         try:
-            STEPS[move.step](world, key=move.key, behaviour=move.behaviour, undo_breaks=move.undo_breaks)
-            did.append(move.key)
+            said = STEPS[move.step](world, key=move.key, behaviour=move.behaviour, undo_breaks=move.undo_breaks)
+            did.append(f"{move.key} {said}" if move.step == write_report.name else move.key)
         except Broken:
             if script.catches != move.key:
                 raise

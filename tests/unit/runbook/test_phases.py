@@ -42,6 +42,7 @@ def first(*entries: JournalEntry, ended: bool = False) -> PhaseView:
         (EntryKind.UNDO_STARTED, PhaseState.RUNNING),
         (EntryKind.UNDO_DONE, PhaseState.UNDONE),
         (EntryKind.UNDO_FAILED, PhaseState.FAILED),
+        (EntryKind.UNDO_SKIPPED, PhaseState.SKIPPED),
     ],
 )
 def test_the_last_line_of_a_step_says_where_it_is(kind: EntryKind, state: PhaseState) -> None:

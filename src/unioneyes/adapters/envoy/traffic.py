@@ -32,6 +32,7 @@ from unioneyes.adapters.envoy.config import (
 )
 from unioneyes.adapters.envoy.counters import parse_counters
 from unioneyes.adapters.envoy.program import envoy_program
+from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.fencing import Fence, StillInside
 from unioneyes.kernel.files import replace_file
@@ -163,7 +164,7 @@ class EnvoyTraffic:
             if took >= within:
                 return Drained(colour=colour, took=took, left=counted.active)
             before = still
-            time.sleep(_DRAIN_POLL_SECONDS)
+            sleep(_DRAIN_POLL_SECONDS)
 
     def rehearse_shift(self) -> timedelta:
         """Return how long Envoy takes to confirm its present routes, written anew. A file that says something else is left alone: somebody must see it.
@@ -256,7 +257,7 @@ class EnvoyTraffic:
                         what=f"Envoy holds {members[0]} of {count} replicas of {colour} for healthy after {format_duration(within)}",
                         remedy="see why they do not answer /healthz in their logs",
                     )
-                time.sleep(_DRAIN_POLL_SECONDS / 5)
+                sleep(_DRAIN_POLL_SECONDS / 5)
 
     @contextmanager
     def _only_writer(self) -> Iterator[None]:

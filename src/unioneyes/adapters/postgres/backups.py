@@ -110,9 +110,10 @@ class VerifiedBackups:
             manifest = self._manifest(name)
             try:
                 self._prove(manifest)
-            except BackupUnproven:
+            except BaseException as ended:
                 self._scratch.discard(name)
-                write_manifest(self._folder, manifest.model_copy(update={"state": BackupState.FAILED}))
+                if isinstance(ended, BackupUnproven):
+                    write_manifest(self._folder, manifest.model_copy(update={"state": BackupState.FAILED}))
                 raise
             took = timedelta(seconds=time.monotonic() - began)
             write_manifest(self._folder, manifest.model_copy(update={"state": BackupState.VERIFIED, "verified_in": took}))
@@ -157,6 +158,7 @@ class VerifiedBackups:
         partial = dump.with_suffix(".dump.partial")
         try:
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            partial.unlink(missing_ok=True)  # what a killed worker left behind may still write to it
             partial.touch(mode=0o600)  # members' data
             manifest = self._take(name, partial)
             partial.replace(dump)
@@ -252,9 +254,11 @@ class VerifiedBackups:
             raise BackupUnproven(what=f"{manifest.file} is missing or not the file that was written", remedy="take another backup; do not rely on this one")
         try:
             return self._scratch.restore(manifest, dump)
-        except (ProgramFailed, ServerNotReady) as problem:
+        except BaseException as ended:
             self._scratch.discard(manifest.name)
-            raise BackupUnproven(what=f"{manifest.name} could not be restored: {problem.what}", remedy=problem.remedy) from None
+            if isinstance(ended, ProgramFailed | ServerNotReady):
+                raise BackupUnproven(what=f"{manifest.name} could not be restored: {ended.what}", remedy=ended.remedy) from None
+            raise
 
     def _copy(self, name: str) -> ScratchCopy:
         with self._scratch.turn(name):

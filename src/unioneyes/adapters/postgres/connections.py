@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import LiteralString
 
@@ -13,32 +13,44 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
+from unioneyes.kernel.cancelling import ended_with_run
 from unioneyes.ports.database import DatabaseUnavailable
 
 CONNECT_LIMIT = timedelta(seconds=5)
 _SILENCE_LIMIT = timedelta(seconds=30)
 """How long data may stay unacknowledged before the connection counts as lost."""
+_CANCEL_SECONDS = 2.0
 
 
 @contextmanager
 def connection(database_url: SecretStr, *, name: str, statement_limit: timedelta) -> Iterator[psycopg.Connection]:
     """Give a connection in autocommit mode that says `name` in `pg_stat_activity`, closed afterwards.
 
-    A server that finds its client gone stops working for it. Raises: DatabaseUnavailable when PostgreSQL does not answer or ends the connection.
+    A server that finds its client gone stops working for it. Once the run of this thread's step must stop, each statement is cancelled, and its transaction
+    rolled back with it. Raises: DatabaseUnavailable when PostgreSQL does not answer or ends the connection.
     """
     try:
-        with psycopg.connect(
-            database_url.get_secret_value(),
-            autocommit=True,
-            prepare_threshold=None,  # a statement that is tried again must not become a prepared one, which can't hold several
-            application_name=name,
-            connect_timeout=int(CONNECT_LIMIT.total_seconds()),
-            tcp_user_timeout=_milliseconds(_SILENCE_LIMIT),
-            options=f"-c statement_timeout={_milliseconds(statement_limit)} -c client_connection_check_interval=2s",
-        ) as opened:
+        with (
+            psycopg.connect(
+                database_url.get_secret_value(),
+                autocommit=True,
+                prepare_threshold=None,  # a statement that is tried again must not become a prepared one, which can't hold several
+                application_name=name,
+                connect_timeout=int(CONNECT_LIMIT.total_seconds()),
+                tcp_user_timeout=_milliseconds(_SILENCE_LIMIT),
+                options=f"-c statement_timeout={_milliseconds(statement_limit)} -c client_connection_check_interval=2s",
+            ) as opened,
+            ended_with_run(partial(_cancel, opened)),
+        ):
             yield opened
     except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
         raise unavailable(database_url, error) from None
+
+
+def _cancel(opened: psycopg.Connection) -> None:
+    """What is under way there was asked to end; where nothing is, nothing happens."""
+    with suppress(psycopg.Error):
+        opened.cancel_safe(timeout=_CANCEL_SECONDS)
 
 
 def unavailable(database_url: SecretStr, error: psycopg.Error) -> DatabaseUnavailable:

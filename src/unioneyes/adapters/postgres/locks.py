@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.connections import connection, sql
 from unioneyes.adapters.postgres.fence import enter
+from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.units import format_duration
 from unioneyes.ports.database import DatabaseUnavailable, LockNotObtained
 
@@ -84,7 +85,7 @@ def in_one_transaction(session: psycopg.Connection, database_url: SecretStr, wor
                 waited += time.monotonic() - attempt
             if time.monotonic() - began + pause > patience.total_seconds():
                 break
-            time.sleep(pause)
+            sleep(pause)
             waited += pause
     raise LockNotObtained(
         what=f"a lock that the migration needs was not free within {format_duration(patience)}; held by {watch.story}; nothing was changed",

@@ -14,6 +14,7 @@ from tempfile import NamedTemporaryFile
 
 from pydantic import SecretStr
 
+from unioneyes.kernel.cancelling import group_ended_with_run
 from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.units import format_duration
 from unioneyes.kernel.variables import handed_on
@@ -58,27 +59,33 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def run_program(argv: Sequence[str], *, within: timedelta, environment: Mapping[str, str] | None = None) -> Finished:
-    """Run `argv` to its end, and return what it printed. Raises: ProgramFailed, with the last lines of its complaint."""
+    """Run `argv` to its end, and return what it printed. It has ended, with all that it started, however this does.
+
+    Raises: ProgramFailed, with the last lines of its complaint; what the step ends with whose run must stop.
+    """
     name = next((Path(word).name for word in argv if Path(word).parent == programs_folder()), Path(argv[0]).name)
     try:
-        done = subprocess.run(
+        begun = subprocess.Popen(
             argv,
             env=clean_environment(environment),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=within.total_seconds(),
-            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired:
-        raise ProgramFailed(what=f"{name} did not end within {format_duration(within)}", remedy="look at the machine's load and disk, and try again") from None
     except OSError as error:
         raise ProgramFailed(what=f"{name} can't be run: {error.strerror}", remedy="ue env doctor") from None
-    if done.returncode != 0:
-        complaint = " / ".join(done.stderr.strip().splitlines()[-3:]) or f"exit code {done.returncode}"
-        raise ProgramFailed(what=f"{name} failed: {complaint}", remedy="ue env doctor")
-    return Finished(stdout=done.stdout, stderr=done.stderr)
+    with begun, group_ended_with_run(begun):
+        try:
+            stdout, stderr = (text.decode(errors="replace") for text in begun.communicate(timeout=within.total_seconds()))
+        except subprocess.TimeoutExpired:
+            raise ProgramFailed(
+                what=f"{name} did not end within {format_duration(within)}", remedy="look at the machine's load and disk, and try again"
+            ) from None
+        if begun.returncode != 0:
+            complaint = " / ".join(stderr.strip().splitlines()[-3:]) or f"exit code {begun.returncode}"
+            raise ProgramFailed(what=f"{name} failed: {complaint}", remedy="ue env doctor")
+    return Finished(stdout=stdout, stderr=stderr)
 
 
 def passfile_line(password: SecretStr) -> str:

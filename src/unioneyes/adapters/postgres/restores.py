@@ -22,6 +22,7 @@ from unioneyes.adapters.postgres.fingerprint import differences, take_fingerprin
 from unioneyes.adapters.postgres.manifest import Manifest, manifest_path, read_manifest, sha256_of
 from unioneyes.adapters.postgres.programs import ProgramFailed, password_in_file, program, run_program
 from unioneyes.adapters.postgres.row_difference import columns_of, compare, count_rows, named
+from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.units import format_bytes, format_duration
 from unioneyes.ports.database import (
     BackupState,
@@ -231,7 +232,7 @@ class RestoresBeside:
             except psycopg.errors.ObjectInUse:
                 if time.monotonic() > give_up:
                     raise self._remain(session, first[0], second[0]) from None
-                time.sleep(_LOOK_SECONDS)
+                sleep(_LOOK_SECONDS)
             else:
                 return
 
@@ -240,7 +241,7 @@ class RestoresBeside:
         while self._ended_sessions(session, database):
             if time.monotonic() > give_up:
                 raise self._remain(session, database)
-            time.sleep(_LOOK_SECONDS)
+            sleep(_LOOK_SECONDS)
 
     def _ended_sessions(self, session: psycopg.Connection, *databases: str) -> int:
         """Return how many sessions were told to end."""

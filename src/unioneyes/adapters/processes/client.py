@@ -21,6 +21,7 @@ from unioneyes.adapters.processes.logs import last_words
 from unioneyes.adapters.processes.spec import LONGEST_SOCKET_PATH, ProcessSpec, ProcessStatus, describe_exit
 from unioneyes.adapters.processes.supervisor import control_socket, own_log, pid_file
 from unioneyes.adapters.processes.wire import Order, Reply, Request, decode_status, encode_spec
+from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.fencing import FencedOff, fencing_token
 from unioneyes.kernel.problems import BadInput, Problem, Unavailable
 from unioneyes.kernel.redaction import Redactor
@@ -93,7 +94,7 @@ class Supervisor:
             if given_up or time.monotonic() > give_up:
                 name = (given_up or missing)[0]
                 raise ProcessNotReady.of(name, present.get(name), within)
-            time.sleep(_POLL_SECONDS)
+            sleep(_POLL_SECONDS)
 
     def stop(self, *names: str) -> None:
         """None of the named processes runs; they were told to end at the same time. Raises: SupervisorUnavailable."""

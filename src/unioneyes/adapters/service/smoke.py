@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 from datetime import timedelta
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from unioneyes.kernel.cancelling import group_ended_with_run
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.kernel.units import format_duration
 from unioneyes.kernel.variables import handed_on
@@ -47,19 +46,21 @@ class _Report(BaseModel):
 
 
 def run_smoke(command: tuple[str, ...], *, within: timedelta) -> SmokeReport:
-    """Run `command` and return its report. Raises: SmokeUnavailable when it gives none, contradicts itself, or is not done in time."""
+    """Run `command` and return its report. Raises: SmokeUnavailable when it gives none, contradicts itself, or is not done in time.
+
+    It ends early, with all that it started, when the run of the step must stop.
+    """
     try:
         program = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True, env=handed_on())
     except OSError as error:
         raise _unavailable(f"{command[0]} can't be started: {error.strerror}") from error
-    with program:
+    with program, group_ended_with_run(program):
         try:
             output, complaint = program.communicate(timeout=within.total_seconds())
         except subprocess.TimeoutExpired:
-            os.killpg(program.pid, signal.SIGKILL)  # the group: also what the program started
             raise _unavailable(f"they were not done within {format_duration(within)}") from None
-    if program.returncode not in {PASSED, FAILED}:
-        raise _unavailable(f"exit code {program.returncode}: {_excerpt(complaint)}")
+        if program.returncode not in {PASSED, FAILED}:
+            raise _unavailable(f"exit code {program.returncode}: {_excerpt(complaint)}")
     try:
         report = _Report.model_validate_json(output).value()
     except ValidationError as error:

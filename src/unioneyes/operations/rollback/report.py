@@ -18,6 +18,7 @@ _TOLD = {
     EntryKind.STEP_DONE,
     EntryKind.STEP_FAILED,
     EntryKind.STEP_SKIPPED,
+    EntryKind.UNDO_SKIPPED,
     EntryKind.PARKED,
     EntryKind.HELD,
     EntryKind.DECIDED,

@@ -80,7 +80,7 @@ def stop_bad_replicas(replicas: Replicas, *, colour: Colour) -> None:
     replicas.stop(colour)
 
 
-@step(effect=Effect.CHANGE)
+@step(effect=Effect.CHANGE, if_skipped="not written: a person went on without it")
 def write_incident_report(documents: Documents, *, account: Account, ordered: datetime, healthy: datetime | None) -> str:
     """The incident report stands, written from the journal.
 
@@ -105,7 +105,7 @@ def write_incident_report(documents: Documents, *, account: Account, ordered: da
     return documents.write(_free_page(documents, ordered, account.run_id), text)
 
 
-@step(effect=Effect.CHANGE)
+@step(effect=Effect.CHANGE, if_skipped=Told(reference=None, trouble="a person went on without it"))
 def tell_stakeholders(notifier: Notifier, *, channel: str, account: Account, took: timedelta | None, incident: str, post_mortem_due: datetime) -> Told:
     """The incidents channel knows.
 
