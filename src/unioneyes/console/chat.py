@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import JsonValue
 from starlette.responses import JSONResponse, Response
 
-from unioneyes.console.api import LONGEST_REASON, usable
 from unioneyes.console.control import Control, Parts
 from unioneyes.console.guard import host_of
 from unioneyes.console.limits import client_of
@@ -20,6 +19,7 @@ from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.chat import Answering, AskCode, AskWhy, Coded, Doing, NotOfChat, Pressed, Reasoned, Shown, Tell
 from unioneyes.runbook.approvals import require_answerable, require_same_plan
 from unioneyes.runbook.problems import AccountTaken, AnsweredAlready, CodeWrong, NotAwaited, UnknownGate
+from unioneyes.runbook.reasons import LONGEST_REASON, usable
 from unioneyes.runbook.views import ApprovalView, GateAsked, Verdict
 
 log = logging.getLogger(__name__)
