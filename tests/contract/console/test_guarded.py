@@ -15,13 +15,14 @@ from fastapi.routing import APIRoute
 from tests.contract.console.conftest import Alone, app_routes, method_of
 from unioneyes.console.forgery import SAFE_METHODS
 from unioneyes.console.guard import LARGEST_REQUEST
+from unioneyes.environments.listening import CHAT_HOOK
 from unioneyes.kernel.problems import ExitCode
 from unioneyes.runbook.audit.entry import Action, read_entry
 
 pytestmark = pytest.mark.stack
 
 ROUTES = [route for route in app_routes() if isinstance(route, APIRoute)]
-CHANGING = [route for route in ROUTES if method_of(route) not in SAFE_METHODS and route.path != "/login"]
+CHANGING = [route for route in ROUTES if method_of(route) not in SAFE_METHODS and route.path not in {"/login", CHAT_HOOK}]
 NONSENSE = {"name": "Not A Name", "roles": ["viewer"]}
 """As a token's: understood, and refused with 422 where it is looked at."""
 
@@ -95,6 +96,13 @@ def test_what_is_no_route_carries_them_too(server: str, method: str, path: str) 
 def test_who_asks_in_a_way_that_is_not_taken_is_told_those_that_are(server: str, path: str, takes: str) -> None:
     refused = httpx.put(f"{server}{path}", timeout=60, trust_env=False)
     assert (refused.status_code, refused.headers["allow"]) == (405, takes)
+
+
+def test_where_the_chat_s_signature_counts_a_session_and_its_page_count_for_nothing_and_no_other_site_gets_that_far(browser: Browser) -> None:
+    own = browser.post(CHAT_HOOK, X_CSRF_Token=browser.page_token, Sec_Fetch_Site="same-origin")
+    assert (own.status_code, own.json()["type"]) == (401, "urn:unioneyes:problem:not-of-chat")
+    foreign = browser.post(CHAT_HOOK, Origin="https://attacker.example")
+    assert (foreign.status_code, foreign.json()["type"]) == (403, "urn:unioneyes:problem:forged-request"), "or a page would slow whoever looks at it"
 
 
 @pytest.mark.parametrize("route", CHANGING, ids=lambda route: route.path)
