@@ -7,7 +7,6 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from tests.contract.postgres.conftest import Database
@@ -68,10 +67,9 @@ def test_a_swap_that_waits_for_a_session_has_not_happened_when_it_ends(restoring
     restoring.restores.restore_beside(NAME, beside=restoring.beside)
     administration = restoring.named("postgres")
     swap = partial(restoring.restores.swap, beside=restoring.beside, kept=restoring.kept)
-    with administration.connect() as blocker, blocker.transaction():
+    with administration.connect() as blocker, blocker.transaction(force_rollback=True):
         blocker.execute(f"""COMMENT ON DATABASE "{restoring.beside}" IS 'held'""".encode())  # the first of the two has its new name by the time it waits
         stopped_in(swap, when=partial(waits, administration, "ue-restore"))
-        raise psycopg.Rollback
     assert restoring.databases() == {restoring.live.name, restoring.beside}
     restoring.restores.swap_back(beside=restoring.beside, kept=restoring.kept)
     assert restoring.databases() == {restoring.live.name, restoring.beside}

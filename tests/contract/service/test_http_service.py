@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
+from tests.contract.postgres.stopping import stopped_in
 from unioneyes.adapters.service import HttpService, SyntheticMember, TokenUnavailable
 from unioneyes.ports.service import HealthStatus, ServiceUnavailable, SmokeUnavailable
 from unioneyes.ports.traffic import Colour
@@ -193,6 +194,12 @@ def test_smoke_tests_that_hang_are_ended_with_all_that_they_started(tmp_path: Pa
     state = Path("/proc", (tmp_path / "pid").read_text(), "stat")
     while state.exists() and ") Z " not in state.read_text():
         time.sleep(0.01)
+
+
+def test_smoke_tests_end_when_their_run_must_stop(tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    smoke = smoke_program(tmp_path, f"open({str(began)!r}, 'w').close(); subprocess.run(['sleep', '600'])")
+    stopped_in(lambda: service("http://a", smoke=smoke).smoke(within=timedelta(minutes=2)), when=began.exists)
 
 
 def test_smoke_tests_that_do_not_exist_are_unavailable(tmp_path: Path) -> None:
