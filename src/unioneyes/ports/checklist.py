@@ -58,7 +58,7 @@ class Gate:
     """Why it says so, for a person."""
     remedy: str = ""
     read: tuple[str, str] | None = None
-    """The file that says so, as people call it, and its SHA-256: an approval signs it. None where it is read from none."""
+    """The file that says so, as people call it, and its SHA-256: an approval signs it. None where no file was read, or none counts."""
 
 
 class Override(StrEnum):

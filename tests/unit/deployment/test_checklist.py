@@ -90,6 +90,13 @@ def test_a_waiver_opens_its_own_gate_only_and_its_reason_is_kept() -> None:
     assert "a rehearsal" in waived["security-sign-off"]
 
 
+def test_the_file_behind_a_gate_that_is_waived_counts_for_nothing() -> None:
+    red = Gate(name="release-contract", title="Release Contract CI passing", state=GateState.FAILED, detail="1 went wrong", read=("the report", "a" * 64))
+    (waived,) = waive((red,), Policy({"release-contract": "a rehearsal"}))
+    assert (waived.state, waived.read) == (GateState.WAIVED, None)
+    assert waive((red,), Policy()) == (red,)
+
+
 def test_a_gate_that_passed_is_not_waived() -> None:
     passed = migration_reviewed((migration(),), ())
     assert waive((passed,), Policy({"migration-reviewed": "never mind"})) == (passed,)

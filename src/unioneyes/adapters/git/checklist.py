@@ -64,7 +64,7 @@ class ReleaseChecklist:
             return _gate(RELEASE_CONTRACT, GateState.UNAVAILABLE, f"{self.folder} is no work tree of git, so no report is of its commit", remedy)
         if tree.changed:
             return _gate(RELEASE_CONTRACT, GateState.UNAVAILABLE, f"no report is of what goes out: {_differ(tree)}", "commit or stash the changes: git status")
-        return _verdict(self.report, report, tree.commit)
+        return _contract(self.report, report, tree.commit)
 
     def current_version(self) -> Gate:
         """`git describe --tags` where there is git; not applicable where there is none; failed when the work tree is dirty."""
@@ -125,24 +125,24 @@ class ReleaseChecklist:
         return self.waivers.get(gate)
 
 
+def _contract(path: Path, report: JUnitReport, commit: str) -> Gate:
+    return replace(_verdict(path, report, commit), read=("continuous integration's report", report.sha256))
+
+
 def _verdict(path: Path, report: JUnitReport, commit: str) -> Gate:
     short = commit[:SHORT]
     if report.commits != {commit}:
-        ran_on = " and ".join(sorted(other[:SHORT] or "no commit" if other else "no commit" for other in report.commits))
-        what, remedy = f"{path} names {ran_on}, and {short} goes out", f"wait for the report on {short}; each of its suites has a property called {COMMIT}"
+        named = " and ".join(sorted(other[:SHORT] if other else "no commit" for other in report.commits))
+        what, remedy = f"{path} names {named}, and {short} goes out", f"wait for the report on {short}; each of its suites has a property called {COMMIT}"
         return _gate(RELEASE_CONTRACT, GateState.UNAVAILABLE, what, remedy)
     if report.failed:
         first = f"; the first: {report.first}" if report.first else ""
-        what, remedy = (
-            f"{_tests(report.failed)} went wrong on {short}{first}",
-            "mend it, and let continuous integration report on the new commit",
-        )
+        what, remedy = f"{_tests(report.failed)} went wrong on {short}{first}", "mend it, and let continuous integration report on the new commit"
         return _gate(RELEASE_CONTRACT, GateState.FAILED, what, remedy)
     if not report.ran:
         return _gate(RELEASE_CONTRACT, GateState.UNAVAILABLE, f"no test of {path} ran on {short}", "let continuous integration run them")
     skipped = f", {report.skipped} skipped" if report.skipped else ""
-    gate = _gate(RELEASE_CONTRACT, GateState.PASSED, f"{_tests(report.ran)} passed on {short}{skipped}")
-    return replace(gate, read=("continuous integration's report", report.sha256))
+    return _gate(RELEASE_CONTRACT, GateState.PASSED, f"{_tests(report.ran)} passed on {short}{skipped}")
 
 
 def _tests(count: int) -> str:

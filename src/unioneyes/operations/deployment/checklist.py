@@ -75,11 +75,11 @@ def rollback_plan(*, previous: str | None, previous_ready: int, pending: tuple[M
 
 
 def waive(gates: tuple[Gate, ...], checklist: Checklist) -> tuple[Gate, ...]:
-    """Return the gates, with those that block and that the policy names turned into waived ones."""
+    """Return the gates, with those that block and that the policy names turned into waived ones, for which no file counts."""
 
     def look(gate: Gate) -> Gate:
         reason = checklist.waived(gate.name) if gate.state.blocks else None
-        return replace(gate, state=GateState.WAIVED, detail=f"{gate.detail}; waived: {reason}") if reason else gate
+        return replace(gate, state=GateState.WAIVED, detail=f"{gate.detail}; waived: {reason}", read=None) if reason else gate
 
     return tuple(look(gate) for gate in gates)
 
