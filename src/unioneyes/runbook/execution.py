@@ -47,7 +47,7 @@ from unioneyes.runbook.rules import UNDO_TRIES, Taken, Undo, Undoing, ends_as, p
 from unioneyes.runbook.steps import P, R, RunStopped, Step, Stop, current_run
 from unioneyes.runbook.store.approvals import Approvals
 from unioneyes.runbook.store.database import patiently
-from unioneyes.runbook.store.journal import Line
+from unioneyes.runbook.store.journal import NUMBER, Line
 from unioneyes.runbook.store.line import StoppedLine
 from unioneyes.runbook.store.runs import Claim, Ending, Entered, NewRun, Runs, StoredRun
 from unioneyes.runbook.threads import StepThreads
@@ -131,6 +131,8 @@ class _Manner:
     failed: EntryKind
     tries: int
     only_retryable: bool
+    number: int | None = None
+    """Which of its run's steps it is, in the order in which they are taken, the same for each worker; None where one is taken back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +163,7 @@ class Execution:
         self._cancellable = cancellable
         self._children = count(1)
         self._parkings = count(1)
+        self._numbers = count(1)
 
     @property
     def run_id(self) -> str:
@@ -197,7 +200,14 @@ class Execution:
         self._refuse_unplanned(step.name)
         call = partial(step.function, *args, **kwargs)
         undo = None if step.undo is None else partial(step.undo.function, *args, **kwargs)
-        manner = _Manner(started=EntryKind.STEP_STARTED, done=EntryKind.STEP_DONE, failed=EntryKind.STEP_FAILED, tries=step.retries + 1, only_retryable=True)
+        manner = _Manner(
+            started=EntryKind.STEP_STARTED,
+            done=EntryKind.STEP_DONE,
+            failed=EntryKind.STEP_FAILED,
+            tries=step.retries + 1,
+            only_retryable=True,
+            number=next(self._numbers),
+        )
         noted = False
         while True:
             parking = next(self._parkings) if step.asks else None
@@ -456,7 +466,7 @@ class Execution:
         """Take a step, again where that may help, and return what came of it. The journal tells all of it."""
         entered = self._enter(step, name, manner)
         if isinstance(entered, Stop):
-            return Stopped(why=entered, begun=False)
+            return Stopped(why=entered, begun=self._was_begun(manner))
         began = monotonic()
         attempt, token = 0, entered.token
         while True:
@@ -491,7 +501,8 @@ class Execution:
         if self._equipment.closing.is_set():
             raise EngineClosed
         heeds_line = self._heeds_line(step, manner)
-        started = Line(kind=manner.started, step=name, message=step.does, data={"effect": step.effect.value})
+        numbered: dict[str, JsonValue] = {} if manner.number is None else {NUMBER: manner.number}
+        started = Line(kind=manner.started, step=name, message=step.does, data={"effect": step.effect.value, **numbered})
         begin = partial(self._runs.begin_step, self._claim, self.run_id, started, cancellable=self._cancellable, heeds_line=heeds_line)
         self._await_nobody_else()
         while True:
@@ -500,6 +511,10 @@ class Execution:
             why = self._await_open_line(name)
             if why is not None:
                 return why
+
+    def _was_begun(self, manner: _Manner) -> bool:
+        """Return whether a worker before this one was in the step, and died there: it may have changed something."""
+        return manner.number is not None and self._patiently(partial(self._runs.was_begun, self.run_id, manner.number))
 
     def _heeds_line(self, step: Step[..., object], manner: _Manner) -> bool:
         """Return whether a stopped line holds the step."""

@@ -104,3 +104,15 @@ def test_a_worker_that_ends_takes_its_program_with_it(fresh: Drill) -> None:
     worker.terminate()
     worker.wait(20)
     fresh.until(lambda: _lives(left), lambda lives: not lives, within=AT_ONCE)
+
+
+def test_what_a_dead_worker_was_in_the_middle_of_is_taken_back_where_the_run_was_cancelled_meanwhile(fresh: Drill) -> None:
+    worker = fresh.work()
+    run = begun(fresh, "b", Behaviour.WAITS_FOR_SOMETHING)
+    worker.kill()
+    worker.wait()
+    fresh.engine.cancel(run.id, by="officer-1@example.org", reason="wrong day")
+    fresh.work()
+
+    assert fresh.ended(run.id).status is RunStatus.CANCELLED
+    assert fresh.effects() == ["began a", "did a", "began b", "undid b", "undid a"]

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
 from pydantic import JsonValue
-from sqlalchemy import Connection, Select, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import RowMapping
 
@@ -22,6 +22,8 @@ from unioneyes.runbook.views import EntryKind, JournalEntry
 _IN_ORDER = 0x7565_0002
 """Key of the advisory lock that lets lines become visible in the order of their numbers: who has read up to one has missed none before it."""
 
+NUMBER = "number"
+"""In the line that a step begins with: which of its run's steps it is, the same for each worker that carries the run out."""
 _COLUMNS = (journal.c.key, journal.c.run_id, journal.c.kind, journal.c.step, journal.c.message, journal.c.data)
 _TURN = func.pg_advisory_xact_lock(_IN_ORDER).table_valued("turn")
 _WRITE = (
@@ -82,6 +84,11 @@ class Journal:
         if run_id is not None:
             wanted = wanted.where(journal.c.run_id.in_(family([run_id])))
         return tuple(_entry(row) for row in connection.execute(wanted).mappings())
+
+    def was_begun(self, connection: Connection, run_id: str, number: int) -> bool:
+        """Return whether the run was ever in this one of its steps."""
+        began = (journal.c.run_id == run_id, journal.c.kind == EntryKind.STEP_STARTED.value, journal.c.data[NUMBER].as_integer() == number)
+        return connection.scalar(select(exists().where(*began))) is True
 
     def bring_in(self, connection: Connection, entries: Sequence[JournalEntry]) -> None:
         """The journal ends with what was written elsewhere, each line with its own time. The last thing that a transaction does, as `write`."""

@@ -180,6 +180,11 @@ class Runs:
                 _row(connection, run_id)
             return self._journal.read(connection, run_id, after=after, limit=limit)
 
+    def was_begun(self, run_id: str, number: int) -> bool:
+        """Return whether the run was ever in this one of its steps, whoever carried it out."""
+        with self._database.transaction() as connection:
+            return self._journal.was_begun(connection, run_id, number)
+
     def step_times(self, runbook: str) -> dict[str, timedelta]:
         """Return how long each step took in the last runs of `runbook` that were done: the median."""
         last = select(runs.c.id).where(runs.c.runbook == runbook, runs.c.status == RunStatus.DONE.value).order_by(runs.c.number.desc()).limit(_LAST_RUNS)
