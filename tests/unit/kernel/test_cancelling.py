@@ -22,7 +22,7 @@ class Stopped(BaseException):
     """The run must stop."""
 
 
-class FailedError(Exception):
+class NotWellError(Exception):
     """What was under way did not end well."""
 
 
@@ -52,13 +52,13 @@ def carry_out(program: subprocess.Popen[bytes], *, within: float = 30) -> None:
     """As adapters do: what ended otherwise than well has failed."""
     with program, group_ended_with_run(program):
         program.communicate(timeout=within)
-        raise FailedError
+        raise NotWellError
 
 
 def fail(after: Callable[[], object], *, end: Callable[[], None]) -> None:
     with ended_with_run(end):
         after()
-        raise FailedError
+        raise NotWellError
 
 
 def test_a_wait_ends_when_the_run_must_stop(must_stop: Event) -> None:
@@ -115,7 +115,7 @@ def test_what_is_done_before_it_could_be_ended_is_done(must_stop: Event) -> None
 
 
 def test_what_fails_by_itself_has_failed(must_stop: Event) -> None:
-    with in_a_run(must_stop), pytest.raises(FailedError):
+    with in_a_run(must_stop), pytest.raises(NotWellError):
         fail(partial(time.sleep, 2 * LOOK_SECONDS), end=must_stop.set)
     assert not must_stop.is_set()
 
