@@ -49,7 +49,8 @@ OUTSIDE = Fence._lock.__code__
 WITHIN = timedelta(seconds=60)
 READS = {
     "Backups": {"all"},
-    "Checklist": {"approvals", "change_freeze", "current_version", "freezes", "staging_health", "waived"},
+    "Chat": {"complaint", "next", "read", "show"},  # a form for one person, outside of any run
+    "Checklist": {"approvals", "change_freeze", "current_version", "freezes", "release_contract", "staging_health", "waived"},
     "Documents": {"read"},
     "IdentityProvider": {"identify", "sign_in_url", "sign_out_url"},
     "Migrations": {"applied", "folder", "ledger", "lint", "losses", "pending"},
