@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.drills.main_job.main_job import MainJob
+from tests.stack import eventually
 
 LOOK_EVERY = 0.02
 FLAGS = ("--migrate", "--maintenance", "--bake", "1s")
@@ -74,6 +75,49 @@ def test_a_deployment_that_is_cancelled_in_maintenance_leaves_none_behind(old_sc
     assert visitor.seen == [(200, None), (503, "30"), (200, None)]
 
 
+def test_a_deployment_that_is_cancelled_in_its_backup_ends_the_dump_at_once_and_leaves_nothing_of_it(old_schema: MainJob) -> None:
+    before, ledger, there = old_schema.serving(), old_schema.ledger(), backups(old_schema)
+    with dump_held(old_schema):
+        run = old_schema.started("1.1.0", *FLAGS)
+        assert eventually(lambda: dumping(old_schema) > 0, within=60), old_schema.journal(run)
+        cancelled = old_schema.stack.ue("run", "cancel", run, "--reason", "not today")
+        assert eventually(lambda: dumping(old_schema) == 0, within=5)
+        ended = old_schema.ended(run, within=20)
+    assert cancelled.code in {0, 1, 8}, cancelled.err
+    assert old_schema.run(ended)["status"] == "cancelled"
+    failed = [entry for entry in old_schema.journal(run) if entry["kind"] == "step-failed"]
+    assert [(entry["step"], entry["message"]) for entry in failed] == [("back_up_database", "stopped: the run was cancelled")]
+    assert backups(old_schema) == there
+    assert (old_schema.serving(), old_schema.ledger()) == (before, ledger)
+
+
+def backups(job: MainJob) -> set[str]:
+    """Return what stands where backups are kept."""
+    return {path.name for path in job.parts.layout.backups.iterdir()}
+
+
+def dumping(job: MainJob) -> int:
+    """Return how many sessions of pg_dump wait for a lock."""
+    with job.superuser() as connection:
+        row = connection.execute("select count(*) from pg_stat_activity where application_name = 'pg_dump' and wait_event_type = 'Lock'").fetchone()
+    assert row is not None
+    return int(str(row[0]))
+
+
+@contextmanager
+def dump_held(job: MainJob) -> Iterator[None]:
+    """No dump gets to its end: somebody has a table that the dump locks, and the comparison before it does not, for it has no rows of its own."""
+    with job.superuser() as maker:
+        maker.execute("create table parted (n int) partition by range (n)")
+    try:
+        with job.superuser() as holder:
+            holder.execute("lock table parted in access exclusive mode")
+            yield
+    finally:
+        with job.superuser() as maker:
+            maker.execute("drop table parted")
+
+
 @contextmanager
 def visited(job: MainJob) -> Iterator[Visitor]:
     """Somebody visits the service during the block, and is served before and after it."""
@@ -89,9 +133,7 @@ def visited(job: MainJob) -> Iterator[Visitor]:
 
 @contextmanager
 def locked_out(job: MainJob) -> Iterator[str]:
-    """A deployment of 1.1.0 is under way, and from its rehearsal on somebody else has the table that its migration needs."""
-    run = job.started("1.1.0", *FLAGS)
-    job.wait_for_step(run, "rehearse_migrations")
+    """A deployment of 1.1.0 is under way, and somebody else reads the table that its migration needs, and does not end."""
     with job.database() as holder:
-        holder.execute("lock table claims in access exclusive mode")
-        yield run
+        holder.execute("lock table claims in access share mode")
+        yield job.started("1.1.0", *FLAGS)
