@@ -1,0 +1,58 @@
+"""`python -m tests.kubernetes.cluster up|down|status`: what `make kubernetes-up|down|status` runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from tests.kubernetes.cluster.lifecycle import down, running, up
+from tests.kubernetes.cluster.status import describe
+from unioneyes.kernel.problems import Problem
+
+
+def main() -> int:
+    """Return the exit code, as `ue` has it. Results go to standard output, progress to standard error."""
+    parser = argparse.ArgumentParser(prog="python -m tests.kubernetes.cluster", description="A real Kubernetes on this machine, for tests.")
+    parser.add_argument("--name", default="test", help="of the cluster; several may run (default: test)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    starting = commands.add_parser("up", help="start it, unless it is up, and print the path of its kubeconfig")
+    starting.add_argument("--nodes", type=int, choices=range(1, 10), default=1)
+    commands.add_parser("down", help="end it, or what is left of it; nothing is left afterwards")
+    commands.add_parser("status", help="show what of it runs")
+    asked = parser.parse_args()
+    try:
+        return _carry_out(asked)
+    except Problem as problem:
+        _say(f"{problem.what}\n  {problem.remedy}")
+        return problem.exit_code
+
+
+def _carry_out(asked: argparse.Namespace) -> int:
+    began = time.monotonic()
+    match asked.command:
+        case "up":
+            cluster = up(asked.name, nodes=asked.nodes, say=_say)
+            _say(f"{asked.name}: {len(cluster.nodes)} node(s) ready after {time.monotonic() - began:.1f} s")
+            _print(str(cluster.layout.kubeconfig))
+        case "down":
+            was = down(asked.name)
+            _say(f"{asked.name}: nothing is left of it, after {time.monotonic() - began:.1f} s" if was else f"{asked.name}: there was nothing")
+        case _:
+            cluster_or_none = running(asked.name)
+            _print(describe(asked.name, cluster_or_none))
+            return 0 if cluster_or_none else 1
+    return 0
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"kubernetes: {words}\n")
+    sys.stderr.flush()
+
+
+def _print(words: str) -> None:
+    sys.stdout.write(f"{words}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

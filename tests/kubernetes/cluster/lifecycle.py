@@ -1,0 +1,152 @@
+"""A cluster is started, looked at, and ended: whole, or what is left of one."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pydantic import JsonValue, TypeAdapter
+
+from tests.kubernetes.cluster import control_plane, workloads
+from tests.kubernetes.cluster.binaries import ETCD, KUBERNETES, Say, build
+from tests.kubernetes.cluster.control_groups import ControlGroup
+from tests.kubernetes.cluster.credentials import Credentials, make_credentials
+from tests.kubernetes.cluster.images import build_images, images
+from tests.kubernetes.cluster.kubectl import Kubectl, answers_ready, wait_until
+from tests.kubernetes.cluster.layout import CONTROL_NODE, Addresses, Layout
+from tests.kubernetes.cluster.network import connect_machine, connect_node, disconnect_machine, free_addresses
+from tests.kubernetes.cluster.node import Node
+from tests.kubernetes.cluster.packages import check_machine, install_packages
+from tests.kubernetes.cluster.registry import registry
+
+_READY_WITHIN = timedelta(seconds=120)
+"""A bound for a machine that hangs; on a quiet one it takes 4 s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cluster:
+    """A cluster that was started whole."""
+
+    name: str
+    number: int
+    """Of its network."""
+    nodes: tuple[str, ...]
+
+    @property
+    def layout(self) -> Layout:
+        return Layout.named(self.name)
+
+    @property
+    def addresses(self) -> Addresses:
+        return Addresses(self.number)
+
+    @property
+    def kubectl(self) -> Kubectl:
+        """As the administrator."""
+        return Kubectl(self.layout.kubeconfig)
+
+    def node(self, name: str) -> Node:
+        return Node(self.layout, name)
+
+
+def running(name: str) -> Cluster | None:
+    """Return the cluster of that name; none when it was not started whole, or does not run any more."""
+    layout = Layout.named(name)
+    if not layout.kubeconfig.exists():
+        return None
+    cluster = TypeAdapter(Cluster).validate_json(layout.description.read_bytes())
+    return cluster if cluster.node(CONTROL_NODE).pid else None
+
+
+def up(name: str, *, nodes: int, say: Say) -> Cluster:
+    """The cluster runs, every node of it ready; return it. One that runs already is left as it is, what is left of one is removed first. Raises: Problem."""
+    check_machine()
+    with _alone(Layout.named(name)):
+        if there := running(name):
+            say(f"{name} is up already")
+            return there
+        install_packages(say)
+        build((ETCD, KUBERNETES), say)
+        build_images(say)
+        if _remove(Layout.named(name)):
+            say(f"removed what was left of {name}")
+        cluster = Cluster(name=name, number=free_addresses().number, nodes=tuple(f"node{position + 1}" for position in range(nodes)))
+        _start(cluster)
+        return cluster
+
+
+def down(name: str) -> bool:
+    """Nothing of the cluster is left: no process, mount, namespace, link, control group or file; return whether anything was. Raises: StillRunning."""
+    layout = Layout.named(name)
+    with _alone(layout):
+        return _remove(layout)
+
+
+def _start(cluster: Cluster) -> None:
+    layout, addresses, first = cluster.layout, cluster.addresses, cluster.node(CONTROL_NODE)
+    layout.data.mkdir(parents=True, mode=0o700)
+    layout.description.write_bytes(TypeAdapter(Cluster).dump_json(cluster))
+    credentials = make_credentials(layout.credentials, addresses, cluster.nodes)
+    ControlGroup(layout.group).make(*cluster.nodes)
+    first.start()
+    connect_machine(layout, addresses, first)
+    first.want(
+        control_plane.etcd(layout),
+        control_plane.api_server(addresses, credentials),
+        registry(layout.data / "registry.json", layout.data / "registry", addresses.registry, images=images()),
+        workloads.containerd(first, addresses),
+    )
+    for name in cluster.nodes[1:]:
+        node = cluster.node(name)
+        node.start()
+        connect_node(addresses, node, first)
+        node.want(workloads.containerd(node, addresses))
+    wait_until(lambda: answers_ready(addresses.api, credentials.authority), "the API server was not ready", within=_READY_WITHIN)
+    first.want(control_plane.controllers(credentials), control_plane.scheduler(credentials))
+    _join(cluster, credentials)
+    shutil.copyfile(credentials.kubeconfig("admin"), layout.kubeconfig)
+
+
+def _join(cluster: Cluster, credentials: Credentials) -> None:
+    """Every node is ready for pods."""
+    kubectl = Kubectl(credentials.kubeconfig("admin"))
+    kubectl.apply(*(_described(name, cluster.addresses.pods(name)) for name in cluster.nodes))
+    for name in cluster.nodes:
+        node = cluster.node(name)
+        node.want(workloads.kubelet(node, cluster.addresses, credentials), workloads.proxy(node, credentials))
+    kubectl("wait", "--for=condition=Ready", "node", "--all", f"--timeout={_READY_WITHIN.total_seconds():.0f}s", within=_READY_WITHIN.total_seconds() + 10)
+    wait_until(lambda: "default" in kubectl("get", "serviceaccounts", "--output=name"), "pods can't be made", within=_READY_WITHIN)
+
+
+def _described(node: str, pods: str) -> dict[str, JsonValue]:
+    """Return what the API is told of a node, before its kubelet tells more."""
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}, "spec": {"podCIDR": pods}}
+
+
+def _remove(layout: Layout) -> bool:
+    """Nothing of the cluster is left; return whether anything was."""
+    group = ControlGroup(layout.group)
+    ended = group.end_members()
+    group.remove()
+    disconnect_machine(layout)
+    if not layout.home.exists():
+        return ended > 0
+    shutil.rmtree(layout.home)
+    return True
+
+
+@contextmanager
+def _alone(layout: Layout) -> Iterator[None]:
+    """No other command starts or ends a cluster of this user meanwhile."""
+    layout.home.parent.mkdir(parents=True, exist_ok=True)
+    held = os.open(layout.home.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
