@@ -6,7 +6,9 @@ import argparse
 import sys
 import time
 
-from tests.kubernetes.cluster.lifecycle import down, running, up
+from tests.kubernetes.cluster.lifecycle import down, up
+from tests.kubernetes.cluster.parts.all import PARTS, USUAL
+from tests.kubernetes.cluster.running import running
 from tests.kubernetes.cluster.status import describe
 from unioneyes.kernel.problems import Problem
 
@@ -18,6 +20,12 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     starting = commands.add_parser("up", help="start it, unless it is up, and print the path of its kubeconfig")
     starting.add_argument("--nodes", type=int, choices=range(1, 10), default=1)
+    names = [part.name for part in PARTS]
+    starting.add_argument("--with", dest="more", nargs="*", default=[], choices=names, help="parts beside the usual ones, or with `--core`, the only ones")
+    starting.add_argument(
+        "--without", nargs="*", default=[], choices=names, help=f"usual parts that are left out; usual are: {', '.join(part.name for part in USUAL)}"
+    )
+    starting.add_argument("--core", action="store_true", help="leave out every usual part")
     commands.add_parser("down", help="end it, or what is left of it; nothing is left afterwards")
     commands.add_parser("status", help="show what of it runs")
     asked = parser.parse_args()
@@ -32,7 +40,9 @@ def _carry_out(asked: argparse.Namespace) -> int:
     began = time.monotonic()
     match asked.command:
         case "up":
-            cluster = up(asked.name, nodes=asked.nodes, say=_say)
+            usual = () if asked.core else USUAL
+            parts = tuple(part for part in PARTS if part.name in asked.more or (part in usual and part.name not in asked.without))
+            cluster = up(asked.name, nodes=asked.nodes, parts=parts, say=_say)
             _say(f"{asked.name}: {len(cluster.nodes)} node(s) ready after {time.monotonic() - began:.1f} s")
             _print(str(cluster.layout.kubeconfig))
         case "down":

@@ -41,6 +41,8 @@ class Family:
     """The package of each."""
     minutes: int
     """About how long it takes on two cores, with nothing cached."""
+    files: tuple[str, ...] = ()
+    """Files and folders of the module that are kept beside the programs."""
     stamped: bool = False
     """Its programs say which version they are only when the linker is told."""
 
@@ -58,7 +60,7 @@ class Family:
     @property
     def folder(self) -> Path:
         """Where its programs are kept: another one for each version, and whenever anything that goes in is another."""
-        inputs = b"".join((self.sources / file).read_bytes() for file in ("go.mod", "go.sum")) + self.linker_flags.encode()
+        inputs = b"".join((self.sources / file).read_bytes() for file in ("go.mod", "go.sum")) + " ".join((self.linker_flags, *self.files)).encode()
         return cache() / f"{self.name}-{self.version}-{hashlib.sha256(inputs).hexdigest()[:12]}"
 
     @property
@@ -93,7 +95,7 @@ KUBE_ROUTER = Family(
 ENVOY_GATEWAY = Family(
     name="envoy-gateway", module="github.com/envoyproxy/gateway", programs={"envoy-gateway": "github.com/envoyproxy/gateway/cmd/envoy-gateway"}, minutes=5
 )
-KWOK = Family(name="kwok", module="sigs.k8s.io/kwok", programs={"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, minutes=1)
+KWOK = Family(name="kwok", module="sigs.k8s.io/kwok", programs={"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, files=("kustomize/stage",), minutes=1)
 FAMILIES = (ETCD, KUBERNETES, COREDNS, METRICS_SERVER, KUBE_ROUTER, ENVOY_GATEWAY, KWOK)
 
 
@@ -115,6 +117,16 @@ def build(families: tuple[Family, ...], say: Say) -> None:
     say(f"building {named}: once, up to {minutes} min on two cores, kept in {cache()}")
     for family, name in missing:
         _build(family, name, say)
+    for family in affected:
+        _keep_files(family)
+
+
+def _keep_files(family: Family) -> None:
+    """What the module has beside code is kept, too."""
+    listed = ["go", "list", "-m", "-f", "{{.Dir}}", family.module]
+    module = Path(subprocess.run(listed, cwd=family.sources, capture_output=True, text=True, check=True).stdout.strip())
+    for name in family.files:
+        shutil.copytree(module / name, family.folder / name, dirs_exist_ok=True)
 
 
 def _build(family: Family, name: str, say: Say) -> None:

@@ -67,7 +67,7 @@ def api_server(addresses: Addresses, credentials: Credentials) -> Program:
     )
 
 
-def controllers(credentials: Credentials) -> Program:
+def controllers(layout: Layout, credentials: Credentials) -> Program:
     """Return the controllers, which notice within 8 s that a node is gone."""
     own = credentials.kubeconfig("controllers")
     return Program(
@@ -85,6 +85,7 @@ def controllers(credentials: Credentials) -> Program:
             f"--cluster-cidr={CLUSTER_CIDR}",
             "--node-monitor-period=1s",
             "--node-monitor-grace-period=8s",
+            f"--flex-volume-plugin-dir={layout.data / 'volume-plugins'}",  # which it makes
             *_QUICK,
         ),
     )

@@ -48,7 +48,8 @@ def build_images(say: Say) -> None:
         buildah = ("buildah", "--storage-driver=vfs", f"--root={work / 'storage'}", f"--runroot={work / 'run'}")
         for name, containerfile in _CONTAINERFILES.items():
             (work / name).with_suffix(".containerfile").write_text(containerfile)
-            _run(*buildah, "bud", "--quiet", f"--tag={address}/{name}", f"--file={work / name}.containerfile", str(work))
+            options = ("--quiet", f"--cni-config-dir={work / 'networks'}", f"--tag={address}/{name}", f"--file={work / name}.containerfile")
+            _run(*buildah, "bud", *options, str(work))
             _run(*buildah, "push", "--quiet", "--tls-verify=false", f"{address}/{name}")
     (work / "registry").rename(images())
     shutil.rmtree(work)

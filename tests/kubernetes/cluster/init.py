@@ -96,8 +96,13 @@ class Program:
 
 
 def have_own_folders(folder: Path) -> None:
-    """The node's /proc, /run, /var/lib and /var/log are its own, and what it mounts is seen in it alone."""
+    """The node's /proc, /run, /var/lib and /var/log are its own; what it mounts, nobody else sees.
+
+    Of the machine's file system it may write the cluster's folder alone.
+    """
     _mount("--make-rprivate", "/")
+    _mount("--bind", str(folder.parent), str(folder.parent))
+    _mount("-o", "remount,bind,ro", "/")
     _mount("-t", "proc", "proc", "/proc")
     _mount("-t", "tmpfs", "-o", "mode=755", "run", "/run")
     Path("/run/lock").mkdir()

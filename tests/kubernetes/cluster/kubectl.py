@@ -39,7 +39,7 @@ class Kubectl:
 
     def __call__(self, *words: str, fed: str = "", within: float = 60) -> str:
         """Return what the command printed. Raises: KubectlFailed."""
-        command = [str(self.other or program("kubectl")), f"--kubeconfig={self.kubeconfig}", *words]
+        command = [str(self.other or program("kubectl")), f"--kubeconfig={self.kubeconfig}", f"--cache-dir={self.kubeconfig.parent / 'kubectl'}", *words]
         try:
             done = subprocess.run(command, input=fed, capture_output=True, text=True, timeout=within, check=False)
         except subprocess.TimeoutExpired:

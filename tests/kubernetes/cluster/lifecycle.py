@@ -7,8 +7,8 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from pydantic import JsonValue, TypeAdapter
 
@@ -18,52 +18,19 @@ from tests.kubernetes.cluster.control_groups import ControlGroup
 from tests.kubernetes.cluster.credentials import Credentials, make_credentials
 from tests.kubernetes.cluster.images import build_images, images
 from tests.kubernetes.cluster.kubectl import Kubectl, answers_ready, wait_until
-from tests.kubernetes.cluster.layout import CONTROL_NODE, Addresses, Layout
+from tests.kubernetes.cluster.layout import CONTROL_NODE, Layout
 from tests.kubernetes.cluster.network import connect_machine, connect_node, disconnect_machine, free_addresses
-from tests.kubernetes.cluster.node import Node
 from tests.kubernetes.cluster.packages import check_machine, install_packages
+from tests.kubernetes.cluster.parts.all import PARTS
+from tests.kubernetes.cluster.parts.model import Part, Setting
 from tests.kubernetes.cluster.registry import registry
+from tests.kubernetes.cluster.running import Cluster, running
 
 _READY_WITHIN = timedelta(seconds=120)
 """A bound for a machine that hangs; on a quiet one it takes 4 s."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cluster:
-    """A cluster that was started whole."""
-
-    name: str
-    number: int
-    """Of its network."""
-    nodes: tuple[str, ...]
-
-    @property
-    def layout(self) -> Layout:
-        return Layout.named(self.name)
-
-    @property
-    def addresses(self) -> Addresses:
-        return Addresses(self.number)
-
-    @property
-    def kubectl(self) -> Kubectl:
-        """As the administrator."""
-        return Kubectl(self.layout.kubeconfig)
-
-    def node(self, name: str) -> Node:
-        return Node(self.layout, name)
-
-
-def running(name: str) -> Cluster | None:
-    """Return the cluster of that name; none when it was not started whole, or does not run any more."""
-    layout = Layout.named(name)
-    if not layout.kubeconfig.exists():
-        return None
-    cluster = TypeAdapter(Cluster).validate_json(layout.description.read_bytes())
-    return cluster if cluster.node(CONTROL_NODE).pid else None
-
-
-def up(name: str, *, nodes: int, say: Say) -> Cluster:
+def up(name: str, *, nodes: int, parts: tuple[Part, ...], say: Say) -> Cluster:
     """The cluster runs, every node of it ready; return it. One that runs already is left as it is, what is left of one is removed first. Raises: Problem."""
     check_machine()
     with _alone(Layout.named(name)):
@@ -71,11 +38,12 @@ def up(name: str, *, nodes: int, say: Say) -> Cluster:
             say(f"{name} is up already")
             return there
         install_packages(say)
-        build((ETCD, KUBERNETES), say)
+        build((ETCD, KUBERNETES, *(family for part in parts for family in part.families)), say)
         build_images(say)
         if _remove(Layout.named(name)):
             say(f"removed what was left of {name}")
-        cluster = Cluster(name=name, number=free_addresses().number, nodes=tuple(f"node{position + 1}" for position in range(nodes)))
+        names = tuple(f"node{position + 1}" for position in range(nodes))
+        cluster = Cluster(name=name, number=free_addresses().number, nodes=names, parts=tuple(part.name for part in parts))
         _start(cluster)
         return cluster
 
@@ -107,8 +75,9 @@ def _start(cluster: Cluster) -> None:
         connect_node(addresses, node, first)
         node.want(workloads.containerd(node, addresses))
     wait_until(lambda: answers_ready(addresses.api, credentials.authority), "the API server was not ready", within=_READY_WITHIN)
-    first.want(control_plane.controllers(credentials), control_plane.scheduler(credentials))
+    first.want(control_plane.controllers(layout, credentials), control_plane.scheduler(credentials))
     _join(cluster, credentials)
+    _add_parts(Setting(cluster=cluster, credentials=credentials, kubectl=Kubectl(credentials.kubeconfig("admin"))))
     shutil.copyfile(credentials.kubeconfig("admin"), layout.kubeconfig)
 
 
@@ -121,6 +90,15 @@ def _join(cluster: Cluster, credentials: Credentials) -> None:
         node.want(workloads.kubelet(node, cluster.addresses, credentials), workloads.proxy(node, credentials))
     kubectl("wait", "--for=condition=Ready", "node", "--all", f"--timeout={_READY_WITHIN.total_seconds():.0f}s", within=_READY_WITHIN.total_seconds() + 10)
     wait_until(lambda: "default" in kubectl("get", "serviceaccounts", "--output=name"), "pods can't be made", within=_READY_WITHIN)
+
+
+def _add_parts(setting: Setting) -> None:
+    """Every part of the cluster is ready."""
+    parts = [part for part in PARTS if part.name in setting.cluster.parts]
+    for part in parts:
+        part.start(setting)
+    for part in parts:
+        wait_until(partial(part.ready, setting), f"{part.name} was not ready", within=_READY_WITHIN)
 
 
 def _described(node: str, pods: str) -> dict[str, JsonValue]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.kubernetes.cluster.control_groups import ControlGroup
 from tests.kubernetes.cluster.layout import Layout
-from tests.kubernetes.cluster.lifecycle import Cluster
 from tests.kubernetes.cluster.node import Node
+from tests.kubernetes.cluster.running import Cluster
 from unioneyes.kernel.problems import Problem
 
 
@@ -24,6 +24,7 @@ def describe(name: str, cluster: Cluster | None) -> str:
         f"{name} is up",
         f"  API         {cluster.addresses.api}",
         f"  kubeconfig  {layout.kubeconfig}",
+        f"  parts       {', '.join(cluster.parts) or 'none beside its core'}",
         f"  registry    {cluster.addresses.registry} (plain HTTP)",
         f"  logs        {layout.home}/node*/logs",
     ]

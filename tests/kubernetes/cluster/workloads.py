@@ -16,7 +16,7 @@ def containerd(node: Node, addresses: Addresses) -> Program:
     """Return the container runtime. It takes images from the cluster's registry alone, without TLS, and gives each pod an address of the node's network."""
     registry = node.folder / "registries" / addresses.registry
     registry.mkdir(parents=True)
-    (registry / "hosts.toml").write_text(f'server = "http://{addresses.registry}"\n')
+    (registry / "hosts.toml").write_text(f'[host."http://{addresses.registry}"]\ncapabilities = ["pull", "resolve"]\n')
     networks = node.folder / "networks"
     networks.mkdir()
     (networks / "pods.conflist").write_text(json.dumps(_pod_network(addresses.pods(node.name)), indent=1))
@@ -25,6 +25,9 @@ def containerd(node: Node, addresses: Addresses) -> Program:
     configuration.write_text(
         f"""version = 2
 disabled_plugins = {json.dumps(left_out)}
+
+[plugins."io.containerd.internal.v1.opt"]
+path = "{node.folder / "opt"}"
 
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "{addresses.registry}/pause"
@@ -60,6 +63,7 @@ def kubelet(node: Node, addresses: Addresses, credentials: Credentials) -> Progr
         "enforceNodeAllocatable": [],
         "evictionHard": {},
         "imageGCHighThresholdPercent": 100,
+        "volumePluginDir": str(node.folder / "volume-plugins"),
         "clusterDNS": [DNS_SERVICE],
         "clusterDomain": "cluster.local",
         "resolvConf": "",

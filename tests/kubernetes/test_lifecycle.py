@@ -1,0 +1,126 @@
+"""A cluster of our own comes up whole, and goes without leaving anything, whoever was killed meanwhile."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kubernetes.cluster.layout import CONTROL_NODE, Layout
+from tests.kubernetes.cluster.running import running
+from tests.kubernetes.machine import ROOT, Footprint, command, footprint, run, sharing_namespaces
+
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(600)]
+NAME = "drill"
+REACHED = {
+    "its folder is there": "data",
+    "its first process runs": f"{CONTROL_NODE}/init.pid",
+    "the control plane starts": f"{CONTROL_NODE}/programs.json",
+    "the kubelet starts": f"{CONTROL_NODE}/kubelet.json",
+}
+
+
+@pytest.fixture
+def before() -> Iterator[Footprint]:
+    """What the machine has before the test; nothing of the cluster is left after it, even where it failed."""
+    assert run(NAME, "down").returncode == 0
+    yield footprint(NAME)
+    run(NAME, "down")
+
+
+def test_a_cluster_leaves_nothing(before: Footprint) -> None:
+    started = run(NAME, "up", "--core")
+    assert started.returncode == 0, started.stderr
+    cluster = running(NAME)
+    assert cluster
+    assert started.stdout == f"{cluster.layout.kubeconfig}\n"
+    pid = cluster.node(CONTROL_NODE).pid
+    assert pid
+    processes = sharing_namespaces(pid)
+    assert len(processes) > 8
+    during = footprint(NAME)
+    assert during.links - before.links == {"ue-drill"}
+    assert during.mounts == before.mounts, "a node's mounts are seen in it alone"
+    assert during.processes
+    assert run(NAME, "status").stdout.startswith("drill is up\n")
+
+    assert run(NAME, "down").returncode == 0
+
+    assert footprint(NAME) == before
+    assert not [process for process in processes if process.exists()]
+    assert run(NAME, "status").stdout == "drill is down\n"
+
+
+def test_a_cluster_that_is_up_is_left_as_it_is(before: Footprint) -> None:
+    first, pid = run(NAME, "up", "--core"), _first_process()
+    second = run(NAME, "up", "--core")
+    assert (second.returncode, second.stdout) == (0, first.stdout)
+    assert "drill is up already" in second.stderr
+    assert _first_process() == pid
+    assert run(NAME, "down").returncode == 0
+    assert footprint(NAME) == before
+
+
+@pytest.mark.parametrize("reached", REACHED)
+def test_nothing_is_left_when_the_start_was_killed_in_the_middle(before: Footprint, reached: str) -> None:
+    _kill_start_when(Layout.named(NAME).home / REACHED[reached])
+    assert footprint(NAME) != before, "it was killed before there was anything to leave"
+    assert run(NAME, "status").returncode == 1
+    assert run(NAME, "down").returncode == 0
+    assert footprint(NAME) == before
+
+
+def test_a_start_removes_what_is_left_of_another(before: Footprint) -> None:
+    _kill_start_when(Layout.named(NAME).home / REACHED["the control plane starts"])
+    started = run(NAME, "up", "--core")
+    assert started.returncode == 0, started.stderr
+    assert "removed what was left of drill" in started.stderr
+    assert run(NAME, "down").returncode == 0
+    assert footprint(NAME) == before
+
+
+def test_nothing_is_left_when_the_first_process_was_killed(before: Footprint) -> None:
+    assert run(NAME, "up", "--core").returncode == 0
+    os.kill(_first_process(), signal.SIGKILL)
+    assert "ended by itself" in run(NAME, "status").stdout
+    assert run(NAME, "down").returncode == 0
+    assert footprint(NAME) == before
+
+
+def test_nothing_is_left_when_its_folder_was_deleted(before: Footprint) -> None:
+    assert run(NAME, "up", "--core").returncode == 0
+    shutil.rmtree(Layout.named(NAME).home, ignore_errors=True)
+    assert run(NAME, "down").returncode == 0
+    assert footprint(NAME) == before
+
+
+def test_who_is_not_root_is_told_what_to_do(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    nobody = 65534
+    refused = subprocess.run(command(NAME, "up", "--core"), cwd=ROOT, env=environment, user=nobody, group=nobody, capture_output=True, text=True, check=False)
+    assert refused.returncode == 3, refused.stderr
+    assert "takes root" in refused.stderr
+    assert "make test-kubernetes KUBECONFIG=" in refused.stderr
+
+
+def _first_process() -> int:
+    cluster = running(NAME)
+    assert cluster
+    pid = cluster.node(CONTROL_NODE).pid
+    assert pid
+    return pid
+
+
+def _kill_start_when(reached: Path) -> None:
+    with subprocess.Popen(command(NAME, "up", "--core"), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as starting:
+        while not reached.exists():
+            assert starting.poll() is None
+            time.sleep(0.005)
+        starting.kill()
