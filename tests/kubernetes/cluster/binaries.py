@@ -117,8 +117,6 @@ def build(families: tuple[Family, ...], say: Say) -> None:
     say(f"building {named}: once, up to {minutes} min on two cores, kept in {cache()}")
     for family, name in missing:
         _build(family, name, say)
-    for family in affected:
-        _keep_files(family)
 
 
 def _keep_files(family: Family) -> None:
@@ -147,5 +145,6 @@ def _build(family: Family, name: str, say: Say) -> None:
                 say(f"  {name}: {compiled:,} packages compiled, {told - began:.0f} s")
     if building.returncode:
         raise NotBuilt(what=f"{name} {family.version} could not be built:\n" + "\n".join(said), remedy=f"go on with it in {family.sources}")
+    _keep_files(family)
     partial.rename(family.folder / name)
     say(f"  {name}: built in {time.monotonic() - began:.0f} s")
