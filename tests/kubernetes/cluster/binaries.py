@@ -93,10 +93,15 @@ KUBE_ROUTER = Family(
     minutes=2,
 )
 ENVOY_GATEWAY = Family(
-    name="envoy-gateway", module="github.com/envoyproxy/gateway", programs={"envoy-gateway": "github.com/envoyproxy/gateway/cmd/envoy-gateway"}, minutes=5
+    name="envoy-gateway",
+    module="github.com/envoyproxy/gateway",
+    programs={"envoy-gateway": "github.com/envoyproxy/gateway/cmd/envoy-gateway"},
+    files=("charts/gateway-helm",),
+    minutes=5,
 )
+HELM = Family(name="helm", module="helm.sh/helm/v3", programs={"helm": "helm.sh/helm/v3/cmd/helm"}, minutes=1)
 KWOK = Family(name="kwok", module="sigs.k8s.io/kwok", programs={"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, files=("kustomize/stage",), minutes=1)
-FAMILIES = (ETCD, KUBERNETES, COREDNS, METRICS_SERVER, KUBE_ROUTER, ENVOY_GATEWAY, KWOK)
+FAMILIES = (ETCD, KUBERNETES, COREDNS, METRICS_SERVER, KUBE_ROUTER, ENVOY_GATEWAY, HELM, KWOK)
 
 
 def program(name: str) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter
 
@@ -16,7 +17,7 @@ from tests.kubernetes.cluster import control_plane, workloads
 from tests.kubernetes.cluster.binaries import ETCD, KUBERNETES, Say, build
 from tests.kubernetes.cluster.control_groups import ControlGroup
 from tests.kubernetes.cluster.credentials import Credentials, make_credentials
-from tests.kubernetes.cluster.images import build_images, images
+from tests.kubernetes.cluster.images import Image, build_images, images
 from tests.kubernetes.cluster.kubectl import Kubectl, answers_ready, wait_until
 from tests.kubernetes.cluster.layout import CONTROL_NODE, Layout
 from tests.kubernetes.cluster.network import connect_machine, connect_node, disconnect_machine, free_addresses
@@ -39,12 +40,12 @@ def up(name: str, *, nodes: int, parts: tuple[Part, ...], say: Say) -> Cluster:
             return there
         install_packages(say)
         build((ETCD, KUBERNETES, *(family for part in parts for family in part.families)), say)
-        build_images(say)
+        build_images(_images(parts), say)
         if _remove(Layout.named(name)):
             say(f"removed what was left of {name}")
         names = tuple(f"node{position + 1}" for position in range(nodes))
         cluster = Cluster(name=name, number=free_addresses().number, nodes=names, parts=tuple(part.name for part in parts))
-        _start(cluster)
+        _start(cluster, images(_images(parts)))
         return cluster
 
 
@@ -55,7 +56,11 @@ def down(name: str) -> bool:
         return _remove(layout)
 
 
-def _start(cluster: Cluster) -> None:
+def _images(parts: tuple[Part, ...]) -> tuple[Image, ...]:
+    return tuple(image for part in parts for image in part.images())
+
+
+def _start(cluster: Cluster, held: Path) -> None:
     layout, addresses, first = cluster.layout, cluster.addresses, cluster.node(CONTROL_NODE)
     layout.data.mkdir(parents=True, mode=0o700)
     layout.description.write_bytes(TypeAdapter(Cluster).dump_json(cluster))
@@ -66,7 +71,7 @@ def _start(cluster: Cluster) -> None:
     first.want(
         control_plane.etcd(layout),
         control_plane.api_server(addresses, credentials),
-        registry(layout.data / "registry.json", layout.data / "registry", addresses.registry, images=images()),
+        registry(layout.data / "registry.json", layout.data / "registry", addresses.registry, images=held),
         workloads.containerd(first, addresses),
     )
     for name in cluster.nodes[1:]:

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from tests.kubernetes.cluster.binaries import Family
 from tests.kubernetes.cluster.credentials import Credentials
+from tests.kubernetes.cluster.images import Image
 from tests.kubernetes.cluster.kubectl import Kubectl
 from tests.kubernetes.cluster.running import Cluster
 
@@ -35,6 +36,8 @@ class Part:
     start: Callable[[Setting], None]
     """It runs, or will in a moment."""
     ready: Callable[[Setting], bool]
+    images: Callable[[], tuple[Image, ...]] = tuple
+    """What is in the registry for it. Asked when its families are built."""
 
 
 def service(name: str, *, address: str, ports: dict[str, tuple[str, int, int]], cluster_ip: str | None = None) -> tuple[dict[str, JsonValue], ...]:
