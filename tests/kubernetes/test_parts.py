@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 import pytest
+from pydantic import JsonValue
 
+from tests.kubernetes.cluster.layout import CONTROL_NODE
 from tests.kubernetes.cluster.lent import Lent
+from tests.kubernetes.cluster.parts import gateway
 from tests.kubernetes.pods import ask, pods_of, serve
 from tests.stack import eventually
 from unioneyes.kernel.problems import Problem
@@ -46,3 +50,29 @@ def test_the_metrics_api_knows_what_a_pod_uses(lent: Lent) -> None:
         return any(pod["metadata"]["name"] in pods_of(lent, "measured") and pod["containers"][0]["usage"]["memory"] != "0" for pod in listed["items"])
 
     assert eventually(measured, within=90)
+
+
+def test_a_gateway_sends_requests_where_its_route_says(lent: Lent) -> None:
+    assert lent.own
+    for colour in ("blue", "green"):
+        serve(lent, colour)
+    of: JsonValue = {"name": "edge", "namespace": lent.namespace}
+    listener: JsonValue = {"name": "http", "protocol": "HTTP", "port": 80}
+    lent.kubectl.apply(
+        {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": of, "spec": {"gatewayClassName": gateway.CLASS, "listeners": [listener]}}
+    )
+    owned = f"--selector=gateway.envoyproxy.io/owning-gateway-name=edge,gateway.envoyproxy.io/owning-gateway-namespace={lent.namespace}"
+    wanted = ("get", "service", "--namespace", gateway.NAMESPACE, owned, "--output=jsonpath={.items[*].spec.ports[0].nodePort}")
+    assert eventually(lambda: lent.kubectl(*wanted) != "", within=60)
+    url = f"http://{lent.own.addresses.node(CONTROL_NODE)}:{lent.kubectl(*wanted)}/"
+
+    for blue, green in ((1, 0), (0, 1)):
+        backends: JsonValue = [{"name": "blue", "port": 80, "weight": blue}, {"name": "green", "port": 80, "weight": green}]
+        route: JsonValue = {"parentRefs": [{"name": "edge"}], "rules": [{"backendRefs": backends}]}
+        lent.kubectl.apply({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": of, "spec": route})
+        reached = pods_of(lent, "blue" if blue else "green")
+        assert eventually(lambda reached=reached: _answer(url) in reached, within=90)  # type: ignore[misc]  # mypy infers no lambda's default
+
+
+def _answer(url: str) -> str:
+    return subprocess.run(["curl", "--silent", "--max-time", "3", url], capture_output=True, text=True, check=False).stdout

@@ -14,6 +14,7 @@ from tests.kubernetes.cluster.layout import CONTROL_NODE, SERVICE_CIDR, Addresse
 from tests.kubernetes.cluster.node import Node
 from unioneyes.kernel.problems import Problem
 
+PODS_BRIDGE = "pods"
 _BRIDGE, _UPLINK = "nodes", "uplink"
 """The bridge and the end of the machine's link on the first node; the only link on every other one."""
 
@@ -38,11 +39,12 @@ def connect_machine(layout: Layout, addresses: Addresses, node: Node) -> None:
         f"link set {link} up",
     )
     _batch(
-        f"link add {_BRIDGE} type bridge",
+        f"link add {_BRIDGE} address {_hardware(addresses.node(node.name))} type bridge",
         f"address add {addresses.node(node.name)}/24 dev {_BRIDGE}",
         f"link set {_BRIDGE} up",
         f"link set {_UPLINK} master {_BRIDGE} up",
         f"route add {SERVICE_CIDR} dev {_BRIDGE}",
+        _pods(addresses, node),
         on=node,
     )
     _forward(node)
@@ -61,6 +63,7 @@ def connect_node(addresses: Addresses, node: Node, first: Node) -> None:
         f"address add {own}/24 dev {_UPLINK}",
         f"link set {_UPLINK} up",
         f"route add {SERVICE_CIDR} dev {_UPLINK}",
+        _pods(addresses, node),
         f"route add {addresses.pods(CONTROL_NODE)} via {addresses.node(CONTROL_NODE)}",
         on=node,
     )
@@ -78,6 +81,16 @@ def disconnect_machine(layout: Layout, *, within: timedelta = timedelta(seconds=
         time.sleep(0.02)
 
 
+def _pods(addresses: Addresses, node: Node) -> str:
+    """Return the order that makes the bridge that the node's pods will be on."""
+    return f"link add {PODS_BRIDGE} address {_hardware(addresses.pods(node.name).partition('/')[0])} type bridge"
+
+
+def _hardware(address: str) -> str:
+    """Return a hardware address for a bridge: without one, it takes another each time a port comes or goes, and what is on its way is lost."""
+    return "02:00:" + ":".join(f"{int(part):02x}" for part in address.split("."))
+
+
 def _forward(node: Node) -> None:
     node.run("sysctl", "--quiet", "--write", "net.ipv4.ip_forward=1", "net.bridge.bridge-nf-call-iptables=1")
 
@@ -85,4 +98,7 @@ def _forward(node: Node) -> None:
 def _batch(*orders: str, on: Node | None = None) -> None:
     """The orders were carried out by one `ip`, on the machine or on a node."""
     command = ("ip", "-batch", "-")
-    subprocess.run(on.enter(*command) if on else command, input="\n".join(orders), text=True, capture_output=True, check=True)
+    entered = on.enter(*command, into=("--net",)) if on else command  # processes are counted as the machine does
+    done = subprocess.run(entered, input="\n".join(orders), text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise Problem(what=f"the network could not be made: {done.stderr.strip()}", remedy="make kubernetes-down, then try again")

@@ -20,6 +20,8 @@ from unioneyes.kernel.problems import Problem
 _INIT = Path(__file__).with_name("init.py")
 _ENTERED_FIRST = 'echo $$ >"$0" && exec "$@"'
 """Shell: the process enters the control group, then becomes the program."""
+_NAMESPACES = ("--pid", "--mount", "--net", "--ipc", "--uts")
+_UNSHARE = ("unshare", "--fork", "--kill-child", *_NAMESPACES)
 _UP_WITHIN = timedelta(seconds=20)
 _PROGRAMS = TypeAdapter(dict[str, tuple[int | None, int]])
 
@@ -70,10 +72,9 @@ class Node:
         for folder in (self.logs, self.folder / "wanted", self.folder / "tmp"):
             folder.mkdir(parents=True, exist_ok=True)
         group = ControlGroup(self.layout.group)
-        namespaces = ("unshare", "--fork", "--kill-child", "--pid", "--mount", "--net", "--ipc", "--uts")
         with (self.logs / "init.log").open("ab") as log:
             started = subprocess.Popen(
-                ["sh", "-c", _ENTERED_FIRST, str(group.entrance), *namespaces, sys.executable, "-I", str(_INIT), str(self.folder), self.name],
+                ["sh", "-c", _ENTERED_FIRST, str(group.entrance), *_UNSHARE, sys.executable, "-I", str(_INIT), str(self.folder), self.name],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -108,11 +109,11 @@ class Node:
         if (pid := self.pid) is not None:
             subprocess.run(["kill", "-9", str(pid)], check=False)
 
-    def enter(self, *command: str) -> tuple[str, ...]:
-        """Return the command that runs `command` on the node. Raises: NodeFailed when it is not up."""
+    def enter(self, *command: str, into: tuple[str, ...] = _NAMESPACES) -> tuple[str, ...]:
+        """Return the command that runs `command` in those namespaces of the node. Raises: NodeFailed when it is not up."""
         if (pid := self.pid) is None:
             raise NodeFailed(what=f"{self.name} is not up", remedy="make kubernetes-up")
-        return ("nsenter", "--target", str(pid), "--pid", "--mount", "--net", "--ipc", "--uts", "--", *command)
+        return ("nsenter", "--target", str(pid), *into, "--", *command)
 
     def run(self, *command: str, fed: str = "") -> str:
         """Return what `command`, which ended well on the node, printed. Raises: subprocess.CalledProcessError."""

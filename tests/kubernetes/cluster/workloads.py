@@ -7,6 +7,7 @@ import json
 from tests.kubernetes.cluster.binaries import program
 from tests.kubernetes.cluster.credentials import Credentials
 from tests.kubernetes.cluster.layout import CLUSTER_CIDR, DNS_SERVICE, Addresses
+from tests.kubernetes.cluster.network import PODS_BRIDGE
 from tests.kubernetes.cluster.node import Node, Program
 
 _SOCKET = "unix:///run/containerd/containerd.sock"
@@ -101,7 +102,7 @@ def proxy(node: Node, credentials: Credentials) -> Program:
 def _pod_network(subnet: str) -> dict[str, object]:
     bridge = {
         "type": "bridge",
-        "bridge": "pods",
+        "bridge": PODS_BRIDGE,
         "isDefaultGateway": True,
         "hairpinMode": True,
         "ipam": {"type": "host-local", "ranges": [[{"subnet": subnet}]]},

@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 from pydantic import JsonValue
 
 from tests.kubernetes.cluster.binaries import ENVOY_GATEWAY, HELM, program
 from tests.kubernetes.cluster.images import Image
 from tests.kubernetes.cluster.parts.model import Part, Setting
+from unioneyes.adapters.envoy.program import envoy_program
 from unioneyes.kernel.problems import Problem
 
 NAMESPACE, CLASS = "envoy-gateway-system", "envoy"
@@ -24,8 +23,7 @@ _CRDS = f"{_CHART}/charts/crds/crds"
 
 
 def _images() -> tuple[Image, ...]:
-    envoy = Path(sys.executable).with_name("envoy")  # the wheel's, as the embedded stack has it
-    return (Image(name="envoy-gateway", programs=(program("envoy-gateway"),)), Image(name="envoy", programs=(envoy,)))
+    return (Image(name="envoy-gateway", programs=(program("envoy-gateway"),)), Image(name="envoy", programs=(envoy_program(),)))
 
 
 def _start(setting: Setting) -> None:
@@ -62,7 +60,7 @@ def _render(setting: Setting) -> str:
     """Return the chart's objects. As the module has it, the chart's values are still to be filled in."""
     chart = setting.cluster.layout.data / "gateway-helm"
     shutil.copytree(ENVOY_GATEWAY.folder / _CHART, chart)
-    image = f"{setting.cluster.addresses.registry}/envoy-gateway"
+    image = f"{setting.cluster.addresses.registry}/envoy-gateway:latest"  # without a tag, the chart would write none
     template = (chart / "values.tmpl.yaml").read_text()
     (chart / "values.yaml").write_text(template.replace("${GatewayImage}", image).replace("${GatewayImagePullPolicy}", "IfNotPresent"))
     command = [str(program("helm")), "template", "envoy-gateway", str(chart), f"--namespace={NAMESPACE}"]
