@@ -12,6 +12,8 @@ COOLDOWN ?= 7 days
 BENCH ?= *
 DRILLS ?=
 NODES ?= 1
+WITH ?=
+WITHOUT ?=
 VERSITYGW := v1.8.0
 
 BIN := .venv/bin
@@ -28,7 +30,7 @@ pytest = $(BIN)/pytest tests/$(1) --quiet -m "not campaign" --numprocesses $(WOR
 .PHONY: help setup demo test $(TIERS) record-drills campaign fuzz bench drill-faults object-store kubernetes-up kubernetes-down kubernetes-status test-kubernetes fmt hooks lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-17s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\n'; printf '  %s\n' 'PYTHON=/path/to/python3   the interpreter to use (3.11 to 3.14; default: the newest found)' \
 		'KEEP=0                    stop the stack when the demo has ended' \
 		'BROWSER=no|yes            leave the browser tests out; or fail where they cannot run' \
@@ -36,6 +38,7 @@ help: ## List the targets
 		'BENCH=switch              the one that `make bench` runs: $(patsubst bench/bench_%.py,%,$(wildcard bench/bench_*.py))' \
 		'DRILLS=kills              the part of the drills that `make campaign` runs: $(patsubst tests/drills/%/,%,$(sort $(dir $(shell grep -rl --include='test_*.py' mark.campaign tests/drills))))' \
 		'NODES=2                   how many nodes `make kubernetes-up` starts' \
+		'WITH=kwok WITHOUT=gateway which parts beside its usual ones, and which of these not' \
 		'UPGRADE=1                 let `make lock` take newer releases that are at least COOLDOWN old (7 days)'
 
 setup: ## Make .venv from the locks (quick when nothing changed)
@@ -78,7 +81,7 @@ transcripts: setup ## Run what the pages say people type, and compare what it pr
 	$(call pytest,transcripts)
 
 kubernetes-up: setup ## Start a real Kubernetes on this machine (root; NODES=2), and print its kubeconfig
-	@$(cluster) up --nodes $(NODES)
+	@$(cluster) up --nodes $(NODES) --with $(WITH) --without $(WITHOUT)
 
 kubernetes-down: setup ## End it; nothing of it is left
 	@$(cluster) down

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 
 from pydantic import JsonValue
 
@@ -62,6 +63,11 @@ for _ in range({times}):
         print(type(error).__name__)
 """
     return frozenset(lent.kubectl("exec", "--namespace", lent.namespace, f"deployment/{name}", "--", "python3", "-c", script).split())
+
+
+def curl(url: str) -> str:
+    """Return what the machine gets as an answer from `url`; nothing where nobody answers."""
+    return subprocess.run(["curl", "--silent", "--max-time", "3", url], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
 
 
 def pods_of(lent: Lent, name: str) -> frozenset[str]:

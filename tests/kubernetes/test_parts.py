@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 
 import pytest
 from pydantic import JsonValue
@@ -11,7 +10,7 @@ from pydantic import JsonValue
 from tests.kubernetes.cluster.layout import CONTROL_NODE
 from tests.kubernetes.cluster.lent import Lent
 from tests.kubernetes.cluster.parts import gateway
-from tests.kubernetes.pods import ask, pods_of, serve
+from tests.kubernetes.pods import ask, curl, pods_of, serve
 from tests.stack import eventually
 from unioneyes.kernel.problems import Problem
 
@@ -71,8 +70,4 @@ def test_a_gateway_sends_requests_where_its_route_says(lent: Lent) -> None:
         route: JsonValue = {"parentRefs": [{"name": "edge"}], "rules": [{"backendRefs": backends}]}
         lent.kubectl.apply({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": of, "spec": route})
         reached = pods_of(lent, "blue" if blue else "green")
-        assert eventually(lambda reached=reached: _answer(url) in reached, within=90)  # type: ignore[misc]  # mypy infers no lambda's default
-
-
-def _answer(url: str) -> str:
-    return subprocess.run(["curl", "--silent", "--max-time", "3", url], capture_output=True, text=True, check=False).stdout
+        assert eventually(lambda reached=reached: curl(url) in reached, within=90)  # type: ignore[misc]  # mypy infers no lambda's default

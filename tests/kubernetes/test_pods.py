@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
 from tests.kubernetes.cluster.layout import CONTROL_NODE
 from tests.kubernetes.cluster.lent import Lent
-from tests.kubernetes.pods import ask, pods_of, serve
+from tests.kubernetes.pods import ask, curl, pods_of, serve
+from tests.stack import eventually
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(400)]
 
@@ -41,8 +40,8 @@ def test_the_machine_reaches_a_node_port(served: Lent) -> None:
     assert served.own
     port = served.kubectl("get", "service", "hello", "--namespace", served.namespace, "--output=jsonpath={.spec.ports[0].nodePort}")
     url = f"http://{served.own.addresses.node(CONTROL_NODE)}:{port}/"
-    answer = subprocess.run(["curl", "--silent", "--fail", "--max-time", "5", url], capture_output=True, text=True, check=True)
-    assert answer.stdout in pods_of(served, "hello")
+    pods = pods_of(served, "hello")
+    assert eventually(lambda: curl(url) in pods)
 
 
 def test_nothing_outside_the_cluster_is_reached_from_a_pod(served: Lent) -> None:

@@ -95,12 +95,13 @@ def _hierarchies() -> tuple[Path, ...]:
 
 def _make(group: Path) -> None:
     group.mkdir(exist_ok=True)
-    for name in _CPUSET:
-        if (group.parent / name).exists() and not (group / name).read_text().strip():
-            (group / name).write_text((group.parent / name).read_text())
     handed_on = group.parent / "cgroup.subtree_control"
     if handed_on.exists():  # v2: a group has the controllers that its parent hands on
         handed_on.write_text(" ".join(f"+{controller}" for controller in (group.parent / "cgroup.controllers").read_text().split()))
+        return
+    for name in _CPUSET:
+        if (group / name).exists() and not (group / name).read_text().strip():
+            (group / name).write_text((group.parent / name).read_text())
 
 
 def _deepest_first(group: Path) -> Iterator[Path]:

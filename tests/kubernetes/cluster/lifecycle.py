@@ -26,6 +26,7 @@ from tests.kubernetes.cluster.parts.all import PARTS
 from tests.kubernetes.cluster.parts.model import Part, Setting
 from tests.kubernetes.cluster.registry import registry
 from tests.kubernetes.cluster.running import Cluster, running
+from unioneyes.kernel.problems import Refused
 
 _READY_WITHIN = timedelta(seconds=120)
 """A bound for a machine that hangs; on a quiet one it takes 4 s."""
@@ -35,7 +36,9 @@ def up(name: str, *, nodes: int, parts: tuple[Part, ...], say: Say) -> Cluster:
     """The cluster runs, every node of it ready; return it. One that runs already is left as it is, what is left of one is removed first. Raises: Problem."""
     check_machine()
     with _alone(Layout.named(name)):
+        names = tuple(f"node{position + 1}" for position in range(nodes))
         if there := running(name):
+            _check_same(there, names, parts)
             say(f"{name} is up already")
             return there
         install_packages(say)
@@ -43,7 +46,6 @@ def up(name: str, *, nodes: int, parts: tuple[Part, ...], say: Say) -> Cluster:
         build_images(_images(parts), say)
         if _remove(Layout.named(name)):
             say(f"removed what was left of {name}")
-        names = tuple(f"node{position + 1}" for position in range(nodes))
         cluster = Cluster(name=name, number=free_addresses().number, nodes=names, parts=tuple(part.name for part in parts))
         _start(cluster, images(_images(parts)))
         return cluster
@@ -54,6 +56,13 @@ def down(name: str) -> bool:
     layout = Layout.named(name)
     with _alone(layout):
         return _remove(layout)
+
+
+def _check_same(there: Cluster, nodes: tuple[str, ...], parts: tuple[Part, ...]) -> None:
+    """The cluster that runs is the one that is asked for. Raises: Refused."""
+    if (there.nodes, there.parts) != (nodes, tuple(part.name for part in parts)):
+        has = f"{len(there.nodes)} node(s) and {', '.join(there.parts) or 'its core alone'}"
+        raise Refused(what=f"{there.name} is up already, with {has}", remedy="end it first (make kubernetes-down), or start another one (--name)")
 
 
 def _images(parts: tuple[Part, ...]) -> tuple[Image, ...]:

@@ -104,6 +104,13 @@ class Node:
         """Return, of each program that is wanted, its process as the node counts, none while it does not run, and how often it ended by itself."""
         return _PROGRAMS.validate_json((self.folder / "programs.json").read_bytes())
 
+    def tell(self, program: str, signal: str) -> None:
+        """The program got that signal: `KILL` and it is started again, `STOP` and it answers nobody until `CONT`. Raises: NodeFailed when it does not run."""
+        pid, _ = self.programs()[program]
+        if pid is None:
+            raise NodeFailed(what=f"{program} does not run on {self.name}", remedy="make kubernetes-status")
+        self.run("kill", f"-{signal}", str(pid))
+
     def end(self) -> None:
         """Its processes are gone at once, as if its power was cut: no order to end is given."""
         if (pid := self.pid) is not None:
