@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -76,6 +77,39 @@ def test_nothing_is_left_when_the_start_was_killed_in_the_middle(before: Footpri
     _kill_start_when(Layout.named(NAME).home / REACHED[reached])
     assert footprint(NAME) != before, "it was killed before there was anything to leave"
     assert run(NAME, "status").returncode == 1
+    assert run(NAME, "down").returncode == 0
+    assert footprint(NAME) == before
+
+
+def test_nothing_is_left_whenever_the_start_was_killed(before: Footprint) -> None:
+    moments = Random(7)
+    for _ in range(8):
+        with subprocess.Popen(command(NAME, "up", "--core", "--nodes", "2"), cwd=ROOT, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as starting:
+            time.sleep(moments.uniform(0.2, 4))
+            starting.kill()
+        assert run(NAME, "down").returncode == 0
+        assert footprint(NAME) == before
+
+
+def test_of_two_starts_at_once_one_waits_and_finds_it_up(before: Footprint) -> None:
+    with subprocess.Popen(command(NAME, "up", "--core"), cwd=ROOT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as one:
+        other = run(NAME, "up", "--core")
+        assert one.stderr
+        said = one.stderr.read() + other.stderr
+    assert (one.returncode, other.returncode) == (0, 0)
+    assert said.count("drill is up already") == 1
+    assert run(NAME, "down").returncode == 0
+    assert footprint(NAME) == before
+
+
+def test_whoever_stops_the_start_is_told_what_is_left(before: Footprint) -> None:
+    with subprocess.Popen(command(NAME, "up", "--core"), cwd=ROOT, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as starting:
+        while not (Layout.named(NAME).home / REACHED["the control plane starts"]).exists():
+            time.sleep(0.01)
+        starting.send_signal(signal.SIGINT)
+        assert starting.stderr
+        assert "make kubernetes-down removes what is left" in starting.stderr.read()
+    assert starting.returncode == 130
     assert run(NAME, "down").returncode == 0
     assert footprint(NAME) == before
 

@@ -31,6 +31,9 @@ def main() -> int:
     asked = parser.parse_args()
     try:
         return _carry_out(asked)
+    except KeyboardInterrupt:
+        _say("stopped in the middle; make kubernetes-down removes what is left")
+        return 130
     except Problem as problem:
         _say(f"{problem.what}\n  {problem.remedy}")
         return problem.exit_code

@@ -136,9 +136,9 @@ def _build(family: Family, name: str, say: Say) -> None:
     """The program is in the cache, whole or not at all."""
     family.folder.mkdir(parents=True, exist_ok=True)
     partial = family.folder / f".{name}.partial"
-    command = ["go", "build", "-v", "-buildvcs=false", "-ldflags", family.linker_flags, "-o", str(partial), family.programs[name]]
+    command = ["go", "build", "-v", "-buildvcs=false", "-mod=readonly", "-ldflags", family.linker_flags, "-o", str(partial), family.programs[name]]
     began, told, compiled, said = time.monotonic(), time.monotonic(), 0, list[str]()
-    environment = os.environ | {"CGO_ENABLED": "0"}
+    environment = os.environ | {"CGO_ENABLED": "0", "GOWORK": "off"}
     with subprocess.Popen(
         command, cwd=family.sources, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as building:

@@ -34,7 +34,7 @@ class Image:
 
     name: str
     programs: tuple[Path, ...]
-    """Each has a version in its path, or keeps its size while its version stays. The first one is what the image runs."""
+    """Each stands in a folder that is called by its version, or has another size in another version. The first one is what the image runs."""
 
     def containerfile(self, registry_address: str) -> str:
         copied = "".join(f"COPY {program.name} /usr/local/bin/\n" for program in self.programs)
@@ -45,7 +45,7 @@ def images(more: tuple[Image, ...] = ()) -> Path:
     """Return the folder of the registry that holds the images, once they are built."""
     inputs = [_PAUSE.read_text(), *_BASE, *_CORE.values(), _suite()]
     for image in more:
-        inputs += [image.containerfile(""), *(f"{program}: {program.stat().st_size}" for program in image.programs)]
+        inputs += [image.containerfile(""), *(f"{program.parent.name}/{program.name}: {program.stat().st_size}" for program in image.programs)]
     return cache() / f"images-{hashlib.sha256('/'.join(inputs).encode()).hexdigest()[:12]}"
 
 

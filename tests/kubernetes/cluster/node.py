@@ -123,8 +123,11 @@ class Node:
         return ("nsenter", "--target", str(pid), *into, "--", *command)
 
     def run(self, *command: str, fed: str = "") -> str:
-        """Return what `command`, which ended well on the node, printed. Raises: subprocess.CalledProcessError."""
-        return subprocess.run(self.enter(*command), input=fed, capture_output=True, text=True, check=True).stdout
+        """Return what `command`, which ended well on the node, printed. Raises: NodeFailed."""
+        done = subprocess.run(self.enter(*command), input=fed, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise NodeFailed(what=f"{' '.join(command)} on {self.name}: {done.stderr.strip()}", remedy="make kubernetes-status")
+        return done.stdout
 
     def _wanted(self, program: str) -> Path:
         return self.folder / "wanted" / f"{program}.json"
