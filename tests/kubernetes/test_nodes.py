@@ -78,6 +78,16 @@ def test_an_api_server_that_hangs_answers_nobody_until_it_goes_on(two: Lent) -> 
     assert eventually(lambda: _answers(two), within=60)
 
 
+def test_an_api_server_that_is_held_is_away_until_it_is_released(two: Lent) -> None:
+    assert two.own
+    node = two.own.node("node1")
+    node.hold("kube-apiserver")
+    assert eventually(lambda: "kube-apiserver" not in node.programs())
+    assert not _answers(two)
+    node.release("kube-apiserver")
+    assert eventually(lambda: _answers(two), within=60)
+
+
 def test_a_dead_node_is_noticed(two: Lent) -> None:
     assert two.own
     two.own.node("node2").end()

@@ -49,7 +49,7 @@ def _carry_out(asked: argparse.Namespace) -> int:
             _say(f"{asked.name}: {len(cluster.nodes)} node(s) ready after {time.monotonic() - began:.1f} s")
             _print(str(cluster.layout.kubeconfig))
         case "down":
-            was = down(asked.name)
+            was = down(asked.name, say=_say)
             _say(f"{asked.name}: nothing is left of it, after {time.monotonic() - began:.1f} s" if was else f"{asked.name}: there was nothing")
         case _:
             cluster_or_none = running(asked.name)

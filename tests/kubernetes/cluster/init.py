@@ -111,6 +111,8 @@ def have_own_folders(folder: Path) -> None:
         _mount("--bind", str(folder / own), name)
     kernel = folder / "kernel"
     for name, value in KERNEL.items():
+        if not Path("/proc/sys", name).exists():
+            continue
         file = kernel / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(f"{value}\n")

@@ -32,10 +32,7 @@ class Layout:
         """Return the layout of that cluster of this user's. Raises: BadInput."""
         if not _NAME.fullmatch(name):
             raise BadInput(what=f"{name!r} is no name for a cluster", remedy="eight lower-case letters or digits at most, a letter first")
-        home = _folder("XDG_STATE_HOME", ".local/state") / "unioneyes" / "clusters" / name
-        if any(home.is_relative_to(hidden) for hidden in HIDDEN):
-            raise BadInput(what=f"{home} is in a folder of which each node has its own", remedy="point XDG_STATE_HOME somewhere else")
-        return cls(name, home)
+        return cls(name, _folder("XDG_STATE_HOME", ".local/state") / "unioneyes" / "clusters" / name)
 
     @property
     def group(self) -> str:
@@ -103,12 +100,15 @@ class Addresses:
 
 
 def cache() -> Path:
-    """Return the folder of what is built once for all clusters of this user."""
+    """Return the folder of what is built once for all clusters of this user. Raises: BadInput."""
     return _folder("XDG_CACHE_HOME", ".cache") / "unioneyes" / "cluster"
 
 
 def _folder(variable: str, otherwise: str) -> Path:
-    return Path(os.environ.get(variable) or Path.home() / otherwise).resolve()
+    folder = Path(os.environ.get(variable) or Path.home() / otherwise).resolve()
+    if any(folder.is_relative_to(hidden) for hidden in HIDDEN):
+        raise BadInput(what=f"{folder} is in a folder of which each node has its own", remedy=f"point {variable} somewhere else")
+    return folder
 
 
 def _position(node: str) -> int:

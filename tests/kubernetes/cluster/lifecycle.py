@@ -19,7 +19,7 @@ from tests.kubernetes.cluster.control_groups import ControlGroup
 from tests.kubernetes.cluster.credentials import Credentials, make_credentials
 from tests.kubernetes.cluster.images import Image, build_images, images
 from tests.kubernetes.cluster.kubectl import Kubectl, answers_ready, wait_until
-from tests.kubernetes.cluster.layout import CONTROL_NODE, Layout
+from tests.kubernetes.cluster.layout import CONTROL_NODE, Layout, cache
 from tests.kubernetes.cluster.network import connect_machine, connect_node, disconnect_machine, free_addresses
 from tests.kubernetes.cluster.packages import check_machine, install_packages
 from tests.kubernetes.cluster.parts.all import PARTS
@@ -35,26 +35,29 @@ _READY_WITHIN = timedelta(seconds=120)
 def up(name: str, *, nodes: int, parts: tuple[Part, ...], say: Say) -> Cluster:
     """The cluster runs, every node of it ready; return it. One that runs already is left as it is, what is left of one is removed first. Raises: Problem."""
     check_machine()
-    with _alone(Layout.named(name)):
-        names = tuple(f"node{position + 1}" for position in range(nodes))
+    names = tuple(f"node{position + 1}" for position in range(nodes))
+    if running(name) is None:
+        with _alone(cache(), say):
+            install_packages(say)
+            build((ETCD, KUBERNETES, *(family for part in parts for family in part.families)), say)
+            build_images(_images(parts), say)
+    layout = Layout.named(name)
+    with _alone(layout.home.parent, say):
         if there := running(name):
             _check_same(there, names, parts)
             say(f"{name} is up already")
             return there
-        install_packages(say)
-        build((ETCD, KUBERNETES, *(family for part in parts for family in part.families)), say)
-        build_images(_images(parts), say)
-        if _remove(Layout.named(name)):
+        if _remove(layout):
             say(f"removed what was left of {name}")
         cluster = Cluster(name=name, number=free_addresses().number, nodes=names, parts=tuple(part.name for part in parts))
         _start(cluster, images(_images(parts)))
         return cluster
 
 
-def down(name: str) -> bool:
+def down(name: str, *, say: Say) -> bool:
     """Nothing of the cluster is left: no process, mount, namespace, link, control group or file; return whether anything was. Raises: StillRunning."""
     layout = Layout.named(name)
-    with _alone(layout):
+    with _alone(layout.home.parent, say):
         return _remove(layout)
 
 
@@ -83,16 +86,17 @@ def _start(cluster: Cluster, held: Path) -> None:
         registry(layout.data / "registry.json", layout.data / "registry", addresses.registry, images=held),
         workloads.containerd(first, addresses),
     )
-    for name in cluster.nodes[1:]:
-        node = cluster.node(name)
+    nodes = tuple(map(cluster.node, cluster.nodes))
+    for position, node in enumerate(nodes[1:], start=1):
         node.start()
-        connect_node(addresses, node, first)
+        connect_node(addresses, node, nodes[:position])
         node.want(workloads.containerd(node, addresses))
     wait_until(lambda: answers_ready(addresses.api, credentials.authority), "the API server was not ready", within=_READY_WITHIN)
     first.want(control_plane.controllers(layout, credentials), control_plane.scheduler(credentials))
     _join(cluster, credentials)
     _add_parts(Setting(cluster=cluster, credentials=credentials, kubectl=Kubectl(credentials.kubeconfig("admin"))))
-    shutil.copyfile(credentials.kubeconfig("admin"), layout.kubeconfig)
+    partial_copy = shutil.copy(credentials.kubeconfig("admin"), layout.kubeconfig.with_suffix(".partial"))
+    Path(partial_copy).rename(layout.kubeconfig)
 
 
 def _join(cluster: Cluster, credentials: Credentials) -> None:
@@ -133,12 +137,16 @@ def _remove(layout: Layout) -> bool:
 
 
 @contextmanager
-def _alone(layout: Layout) -> Iterator[None]:
-    """No other command starts or ends a cluster of this user meanwhile."""
-    layout.home.parent.mkdir(parents=True, exist_ok=True)
-    held = os.open(layout.home.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _alone(folder: Path, say: Say) -> Iterator[None]:
+    """No other command starts or ends a cluster of this user meanwhile, or builds into the cache: whichever `folder` stands for."""
+    folder.mkdir(parents=True, exist_ok=True)
+    held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another command, which works in {folder}")
+            fcntl.flock(held, fcntl.LOCK_EX)
         yield
     finally:
         os.close(held)

@@ -10,7 +10,7 @@ import subprocess
 import time
 from datetime import timedelta
 
-from tests.kubernetes.cluster.layout import CONTROL_NODE, SERVICE_CIDR, Addresses, Layout
+from tests.kubernetes.cluster.layout import SERVICE_CIDR, Addresses, Layout
 from tests.kubernetes.cluster.node import Node
 from unioneyes.kernel.problems import Problem
 
@@ -50,13 +50,12 @@ def connect_machine(layout: Layout, addresses: Addresses, node: Node) -> None:
     _forward(node)
 
 
-def connect_node(addresses: Addresses, node: Node, first: Node) -> None:
-    """`node` reaches the first node, the machine, and the first node's pods; and they reach it and its pods."""
-    own = addresses.node(node.name)
+def connect_node(addresses: Addresses, node: Node, others: tuple[Node, ...]) -> None:
+    """`node`, the machine and the others, of which the first one has the bridge, reach each other; and so do the nodes' pods."""
+    first, own = others[0], addresses.node(node.name)
     _batch(
         f"link add {node.name} type veth peer name {_UPLINK} netns {node.pid}",
         f"link set {node.name} master {_BRIDGE} up",
-        f"route add {addresses.pods(node.name)} via {own}",
         on=first,
     )
     _batch(
@@ -64,9 +63,11 @@ def connect_node(addresses: Addresses, node: Node, first: Node) -> None:
         f"link set {_UPLINK} up",
         f"route add {SERVICE_CIDR} dev {_UPLINK}",
         _pods(addresses, node),
-        f"route add {addresses.pods(CONTROL_NODE)} via {addresses.node(CONTROL_NODE)}",
+        *(f"route add {addresses.pods(other.name)} via {addresses.node(other.name)}" for other in others),
         on=node,
     )
+    for other in others:
+        _batch(f"route add {addresses.pods(node.name)} via {own}", on=other)
     _forward(node)
 
 

@@ -104,6 +104,14 @@ class Node:
         """Return, of each program that is wanted, its process as the node counts, none while it does not run, and how often it ended by itself."""
         return _PROGRAMS.validate_json((self.folder / "programs.json").read_bytes())
 
+    def hold(self, program: str) -> None:
+        """The program was told to end, and is not started again before it is released."""
+        self._wanted(program).rename(self._wanted(program).with_suffix(".held"))
+
+    def release(self, program: str) -> None:
+        """The program that was held runs, or will in a moment."""
+        self._wanted(program).with_suffix(".held").rename(self._wanted(program))
+
     def tell(self, program: str, signal: str) -> None:
         """The program got that signal: `KILL` and it is started again, `STOP` and it answers nobody until `CONT`. Raises: NodeFailed when it does not run."""
         pid, _ = self.programs()[program]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.kubernetes.cluster.binaries import FAMILIES, Family, program
-from tests.kubernetes.cluster.layout import API_SERVICE, CLUSTER_CIDR, DNS_SERVICE, SERVICE_CIDR, Addresses, Layout
+from tests.kubernetes.cluster.layout import API_SERVICE, CLUSTER_CIDR, DNS_SERVICE, SERVICE_CIDR, Addresses, Layout, cache
 from unioneyes.kernel.problems import BadInput
 
 NODES = tuple(f"node{position}" for position in range(1, 10))
@@ -46,9 +46,10 @@ def test_a_name_that_no_link_could_have_is_refused(name: str) -> None:
 
 
 def test_a_folder_that_nodes_do_not_see_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", "/var/lib/somewhere")
-    with pytest.raises(BadInput, match="each node has its own"):
-        Layout.named("test")
+    for variable, asked in (("XDG_STATE_HOME", lambda: Layout.named("test")), ("XDG_CACHE_HOME", cache)):
+        monkeypatch.setenv(variable, "/var/lib/somewhere")
+        with pytest.raises(BadInput, match="each node has its own"):
+            asked()
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
