@@ -11,6 +11,9 @@ UPGRADE ?= 0
 COOLDOWN ?= 7 days
 BENCH ?= *
 DRILLS ?=
+NODES ?= 1
+WITH ?=
+WITHOUT ?=
 VERSITYGW := v1.8.0
 
 BIN := .venv/bin
@@ -20,19 +23,22 @@ TYPED := src tests $(wildcard bench) $(wildcard .ci/*.py)
 REPORTS := .cache/tests
 
 comma := ,
+cluster = $(BIN)/python -m tests.kubernetes.cluster
 record = $(BIN)/python bench/measured.py $(1) --title '$(2)' --command 'make $@$(if $(DRILLS), DRILLS=$(DRILLS))'
 pytest = $(BIN)/pytest tests/$(1) --quiet -m "not campaign" --numprocesses $(WORKERS) --dist loadfile --junit-xml=$(REPORTS)/$(1).xml
 
-.PHONY: help setup demo test $(TIERS) record-drills campaign fuzz bench drill-faults object-store fmt hooks lock clean
+.PHONY: help setup demo test $(TIERS) record-drills campaign fuzz bench drill-faults object-store kubernetes-up kubernetes-down kubernetes-status test-kubernetes fmt hooks lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-13s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-17s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\n'; printf '  %s\n' 'PYTHON=/path/to/python3   the interpreter to use (3.11 to 3.14; default: the newest found)' \
 		'KEEP=0                    stop the stack when the demo has ended' \
 		'BROWSER=no|yes            leave the browser tests out; or fail where they cannot run' \
 		'WORKERS=2                 tests at the same time' \
 		'BENCH=switch              the one that `make bench` runs: $(patsubst bench/bench_%.py,%,$(wildcard bench/bench_*.py))' \
 		'DRILLS=kills              the part of the drills that `make campaign` runs: $(patsubst tests/drills/%/,%,$(sort $(dir $(shell grep -rl --include='test_*.py' mark.campaign tests/drills))))' \
+		'NODES=2                   how many nodes `make kubernetes-up` starts' \
+		'WITH=kwok WITHOUT=gateway which parts beside its usual ones, and which of these not' \
 		'UPGRADE=1                 let `make lock` take newer releases that are at least COOLDOWN old (7 days)'
 
 setup: ## Make .venv from the locks (quick when nothing changed)
@@ -73,6 +79,18 @@ record-drills: setup ## Keep which runbooks the last `make drills` drilled, in d
 
 transcripts: setup ## Run what the pages say people type, and compare what it prints
 	$(call pytest,transcripts)
+
+kubernetes-up: setup ## Start a real Kubernetes on this machine (root; NODES=2), and print its kubeconfig
+	@$(cluster) up --nodes $(NODES) --with $(WITH) --without $(WITHOUT)
+
+kubernetes-down: setup ## End it; nothing of it is left
+	@$(cluster) down
+
+kubernetes-status: setup ## Show what of it runs
+	@$(cluster) status
+
+test-kubernetes: setup ## Test on a real Kubernetes: our own, or that of KUBECONFIG=/path
+	$(if $(findstring command,$(origin KUBECONFIG)),UE_TEST_KUBECONFIG='$(KUBECONFIG)') $(BIN)/pytest tests/kubernetes --quiet --junit-xml=$(REPORTS)/kubernetes.xml
 
 browser: setup ## Test the console in Chromium
 	@.ci/chromium

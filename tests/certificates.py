@@ -27,7 +27,7 @@ class Issued:
 class Authority:
     """Vouches for whom it is told to."""
 
-    def __init__(self, folder: Path, name: str) -> None:
+    def __init__(self, folder: Path, name: str, *, lasts: timedelta = timedelta(days=1)) -> None:
         self._folder = folder
         self._key = generate_private_key(SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -42,19 +42,29 @@ class Authority:
             encipher_only=False,
             decipher_only=False,
         )
-        own = self._builder(self._name, self._key, lasts=timedelta(days=1)).add_extension(signing, critical=True)
+        own = self._builder(self._name, self._key, lasts=lasts).add_extension(signing, critical=True)
         signed = own.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(self._key, SHA256())
         self.file = folder / f"{name}.pem"
         self.file.write_bytes(signed.public_bytes(Encoding.PEM))
 
     def issue(self, *names: str, lasts: timedelta = timedelta(days=1), password: bytes | None = None) -> Issued:
         """Return a certificate for host names and addresses; one that lasts less than nothing has ended."""
-        key = generate_private_key(SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
         known = x509.SubjectAlternativeName([x509.IPAddress(ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names])
-        vouched = self._builder(subject, key, lasts=lasts).add_extension(known, critical=False)
+        return self._issue(names[0], subject, known, lasts=lasts, password=password)
+
+    def identify(self, name: str, *, group: str, lasts: timedelta = timedelta(days=1)) -> Issued:
+        """Return a certificate for a client called `name`, of a group, as Kubernetes reads both."""
+        subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, group), x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        return self._issue(name, subject, None, lasts=lasts, password=None)
+
+    def _issue(self, file: str, subject: x509.Name, known: x509.SubjectAlternativeName | None, *, lasts: timedelta, password: bytes | None) -> Issued:
+        key = generate_private_key(SECP256R1())
+        vouched = self._builder(subject, key, lasts=lasts)
+        if known is not None:
+            vouched = vouched.add_extension(known, critical=False)
         signed = vouched.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True).sign(self._key, SHA256())
-        issued = Issued(certificate=self._folder / f"{names[0]}.crt", key=self._folder / f"{names[0]}.key")
+        issued = Issued(certificate=self._folder / f"{file}.crt", key=self._folder / f"{file}.key")
         issued.certificate.write_bytes(signed.public_bytes(Encoding.PEM) + self.file.read_bytes())
         issued.key.touch(mode=0o600)
         issued.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(password) if password else NoEncryption()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import socket
 import ssl
 import subprocess
@@ -17,11 +16,12 @@ import httpx
 import yaml
 
 from tests.certificates import Authority, Issued
+from tests.kubernetes.cluster.binaries import program
 from unioneyes.simulators.kubernetes import Cluster
 from unioneyes.simulators.serving import served
 
-PROGRAMS = os.environ.get("UE_KUBERNETES_PROGRAMS")
-"""A folder with `etcd` and `kube-apiserver`; the suite runs on them too then."""
+BUILT = program("etcd").exists() and program("kube-apiserver").exists()
+"""The test cluster's programs are at hand; the suite runs on them too then."""
 READER, STRANGER, ADMIN = "token-of-the-reader", "token-of-nobody", "token-of-the-admin"
 READABLE = ("slack", "binary", "empty", "gone")
 SECRETS: Mapping[str, dict[str, bytes]] = {
@@ -88,7 +88,7 @@ def simulated(folder: Path) -> Iterator[Kubernetes]:
 @contextmanager
 def real(folder: Path) -> Iterator[Kubernetes]:
     """Give etcd and the API server, with the same secrets and the same rights as the simulator."""
-    assert PROGRAMS is not None
+    assert BUILT
     authority = Authority(folder, "authority")
     shown, client = authority.issue("127.0.0.1"), authority.issue("reader")
     (folder / "tokens.csv").write_text(f'{READER},reader,1\n{ADMIN},admin,2,"system:masters"\n')
@@ -110,7 +110,7 @@ def real(folder: Path) -> Iterator[Kubernetes]:
     try:
         for name, words in (("etcd", (*etcd, *peers, *named)), ("kube-apiserver", api)):
             with (folder / f"{name}.log").open("wb") as log:
-                running.append(subprocess.Popen([Path(PROGRAMS) / name, *words], stdout=log, stderr=log, cwd=folder))
+                running.append(subprocess.Popen([program(name), *words], stdout=log, stderr=log, cwd=folder))
         cluster = Kubernetes(server=f"https://127.0.0.1:{port}", authority=authority, folder=folder, client=client)
         _fill(cluster)
         yield cluster

@@ -1,4 +1,4 @@
-"""Secrets out of Kubernetes' API: the simulator's, and the real one where UE_KUBERNETES_PROGRAMS names a folder with `etcd` and `kube-apiserver`."""
+"""Secrets out of Kubernetes' API: the simulator's, and the real one where the test cluster was built."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import Authority
-from tests.contract.secrets.clusters import PROGRAMS, READER, STRANGER, Kubernetes, real, simulated
+from tests.contract.secrets.clusters import BUILT, READER, STRANGER, Kubernetes, real, simulated
 from unioneyes.adapters.kubernetes import KubernetesSecrets, find_access
 from unioneyes.adapters.kubernetes.access import NoAccess
 from unioneyes.environments.secrets import resolve
 from unioneyes.ports.secrets import ProviderUnavailable, SecretReference, SecretUnresolved
 
-CLUSTERS = {"simulator": simulated, **({"api-server": real} if PROGRAMS else {})}
+CLUSTERS = {"simulator": simulated, **({"api-server": real} if BUILT else {})}
 
 
 @pytest.fixture(scope="module", params=CLUSTERS)

@@ -15,7 +15,7 @@ TOP = {
 }
 LAYERS = {"adapters", "claims", "cli", "console", "environments", "kernel", "operations", "ports", "runbook", "simulators"}
 CHAPTERS = {"database", "deployment", "escalation", "incidents", "monitoring", "privacy", "rehearsal", "release", "rollback", "security"}
-TIERS = {"browser", "compat", "contract", "drills", "transcripts", "unit"}
+TIERS = {"browser", "compat", "contract", "drills", "kubernetes", "transcripts", "unit"}
 MEANINGLESS = {"common", "helper", "helpers", "manager", "misc", "shared", "util", "utils"}
 
 
