@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
 
+import psycopg
 import pytest
 import uvicorn
 from fastapi.routing import APIRoute
@@ -56,6 +57,18 @@ class Alone:
 
     def settle(self, settings: str) -> None:
         (self.home / "environment.toml").write_text(settings)
+
+    def forget(self) -> None:
+        """Nobody is known here, nothing is waited for, and nothing is set: no test finds what another one left."""
+        self.settle("")
+        layout = Layout(self.home)
+        layout.alarm.unlink(missing_ok=True)
+        shutil.rmtree(layout.vendors, ignore_errors=True)
+        with psycopg.connect(self.stack.control_database_url.get_secret_value(), autocommit=True) as connection:
+            connection.execute("UPDATE ue.tokens SET revoked_at = now(), revoked_by = 'nobody' WHERE revoked_at IS NULL")
+            connection.execute("UPDATE ue.sessions SET ended_at = now(), ended_by = 'nobody' WHERE ended_at IS NULL")
+            connection.execute("UPDATE ue.runs SET status = 'cancelled', ended_at = now() WHERE ended_at IS NULL")
+            connection.execute("DELETE FROM ue.link_codes")
 
     def ue(self, *words: str, **variables: str) -> Said:
         """Run a `ue` command: on this home, or with the variables alone."""
@@ -132,7 +145,7 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def alone() -> Iterator[Alone]:
+def standing() -> Iterator[Alone]:
     folder = Path(tempfile.mkdtemp(prefix="ue-", dir="/tmp")).resolve()
     layout = Layout(folder / "home")
     layout.claim_home()
@@ -147,6 +160,12 @@ def alone() -> Iterator[Alone]:
     finally:
         shutil.rmtree(layout.sockets)
         shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def alone(standing: Alone) -> Iterator[Alone]:
+    yield standing
+    standing.forget()
 
 
 def app_routes() -> list[Route | Mount]:

@@ -23,7 +23,6 @@ LATE = "INSERT INTO ue.audit_entries (entry, appended_at) VALUES ('{\"action\": 
 
 @pytest.fixture
 def slack(alone: Alone) -> Iterator[str]:
-    alone.settle("")
     layout, before = Layout(alone.home), alone.stack.ports
     token = alone.stack.secrets.slack_token
     with served(lambda url: application(layout.vendors, url=url, slack_token=token)) as url:

@@ -105,9 +105,6 @@ def place(alone: Alone) -> Iterator[Place]:
         patched.setenv("OIDC_SECRET", SECRET)
         with alone.app(limits, settings=lambda url: register(provider, url)) as url:
             yield Place(url=url, alone=alone, provider=provider)
-            own = {"Authorization": f"Bearer {alone.token}", "UE-User": "boss"}
-            for each in httpx.get(f"{url}/api/v1/tokens", headers=own, trust_env=False).json():
-                httpx.post(f"{url}/api/v1/tokens/{each['name']}/revoke", headers=own, trust_env=False)
 
 
 @pytest.fixture(autouse=True)
