@@ -49,7 +49,7 @@ def test_a_second_deployment_is_told_who_holds_the_service_and_why(serving: Main
 
 def test_a_person_who_stops_watching_does_not_stop_the_deployment(serving: MainJob) -> None:
     watching = subprocess.Popen(
-        [UE, "deploy", "start", "1.0.0", "--bake", "10s", "--home", serving.stack.home],
+        [UE, "deploy", "start", "1.0.0", "--bake", "3s", "--home", serving.stack.home],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
