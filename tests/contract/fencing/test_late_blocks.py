@@ -50,7 +50,7 @@ def test_sql_of_runbooks(database: Database, tmp_path: Path, before: CodeType, n
                 made = folder.migrations(database)
                 made.apply(made.folder("1.0.0"))
         assert stopped.wake() == "fenced-off"
-    time.sleep(2)
+    assert eventually(marks.quiet)
     assert marks.all() == (["newer"] if newer == "sql" else [])
 
 
@@ -62,7 +62,7 @@ def test_sql_of_runbooks_in_a_transaction_of_its_own(database: Database) -> None
         with taken_over():
             marks.run("DELETE FROM marks")
         assert stopped.wake() == "fenced-off"
-    time.sleep(2)
+    assert eventually(marks.quiet)
     assert marks.all() == []
 
 
@@ -105,7 +105,7 @@ def test_a_block_of_which_a_person_is_asked_what_became_of_it_does_not_go_on_mea
     with late(work, before=before) as stopped:
         with taken_over():
             assert end_earlier(shell, marks.queries, planned(language)) == ""
-        time.sleep(2)
+        time.sleep(2)  # as long as the block would take: nothing else tells that it does not go on
         assert (marks.all(), done.exists()) == ([], False)
         assert stopped.wake() == "fenced-off"
     assert (marks.all(), done.exists()) == ([], False)
@@ -149,6 +149,11 @@ class Marks:
 
     def run(self, text: str) -> None:
         self.queries.run(text, read_only=False, within=WITHIN, meanwhile=lambda: None)
+
+    def quiet(self) -> bool:
+        """Return whether no SQL of a runbook is at work, so that nothing is committed any more."""
+        active = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'ue runbook' AND state = 'active'"
+        return self.database.value(active) == 0
 
     def all(self) -> list[str]:
         with self.database.connect(OWNER) as owner:

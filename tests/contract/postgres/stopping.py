@@ -9,12 +9,12 @@ from threading import Event
 import pytest
 
 from tests.contract.postgres.conftest import Database
+from tests.stack import eventually
 from unioneyes.kernel.cancelling import look_at_run
 from unioneyes.runbook.steps import RunStopped, Stop
 
 AT_ONCE = 5.0
 """Seconds within which what is under way has ended."""
-_POLL_SECONDS = 0.02
 
 
 def stopped_in(work: Callable[[], object], *, when: Callable[[], object]) -> None:
@@ -52,9 +52,4 @@ def waits(database: Database, application: str) -> bool:
 
 def gone(look: Callable[[], bool]) -> bool:
     """Return True as soon as `look` sees nothing any more."""
-    give_up = time.monotonic() + AT_ONCE
-    while look():
-        if time.monotonic() > give_up:
-            return False
-        time.sleep(_POLL_SECONDS)
-    return True
+    return eventually(lambda: not look(), within=AT_ONCE)

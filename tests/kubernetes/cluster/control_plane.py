@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from tests.kubernetes.cluster.binaries import program
 from tests.kubernetes.cluster.credentials import FRONT_PROXY, Credentials
 from tests.kubernetes.cluster.layout import API_PORT, CLUSTER_CIDR, CONTROL_NODE, SERVICE_CIDR, Addresses, Layout
@@ -69,19 +71,14 @@ def api_server(addresses: Addresses, credentials: Credentials) -> Program:
 
 def controllers(layout: Layout, credentials: Credentials) -> Program:
     """Return the controllers, which notice within 8 s that a node is gone."""
-    own = credentials.kubeconfig("controllers")
     return Program(
         name="kube-controller-manager",
         command=(
             str(program("kube-controller-manager")),
-            f"--kubeconfig={own}",
-            f"--authentication-kubeconfig={own}",
-            f"--authorization-kubeconfig={own}",
-            "--bind-address=127.0.0.1",
+            *_alone(credentials.kubeconfig("controllers")),
             f"--root-ca-file={credentials.authority}",
             f"--service-account-private-key-file={credentials.accounts.key}",
             "--use-service-account-credentials=true",
-            "--leader-elect=false",
             f"--cluster-cidr={CLUSTER_CIDR}",
             "--node-monitor-period=1s",
             "--node-monitor-grace-period=8s",
@@ -93,16 +90,22 @@ def controllers(layout: Layout, credentials: Credentials) -> Program:
 
 def scheduler(credentials: Credentials) -> Program:
     """Return the scheduler."""
-    own = credentials.kubeconfig("scheduler")
     return Program(
         name="kube-scheduler",
         command=(
             str(program("kube-scheduler")),
-            f"--kubeconfig={own}",
-            f"--authentication-kubeconfig={own}",
-            f"--authorization-kubeconfig={own}",
-            "--bind-address=127.0.0.1",
-            "--leader-elect=false",
+            *_alone(credentials.kubeconfig("scheduler")),
             *_QUICK,
         ),
+    )
+
+
+def _alone(own: Path) -> tuple[str, ...]:
+    """Return the flags of a program that asks the API server, and is the only one of its kind."""
+    return (
+        f"--kubeconfig={own}",
+        f"--authentication-kubeconfig={own}",
+        f"--authorization-kubeconfig={own}",
+        "--bind-address=127.0.0.1",
+        "--leader-elect=false",
     )

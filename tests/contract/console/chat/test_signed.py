@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import httpx
 import pytest
 from pydantic import JsonValue
 
+from tests.contract.console.chat.slack import APPROVE, Json, Place, filled_in
 from tests.contract.console.conftest import Alone
-from tests.contract.console.slack import APPROVE, Json, Place, chatting, filled_in
 from unioneyes.console.limits import WRONG_TOKENS, Limits, RateLimit
 from unioneyes.environments.listening import CHAT_HOOK
 from unioneyes.kernel.access import Role
 from unioneyes.simulators import oidc, slack
 
 pytestmark = pytest.mark.stack
-
-
-@pytest.fixture(scope="module")
-def place(alone: Alone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with chatting(alone, tmp_path_factory.mktemp("slack")) as there:
-        yield there
-
-
-@pytest.fixture(autouse=True)
-def fits(place: Place) -> Iterator[None]:
-    yield
-    httpx.post(f"{place.slack}/slack/_faults", json={"mode": None}, trust_env=False)
-    assert httpx.get(f"{place.slack}/slack/_violations", trust_env=False).json() == []
 
 
 PING: Json = {"type": "block_actions", "user": {"id": "U0X"}, "trigger_id": "1", "actions": [{"action_id": "approval.look"}]}

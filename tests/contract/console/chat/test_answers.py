@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 
 import httpx
 import pytest
 
-from tests.contract.console.conftest import Alone
-from tests.contract.console.slack import REFUSE, Place, chatting, code_of, filled_in, text_of
+from tests.contract.console.chat.slack import REFUSE, Place, code_of, filled_in, text_of
 from tests.waiting import PLAN
 from unioneyes.environments.listening import CHAT_HOOK
 from unioneyes.kernel.access import Role
 
 pytestmark = pytest.mark.stack
-
-
-@pytest.fixture(scope="module")
-def place(alone: Alone, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    with chatting(alone, tmp_path_factory.mktemp("slack")) as there:
-        yield there
-
-
-@pytest.fixture(autouse=True)
-def fits(place: Place) -> Iterator[None]:
-    yield
-    httpx.post(f"{place.slack}/slack/_faults", json={"mode": None}, trust_env=False)
-    assert httpx.get(f"{place.slack}/slack/_violations", trust_env=False).json() == []
 
 
 def test_somebody_with_a_token_links_their_account_and_says_yes(place: Place) -> None:
