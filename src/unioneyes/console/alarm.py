@@ -22,10 +22,9 @@ from unioneyes.kernel.units import format_duration
 from unioneyes.ports.environment import Environment
 from unioneyes.ports.notifier import Announcement
 from unioneyes.runbook.audit.views import LONGEST_LAG, AuditStatus
+from unioneyes.runbook.telling import TELL_AGAIN, Teller
 
 EVERY = timedelta(seconds=5)
-TELL_AGAIN = timedelta(seconds=30)
-"""After the chat took nothing."""
 _STOPS_WITHIN = 0.5
 
 _logger = logging.getLogger(__name__)
@@ -83,11 +82,10 @@ class Alarm:
         self._redact = redact
         self._patience = patience
         self._every = every
-        self._tell_again = tell_again
         self._patient: Deadline | None = None
         self._lock: int | None = None
         self._raised: Raised | None = None
-        self._quiet_until = Deadline.after(timedelta(0))
+        self._teller = Teller(environment.notifier, again=tell_again)
         self._stop = Event()
         self._thread = Thread(target=self._look_on, name="alarm", daemon=True)
 
@@ -141,7 +139,7 @@ class Alarm:
         if (self._raised is None and not self._file.exists()) or not self._hold():
             return
         raised = self._raised = self._raised or self._kept()
-        if raised is not None and not (self._tell_raised(raised) and self._tell(self._over(raised, status))):
+        if raised is not None and not (self._tell_raised(raised) and self._teller.tell(self._over(raised, status))):
             return  # it is tried again, by whoever looks then
         self._raised = None
         self._file.unlink(missing_ok=True)
@@ -149,23 +147,10 @@ class Alarm:
 
     def _tell_raised(self, raised: Raised) -> bool:
         """Return whether the channel shows it."""
-        if not raised.told and self._tell(self._alarm(raised)):
+        if not raised.told and self._teller.tell(self._alarm(raised)):
             raised = self._raised = replace(raised, told=True)
             self._keep(raised)
         return raised.told
-
-    def _tell(self, told: Announcement) -> bool:
-        """People were told, once; return False when the chat did not take it."""
-        if not self._quiet_until.passed:
-            return False
-        try:
-            self._environment.notifier.announce(told)
-        except Problem as problem:
-            _logger.warning("%s was not announced, and is tried again: %s", told.title, problem)
-            self._quiet_until = Deadline.after(self._tell_again)
-            return False
-        _logger.info("announced: %s", told.title)
-        return True
 
     def _alarm(self, raised: Raised) -> Announcement:
         return Announcement(

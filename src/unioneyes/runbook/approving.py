@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 from threading import Event, Thread
 
-from unioneyes.kernel.clock import Deadline, now
+from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem
 from unioneyes.ports.checklist import Override
 from unioneyes.ports.environment import Environment
@@ -19,11 +18,10 @@ from unioneyes.runbook.plan import Plan
 from unioneyes.runbook.problems import ApprovalsExpired, ApprovalVoid, NotAwaited, RunEnded, ServiceLocked
 from unioneyes.runbook.store.approvals import TOLD_OF_OVERRIDE, Approvals, Waiting
 from unioneyes.runbook.store.line import StoppedLine
+from unioneyes.runbook.telling import Teller
 from unioneyes.runbook.views import ApprovalView
 
 _EVERY_SECONDS = 0.5
-TELL_AGAIN = timedelta(seconds=30)
-"""After the chat took nothing."""
 _ASKED, _ESCALATED = 1, 2
 """How often people were told."""
 
@@ -56,7 +54,7 @@ class Approving:
         self._approvals = approvals
         self._line = line
         self._bring_in = bring_in
-        self._quiet_until = Deadline.after(timedelta(0))
+        self._teller = Teller(environment.notifier)
         self._stopping = Event()
         self._thread = Thread(target=self._look_on, name="approving", daemon=True)
 
@@ -88,7 +86,7 @@ class Approving:
             except ServiceLocked as problem:
                 _logger.info("%s is approved, and waits: %s", waiting.view.run.id, problem.what)
         for forced in self._approvals.overridden_untold():
-            if self._quiet_until.passed and self._tell(self._warning(forced)):
+            if self._teller.tell(self._warning(forced)):
                 self._approvals.mark_asked(forced.view.run.id, TOLD_OF_OVERRIDE)
 
     def _move(self, waiting: Waiting) -> None:
@@ -104,18 +102,8 @@ class Approving:
             self._ask(waiting, _ESCALATED, tuple((rule.gate, rule.title) for rule in late))
 
     def _ask(self, waiting: Waiting, times: int, gates: tuple[tuple[str, str], ...]) -> None:
-        if self._quiet_until.passed and self._tell(self._question(waiting, gates, again=times > _ASKED)):
+        if self._teller.tell(self._question(waiting, gates, again=times > _ASKED)):
             self._approvals.mark_asked(waiting.view.run.id, times)
-
-    def _tell(self, told: Announcement) -> bool:
-        """People were told, once; return False when the chat did not take it."""
-        try:
-            self._environment.notifier.announce(told)
-        except Problem as problem:
-            _logger.warning("%s was not announced, and is tried again: %s", told.key, problem)
-            self._quiet_until = Deadline.after(TELL_AGAIN)
-            return False
-        return True
 
     def _question(self, waiting: Waiting, gates: tuple[tuple[str, str], ...], *, again: bool) -> Announcement:
         run, asked, facts = waiting.view.run, dict(gates), self._environment.facts
