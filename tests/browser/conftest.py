@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
-from tests.contract.console.conftest import alone
+from tests.contract.console.conftest import alone, standing
 from tests.stack import RunningStack, running_stack
 from unioneyes.environments import locate
 
-__all__ = ["alone"]
+__all__ = ["alone", "standing"]
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
 QUIET = ("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-sandbox")
 DESK: ViewportSize = {"width": 1280, "height": 900}

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 from tests.contract.processes.conftest import PATIENCE, eventually
 
+MEMBERS = 4
+
 
 class Load:
     """Members that ask again and again, on kept-alive connections, and never try anything twice."""
@@ -51,8 +53,8 @@ class Load:
 @contextmanager
 def load(port: int, *, post_share: int = 5) -> Iterator[Load]:
     members_asking = Load(port, post_share=post_share)
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        asking = [pool.submit(members_asking.ask) for _ in range(4)]
+    with ThreadPoolExecutor(max_workers=MEMBERS) as pool:
+        asking = [pool.submit(members_asking.ask) for _ in range(MEMBERS)]
         try:
             yield members_asking
         finally:
