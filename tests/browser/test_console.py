@@ -153,7 +153,7 @@ NEIGHBOUR = "http://127.0.0.1:9"
 
 def test_a_page_may_change_something_and_one_on_another_port_may_not(stranger: Page, url: str, token: str) -> None:
     sign_in(stranger, token)
-    stranger.wait_for_function("window.htmx")
+    stranger.wait_for_url(f"{url}/")  # and for its scripts
     assert stranger.evaluate(BY_HTMX) == 422, "let in, and told that a token needs a name"
     stranger.route(f"{NEIGHBOUR}/**", lambda route: route.fulfill(content_type="text/html", body="<title>a neighbour</title>"))
     stranger.goto(f"{NEIGHBOUR}/")
