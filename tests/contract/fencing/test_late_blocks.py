@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import time
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from tests.contract.fencing.late import late, taken_over
 from tests.contract.migrations.test_migrations import Folder
 from tests.contract.postgres.conftest import Database
+from tests.contract.processes.conftest import alive
 from tests.stack import eventually
 from unioneyes.adapters.postgres import fence
 from unioneyes.adapters.postgres.bootstrap import OWNER
@@ -95,17 +95,18 @@ def test_a_block_of_which_a_person_is_asked_what_became_of_it_does_not_go_on_mea
     under_way: bool,  # noqa: FBT001 - a parameter
 ) -> None:
     shell, marks = BashShell(folder=tmp_path, points_at={}, fence=Fence(tmp_path / "blocks.lock")), Marks(database)
-    done = tmp_path / "done"
+    begun, done = tmp_path / "begun", tmp_path / "done"
     if language is Language.SQL:
         before = Simple._next.__code__ if under_way else fence.enter_until_closed.__code__
         work = partial(marks.run, "SELECT pg_sleep(2); INSERT INTO marks VALUES ('late')")
     else:
         before = Leashed.follow.__code__ if under_way else inspect.unwrap(leashed).__code__
-        work = partial(block, shell, f"sleep 2; echo late >>{done}")
+        work = partial(block, shell, f"echo $$ >{begun}.pid; mv {begun}.pid {begun}; sleep 2; echo late >>{done}")
     with late(work, before=before) as stopped:
+        assert not under_way or eventually(lambda: begun.exists() or not marks.quiet())
         with taken_over():
             assert end_earlier(shell, marks.queries, planned(language)) == ""
-        time.sleep(2)  # as long as the block would take: nothing else tells that it does not go on
+        assert eventually(lambda: marks.quiet() and not (begun.exists() and alive(int(begun.read_text()))))
         assert (marks.all(), done.exists()) == ([], False)
         assert stopped.wake() == "fenced-off"
     assert (marks.all(), done.exists()) == ([], False)
