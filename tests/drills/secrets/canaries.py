@@ -106,10 +106,10 @@ class Watcher:
         needles = self.flock.needles()
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
-                line = (process / "cmdline").read_bytes()
+                line, environment = _seen(process)
                 self._note(needles, line, self.arguments, line)
                 self.programs |= {Path(word).name for word in line.decode(errors="replace").split("\0")[:3] if word}
-                self._note(needles, (process / "environ").read_bytes(), self.environments, line)
+                self._note(needles, environment, self.environments, line)
 
     def _note(self, needles: Mapping[bytes, str], content: bytes, found: dict[Found, str], line: bytes) -> None:
         for needle, name in needles.items():
@@ -130,6 +130,16 @@ class Watcher:
         finally:
             self._ends.set()
             thread.join()
+
+
+def _seen(process: Path) -> tuple[bytes, bytes]:
+    """Return the command line and the environment of one program: a process that becomes another one between two looks is looked at again."""
+    line = (process / "cmdline").read_bytes()
+    while True:
+        environment = (process / "environ").read_bytes()
+        if (again := (process / "cmdline").read_bytes()) == line:
+            return line, environment
+        line = again
 
 
 def without(found: Iterable[Found], known: Mapping[str, str], below: Path) -> list[Found]:

@@ -294,8 +294,8 @@ def test_no_process_was_handed_a_secret_that_it_does_not_need_in_its_environment
         return found.canary in {"of-a-file", "of-a-reference"} and line.endswith("[a block]")
 
     assert any(found.canary == "of-a-file" for found in work.watcher.environments), "the watcher sees what a block has"
-    found = [each for each, line in work.watcher.environments.items() if not needed(each, line)]
-    assert not found, listed(found)
+    found = {each: line for each, line in work.watcher.environments.items() if not needed(each, line)}
+    assert not found, "\n".join(f"{listed([each])}: {line}" for each, line in found.items())
 
 
 def test_no_table_of_either_database_holds_a_secret(work: Work) -> None:

@@ -17,6 +17,7 @@ from unioneyes.environments import locate
 from unioneyes.environments.local.parts import build_supervisor
 from unioneyes.kernel.access import RIGHTS, Role
 from unioneyes.kernel.status import RunStatus
+from unioneyes.runbook.views import EntryKind
 
 APPROVERS = (Role.SECURITY_APPROVER, Role.PRODUCT_APPROVER, Role.DATABASE_APPROVER)
 WAITING = (RunStatus.AWAITING_APPROVAL, RunStatus.HELD, RunStatus.PARKED)
@@ -84,10 +85,14 @@ class World:
         assert isinstance(found, list)
         return [str(run["id"]) for run in found if isinstance(run, dict)]
 
+    def still(self, status: RunStatus) -> list[str]:
+        """Return the newest run that has it, and keeps it: one that somebody has cancelled has it until its worker hears of that."""
+        return [run for run in self.of_status(status) if not self._cancelled(run)][:1]
+
     def named(self, *, changing: bool) -> dict[str, list[JsonValue]]:
         """Return what there is for each name that a path asks for; for what changes something, what still waits for somebody, as often as needed anew."""
         self.open_the_line()
-        waiting = [run for status in WAITING for run in self.of_status(status)[:1] or [self._waiting(status)]]
+        waiting = [run for status in WAITING for run in self.still(status) or [self._waiting(status)]]
         ended = [self.ended["done"]] if changing else [*self.ended.values()]
         return {"run_id": [*ended, *waiting], "name": [self._token()], "index": [0]}
 
@@ -119,6 +124,11 @@ class World:
     def log(self) -> str:
         """Return what the server logged last."""
         return (self.stack.home / "logs" / "control.log").read_text()[-6000:]
+
+    def _cancelled(self, run: str) -> bool:
+        journal = self.ask("GET", f"/runs/{run}/journal")
+        assert isinstance(journal, list)
+        return any(isinstance(line, dict) and line["kind"] == EntryKind.DECIDED and " cancels: " in str(line["message"]) for line in journal)
 
     def _waiting(self, status: RunStatus) -> str:
         match status:
