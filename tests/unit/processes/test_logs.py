@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unioneyes.adapters.processes.journal import remark, rotate, rotated
-from unioneyes.adapters.processes.logs import LEVELS, last_words, parse, read_log
+from unioneyes.adapters.processes.logs import last_words, read_log
+from unioneyes.kernel.logged import LEVELS, parse
 
 NOON = datetime(2026, 2, 9, 12, tzinfo=UTC)
 

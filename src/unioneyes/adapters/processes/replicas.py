@@ -17,12 +17,13 @@ from pathlib import Path
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
 from unioneyes.adapters.processes.client import ProcessNotReady, Supervisor, SupervisorUnavailable
-from unioneyes.adapters.processes.logs import LEVELS, read_log
+from unioneyes.adapters.processes.logs import read_log
 from unioneyes.adapters.processes.metrics import ask
 from unioneyes.adapters.processes.spec import LONGEST_SOCKET_PATH, ProcessSpec, ProcessStatus
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.fencing import Fence, StillInside
 from unioneyes.kernel.files import replace_file
+from unioneyes.kernel.logged import LEVELS
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.replicas import LogLine, NoReadyReplica, Outcome, Replica, ReplicasReady, Revision
