@@ -29,6 +29,8 @@ class Access:
     server: str
     context: ssl.SSLContext
     token: SecretStr | None
+    in_pod: bool = False
+    """True where it is the service account of the pod that this runs in."""
 
 
 class _Read(BaseModel):
@@ -73,27 +75,34 @@ class _Config(_Read):
 _CONFIG = TypeAdapter(_Config)
 
 
-def find_access(variables: Mapping[str, str] = os.environ, *, mounted: Path = SERVICE_ACCOUNT) -> Access:
-    """Return the way to the API server: of the pod's service account; else of the file that KUBECONFIG names, else of `~/.kube/config`.
+def find_access(
+    variables: Mapping[str, str] = os.environ, *, mounted: Path = SERVICE_ACCOUNT, kubeconfig: Path | None = None, context: str | None = None
+) -> Access:
+    """Return the way to the API server: of `kubeconfig`; else of the pod's service account; else of the file that KUBECONFIG names, else of `~/.kube/config`.
 
-    The token is read anew each time: the kubelet renews it. Raises: NoAccess.
+    `context` is the one of the file to take; without it, its current one. The token is read anew each time: the kubelet renews it. Raises: NoAccess.
     """
     host = variables.get("KUBERNETES_SERVICE_HOST")
     try:
-        if host and mounted.is_dir():
+        if host and mounted.is_dir() and kubeconfig is None and context is None:
             server = f"https://{f'[{host}]' if ':' in host else host}:{variables.get('KUBERNETES_SERVICE_PORT', '443')}"
-            return Access(server=server, context=_trusting(mounted / "ca.crt"), token=SecretStr((mounted / "token").read_text().strip()))
-        return _of_file(Path(variables.get("KUBECONFIG") or "~/.kube/config").expanduser())
+            token = SecretStr((mounted / "token").read_text().strip())
+            return Access(server=server, context=_trusting(mounted / "ca.crt"), token=token, in_pod=True)
+        return _of_file((kubeconfig or Path(variables.get("KUBECONFIG") or "~/.kube/config")).expanduser(), context)
     except (OSError, ssl.SSLError, binascii.Error, UnicodeDecodeError) as error:
         said = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else type(error).__name__
         where = getattr(error, "filename", None) or "what it names"
         raise NoAccess(what=f"no way to a Kubernetes API server is found: {where}: {said}", remedy=_REMEDY) from None
 
 
-def _of_file(path: Path) -> Access:
+def _of_file(path: Path, named: str | None) -> Access:
     try:
         read = _CONFIG.validate_python(yaml.safe_load(path.read_text()))
-        chosen = next(each.context for each in read.contexts if each.name == read.current_context and each.context)
+        wanted = named or read.current_context
+        if named is not None and named not in {each.name for each in read.contexts}:
+            there = ", ".join(each.name for each in read.contexts) or "none"
+            raise NoAccess(what=f"{path} has no context {named!r}; it has: {there}", remedy="correct the environment's context")
+        chosen = next(each.context for each in read.contexts if each.name == wanted and each.context)
         cluster = next(each.cluster for each in read.clusters if each.name == chosen.cluster and each.cluster)
         user = next(each.user for each in read.users if each.name == chosen.user and each.user)
     except ValidationError as error:
