@@ -14,11 +14,16 @@ DRILLS ?=
 NODES ?= 1
 WITH ?=
 WITHOUT ?=
+IMAGE ?=
+BASE ?=
+VERSION ?=
+PUSH ?=
+INSECURE ?= 0
 VERSITYGW := v1.8.0
 
 BIN := .venv/bin
 TIERS := lint types licences unit contract compat drills transcripts browser
-CODE := src tests $(wildcard bench) .ci
+CODE := src tests $(wildcard bench) .ci images
 TYPED := src tests $(wildcard bench) $(wildcard .ci/*.py)
 REPORTS := .cache/tests
 
@@ -27,7 +32,7 @@ cluster = $(BIN)/python -m tests.kubernetes.cluster
 record = $(BIN)/python bench/measured.py $(1) --title '$(2)' --command 'make $@$(if $(DRILLS), DRILLS=$(DRILLS))'
 pytest = $(BIN)/pytest tests/$(1) --quiet -m "not campaign" --numprocesses $(WORKERS) --dist loadfile --junit-xml=$(REPORTS)/$(1).xml
 
-.PHONY: help setup demo test $(TIERS) record-drills campaign fuzz bench drill-faults object-store kubernetes-up kubernetes-down kubernetes-status test-kubernetes fmt hooks lock clean
+.PHONY: help setup demo test $(TIERS) record-drills campaign fuzz bench drill-faults object-store image kubernetes-up kubernetes-down kubernetes-status test-kubernetes fmt hooks lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-17s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +44,10 @@ help: ## List the targets
 		'DRILLS=kills              the part of the drills that `make campaign` runs: $(patsubst tests/drills/%/,%,$(sort $(dir $(shell grep -rl --include='test_*.py' mark.campaign tests/drills))))' \
 		'NODES=2                   how many nodes `make kubernetes-up` starts' \
 		'WITH=kwok WITHOUT=gateway which parts beside its usual ones, and which of these not' \
+		'IMAGE=service             the one that `make image` builds; or control-plane' \
+		'BASE=python:3.13-slim     what it is based on: Python 3.11 to 3.14' \
+		'VERSION=1.1.0             the version of the service' \
+		'PUSH=registry/name        push it there, and print its digest (INSECURE=1: by plain HTTP)' \
 		'UPGRADE=1                 let `make lock` take newer releases that are at least COOLDOWN old (7 days)'
 
 setup: ## Make .venv from the locks (quick when nothing changed)
@@ -79,6 +88,9 @@ record-drills: setup ## Keep which runbooks the last `make drills` drilled, in d
 
 transcripts: setup ## Run what the pages say people type, and compare what it prints
 	$(call pytest,transcripts)
+
+image: setup ## Build the images of the service and of the control plane (buildah or docker), with what is in them beside (.cache/images/*.cdx.json)
+	@$(BIN)/python .ci/images.py $(IMAGE) $(BASE:%=--base=%) $(VERSION:%=--version=%) $(PUSH:%=--push=%) $(if $(filter 1,$(INSECURE)),--insecure)
 
 kubernetes-up: setup ## Start a real Kubernetes on this machine (root; NODES=2), and print its kubeconfig
 	@$(cluster) up --nodes $(NODES) --with $(WITH) --without $(WITHOUT)

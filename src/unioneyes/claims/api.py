@@ -21,7 +21,7 @@ from unioneyes.claims.description import FAILURES, NOT_ALLOWED, NOT_FOUND, PROBL
 from unioneyes.claims.draining import Drain
 from unioneyes.claims.health import HealthChecks, HealthReport
 from unioneyes.claims.idempotency import Answer, Key, answer_once, read_key
-from unioneyes.claims.metrics import Metrics
+from unioneyes.claims.metrics import EXPOSITION, Metrics
 from unioneyes.claims.model import Identity
 from unioneyes.claims.observing import TENANT, UNEXPECTED
 from unioneyes.claims.problems import BadRequest, NoSuchPage, TokenRefused
@@ -175,7 +175,7 @@ async def healthz(parts: Stands) -> Response:
 @probes.get("/metrics", include_in_schema=False)
 async def metrics(parts: Stands) -> Response:
     """Everything that was counted, for Prometheus."""
-    return Response(parts.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(parts.metrics.text(), media_type=EXPOSITION)
 
 
 def build_api(parts: Parts) -> FastAPI:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -17,11 +17,11 @@ from unioneyes.claims.casework import Casework
 from unioneyes.claims.draining import Drain
 from unioneyes.claims.faults import with_fault
 from unioneyes.claims.health import HealthChecks
-from unioneyes.claims.metrics import Metrics
+from unioneyes.claims.metrics import EXPOSITION, Metrics
 from unioneyes.claims.observing import Observed
 from unioneyes.claims.queries import read_queries
 from unioneyes.claims.releases import Catalogue, query_generations, schema_hash
-from unioneyes.claims.settings import ClaimsSettings, UnixAddress
+from unioneyes.claims.settings import Address, ClaimsSettings, TcpAddress, UnixAddress
 from unioneyes.claims.storage import Storage
 from unioneyes.claims.tokens import KeySet, TokenVerifier
 
@@ -38,25 +38,36 @@ def build_app(settings: ClaimsSettings, drain: Drain) -> ASGIApp:
     verifier = TokenVerifier(keys, issuer=settings.issuer, party=settings.audience)
     api = build_api(Parts(casework=Casework(storage), verifier=verifier, health=health, metrics=metrics, drain=drain))
     observed = Observed(with_fault(api, release.fault, allowed=settings.allow_faults), metrics=metrics, drain=drain, version=release.version)
-    return _Replica(members=observed, operations=_operations(storage, drain), private=settings.private_listen)
+    return _Replica(members=observed, operations=_operations(storage, metrics, drain), private=settings.private_listen)
 
 
 class _Replica:
     """Sends what arrives on the private address, and the process's own start and end, to `operations`, and everything else to `members`."""
 
-    def __init__(self, *, members: ASGIApp, operations: ASGIApp, private: UnixAddress | None) -> None:
+    def __init__(self, *, members: ASGIApp, operations: ASGIApp, private: Address | None) -> None:
         self._members = members
         self._operations = operations
-        self._private = (str(private.path), None) if private else None
+        self._private = private
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer on the side where the request came in."""
-        inside = scope["type"] == "lifespan" or (self._private is not None and scope["server"] == self._private)
+        inside = scope["type"] == "lifespan" or _arrived_at(self._private, scope)
         await (self._operations if inside else self._members)(scope, receive, send)
 
 
-def _operations(storage: Storage, drain: Drain) -> ASGIApp:
-    """Return the application that no member reaches: `POST /drain`."""
+def _arrived_at(address: Address | None, scope: Scope) -> bool:
+    """Return whether the request came in at `address`. Of a port, the port decides: a replica that listens on every address is asked at one of them."""
+    match address:
+        case UnixAddress(path):
+            return bool(scope["server"] == (str(path), None))
+        case TcpAddress(port=port):
+            return bool(scope["server"][1] == port)
+        case None:
+            return False
+
+
+def _operations(storage: Storage, metrics: Metrics, drain: Drain) -> ASGIApp:
+    """Return the application that no member reaches: `POST /drain`, and `GET /metrics`."""
 
     @asynccontextmanager
     async def connected(_app: Starlette) -> AsyncIterator[None]:
@@ -68,4 +79,7 @@ def _operations(storage: Storage, drain: Drain) -> ASGIApp:
         drain.begin()
         return JSONResponse({"status": "draining"}, status_code=HTTPStatus.ACCEPTED)
 
-    return Starlette(routes=[Route("/drain", begin_drain, methods=["POST"])], lifespan=connected)
+    async def counted(_request: Request) -> Response:
+        return PlainTextResponse(metrics.text(), media_type=EXPOSITION)
+
+    return Starlette(routes=[Route("/drain", begin_drain, methods=["POST"]), Route("/metrics", counted)], lifespan=connected)

@@ -16,6 +16,8 @@ _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 MOST_TENANTS = 500
 """Organizations that are counted by themselves; what comes later is counted together, so that no scrape grows without a bound."""
 OTHERS = "others"
+EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+"""The media type of what `Metrics.text` returns. Source: Prometheus, "Exposition formats"."""
 _ANSWERED, _FAILED = "answered", "failed"
 _SERVER_ERROR = 500
 UNMATCHED = "unmatched"

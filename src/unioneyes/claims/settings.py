@@ -52,14 +52,6 @@ def parse_address(text: object) -> Address:
     raise ValueError(message)
 
 
-def _parse_unix_address(text: object) -> UnixAddress:
-    address = parse_address(text)
-    if isinstance(address, UnixAddress):
-        return address
-    message = "the private address is a Unix socket: unix:/path"
-    raise ValueError(message)
-
-
 class ClaimsSettings(BaseSettings):
     """What a replica must be told."""
 
@@ -71,8 +63,8 @@ class ClaimsSettings(BaseSettings):
     """Its name: `blue-1`."""
     listen: Annotated[Address, NoDecode, PlainValidator(parse_address)]
     """Where it answers: `unix:/path` or `127.0.0.1:8000`."""
-    private_listen: Annotated[UnixAddress, NoDecode, PlainValidator(_parse_unix_address)] | None = None
-    """Where it takes `POST /drain`: a Unix socket that no member reaches."""
+    private_listen: Annotated[Address, NoDecode, PlainValidator(parse_address)] | None = None
+    """Where it takes `POST /drain` and says what it counted (`/metrics`): a Unix socket, or a port that no member reaches."""
     database_url_file: Path
     """File that holds the database's address with the password of `claims_app`; read again for each new connection, so that it can be rotated."""
     jwks_url: AnyHttpUrl

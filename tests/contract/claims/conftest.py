@@ -163,7 +163,7 @@ class Replicas:
     def launch(self, settings: dict[str, str]) -> Replica:
         """Start a replica without waiting for it."""
         private = Path(settings["CLAIMS_PRIVATE_LISTEN"].removeprefix("unix:"))
-        log = private.with_name("log")
+        log = Path(settings["CLAIMS_DATABASE_URL_FILE"]).with_name("log")
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "unioneyes.claims.serve"],

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
-from tests.contract.claims.conftest import Database, Identities, Replica, Replicas, wait_until
+from tests.contract.claims.conftest import Database, Identities, Replica, Replicas, free_port, wait_until
 from tests.contract.claims.test_api import person
 
 
@@ -144,6 +145,20 @@ def test_members_can_not_drain_a_replica(replicas: Replicas, database: Database,
     with replica.client(token) as client:
         assert client.post("/drain").status_code == 404
         assert client.get("/healthz").status_code == 200
+
+
+def test_on_ports_members_and_operations_are_apart_as_well(replicas: Replicas, database: Database, token: str) -> None:
+    members, private = free_port(), free_port()
+    replica = replicas.start("1.1.0", database, listen=f"127.0.0.1:{members}", private_listen=f"0.0.0.0:{private}", drain_seconds="5")
+    with replica.client(token) as client, httpx.Client(base_url=f"http://127.0.0.1:{private}", trust_env=False) as operations:
+        assert client.post("/drain").status_code == 404
+        assert operations.get("/api/claims").status_code == 404
+        assert 'claims_requests_total{method="POST"' in operations.get("/metrics").text
+        assert operations.post("/drain").status_code == 202
+        assert client.get("/healthz").status_code == 503
+        assert client.get("/api/claims").headers["connection"] == "close"
+    by_signal(replica)
+    assert replica.process.wait(30) == 0
 
 
 def test_a_stale_socket_file_does_not_stop_a_replica(replicas: Replicas, database: Database) -> None:

@@ -53,7 +53,7 @@ def test_what_is_unknown_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ("CLAIMS_DRAIN_SECONDS", "-1"),
         ("CLAIMS_JWKS_URL", "file:///hunter2"),
         ("CLAIMS_LISTEN", "hunter2"),
-        ("CLAIMS_PRIVATE_LISTEN", "127.0.0.1:8000"),
+        ("CLAIMS_PRIVATE_LISTEN", "hunter2"),
     ],
 )
 def test_what_is_wrong_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
