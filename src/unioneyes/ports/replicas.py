@@ -10,7 +10,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.problems import Problem, Refused
 from unioneyes.ports.traffic import Colour, Weights
 
 
@@ -59,6 +59,32 @@ class ReplicasReady:
     version: str
     count: int
     took: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rolled:
+    """Replicas of a version were put in the place of others on the same colour, and are ready."""
+
+    colour: Colour
+    version: str
+    new: int
+    """Its replicas that stand now."""
+    count: int
+    """All that the colour should run; one more stands while some are of what was before."""
+    took: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rolling:
+    """A colour on which one version takes the place of another, and has not served all members yet."""
+
+    colour: Colour
+    version: str
+    """What comes."""
+    before: str
+    """What goes."""
+    back: bool
+    """True where what comes served before, and is on its way back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +150,23 @@ class Replicas(Protocol):
         Raises: NoReadyReplica (with the reason: exit code, last log lines) when they are not ready in time.
         """
 
+    def roll(
+        self, colour: Colour, *, version: str, new: int | None = None, within: timedelta, configuration: Mapping[str, str] | None = None, back: bool = False
+    ) -> Rolled:
+        """So many replicas of `colour` as it runs are of `version`, one put in the place of another at a time; `new` of them, or all where not said.
+
+        Each new one is ready, within `within`, and gets requests before an old one gets none any more and is told to drain. While some are old, one more
+        stands than is wanted. They run with `configuration` as in `start`. `back` says that the version comes back, so that nobody takes it for the newer.
+        It looks before each replacement, and goes on wherever another roll was left, in whichever direction.
+        Raises: NoReadyReplica (with the reason; what stood before serves on), CanNotRoll (nothing was changed).
+        """
+
+    def rolling(self, colour: Colour) -> Rolling | None:
+        """Return what is being put in the place of what on `colour`, from the order to roll until `mark_served`; None where nothing is."""
+
+    def describe_roll(self, colour: Colour, *, version: str, configuration: Mapping[str, str] | None = None) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same. Raises: CanNotRoll."""
+
     def configuration(self) -> Mapping[str, str]:
         """Return the service's settings as the environment says now; no secrets and no addresses."""
 
@@ -166,3 +209,7 @@ class Replicas(Protocol):
 
 class NoReadyReplica(Problem):
     """The replicas did not become ready in time."""
+
+
+class CanNotRoll(Refused):
+    """What stands on the colour can't be replaced replica by replica; nothing was changed."""

@@ -55,7 +55,7 @@ READS = {
     "IdentityProvider": {"identify", "sign_in_url", "sign_out_url"},
     "Migrations": {"applied", "folder", "ledger", "lint", "losses", "pending"},
     "Releases": {"all", "digest", "get"},
-    "Replicas": {"all", "configuration", "logs", "outcomes", "revisions"},
+    "Replicas": {"all", "configuration", "logs", "outcomes", "revisions", "rolling"},
     "Restores": {"difference", "room", "written_since"},
     "SecretProvider": {"resolve"},
     "Service": {"health", "probe", "smoke", "url"},
@@ -75,6 +75,7 @@ TRAFFIC: dict[str, Callable[[Traffic], object]] = {
 REPLICAS: dict[str, Callable[[Replicas], object]] = {
     "start": lambda replicas: replicas.start(Colour.BLUE, version="2.0.0", count=1, within=WITHIN),
     "stop": lambda replicas: replicas.stop(Colour.BLUE),
+    "roll": lambda replicas: replicas.roll(Colour.BLUE, version="2.0.0", within=WITHIN),
     "mark_served": lambda replicas: replicas.mark_served(Colour.BLUE),
 }
 REHEARSALS: dict[str, Callable[[Replicas], object]] = {

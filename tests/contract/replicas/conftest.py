@@ -9,7 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from tests.contract.traffic.conftest import Edge, running_envoy, stand_in
-from unioneyes.adapters.processes.replicas import LocalReplicas, ReplicaSlot
+from unioneyes.adapters.processes.layout import ReplicaSlot
+from unioneyes.adapters.processes.replicas import LocalReplicas
 from unioneyes.adapters.processes.spec import ProcessSpec, Readiness, TcpHttp, UnixHttp
 from unioneyes.ports.replicas import Outcome, SliceKind
 

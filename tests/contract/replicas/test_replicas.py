@@ -14,7 +14,7 @@ from tests.contract.processes.conftest import PATIENCE, alive, eventually
 from tests.contract.replicas.conftest import BROKEN, MUTE, Service
 from tests.contract.traffic.load import load
 from unioneyes.adapters.processes.client import SupervisorUnavailable
-from unioneyes.adapters.processes.replicas import ReplicaSlot
+from unioneyes.adapters.processes.layout import ReplicaSlot
 from unioneyes.adapters.processes.spec import ProcessSpec
 from unioneyes.kernel.problems import BadInput
 from unioneyes.ports.replicas import NoReadyReplica

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from unioneyes.adapters.processes.replicas import ReplicaSlot
+from unioneyes.adapters.processes.layout import ReplicaSlot
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.ports import Ports
 from unioneyes.environments.local.secrets import Secrets

@@ -3,81 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import shlex
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http.client import HTTPException
 from pathlib import Path
 
-from pydantic import BaseModel, SecretStr, TypeAdapter
+from pydantic import SecretStr
 
-from unioneyes.adapters.processes.client import ProcessNotReady, Supervisor, SupervisorUnavailable
+from unioneyes.adapters.processes.client import ProcessNotReady, Supervisor
+from unioneyes.adapters.processes.kept import Kept
+from unioneyes.adapters.processes.layout import COLOUR, VERSION, ReplicaSlot, Wanted, places, rolled, spare
 from unioneyes.adapters.processes.logs import read_log
 from unioneyes.adapters.processes.metrics import ask
-from unioneyes.adapters.processes.spec import LONGEST_SOCKET_PATH, ProcessSpec, ProcessStatus
+from unioneyes.adapters.processes.rolling import Roll
+from unioneyes.adapters.processes.spec import ProcessSpec, ProcessStatus
 from unioneyes.kernel.clock import now
-from unioneyes.kernel.fencing import Fence, StillInside
-from unioneyes.kernel.files import replace_file
 from unioneyes.kernel.logged import LEVELS
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.redaction import Redactor
-from unioneyes.ports.replicas import LogLine, NoReadyReplica, Outcome, Replica, ReplicasReady, Revision
+from unioneyes.ports.replicas import CanNotRoll, LogLine, NoReadyReplica, Outcome, Replica, ReplicasReady, Revision, Rolled, Rolling
 from unioneyes.ports.traffic import Colour, NoHealthyReplica
 
-_COLOUR, _VERSION = "colour", "version"
-"""Labels that make a process a replica."""
 _REHEARSAL = "rehearsal"
 _METRICS = "/metrics"
 _METRICS_WITHIN = timedelta(seconds=1)
-_KEPT_REVISIONS = 20
 _RESTORE_WITHIN = timedelta(seconds=60)
 _LOOPBACK = "127.0.0.1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplicaSlot:
-    """The place of one replica."""
-
-    name: str
-    """`blue-1`."""
-    colour: Colour
-    version: str
-    socket: Path
-    """Where it answers."""
-    configuration: Mapping[str, str] = field(default_factory=dict)
-    """Settings that its release was started with."""
-
-
-class _Wanted(BaseModel):
-    """What a colour should run."""
-
-    version: str
-    count: int
-    served: bool = False
-    placed: datetime | None = None
-    configuration: dict[str, str] | None = None
-    """None in a file of an earlier version of this program: then what the environment says now."""
-
-
-class _Served(BaseModel):
-    """A revision, as it is kept."""
-
-    number: int
-    version: str
-    count: int
-    configuration: dict[str, str]
-    since: datetime
-    until: datetime | None = None
-    bad: bool = False
-
-
-_History = TypeAdapter(list[_Served])
-_State = TypeAdapter(dict[Colour, _Wanted])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,18 +60,18 @@ class LocalReplicas:
 
     def all(self) -> tuple[Replica, ...]:
         """Return every replica of both colours, ordered by name. Raises: SupervisorUnavailable."""
-        wanted = self._wanted()
+        wanted = self._kept.wanted()
         return tuple(
             Replica(
                 name=status.name,
-                colour=Colour(status.labels[_COLOUR]),
-                version=status.labels[_VERSION],
+                colour=Colour(status.labels[COLOUR]),
+                version=status.labels[VERSION],
                 alive=status.alive,
                 ready=status.ready,
                 restarts=status.restarts,
                 since=status.since,
-                served=_served(wanted.get(Colour(status.labels[_COLOUR])), status.labels[_VERSION]),
-                placed=_placed(wanted.get(Colour(status.labels[_COLOUR])), status.labels[_VERSION]),
+                served=_served(wanted.get(Colour(status.labels[COLOUR])), status.labels[VERSION]),
+                placed=_placed(wanted.get(Colour(status.labels[COLOUR])), status.labels[VERSION]),
             )
             for status in self._present()
         )
@@ -128,9 +83,9 @@ class LocalReplicas:
         Raises: NoReadyReplica (with the reason: exit code, last log lines) when they are not ready in time, or keep ending; SupervisorUnavailable.
         """
         started = time.monotonic()
-        before, wanted = self._wanted().get(colour), self._settle(version, count, configuration)
-        self._want(colour, wanted.model_copy(update={"served": _served(before, version), "placed": _placed(before, version) or now()}))
+        wanted = self._settle(version, count, configuration)
         slots = self._slots(colour, wanted)
+        self._kept.want(colour, lambda before: wanted.model_copy(update={"served": _served(before, version), "placed": _placed(before, version) or now()}))
         self._start_missing(slots)
         self._await(colour, slots, within)
         return ReplicasReady(colour=colour, version=version, count=count, took=timedelta(seconds=time.monotonic() - started))
@@ -144,37 +99,63 @@ class LocalReplicas:
 
         It is the newest revision; with `after_rollback`, the one before it was bad.
         """
-        wanted = self._wanted().get(colour)
-        if wanted is None:
-            return
-        if not wanted.served:
-            self._want(colour, wanted.model_copy(update={"served": True}))
-        with self._only_writer():
-            self._record(wanted, bad_before=after_rollback)
+        wanted = self._kept.want(colour, lambda before: before and before.at_rest.model_copy(update={"served": True}))
+        if wanted is not None:
+            self._kept.record(wanted, bad_before=after_rollback, otherwise=self.configuration())
 
     def revisions(self) -> tuple[Revision, ...]:
         """Return what served members so far, newest first."""
-        return tuple(
-            Revision(
-                number=kept.number,
-                version=kept.version,
-                replicas=kept.count,
-                configuration=kept.configuration,
-                since=kept.since,
-                until=kept.until,
-                bad=kept.bad,
-            )
-            for kept in reversed(self._history())
-        )
+        return self._kept.revisions()
+
+    def roll(
+        self, colour: Colour, *, version: str, new: int | None = None, within: timedelta, configuration: Mapping[str, str] | None = None, back: bool = False
+    ) -> Rolled:
+        """So many replicas of `colour` as it runs are of `version`, one put in the place of another at a time; `new` of them, or all where not said.
+
+        Each new one is ready, within `within`, and gets requests before an old one gets none any more and is told to drain. While some are old, one more
+        stands than is wanted. `back` says that the version comes back, so that nobody takes it for the newer one.
+        Raises: NoReadyReplica (what stood before serves on), CanNotRoll (nothing runs there), SupervisorUnavailable.
+        """
+        started = time.monotonic()
+
+        def decide(current: Wanted | None) -> Wanted:
+            there = _require_something(colour, current)
+            target = self._settle(version, there.count, configuration).model_copy(update={"placed": now()})
+            return rolled(there, target, new=new, back=back)
+
+        wanted = self._kept.want(colour, decide)
+        try:
+            self._roll(colour, wanted, within).carry_out()
+        except (ProcessNotReady, NoHealthyReplica) as problem:
+            raise NoReadyReplica(what=problem.what, remedy=problem.remedy) from problem
+        if wanted.served and wanted.new is None:  # back where it was before
+            self._kept.want(colour, lambda now_wanted: now_wanted and now_wanted.at_rest)
+        stands = wanted.count if wanted.new is None else wanted.new
+        return Rolled(colour=colour, version=version, new=stands, count=wanted.count, took=timedelta(seconds=time.monotonic() - started))
+
+    def rolling(self, colour: Colour) -> Rolling | None:
+        """Return what is being put in the place of what on `colour`, until it has served all members; None where nothing is."""
+        wanted = self._kept.wanted().get(colour)
+        if wanted is None or wanted.before is None:
+            return None
+        return Rolling(colour=colour, version=wanted.version, before=wanted.before.version, back=wanted.back)
+
+    def describe_roll(self, colour: Colour, *, version: str, configuration: Mapping[str, str] | None = None) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same, one replica after the other. Raises: CanNotRoll."""
+        count = _require_something(colour, self._kept.wanted().get(colour)).count
+        wanted = self._settle(version, count, configuration)
+        first, *others = self._roll(colour, wanted, timedelta()).in_order
+        replaced = (line for slot in others for line in (self.supervisor.describe_stop((slot.name,)), _typed(self.command(slot))))
+        return (_typed(self.command(first)), *replaced, self.supervisor.describe_stop((first.name,)))
 
     def stop(self, colour: Colour) -> None:
         """`colour` runs nothing: each replica was told to drain, finished what it had, and ended. Raises: SupervisorUnavailable."""
-        self._want(colour, None)
-        self._end(colour, [status.name for status in self._present() if status.labels[_COLOUR] == colour], remaining=())
+        self._kept.want(colour, lambda _before: None)
+        self._end(colour, [status.name for status in self._present() if status.labels[COLOUR] == colour], remaining=())
 
     def describe_stop(self, colour: Colour) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
-        wanted = self._wanted().get(colour)
+        wanted = self._kept.wanted().get(colour)
         names = [slot.name for slot in self._slots(colour, wanted)] if wanted else []
         return (self.supervisor.describe_stop(names),)
 
@@ -184,7 +165,7 @@ class LocalReplicas:
         Raises: NoReadyReplica when a colour can't, after the other one was brought back; SupervisorUnavailable.
         """
         started = time.monotonic()
-        wanted = [self._slots(colour, entry) for colour, entry in self._wanted().items()]
+        wanted = [self._slots(colour, entry) for colour, entry in self._kept.wanted().items()]
         for slots in wanted:
             self._start_missing(slots)
         restored, problems = [], []
@@ -238,7 +219,7 @@ class LocalReplicas:
         """
         found: list[Outcome] = []
         for status in self._present():
-            if status.labels[_COLOUR] == colour and status.ready:
+            if status.labels[COLOUR] == colour and status.ready:
                 with contextlib.suppress(OSError, HTTPException):  # a slow or an ended one is read the next time
                     found += self.read_outcomes(ask(self.folder / f"{status.name}.sock", _METRICS, within=_METRICS_WITHIN), status.name)
         return tuple(found)
@@ -248,36 +229,36 @@ class LocalReplicas:
         return (f"tail --lines=100 {shlex.quote(str(self.logs_folder))}/{colour}-*.log | grep ERROR",)
 
     def _present(self) -> tuple[ProcessStatus, ...]:
-        return tuple(sorted((status for status in self.supervisor.status() if _COLOUR in status.labels), key=lambda status: status.name))
+        return tuple(sorted((status for status in self.supervisor.status() if COLOUR in status.labels), key=lambda status: status.name))
 
-    def _settle(self, version: str, count: int, configuration: Mapping[str, str] | None) -> _Wanted:
+    def _settle(self, version: str, count: int, configuration: Mapping[str, str] | None) -> Wanted:
         settled = self.configuration() if configuration is None else configuration
-        return _Wanted(version=version, count=count, configuration=dict(settled))
+        return Wanted(version=version, count=count, configuration=dict(settled))
 
-    def _slots(self, colour: Colour, wanted: _Wanted) -> tuple[ReplicaSlot, ...]:
-        if wanted.count < 1:
-            raise BadInput(what=f"{wanted.count} replicas are none", remedy="start at least one, or stop the colour")
-        names = [f"{colour}-{number}" for number in range(1, wanted.count + 1)]
-        configuration = self.configuration() if wanted.configuration is None else wanted.configuration
-        slots = tuple(
-            ReplicaSlot(name=name, colour=colour, version=wanted.version, socket=self.folder / f"{name}.sock", configuration=configuration) for name in names
+    def _slots(self, colour: Colour, wanted: Wanted) -> tuple[ReplicaSlot, ...]:
+        return places(colour, wanted, folder=self.folder, otherwise=self.configuration())
+
+    def _roll(self, colour: Colour, wanted: Wanted, within: timedelta) -> Roll:
+        return Roll(
+            supervisor=self.supervisor,
+            command=self.command,
+            endpoints=self.endpoints,
+            colour=colour,
+            wanted=self._slots(colour, wanted),
+            spare=spare(colour, wanted, self.folder, self.configuration()),
+            within=within,
         )
-        if any(len(os.fsencode(slot.socket)) > LONGEST_SOCKET_PATH for slot in slots):
-            raise BadInput(what=f"{self.folder} is too long for Unix sockets ({LONGEST_SOCKET_PATH} bytes)", remedy="choose a shorter folder")
-        return slots
 
     def _start_missing(self, slots: tuple[ReplicaSlot, ...]) -> None:
         """The supervisor runs `slots` of their colour, and no other replica of it."""
-        colour, version = slots[0].colour, slots[0].version
-        names = {slot.name for slot in slots}
-        present = [status for status in self._present() if status.labels[_COLOUR] == colour]
-        wrong = [status.name for status in present if status.labels[_VERSION] != version or status.name not in names]
+        colour, versions = slots[0].colour, {slot.name: slot.version for slot in slots}
+        present = [status for status in self._present() if status.labels[COLOUR] == colour]
+        wrong = [status.name for status in present if status.labels[VERSION] != versions.get(status.name)]
         if wrong:
             kept = {status.name for status in present if status.ready} - set(wrong)
             self._end(colour, wrong, remaining=tuple(slot.socket for slot in slots if slot.name in kept))
         for slot in slots:
-            labels = {_COLOUR: colour.value, _VERSION: version}
-            self.supervisor.start(replace(self.command(slot), labels=labels))
+            self.supervisor.start(replace(self.command(slot), labels=slot.labels))
 
     def _await(self, colour: Colour, slots: tuple[ReplicaSlot, ...], within: timedelta) -> None:
         """Each slot's replica is ready, and gets the colour's requests. Raises: NoReadyReplica."""
@@ -293,58 +274,31 @@ class LocalReplicas:
         if names:
             self.supervisor.stop(*names)
 
-    def _wanted(self) -> dict[Colour, _Wanted]:
-        try:
-            return _State.validate_json(self.state_file.read_bytes())
-        except FileNotFoundError:
-            return {}
-
-    def _history(self) -> list[_Served]:
-        """Return the revisions, oldest first."""
-        try:
-            return _History.validate_json(self.revisions_file.read_bytes())
-        except FileNotFoundError:
-            return []
-
-    def _record(self, wanted: _Wanted, *, bad_before: bool) -> None:
-        """The newest revision is what `wanted` says; safe to repeat."""
-        history = self._history()
-        last = history[-1] if history else None
-        configuration = dict(self.configuration()) if wanted.configuration is None else wanted.configuration
-        if last is not None and (last.version, last.count, last.configuration) == (wanted.version, wanted.count, configuration):
-            return
-        at = now()
-        if last is not None:
-            history[-1] = last.model_copy(update={"until": at, "bad": last.bad or bad_before})
-        number = last.number + 1 if last else 1
-        history.append(_Served(number=number, version=wanted.version, count=wanted.count, configuration=configuration, since=at))
-        replace_file(self.revisions_file, _History.dump_json(history[-_KEPT_REVISIONS:], indent=1).decode())
-
-    def _want(self, colour: Colour, wanted: _Wanted | None) -> None:
-        """The state file says what `colour` should run. Raises: FencedOff, SupervisorUnavailable."""
-        with self._only_writer():
-            before = self._wanted()
-            if before.get(colour) == wanted:  # who only mends must not write back what another is just changing
-                return
-            state = {**before, colour: wanted}
-            document = {each.value: entry.model_dump(mode="json") for each, entry in state.items() if entry is not None}
-            replace_file(self.state_file, json.dumps(document, indent=1))
-
-    @contextlib.contextmanager
-    def _only_writer(self) -> Iterator[None]:
-        try:
-            with Fence(self.state_file.with_suffix(".lock")).entered():
-                yield
-        except StillInside:
-            raise SupervisorUnavailable(what=f"another process has been changing {self.state_file} for too long", remedy="end it, then try again") from None
+    @property
+    def _kept(self) -> Kept:
+        return Kept(state_file=self.state_file, revisions_file=self.revisions_file)
 
 
-def _served(wanted: _Wanted | None, version: str) -> bool:
-    return wanted is not None and wanted.version == version and wanted.served
+def _served(wanted: Wanted | None, version: str) -> bool:
+    """Return whether the version has served all members there; that which another one takes the place of has, if it had."""
+    known = _known(wanted, version)
+    return known is not None and known.served
 
 
-def _placed(wanted: _Wanted | None, version: str) -> datetime | None:
-    return wanted.placed if wanted is not None and wanted.version == version else None
+def _placed(wanted: Wanted | None, version: str) -> datetime | None:
+    known = _known(wanted, version)
+    return known.placed if known is not None else None
+
+
+def _known(wanted: Wanted | None, version: str) -> Wanted | None:
+    return next((each for each in (wanted, wanted.before if wanted else None) if each is not None and each.version == version), None)
+
+
+def _require_something(colour: Colour, wanted: Wanted | None) -> Wanted:
+    """Return what the colour should run. Raises: CanNotRoll where that is nothing."""
+    if wanted is None:
+        raise CanNotRoll(what=f"{colour} runs nothing, so there is nothing to roll", remedy="ue deploy status; ue deploy start without --strategy rolling")
+    return wanted
 
 
 def _typed(spec: ProcessSpec) -> str:

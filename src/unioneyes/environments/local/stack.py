@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OWNER, REPLICATION, SERVICE
 from unioneyes.adapters.postgres.programs import program
 from unioneyes.adapters.postgres.server import STOP_SIGNAL, SUPERUSER, PostgresServer
-from unioneyes.adapters.processes.replicas import ReplicaSlot
+from unioneyes.adapters.processes.layout import ReplicaSlot
 from unioneyes.adapters.processes.spec import Exec, ProcessSpec, Readiness, TcpHttp, UnixHttp
 from unioneyes.environments.listening import CHAT_HOOK, AtSocket, Listening, OnAddress, listening
 from unioneyes.environments.local.address import NeverStarted, NotYours
