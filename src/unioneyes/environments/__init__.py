@@ -6,6 +6,7 @@ Importing this is cheap: the command line asks where a server is without buildin
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,21 +16,50 @@ if TYPE_CHECKING:
     from unioneyes.environments.listening import ControlAddress
     from unioneyes.environments.model import AuditEvidence, DirectEnvironment, OpenedEnvironment
 
-ENVIRONMENTS = ("local",)
-"""Every environment that this release knows."""
+LOCAL, CLUSTER_TEST = "local", "cluster-test"
+ENVIRONMENTS = (LOCAL, CLUSTER_TEST)
+"""Those that need no file: the embedded stack; and the same with the service on a Kubernetes that this machine runs."""
+SETTINGS = "environment.toml"
+"""The file that makes an environment of a folder; `name` in it says which."""
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 
 def home_of(name: str, home: Path | None = None) -> Path:
-    """Return the folder that holds the environment: `home` when given, else one of the user's state folder.
+    """Return the folder that holds the environment: `home` when given, else the one of its name in the user's state folder.
 
-    Raises: UnknownEnvironment.
+    Raises: UnknownEnvironment, where there is none of that name, or where the folder is another one's.
     """
-    if name not in ENVIRONMENTS:
-        raise UnknownEnvironment(what=f"there is no environment called {name!r}", remedy=f"one of: {', '.join(ENVIRONMENTS)}")
-    if home is not None:
-        return home.expanduser().resolve()
+    if not _NAME.fullmatch(name):
+        raise UnknownEnvironment(what=f"{name!r} is no name of an environment", remedy=f"one of: {', '.join(_known())}")
+    folder = home.expanduser().resolve() if home is not None else _folders() / name
+    file = folder / SETTINGS
+    if name not in ENVIRONMENTS and not file.exists():
+        raise UnknownEnvironment(what=f"there is no environment called {name!r}: {file} is not there", remedy=f"write it; or one of: {', '.join(_known())}")
+    if (said := _name_in(file)) != name and not (said is None and name in ENVIRONMENTS):
+        raise UnknownEnvironment(
+            what=f"{file} is of the environment {said or LOCAL!r}, not of {name!r}", remedy=f'--env {said or LOCAL}; or name = "{name}" in it'
+        )
+    return folder
+
+
+def _folders() -> Path:
     state = os.environ.get("XDG_STATE_HOME", "")
-    return ((Path(state) if state else Path.home() / ".local" / "state") / "unioneyes" / name).resolve()
+    return ((Path(state) if state else Path.home() / ".local" / "state") / "unioneyes").resolve()
+
+
+def _known() -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*ENVIRONMENTS, *sorted(file.parent.name for file in _folders().glob(f"*/{SETTINGS}")))))
+
+
+def _name_in(file: Path) -> str | None:
+    """Return what the file says that it is called; None where it does not say so, or where it can't be read: then whoever reads it whole says why."""
+    import tomllib  # noqa: PLC0415 - most commands find no file
+
+    try:
+        said = tomllib.loads(file.read_text()).get("name")
+    except (OSError, ValueError):
+        return None
+    return said if isinstance(said, str) else None
 
 
 def locate(name: str, home: Path | None = None) -> ControlAddress:
@@ -52,7 +82,7 @@ def own_runbooks(name: str, home: Path | None = None) -> Path:
     from unioneyes.environments.folders import runbooks_folder  # noqa: PLC0415 - `ue --help` pays nothing for it
     from unioneyes.environments.settings import read_settings  # noqa: PLC0415 - the same
 
-    return runbooks_folder(read_settings(folder / "environment.toml"))
+    return runbooks_folder(read_settings(folder / SETTINGS))
 
 
 def open_environment(name: str, home: Path | None = None) -> OpenedEnvironment:

@@ -85,6 +85,7 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
+HttpAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$")]
 AbsolutePath = Annotated[str, StringConstraints(pattern=r"^(/|~/)")]
 SecretPlace = Annotated[str, StringConstraints(pattern=r"^(/|~/|secret://)"), AfterValidator(_place)]
 """The absolute path of a file that holds a secret; or a reference."""
@@ -111,6 +112,31 @@ class ServiceSettings(_Section):
     """Where members reach it; 8080 when not given."""
     preview_port: Port | None = None
     """Where a colour is tried before members reach it; 8081 when not given."""
+
+
+class ClusterSettings(_Section):
+    """`[cluster]`: the Kubernetes that the service runs on. Without it, the service's replicas are processes of this machine."""
+
+    kubeconfig: AbsolutePath | None = None
+    """The file that leads to the API server; what KUBECONFIG names, else ~/.kube/config, when not given. In a pod: its service account."""
+    context: Text | None = None
+    """The context of that file; its current one when not given."""
+    server: Annotated[str, StringConstraints(pattern=r"^https://[^/\s]+$")] | None = None
+    """The API server's address: a context that leads anywhere else is refused."""
+    namespace: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = "unioneyes"
+    """Where the service's objects stand."""
+    images: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.:-]*(/[a-z0-9][a-z0-9._-]*)+$")]
+    """The repository of the service's images, REGISTRY/NAME; their tags are the versions."""
+    plain_registry: bool = False
+    """Whether the registry is asked over HTTP, as one on a private network for rehearsals is."""
+    registry_credentials: Reference | None = None
+    """NAME:PASSWORD for the registry; nobody's when not given."""
+    url: HttpAddress
+    """Where members reach the service."""
+    preview_url: HttpAddress
+    """Where a colour is tried before members reach it."""
+    machine: Annotated[str, AfterValidator(_address)] | None = None
+    """The address by which pods reach this machine, where the database and the vendors' simulators run here; rehearsals only."""
 
 
 class ControlSettings(_Section):
@@ -268,6 +294,11 @@ class AuditSettings(_Section):
 class EnvironmentSettings(_Section):
     """The whole file. Everything has a default: no file is needed."""
 
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = "local"
+    """What `--env` calls it."""
+    production: bool = False
+    """True where members' data is real: nothing is assumed then."""
+    cluster: ClusterSettings | None = None
     bake: Duration = timedelta(minutes=10)
     """How long a deployment is watched. Source: Production Deployment Steps, 3, "Monitor for 10 minutes"."""
     no_data: Annotated[NoData, Field(strict=False)] = NoData.BACK
@@ -286,6 +317,18 @@ class EnvironmentSettings(_Section):
     """Gate -> reason: a gate that may be passed over, and why. The receipt shows it."""
     enforced: list[Text] = Field(default_factory=list)
     """Gates that count here, whatever waives them."""
+
+    @model_validator(mode="after")
+    def _assumes_nothing_in_production(self) -> Self:
+        """Return itself. Raises: ValueError, where production would be found by chance, or reached in clear text."""
+        if self.production and (cluster := self.cluster):
+            if cluster.context is None or cluster.server is None:
+                message = "production is found by nobody's current context: give [cluster] context and server"
+                raise ValueError(message)
+            if cluster.plain_registry or not all(url.startswith("https://") for url in (cluster.url, cluster.preview_url)):
+                message = "production is reached by https alone: [cluster] url and preview_url, and no plain_registry"
+                raise ValueError(message)
+        return self
 
 
 def references(section: BaseModel, place: str = "") -> Iterator[tuple[str, SecretReference]]:

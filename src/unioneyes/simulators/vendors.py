@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import uvicorn
@@ -39,6 +41,7 @@ def main() -> None:
     """Serve until told to end."""
     parser = argparse.ArgumentParser(prog="python -m unioneyes.simulators.vendors", description="The vendors that the product talks to, simulated on loopback.")
     parser.add_argument("--listen", required=True, metavar="HOST:PORT")
+    parser.add_argument("--reached-at", metavar="HOST", help="another address of this machine's, at which others on its network reach them too")
     parser.add_argument("--folder", required=True, type=Path, help="keys, received messages and violations are kept here")
     parser.add_argument("--slack-token-file", type=Path, help="the one bot token that Slack accepts; any xoxb- token when not given")
     parser.add_argument("--slack-signing-secret-file", type=Path, help="by which Slack signs what it tells our app; one that nobody knows when not given")
@@ -50,7 +53,10 @@ def main() -> None:
     signing = asked.slack_signing_secret_file.read_text().strip() if asked.slack_signing_secret_file else secrets.token_hex(16)
     app = slack.App(signing_secret=SecretStr(signing), request_url=asked.slack_request_url, certificate=asked.slack_request_certificate)
     vendors = application(asked.folder, url=f"http://{asked.listen}", slack_token=slack_token, slack_app=app)
-    uvicorn.run(vendors, host=host, port=int(port), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(vendors, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=2)
+    with ExitStack() as open_sockets:
+        addresses = (host, *((asked.reached_at,) if asked.reached_at else ()))
+        uvicorn.Server(config).run([open_sockets.enter_context(socket.create_server((address, int(port)), backlog=2048)) for address in addresses])
 
 
 if __name__ == "__main__":

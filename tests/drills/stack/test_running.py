@@ -14,7 +14,7 @@ import pytest
 from tests.stack import RunningStack, eventually
 from unioneyes.adapters.postgres.bootstrap import DATABASE, OWNER
 from unioneyes.environments.local.audit import keep_audit_key
-from unioneyes.environments.local.stack import PARTS, open_stack
+from unioneyes.environments.local.stack import open_stack
 
 pytestmark = pytest.mark.stack
 
@@ -39,7 +39,7 @@ def test_status_names_every_address_every_process_and_both_colours(stack: Runnin
     processes, colours = shown["processes"], shown["colours"]
     assert isinstance(processes, list)
     assert isinstance(colours, list)
-    assert {each["name"] for each in processes if isinstance(each, dict)} >= PARTS | {"supervisor"}
+    assert {each["name"] for each in processes if isinstance(each, dict)} >= open_stack(stack.home).parts | {"supervisor"}
     assert all(isinstance(each["pid"], int) for each in processes if isinstance(each, dict))
     assert [each["colour"] for each in colours if isinstance(each, dict)] == ["blue", "green"]
     assert all(isinstance(each, dict) and {"colour", "version", "replicas", "traffic"} == each.keys() for each in colours)

@@ -1,14 +1,17 @@
-"""`python -m tests.kubernetes.cluster up|down|status`: what `make kubernetes-up|down|status` runs."""
+"""`python -m tests.kubernetes.cluster up|serve|down|status`: what `make kubernetes-up|down|status` and `ue env up --env cluster-test` run."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
+from dataclasses import asdict
 
 from tests.kubernetes.cluster.lifecycle import down, up
 from tests.kubernetes.cluster.parts.all import PARTS, USUAL
 from tests.kubernetes.cluster.running import running
+from tests.kubernetes.cluster.served import serve
 from tests.kubernetes.cluster.status import describe
 from unioneyes.kernel.problems import Problem
 
@@ -26,6 +29,11 @@ def main() -> int:
         "--without", nargs="*", default=[], choices=names, help=f"usual parts that are left out; usual are: {', '.join(part.name for part in USUAL)}"
     )
     starting.add_argument("--core", action="store_true", help="leave out every usual part")
+    serving = commands.add_parser(
+        "serve", help="put the service's objects and images on it, which is started where it is not up, and print where everything is"
+    )
+    serving.add_argument("--namespace", default="unioneyes-rehearsal")
+    serving.add_argument("--anew", action="store_true", help="delete the namespace before")
     commands.add_parser("down", help="end it, or what is left of it; nothing is left afterwards")
     commands.add_parser("status", help="show what of it runs")
     asked = parser.parse_args()
@@ -48,6 +56,9 @@ def _carry_out(asked: argparse.Namespace) -> int:
             cluster = up(asked.name, nodes=asked.nodes, parts=parts, say=_say)
             _say(f"{asked.name}: {len(cluster.nodes)} node(s) ready after {time.monotonic() - began:.1f} s")
             _print(str(cluster.layout.kubeconfig))
+        case "serve":
+            cluster = running(asked.name) or up(asked.name, nodes=1, parts=USUAL, say=_say)
+            _print(json.dumps(asdict(serve(cluster, namespace=asked.namespace, anew=asked.anew, say=_say)), indent=1))
         case "down":
             was = down(asked.name, say=_say)
             _say(f"{asked.name}: nothing is left of it, after {time.monotonic() - began:.1f} s" if was else f"{asked.name}: there was nothing")

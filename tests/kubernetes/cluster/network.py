@@ -47,7 +47,7 @@ def connect_machine(layout: Layout, addresses: Addresses, node: Node) -> None:
         _pods(addresses, node),
         on=node,
     )
-    _forward(node)
+    _forward(addresses, node)
 
 
 def connect_node(addresses: Addresses, node: Node, others: tuple[Node, ...]) -> None:
@@ -68,7 +68,7 @@ def connect_node(addresses: Addresses, node: Node, others: tuple[Node, ...]) -> 
     )
     for other in others:
         _batch(f"route add {addresses.pods(node.name)} via {own}", on=other)
-    _forward(node)
+    _forward(addresses, node)
 
 
 def disconnect_machine(layout: Layout, *, within: timedelta = timedelta(seconds=5)) -> None:
@@ -92,8 +92,12 @@ def _hardware(address: str) -> str:
     return "02:00:" + ":".join(f"{int(part):02x}" for part in address.split("."))
 
 
-def _forward(node: Node) -> None:
+def _forward(addresses: Addresses, node: Node) -> None:
+    """The node's pods are led on; those that ask the machine do so by the node's address, for the machine knows no way to theirs."""
     node.run("sysctl", "--quiet", "--write", "net.ipv4.ip_forward=1", "net.bridge.bridge-nf-call-iptables=1")
+    node.run(
+        "iptables", "--table=nat", "--append=POSTROUTING", f"--source={addresses.pods(node.name)}", f"--destination={addresses.machine}", "--jump=MASQUERADE"
+    )
 
 
 def _batch(*orders: str, on: Node | None = None) -> None:

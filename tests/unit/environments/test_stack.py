@@ -12,7 +12,6 @@ from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.ports import Ports
 from unioneyes.environments.local.secrets import Secrets
 from unioneyes.environments.local.stack import (
-    PARTS,
     Stack,
     control_process,
     envoy_process,
@@ -40,7 +39,7 @@ def slot(stack: Stack) -> ReplicaSlot:
 def test_the_parts_are_the_processes_that_are_always_there(stack: Stack) -> None:
     specs = (*(postgres_process(stack, server) for server in stack.servers), vendors_process(stack), envoy_process(stack, ("envoy",)), control_process(stack))
 
-    assert {spec.name for spec in specs} == PARTS
+    assert {spec.name for spec in specs} == stack.parts
 
 
 def test_every_process_bears_the_mark_and_logs_into_a_file_of_its_own(stack: Stack) -> None:

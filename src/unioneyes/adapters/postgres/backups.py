@@ -67,10 +67,12 @@ class VerifiedBackups:
         owner: str = OWNER,
         service: str = SERVICE,
         lock_wait: timedelta = _LOCK_WAIT,
+        reached_at: str | None = None,
     ) -> None:
         """Remove what crashed processes left in `scratch_folder`, whose path is short.
 
         `database_url` is a role's that reads everything, past row level security. `migration_names` gives the migrations' tags by their hash.
+        `reached_at` is the address of this machine's at which replicas that run elsewhere reach a restored copy.
         """
         self._folder = folder
         self._database_url = database_url
@@ -78,7 +80,7 @@ class VerifiedBackups:
         self._owner = owner
         self._service = service
         self._lock_wait = lock_wait
-        self._scratch = ScratchServers(scratch_folder, owner=owner, service=service)
+        self._scratch = ScratchServers(scratch_folder, owner=owner, service=service, reached_at=reached_at)
         self._scratch.sweep()
 
     def close(self) -> None:
@@ -139,8 +141,8 @@ class VerifiedBackups:
         return self._copy(name).url(self._owner)
 
     def scratch_service_url(self, name: str) -> SecretStr:
-        """Return the address of the restored copy, as the service's own role. Raises: BackupUnproven, NoSuchBackup."""
-        return self._copy(name).url(self._service)
+        """Return the address of the restored copy, as the service's own role, from where replicas run. Raises: BackupUnproven, NoSuchBackup."""
+        return self._copy(name).url(self._service, elsewhere=True)
 
     def discard_scratch(self, name: str) -> None:
         """The restored copy is gone; the backup stays."""

@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -31,7 +32,9 @@ _RESTORE_LIMIT = timedelta(hours=1)
 _TURN_LIMIT = timedelta(hours=2)
 """How long to wait for whoever makes, restores or compares the same backup."""
 _PORT = 5432
-"""Only part of the Unix socket's name: scratch servers listen on nothing else."""
+"""Only part of the Unix socket's name, where scratch servers listen on nothing else."""
+
+_PORT_FILE = "port"
 
 
 class _Keys(BaseModel):
@@ -58,17 +61,18 @@ class ScratchCopy:
     database: str
     passwords: dict[str, SecretStr]
 
-    def url(self, role: str) -> SecretStr:
-        """Return its address for the superuser, the owner or the service."""
-        return self.server.url(role=role, password=self.passwords[role], database=self.database)
+    def url(self, role: str, *, elsewhere: bool = False) -> SecretStr:
+        """Return its address for the superuser, the owner or the service; `elsewhere`, where it is reached from elsewhere."""
+        return self.server.url(role=role, password=self.passwords[role], database=self.database, elsewhere=elsewhere)
 
 
 class ScratchServers:
     """The scratch servers under one folder. Each dies with the process that started it, even by `kill -9`; its files go with the next sweep."""
 
-    def __init__(self, folder: Path, *, owner: str, service: str) -> None:
-        """Remember where the servers stand, and which two roles sign in to them."""
+    def __init__(self, folder: Path, *, owner: str, service: str, reached_at: str | None = None) -> None:
+        """Remember where the servers stand, which two roles sign in to them, and the address at which replicas that run elsewhere reach them."""
         self._folder = folder
+        self._reached_at = reached_at
         self._owner = owner
         self._service = service
         # PostgreSQL is told to die with the thread that started it, so that thread has to live as long as this process does.
@@ -100,6 +104,9 @@ class ScratchServers:
         """
         self.discard(manifest.name)
         place = self._place(manifest.name)
+        if self._reached_at:
+            place.mkdir(parents=True, mode=0o700)
+            (place / _PORT_FILE).write_text(str(_free_port(self._reached_at)))
         server = self._server(place)
         passwords = {role: SecretStr(secrets.token_urlsafe(24)) for role in (SUPERUSER, self._owner, self._service)}
         server.initialise(passwords[SUPERUSER])
@@ -163,6 +170,13 @@ class ScratchServers:
     def _fence(place: Path) -> Fence:
         return Fence(place.with_suffix(".lock"))
 
-    @staticmethod
-    def _server(place: Path) -> PostgresServer:
-        return PostgresServer(name="scratch", folder=place, port=_PORT, sockets=place, tcp=False, settings=THROWAWAY)
+    def _server(self, place: Path) -> PostgresServer:
+        chosen = place / _PORT_FILE
+        port = int(chosen.read_text()) if chosen.exists() else _PORT
+        return PostgresServer(name="scratch", folder=place, port=port, sockets=place, tcp=False, reached_at=self._reached_at, settings=THROWAWAY)
+
+
+def _free_port(address: str) -> int:
+    """Return a port of this machine's address that nobody listens on now."""
+    with socket.create_server((address, 0)) as held:
+        return int(held.getsockname()[1])

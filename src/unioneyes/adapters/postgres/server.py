@@ -88,6 +88,8 @@ class PostgresServer:
     """A folder with a short path, for the Unix socket."""
     tcp: bool = True
     """Listens on 127.0.0.1 too; otherwise on the Unix socket only."""
+    reached_at: str | None = None
+    """An address of this machine's at which others on its network reach the server too, by password; None where nobody else does."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Settings of this server, over the common ones."""
 
@@ -211,9 +213,12 @@ class PostgresServer:
             self.stop()
             process.wait()
 
-    def url(self, *, role: str, password: SecretStr, database: str) -> SecretStr:
-        """Return the address of `database` for `role`: over TCP, or over the Unix socket where the server has nothing else."""
-        host = "127.0.0.1" if self.tcp else quote(str(self.sockets), safe="")
+    def url(self, *, role: str, password: SecretStr, database: str, elsewhere: bool = False) -> SecretStr:
+        """Return the address of `database` for `role`: over TCP, or over the Unix socket where the server has nothing else.
+
+        `elsewhere` is where `reached_at` leads here.
+        """
+        host = self.reached_at if elsewhere and self.reached_at else "127.0.0.1" if self.tcp else quote(str(self.sockets), safe="")
         return SecretStr(f"postgresql://{quote(role, safe='')}:{quote(password.get_secret_value(), safe='')}@{host}:{self.port}/{quote(database, safe='')}")
 
     def _partial_folder(self) -> Path:
@@ -234,21 +239,27 @@ class PostgresServer:
             **self.settings,
             **replication,
             "cluster_name": self.name,
-            "listen_addresses": "127.0.0.1" if self.tcp else "",
+            "listen_addresses": ",".join(address for address in ("127.0.0.1" if self.tcp else None, self.reached_at) if address),
             "port": str(self.port),
             "unix_socket_directories": str(self.sockets),
         }
         lines = [f"{name} = '{value.replace(chr(92), chr(92) * 2).replace(chr(39), chr(39) * 2)}'\n" for name, value in sorted(settings.items())]
         (self.data / "unioneyes.conf").write_text("".join(lines))
-        include, main = "include 'unioneyes.conf'\n", self.data / "postgresql.conf"
-        if not main.read_text().endswith(include):
-            with main.open("a") as appended:
-                appended.write(include)
+        _ends_with(self.data / "postgresql.conf", "include 'unioneyes.conf'\n")
+        if self.reached_at:
+            _ends_with(self.data / "pg_hba.conf", "host all all samenet scram-sha-256\n")
         hand_over(self.data)
 
 
 _INITDB_OPTIONS = ("--encoding=UTF8", "--no-locale", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions")
 """Sorting and case of the built-in provider: the same on every machine, whatever its C library."""
+
+
+def _ends_with(file: Path, line: str) -> None:
+    """The file's last line is this one."""
+    if not file.read_text().endswith(line):
+        with file.open("a") as appended:
+            appended.write(line)
 
 
 def _drop_idle_slot(url: SecretStr, slot: str) -> None:

@@ -17,11 +17,11 @@ from unioneyes.adapters.postgres.server import SUPERUSER
 from unioneyes.adapters.service import HttpService, SyntheticMember
 from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.slack import SlackChat, SlackNotifier
-from unioneyes.claims.releases import Catalogue, migration_folders, newest_migration
+from unioneyes.claims.releases import migration_folders, newest_migration
 from unioneyes.environments.folders import report_file, runbooks_folder, source_folder
 from unioneyes.environments.local.audit import build_sealing, keep_audit_key, keep_remote_witness, kept_audit_key
 from unioneyes.environments.local.control import control_state
-from unioneyes.environments.local.parts import build_replicas, build_traffic
+from unioneyes.environments.local.parts import build_serving
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import DirectEnvironment, OpenedEnvironment
 from unioneyes.environments.policy import approval_rules, freeze_windows, waivers
@@ -78,19 +78,18 @@ def compose_directly(home: Path) -> DirectEnvironment:
 
 def build_environment(stack: Stack) -> Environment:
     """Return the ports of `stack`."""
-    catalogue = Catalogue()
+    serving, name = build_serving(stack), stack.settings.name
     migrations = DrizzleMigrations(
         database_url=stack.database_url(OWNER),
-        versions=lambda: tuple(release.version for release in catalogue.all()),
+        versions=lambda: tuple(release.version for release in serving.releases.all()),
         folders=migration_folders,
         upto=newest_migration,
         reading_url=stack.database_url(BACKUP),
     )
-    traffic = build_traffic(stack)
     return Environment(
         facts=Facts(
-            name="local",
-            production=False,
+            name=name,
+            production=stack.settings.production,
             service="unioneyes-web",
             replicas=stack.settings.service.replicas,
             ready_within=stack.settings.service.ready_within,
@@ -100,17 +99,17 @@ def build_environment(stack: Stack) -> Environment:
             no_data=stack.settings.no_data,
             console=stack.console_url,
         ),
-        releases=catalogue,
+        releases=serving.releases,
         checklist=ReleaseChecklist(
             folder=source_folder(stack.settings),
             staging_url=stack.settings.staging.url if stack.settings.staging else None,
             report=report_file(stack.settings),
-            waivers=waivers("local", stack.settings),
-            calendar=lambda: freeze_windows("local"),
+            waivers=waivers(name, stack.settings),
+            calendar=lambda: freeze_windows(name),
             rules=approval_rules,
         ),
-        traffic=traffic,
-        replicas=build_replicas(stack, traffic),
+        traffic=serving.traffic,
+        replicas=serving.replicas,
         service=HttpService(
             public_url=stack.service_url,
             preview_url=stack.preview_url,
@@ -124,6 +123,7 @@ def build_environment(stack: Stack) -> Environment:
             database_url=stack.database_url(BACKUP),
             scratch_folder=stack.layout.scratch,
             migration_names=migrations.tags,
+            reached_at=stack.reached_at,
         ),
         restores=RestoresBeside(
             admin=lambda database: stack.primary.url(role=SUPERUSER, password=stack.secrets.superuser, database=database),
@@ -135,7 +135,7 @@ def build_environment(stack: Stack) -> Environment:
         documents=MarkdownFolder(stack.layout.documents),
         shell=BashShell(
             folder=source_folder(stack.settings),
-            points_at={"UE_ENV": "local", "UE_HOME": str(stack.layout.home)},
+            points_at={"UE_ENV": name, "UE_HOME": str(stack.layout.home)},
             fence=Fence(stack.layout.home / "blocks.lock"),
         ),
         queries=OperatedQueries(database_url=stack.database_url(OWNER)),

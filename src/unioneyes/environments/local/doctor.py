@@ -83,7 +83,7 @@ def _findings(layout: Layout, machine: Machine) -> Iterator[Finding]:
     yield _settings(layout)
     yield from _secrets(layout)
     yield from _certificate(layout)
-    yield _policy()
+    yield _policy(layout)
     yield from _ports(layout, machine.alive)
     yield judge_disk(layout.home, shutil.disk_usage(_existing(layout.home)).free)
     yield judge_memory(Path("/proc/meminfo").read_text())
@@ -154,12 +154,16 @@ def _certificate(layout: Layout) -> Iterator[Finding]:
         yield judge_certificate(at.certificate.chain, ends, now())
 
 
-def _policy() -> Finding:
+def _policy(layout: Layout) -> Finding:
     """Return whether every rule of the policy can be read, and is for a runbook that there is; those of your own are known to the server alone."""
     try:
+        name = read_settings(layout.settings).name
+    except SettingsRefused:
+        name = EnvironmentSettings().name  # its own check has said so
+    try:
         rules = approval_rules("deployment.start")
-        windows = freeze_windows("local")
-        waived = policy_waivers("local")
+        windows = freeze_windows(name)
+        waived = policy_waivers(name)
     except PolicyUnreadable as problem:
         return _bad("policy", problem)
     return Finding(check="policy", health=Health.GOOD, detail=f"{len(rules)} approvals, {len(windows)} freezes, {len(waived)} waivers here")

@@ -8,6 +8,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
+from unioneyes.environments import SETTINGS
 from unioneyes.kernel.problems import Refused
 
 _SOCKETS_ROOT = Path("/tmp")  # noqa: S108 - a Unix socket's path has at most 107 bytes; the folder's owner and mode are checked
@@ -29,7 +30,7 @@ class Layout:
     @property
     def settings(self) -> Path:
         """The person's own file."""
-        return self.home / "environment.toml"
+        return self.home / SETTINGS
 
     @property
     def ports(self) -> Path:
@@ -143,7 +144,7 @@ class Layout:
 
 def _is_new(home: Path) -> bool:
     """Return whether the folder holds at most the person's own file and our lock."""
-    return {entry.name for entry in home.iterdir()} <= {"environment.toml", "lifecycle.lock"}
+    return {entry.name for entry in home.iterdir()} <= {SETTINGS, "lifecycle.lock"}
 
 
 def require_own(folder: Path) -> None:

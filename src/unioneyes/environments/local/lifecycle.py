@@ -15,7 +15,6 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from unioneyes.adapters.envoy.traffic import EnvoyTraffic
 from unioneyes.adapters.postgres.bootstrap import OWNER, REPLICATION, SERVICE, bootstrap_operated
 from unioneyes.adapters.postgres.replication import replication_status
 from unioneyes.adapters.postgres.scratch import ScratchServers
@@ -25,11 +24,10 @@ from unioneyes.adapters.processes.spec import ProcessSpec
 from unioneyes.environments.local.audit import keep_audit_key, keep_remote_witness
 from unioneyes.environments.local.control_database import bootstrap_control
 from unioneyes.environments.local.layout import Layout
-from unioneyes.environments.local.parts import build_replicas, build_supervisor, build_traffic
+from unioneyes.environments.local.parts import build_envoy, build_local_replicas, build_supervisor
 from unioneyes.environments.local.ports import Ports, WantedPorts, asked_ports, is_free, keep_ports, read_ports, settle_ports
 from unioneyes.environments.local.remnants import end_remnants
 from unioneyes.environments.local.stack import (
-    PARTS,
     REPLICATION_SLOT,
     Stack,
     control_process,
@@ -89,7 +87,7 @@ def up(home: Path, *, wanted: WantedPorts, tell: Tell) -> Started:
         keep_audit_key(layout)
         keep_remote_witness(layout, stack.settings)
         layout.claim_sockets()
-        _hand_over(service_url_file(stack), stack.database_url(SERVICE), serving=before.keys() - PARTS)
+        _hand_over(service_url_file(stack), stack.database_url(SERVICE), serving=before.keys() - stack.parts)
         for secret in ("slack_token", "slack_signing_secret"):
             if f"secrets.{secret}" in referred:
                 replace_file(vendors_file(stack, secret), getattr(stack.secrets, secret).get_secret_value())
@@ -218,15 +216,14 @@ class _Starting:
 
     def everything(self) -> None:
         """Every process is ready, and the colours run what they should."""
-        traffic = build_traffic(self.stack)
         with ThreadPoolExecutor(max_workers=4, thread_name_prefix="up") as pool:
             control_database = pool.submit(self._control_database)
             primary = pool.submit(self._primary)
-            edge = pool.submit(self._edge, traffic)
+            edge = pool.submit(self._edge)
             primary.result()
             edge.result()
             replica = pool.submit(self._replica)
-            replicas = pool.submit(self._replicas, traffic)
+            replicas = pool.submit(self._replicas)
             control_database.result()
             self._start(self.control, _READY_LIMIT)
             replicas.result()
@@ -261,14 +258,21 @@ class _Starting:
         stack = self.stack
         return replication_status(stack.monitoring_url(stack.primary), stack.monitoring_url(stack.replica)).slots_lost
 
-    def _edge(self, traffic: EnvoyTraffic) -> None:
-        traffic.prepare()
-        self._start(envoy_process(self.stack, traffic.argv), _READY_LIMIT)
+    def _edge(self) -> None:
+        if self.stack.settings.cluster is None:
+            envoy = build_envoy(self.stack)
+            envoy.prepare()
+            self._start(envoy_process(self.stack, envoy.argv), _READY_LIMIT)
         self._start(vendors_process(self.stack, digest=self.digest), _READY_LIMIT)
 
-    def _replicas(self, traffic: EnvoyTraffic) -> None:
+    def _replicas(self) -> None:
         """The colours run what they ran last. One that can't is told, and fails nothing: a faulty release must not keep the stack down."""
-        replicas = build_replicas(self.stack, traffic)
+        if settings := self.stack.settings.cluster:  # which keeps its pods running by itself
+            from unioneyes.environments.local.cluster import tell_pods  # noqa: PLC0415 - what talks to clusters is an extra
+
+            tell_pods(self.stack, settings)
+            return
+        replicas = build_local_replicas(self.stack, build_envoy(self.stack))
         if replicas.all():
             return
         try:

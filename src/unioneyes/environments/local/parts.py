@@ -1,6 +1,8 @@
-"""The adapters that both starting the stack and operating it need: the supervisor, the traffic, the replicas."""
+"""The adapters that both starting the stack and operating it need: the supervisor, the traffic, the replicas, the releases."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from pydantic import SecretStr
 
@@ -9,9 +11,36 @@ from unioneyes.adapters.processes.client import Supervisor
 from unioneyes.adapters.processes.replicas import LocalReplicas
 from unioneyes.adapters.processes.spec import ProcessSpec
 from unioneyes.claims.metrics import read_outcomes
+from unioneyes.claims.releases import Catalogue
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.stack import Stack, rehearsal_process, rehearsal_url_file, replica_process, service_configuration
 from unioneyes.kernel.files import replace_file
+from unioneyes.ports.releases import Releases
+from unioneyes.ports.replicas import Replicas
+from unioneyes.ports.traffic import Traffic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """What differs by where the service runs."""
+
+    releases: Releases
+    replicas: Replicas
+    traffic: Traffic
+
+
+def build_serving(stack: Stack) -> Serving:
+    """Return the ports of the service where it runs: as processes of this machine, or on a cluster. Nothing is asked yet."""
+    if (settings := stack.settings.cluster) is None:
+        envoy = build_envoy(stack)
+        return Serving(releases=Catalogue(), replicas=build_local_replicas(stack, envoy), traffic=envoy)
+    from unioneyes.environments.local import cluster  # noqa: PLC0415 - what talks to clusters is an extra
+
+    return Serving(
+        releases=cluster.build_image_releases(settings),
+        replicas=cluster.build_kubernetes_replicas(stack, settings),
+        traffic=cluster.build_gateway_traffic(settings),
+    )
 
 
 def build_supervisor(layout: Layout) -> Supervisor:
@@ -19,7 +48,7 @@ def build_supervisor(layout: Layout) -> Supervisor:
     return Supervisor(layout.sockets)
 
 
-def build_traffic(stack: Stack) -> EnvoyTraffic:
+def build_envoy(stack: Stack) -> EnvoyTraffic:
     """Return the traffic through the stack's Envoy."""
     return EnvoyTraffic(
         folder=stack.layout.envoy,
@@ -29,7 +58,7 @@ def build_traffic(stack: Stack) -> EnvoyTraffic:
     )
 
 
-def build_replicas(stack: Stack, traffic: EnvoyTraffic) -> LocalReplicas:
+def build_local_replicas(stack: Stack, traffic: EnvoyTraffic) -> LocalReplicas:
     """Return the replicas that the stack's supervisor runs."""
 
     def rehearsal(version: str, database_url: SecretStr, port: int) -> ProcessSpec:

@@ -33,8 +33,7 @@ REPLICATION_SLOT = "replica"
 _CONTROL_SETTINGS: Mapping[str, str] = MappingProxyType({"io_method": "sync", "max_logical_replication_workers": "0", "shared_buffers": "16MB"})
 """The control plane's database is small, and idle most of the time: it takes no memory that the operated one could use."""
 REHEARSAL = "rehearsal"
-PARTS = frozenset({"postgres-control", "postgres-primary", "postgres-replica", "envoy", "vendors", "control"})
-"""Names of the processes that are always there; the service's replicas come and go."""
+_PARTS = frozenset({"postgres-control", "postgres-primary", "postgres-replica", "envoy", "vendors", "control"})
 _DRAIN = timedelta(seconds=30)
 """A replica answers on for 3 s, and has 20 s for what is under way then."""
 
@@ -49,14 +48,24 @@ class Stack:
     secrets: Secrets
 
     @property
+    def parts(self) -> frozenset[str]:
+        """Names of the processes of this machine that are always there; the service's replicas come and go."""
+        return _PARTS - {"envoy"} if self.settings.cluster else _PARTS
+
+    @property
     def service_url(self) -> str:
         """Where members reach the service."""
-        return f"http://{HOST}:{self.ports.service}"
+        return self.settings.cluster.url if self.settings.cluster else f"http://{HOST}:{self.ports.service}"
 
     @property
     def preview_url(self) -> str:
         """Where a colour is tried before members reach it."""
-        return f"http://{HOST}:{self.ports.preview}"
+        return self.settings.cluster.preview_url if self.settings.cluster else f"http://{HOST}:{self.ports.preview}"
+
+    @property
+    def reached_at(self) -> str | None:
+        """The address of this machine's at which replicas on a cluster reach the database and the vendors; None where the replicas run here."""
+        return self.settings.cluster.machine if self.settings.cluster else None
 
     @property
     def listening(self) -> Listening:
@@ -96,7 +105,7 @@ class Stack:
     @property
     def primary(self) -> PostgresServer:
         """The operated database."""
-        return self._server("primary", self.ports.database)
+        return replace(self._server("primary", self.ports.database), reached_at=self.reached_at)
 
     @property
     def replica(self) -> PostgresServer:
@@ -185,6 +194,7 @@ def vendors_process(stack: Stack, *, digest: str = "") -> ProcessSpec:
         "--slack-signing-secret-file",
         str(vendors_file(stack, "slack_signing_secret")),
     )
+    told += ("--reached-at", stack.reached_at) if stack.reached_at else ()
     if isinstance(at := stack.listening, OnAddress):  # Slack's simulator reaches no Unix socket, as Slack does not
         reached = at.address(stack.secrets.api_token)
         told += ("--slack-request-url", f"{reached.url}{CHAT_HOOK}")
@@ -204,16 +214,15 @@ def control_process(stack: Stack, *, variables: Mapping[str, str] = MappingProxy
 
     `variables` are those that the settings refer to: the server reads them as whoever types `ue` does.
     """
-    argv = _module("unioneyes.cli.main", "serve", "--env", "local", "--home", str(stack.layout.home))
+    argv = _module("unioneyes.cli.main", "serve", "--env", stack.settings.name, "--home", str(stack.layout.home))
     ready: Readiness
     match stack.listening:
         case AtSocket(path=path):  # no socket to remove before: the server does so where nobody listens
             ready = UnixHttp(path, "/api/v1/healthz")
         case OnAddress(certificate=certificate) as at:
             ready = TcpHttp(at.reached.strip("[]"), at.port, "/api/v1/healthz", tls=certificate is not None)
-    spec = _process(
-        stack, "control", argv, env=dict(variables), ready=ready, grace=timedelta(seconds=15), after=("postgres-control", "postgres-primary", "envoy")
-    )
+    after = ("postgres-control", "postgres-primary", *(("envoy",) if "envoy" in stack.parts else ()))
+    spec = _process(stack, "control", argv, env=dict(variables), ready=ready, grace=timedelta(seconds=15), after=after)
     settings = hashlib.sha256(stack.settings.model_dump_json().encode()).hexdigest()[:12]
     return replace(spec, labels={"settings": settings, **_labelled(digest)})
 

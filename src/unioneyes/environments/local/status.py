@@ -10,8 +10,9 @@ from pathlib import Path
 from unioneyes.adapters.postgres.replication import replication_status
 from unioneyes.adapters.processes.spec import ProcessState, ProcessStatus
 from unioneyes.environments.local.audit import audit_status
-from unioneyes.environments.local.parts import build_replicas, build_supervisor, build_traffic
-from unioneyes.environments.local.stack import PARTS, Stack, open_stack
+from unioneyes.environments.local.parts import build_serving, build_supervisor
+from unioneyes.environments.local.stack import Stack, open_stack
+from unioneyes.kernel.problems import Unavailable
 from unioneyes.ports.database import DatabaseUnavailable
 from unioneyes.ports.replicas import Replica
 from unioneyes.ports.secrets import SecretUnresolved
@@ -93,16 +94,11 @@ def stack_status(home: Path) -> StackStatus:
     supervisor = build_supervisor(stack.layout)
     supervised = supervisor.running()
     processes = supervisor.status() if supervised is not None else ()
-    traffic = build_traffic(stack)
-    replicas = build_replicas(stack, traffic).all() if supervised is not None else ()
-    try:
-        view = traffic.view() if supervised is not None else None
-    except TrafficUnavailable:
-        view = None
+    replicas, view = _serving(stack) if supervised is not None else ((), None)
     return StackStatus(
-        environment="local",
+        environment=stack.settings.name,
         home=home,
-        state=judge(processes, view, replicas),
+        state=judge(processes, view, replicas, parts=stack.parts),
         service_url=stack.service_url,
         preview_url=stack.preview_url,
         control_url=stack.control_url,
@@ -116,14 +112,27 @@ def stack_status(home: Path) -> StackStatus:
     )
 
 
-def judge(processes: tuple[ProcessStatus, ...], traffic: TrafficView | None, replicas: tuple[Replica, ...]) -> StackState:
+def _serving(stack: Stack) -> tuple[tuple[Replica, ...], TrafficView | None]:
+    """Return what runs of the service, and what the routes say; nothing of what does not answer."""
+    serving = build_serving(stack)
+    try:
+        replicas = serving.replicas.all()
+    except Unavailable:  # the cluster is away; the rest is shown
+        return (), None
+    try:
+        return replicas, serving.traffic.view()
+    except TrafficUnavailable:
+        return replicas, None
+
+
+def judge(processes: tuple[ProcessStatus, ...], traffic: TrafficView | None, replicas: tuple[Replica, ...], *, parts: frozenset[str]) -> StackState:
     """Return whether the stack can be used: every part is ready, and each colour that gets requests has a ready replica."""
     if not processes:
         return StackState.DOWN
     ready = {process.name for process in processes if process.state is ProcessState.READY}
     answering = {replica.colour for replica in replicas if replica.ready}
     serves = traffic is not None and all(colour in answering for colour in Colour if traffic.weights.of(colour))
-    return StackState.UP if ready >= PARTS and serves else StackState.PARTLY
+    return StackState.UP if ready >= parts and serves else StackState.PARTLY
 
 
 def _supervisor(pid: int) -> ProcessView:

@@ -1,0 +1,71 @@
+"""The service on a Kubernetes: which adapters stand behind its ports, and what its pods are told of this machine."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from lightkube.resources.core_v1 import ConfigMap, Secret
+
+from unioneyes.adapters.kubernetes.access import find_access
+from unioneyes.adapters.kubernetes.client import Cluster
+from unioneyes.adapters.kubernetes.gateway import GatewayTraffic
+from unioneyes.adapters.kubernetes.replicas import KubernetesReplicas
+from unioneyes.adapters.oci import ImageReleases, Repository
+from unioneyes.adapters.postgres.bootstrap import DATABASE, SERVICE
+from unioneyes.claims.metrics import read_outcomes
+from unioneyes.claims.releases import Catalogue
+from unioneyes.environments.local.stack import Stack, service_configuration
+from unioneyes.environments.secrets import SecretByReference
+from unioneyes.environments.settings import ClusterSettings
+
+PROXIES = "envoy-gateway-system"
+"""Where Envoy Gateway runs the proxies. Source: its documentation, "Deployment Mode"."""
+ADDRESSES, CREDENTIALS = "unioneyes-web", "database-credentials"
+_LOOK = timedelta(seconds=5)
+
+
+def build_cluster(settings: ClusterSettings, *, namespace: str | None = None) -> Cluster:
+    """Return the way to the service's namespace, or to another one of the same cluster; nothing is asked yet."""
+    kubeconfig = Path(settings.kubeconfig).expanduser() if settings.kubeconfig else None
+    access = partial(find_access, kubeconfig=kubeconfig, context=settings.context)
+    return Cluster(access, namespace=namespace or settings.namespace, server=settings.server)
+
+
+def build_image_releases(settings: ClusterSettings) -> ImageReleases:
+    """Return the releases whose images are in the registry."""
+    reference = settings.registry_credentials
+    credentials = SecretByReference("cluster.registry_credentials", reference) if reference else None
+    return ImageReleases(Catalogue(), Repository(name=settings.images, plain=settings.plain_registry, credentials=credentials))
+
+
+def build_gateway_traffic(settings: ClusterSettings) -> GatewayTraffic:
+    """Return the traffic by the Gateway API."""
+    return GatewayTraffic(cluster=build_cluster(settings), proxies_cluster=build_cluster(settings, namespace=PROXIES))
+
+
+def build_kubernetes_replicas(stack: Stack, settings: ClusterSettings) -> KubernetesReplicas:
+    """Return the replicas that the cluster runs."""
+    return KubernetesReplicas(
+        cluster=build_cluster(settings),
+        image=build_image_releases(settings).image,
+        configuration=lambda: service_configuration(stack),
+        read_outcomes=read_outcomes,
+    )
+
+
+def tell_pods(stack: Stack, settings: ClusterSettings) -> None:
+    """Pods that are started find the database and the vendors of this machine. Nothing where these run elsewhere: then whoever runs them says where.
+
+    Raises: NamespaceMissing, ObjectMissing, MissingRight, Unavailable.
+    """
+    if settings.machine is None:
+        return
+    cluster = build_cluster(settings)
+    cluster.check()
+    issuer = f"http://{settings.machine}:{stack.ports.vendors}/identity"
+    addresses = {"CLAIMS_JWKS_URL": f"{issuer}/.well-known/jwks.json", "CLAIMS_ISSUER": stack.issuer_url, "CLAIMS_ALLOW_FAULTS": "true"}
+    cluster.apply(ConfigMap, ADDRESSES, {"data": addresses}, force=True, within=_LOOK)
+    url = stack.primary.url(role=SERVICE, password=stack.passwords[SERVICE], database=DATABASE, elsewhere=True)
+    cluster.apply(Secret, CREDENTIALS, {"type": "Opaque", "stringData": {"url": url.get_secret_value()}}, force=True, within=_LOOK)
