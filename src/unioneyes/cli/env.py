@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from unioneyes.cli.options import HERE, PRINTED, Output, Where
 from unioneyes.cli.output import Cell, Ink, facts, result, say, table
-from unioneyes.environments import CLUSTER_TEST, home_of
+from unioneyes.environments import home_of
 from unioneyes.kernel.problems import BadInput, ExitCode, Refused
 from unioneyes.kernel.status import Tone
 
@@ -37,14 +37,12 @@ def up(
     home = home_of(where.env, where.home)
     from unioneyes.environments.local import lifecycle  # noqa: PLC0415 - imports the adapters
     from unioneyes.environments.local.ports import WantedPorts  # noqa: PLC0415 - the same
+    from unioneyes.environments.local.rehearsal_cluster import prepare  # noqa: PLC0415 - the same
     from unioneyes.environments.local.status import StackState, stack_status  # noqa: PLC0415 - the same
     from unioneyes.kernel.units import format_duration  # noqa: PLC0415 - the same
 
     wanted = WantedPorts(service=_port(service_port), preview=_port(preview_port), control=_port(control_port))
-    if where.env == CLUSTER_TEST:
-        from unioneyes.environments.local.rehearsal_cluster import serve_cluster  # noqa: PLC0415 - the same
-
-        serve_cluster(home, tell=_tell())
+    prepare(where.env, home)
     started = lifecycle.up(home, wanted=wanted, tell=_tell())
     say("already up; nothing was started" if started.already else f"up in {format_duration(started.took)}")
     status_now = stack_status(home)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from pydantic import TypeAdapter
@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from unioneyes.cli.options import PRINTED, Output
 from unioneyes.cli.output import Cell, Ink, result, say, table
 from unioneyes.cli.stage import Ended, Stage
-from unioneyes.environments import home_of
+from unioneyes.environments import LOCAL, home_of
 from unioneyes.kernel.problems import ExitCode
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
@@ -38,13 +38,17 @@ Home = Annotated[Path | None, Parameter(help="Folder of the rehearsal's own stac
 
 
 def demo(
-    *, keep: Annotated[bool, Parameter(help="Leave the stack running when the demo has ended.")] = True, home: Home = None, output: Output = PRINTED
+    *,
+    env: Annotated[Literal["local", "cluster-test"], Parameter(help="Where the service runs: on this machine, or on a Kubernetes that it starts.")] = LOCAL,
+    keep: Annotated[bool, Parameter(help="Leave the stack running when the demo has ended.")] = True,
+    home: Home = None,
+    output: Output = PRINTED,
 ) -> ExitCode:
     """Show the main job: deploy under load, then roll a faulty release back.
 
     Exit code 0 when every promise on the scorecard was kept, 1 otherwise.
     """
-    with _stage("demo", home, keep=keep) as stage:
+    with _stage("demo", home, keep=keep, env=env) as stage:
         stage.chapter(f"2/5  {FIRST}, the first release, with the migration that makes its schema")
         stage.must_deploy(FIRST, bake=timedelta(seconds=2))
         stage.chapter(f"3/5  Members come: {RATE:.0f} requests a second, a fifth of them POSTs, half on new connections, none tried again")
@@ -103,11 +107,12 @@ def roll_out_fault(stage: Stage, version: str, *, harmless: bool = False) -> Fau
 
 
 @contextmanager
-def _stage(name: str, home: Path | None, *, keep: bool) -> Iterator[Stage]:
-    folder = home_of("local", home or home_of("local").with_name(name))
-    stage = Stage(folder)
+def _stage(name: str, home: Path | None, *, keep: bool, env: str = LOCAL) -> Iterator[Stage]:
+    folder = home_of(env, home or home_of(env).with_name(name if env == LOCAL else f"{name}-{env}"))
+    stage = Stage(folder, env=env)
     try:
-        stage.chapter("1/5  The embedded stack" if name == "demo" else "The embedded stack")
+        what = "The embedded stack" if env == LOCAL else "A Kubernetes for the service, and the embedded stack for the rest"
+        stage.chapter(f"1/5  {what}" if name == "demo" else what)
         stage.up()
         yield stage
     except KeyboardInterrupt:

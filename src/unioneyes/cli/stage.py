@@ -15,6 +15,7 @@ from unioneyes.cli.client import Api
 from unioneyes.cli.follow import follow
 from unioneyes.cli.options import Where
 from unioneyes.cli.output import say
+from unioneyes.environments import LOCAL
 from unioneyes.kernel.problems import BadInput, Problem, ReportedProblem
 from unioneyes.kernel.status import RunStatus
 from unioneyes.kernel.units import format_bytes, format_duration
@@ -70,21 +71,24 @@ class Ended:
 class Stage:
     """One rehearsal's stack."""
 
-    def __init__(self, home: Path) -> None:
-        """Stand in `home`; nothing is started yet."""
+    def __init__(self, home: Path, *, env: str = LOCAL) -> None:
+        """Stand in `home`, with the service where `env` has it; nothing is started yet."""
         self._home = home
-        self._where = Where(home=home)
+        self._where = Where(env=env, home=home)
         self._stack: Stack | None = None
 
     def up(self) -> None:
         """A new stack runs in the home. Raises: ForeignFolder when something else stands there."""
         from unioneyes.environments.local import lifecycle  # noqa: PLC0415 - imports the adapters
         from unioneyes.environments.local.ports import WantedPorts  # noqa: PLC0415 - the same
+        from unioneyes.environments.local.rehearsal_cluster import prepare  # noqa: PLC0415 - the same
 
         lifecycle.reset(self._home, tell=_quiet)
+        prepare(self._where.env, self._home)
         started = lifecycle.up(self._home, wanted=WantedPorts(service=0, preview=0, control=0), tell=_quiet)
         self._stack = started.stack
-        say(f"     PostgreSQL with a streaming replica, Envoy, the vendors' simulators and the control plane: up in {format_duration(started.took)}")
+        edge = "" if started.stack.settings.cluster else "Envoy, "
+        say(f"     PostgreSQL with a streaming replica, {edge}the vendors' simulators and the control plane: up in {format_duration(started.took)}")
         say(f"     watch it live: {started.stack.control_url}, signed in by\n       {started.stack.login}")
 
     def farewell(self, *, keep: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from unioneyes.environments import UnknownEnvironment, audit_evidence, home_of, locate
+from unioneyes.environments import SETTINGS, UnknownEnvironment, audit_evidence, home_of, locate
 from unioneyes.environments.local.address import NeverStarted, NotYours
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.ports import Ports, keep_ports
@@ -15,12 +15,31 @@ from unioneyes.environments.local.secrets import keep_secrets
 from unioneyes.environments.local.stack import open_stack
 
 
-def test_an_unknown_environment_is_told_the_known_ones() -> None:
+def test_an_unknown_environment_is_told_the_known_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     with pytest.raises(UnknownEnvironment) as unknown:
         locate("staging")
 
     assert "'staging'" in unknown.value.what
-    assert unknown.value.remedy == "one of: local"
+    assert unknown.value.remedy == "write it; or one of: local, cluster-test"
+
+
+def test_a_folder_with_a_file_is_an_environment_of_its_name_and_of_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    folder = tmp_path / "unioneyes" / "staging"
+    folder.mkdir(parents=True)
+    (folder / SETTINGS).write_text('name = "staging"\n')
+
+    assert home_of("staging") == folder
+    with pytest.raises(UnknownEnvironment, match="is of the environment 'staging', not of 'local'") as another:
+        home_of("local", folder)
+    assert another.value.remedy == '--env staging; or name = "local" in it'
+
+
+@pytest.mark.parametrize("name", ["", "../local", "Local", "a" * 33])
+def test_what_is_no_name_leads_to_no_folder(name: str) -> None:
+    with pytest.raises(UnknownEnvironment, match="is no name of an environment"):
+        home_of(name)
 
 
 def test_a_home_without_a_stack_names_the_command_that_makes_one(tmp_path: Path) -> None:

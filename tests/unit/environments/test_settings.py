@@ -104,3 +104,52 @@ def test_what_is_wrong_is_said_and_where(tmp_path: Path, text: str, said: str) -
     assert said in refused.value.what
     assert str(file) in refused.value.what
     assert refused.value.remedy
+
+
+CLUSTER = """
+name = "staging"
+production = {production}
+[cluster]
+namespace = "unioneyes"
+images = "registry.example.org/unioneyes/service"
+url = "{url}"
+preview_url = "https://preview.example.org"
+{more}
+"""
+
+
+def test_an_environment_names_the_cluster_that_its_service_runs_on(tmp_path: Path) -> None:
+    file = tmp_path / "environment.toml"
+    file.write_text(CLUSTER.format(production="false", url="http://10.94.0.2:30080", more='machine = "10.94.0.1"\nplain_registry = true'))
+
+    settings = read_settings(file)
+
+    assert (settings.name, settings.production) == ("staging", False)
+    assert settings.cluster is not None
+    assert (settings.cluster.url, settings.cluster.machine) == ("http://10.94.0.2:30080", "10.94.0.1")
+
+
+@pytest.mark.parametrize(
+    ("url", "more", "said"),
+    [
+        ("https://api.example.org", "", "found by nobody's current context"),
+        ("https://api.example.org", 'context = "prod"', "found by nobody's current context"),
+        ("http://api.example.org", 'context = "prod"\nserver = "https://10.0.0.1:6443"', "reached by https alone"),
+        ("https://api.example.org", 'context = "prod"\nserver = "https://10.0.0.1:6443"\nplain_registry = true', "reached by https alone"),
+    ],
+)
+def test_production_is_never_found_by_chance_nor_reached_in_clear_text(tmp_path: Path, url: str, more: str, said: str) -> None:
+    file = tmp_path / "environment.toml"
+    file.write_text(CLUSTER.format(production="true", url=url, more=more))
+
+    with pytest.raises(SettingsRefused, match=said):
+        read_settings(file)
+
+
+@pytest.mark.parametrize("images", ["service", "registry.example.org/", "registry.example.org/Service", "registry.example.org/service:1.0.0"])
+def test_images_are_a_repository_without_a_tag(tmp_path: Path, images: str) -> None:
+    file = tmp_path / "environment.toml"
+    file.write_text(CLUSTER.format(production="false", url="https://api.example.org", more="").replace("registry.example.org/unioneyes/service", images))
+
+    with pytest.raises(SettingsRefused, match=r"cluster\.images"):
+        read_settings(file)

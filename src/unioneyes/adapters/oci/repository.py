@@ -15,14 +15,8 @@ from unioneyes.kernel.problems import NotAuthorised, Unavailable
 from unioneyes.ports.releases import UnknownVersion
 
 TIME_LIMIT = timedelta(seconds=10)
-_ACCEPTED = ", ".join(
-    (
-        "application/vnd.oci.image.index.v1+json",
-        "application/vnd.oci.image.manifest.v1+json",
-        "application/vnd.docker.distribution.manifest.list.v2+json",
-        "application/vnd.docker.distribution.manifest.v2+json",
-    )
-)
+_KINDS = ("oci.image.index.v1", "oci.image.manifest.v1", "docker.distribution.manifest.list.v2", "docker.distribution.manifest.v2")
+_ACCEPTED = ", ".join(f"application/vnd.{kind}+json" for kind in _KINDS)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _LONGEST = 4 << 20
 """Bytes of a manifest that a registry has to take. Source: the specification, "Pushing manifests"."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
-
-from lightkube.resources.core_v1 import ConfigMap, Secret
 
 from unioneyes.adapters.kubernetes.access import find_access
 from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.gateway import GatewayTraffic
 from unioneyes.adapters.kubernetes.replicas import KubernetesReplicas
+from unioneyes.adapters.kubernetes.told import tell
 from unioneyes.adapters.oci import ImageReleases, Repository
 from unioneyes.adapters.postgres.bootstrap import DATABASE, SERVICE
 from unioneyes.claims.metrics import read_outcomes
@@ -22,8 +20,6 @@ from unioneyes.environments.settings import ClusterSettings
 
 PROXIES = "envoy-gateway-system"
 """Where Envoy Gateway runs the proxies. Source: its documentation, "Deployment Mode"."""
-ADDRESSES, CREDENTIALS = "unioneyes-web", "database-credentials"
-_LOOK = timedelta(seconds=5)
 
 
 def build_cluster(settings: ClusterSettings, *, namespace: str | None = None) -> Cluster:
@@ -62,10 +58,9 @@ def tell_pods(stack: Stack, settings: ClusterSettings) -> None:
     """
     if settings.machine is None:
         return
-    cluster = build_cluster(settings)
-    cluster.check()
     issuer = f"http://{settings.machine}:{stack.ports.vendors}/identity"
-    addresses = {"CLAIMS_JWKS_URL": f"{issuer}/.well-known/jwks.json", "CLAIMS_ISSUER": stack.issuer_url, "CLAIMS_ALLOW_FAULTS": "true"}
-    cluster.apply(ConfigMap, ADDRESSES, {"data": addresses}, force=True, within=_LOOK)
-    url = stack.primary.url(role=SERVICE, password=stack.passwords[SERVICE], database=DATABASE, elsewhere=True)
-    cluster.apply(Secret, CREDENTIALS, {"type": "Opaque", "stringData": {"url": url.get_secret_value()}}, force=True, within=_LOOK)
+    tell(
+        build_cluster(settings),
+        addresses={"CLAIMS_JWKS_URL": f"{issuer}/.well-known/jwks.json", "CLAIMS_ISSUER": stack.issuer_url, "CLAIMS_ALLOW_FAULTS": "true"},
+        database_url=stack.primary.url(role=SERVICE, password=stack.passwords[SERVICE], database=DATABASE, elsewhere=True),
+    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -43,49 +42,39 @@ class Served(TypedDict):
 _SERVED = TypeAdapter(Served)
 
 
-def serve_cluster(home: Path, *, tell: Callable[[str], None]) -> None:
-    """A Kubernetes runs on this machine with the service's objects and images on it, and the environment's file in `home` names it.
+def prepare(name: str, home: Path) -> None:
+    """What the environment called `name` stands on is there, before it is started.
 
+    For `cluster-test`: a Kubernetes runs on this machine with the service's objects and images on it, and the environment's file in `home` names it.
     In a new home, nothing of an earlier one is left on the cluster. Raises: NoClusterHere, ClusterFailed.
     """
+    if name != CLUSTER_TEST:
+        return
     if not project_path("tests/kubernetes/cluster").is_dir():
         raise NoClusterHere(
             what=f"the cluster of {CLUSTER_TEST!r} is started from a checkout of the project, and this is none",
             remedy="run it there; or write an environment.toml with [cluster] for a cluster that there is",
         )
     anew = not (home / ".unioneyes").exists()
-    served = _command(("serve", "--namespace", NAMESPACE, *(("--anew",) if anew else ())), tell)
-    _name(home, served)
+    name_cluster(home, _command("serve", "--namespace", NAMESPACE, *(("--anew",) if anew else ())))
 
 
-def _command(words: tuple[str, ...], tell: Callable[[str], None]) -> Served:
-    """Return what the command printed; what it says meanwhile is told. Raises: ClusterFailed."""
+def _command(*words: str) -> Served:
+    """Return what the command printed; what it says meanwhile is shown. Raises: ClusterFailed."""
     command = [sys.executable, "-m", "tests.kubernetes.cluster", *words]
-    last = ""
     root = project_path("pyproject.toml").parent
-    with subprocess.Popen(command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=handed_on()) as process:
-        assert process.stderr
-        assert process.stdout
-        try:
-            for line in process.stderr:
-                last = line.strip().removeprefix("kubernetes: ")
-                tell(last)
-            printed, _ = process.communicate(timeout=_WITHIN.total_seconds())
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise ClusterFailed(what=f"the cluster was not there within {format_duration(_WITHIN)}", remedy="make kubernetes-status") from None
-        except BaseException:
-            process.kill()
-            raise
     try:
-        return _SERVED.validate_json(printed)
+        done = subprocess.run(
+            command, cwd=root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=handed_on(), timeout=_WITHIN.total_seconds(), check=False
+        )
+        return _SERVED.validate_json(done.stdout)
+    except subprocess.TimeoutExpired:
+        raise ClusterFailed(what=f"the cluster was not there within {format_duration(_WITHIN)}", remedy="make kubernetes-status") from None
     except ValidationError:
-        raise ClusterFailed(
-            what=f"the cluster could not be started: {last}", remedy="make kubernetes-up says more; make kubernetes-down ends what is left"
-        ) from None
+        raise ClusterFailed(what="the cluster could not be started", remedy="see above; make kubernetes-down ends what is left of it") from None
 
 
-def _name(home: Path, served: Served) -> None:
+def name_cluster(home: Path, served: Served) -> None:
     """The file has the cluster between two marks, at its end, and is otherwise as its owner wrote it."""
     file = home / SETTINGS
     owned = file.read_text() if file.exists() else f'name = "{CLUSTER_TEST}"\n'
