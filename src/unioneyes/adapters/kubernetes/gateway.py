@@ -1,0 +1,342 @@
+"""The traffic port on the Gateway API: every change is one write of an HTTPRoute, and each proxy's own word that it runs it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from lightkube.resources.discovery_v1 import EndpointSlice
+from pydantic import JsonValue
+
+from unioneyes.adapters.kubernetes.client import Cluster
+from unioneyes.adapters.kubernetes.gateway_counters import Clusters, known, read_counters, requests_begun
+from unioneyes.adapters.kubernetes.gateway_filed import Filed, FiledRoute
+from unioneyes.adapters.kubernetes.gateway_proxies import Proxies
+from unioneyes.adapters.kubernetes.gateway_routes import (
+    Mark,
+    Names,
+    Previews,
+    Routes,
+    idle_patch,
+    maintenance_patch,
+    preview_rules,
+    read_preview_rules,
+    read_rules,
+    rules,
+    shift_patch,
+)
+from unioneyes.adapters.kubernetes.gateway_running import Members, Running
+from unioneyes.kernel.cancelling import sleep
+from unioneyes.kernel.clock import now
+from unioneyes.kernel.problems import Unavailable
+from unioneyes.kernel.units import format_duration
+from unioneyes.ports.traffic import (
+    Colour,
+    Counters,
+    Drained,
+    NoHealthyReplica,
+    RoutesRejected,
+    TrafficShifted,
+    TrafficUnavailable,
+    TrafficView,
+    Weights,
+)
+
+_CONFIRM_LIMIT = timedelta(seconds=10)
+"""A change takes a tenth of a second; after this Envoy Gateway is away."""
+_KNOWN_LIMIT = timedelta(seconds=10)
+_SILENCE_LIMIT = timedelta(seconds=3)
+_POLL_SECONDS = 0.01
+_STATUS_SECONDS = 0.3
+_SILENCE_SECONDS = 0.03
+"""Between two looks at the old colour's counters: a worker of a proxy takes new routes within less."""
+_DRAIN_POLL_SECONDS = 0.05
+_CHANGED = 12
+"""Digits of a revision."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayTraffic:
+    """Traffic by two HTTPRoutes and the proxies that Envoy Gateway runs for their Gateway. A value: threads may share it."""
+
+    cluster: Cluster
+    """Its namespace is the service's."""
+    proxies_cluster: Cluster
+    """The same cluster; its namespace is where Envoy Gateway runs its proxies."""
+    names: Names = Names()
+    gateway: str = "unioneyes-web"
+
+    def view(self) -> TrafficView:
+        """Return what the routes say now, as the proxies run them. The revision covers what is filed too. Raises: ForeignRoutes, TrafficUnavailable."""
+        with _reached():
+            filed = self._route.read()
+            return self._view(filed, self._proxies.running(self._proxies.ready()))
+
+    def shift(self, weights: Weights) -> TrafficShifted:
+        """All new requests follow `weights`. Refuses weights for a colour without a replica that is ready.
+
+        Raises: NoHealthyReplica (nothing was changed), RoutesRejected (the old routes stay), TrafficUnavailable.
+        """
+        started = time.monotonic()
+        with _reached():
+            wanted = tuple(each for each in Colour if weights.of(each))
+            pods = self._proxies.ready()
+            self._require_replicas(wanted, pods)
+            self._change(lambda state: replace(state, weights=weights), pods, leads_to=wanted)
+            self._point_previews(weights, pods)
+            self._await_silence(tuple(each for each in Colour if each not in wanted), pods)
+            took = timedelta(seconds=time.monotonic() - started)
+            return TrafficShifted(weights=weights, took=took, revision=self.view().revision)
+
+    def describe_shift(self, weights: Weights) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same: two patches, and what the Gateway says of them."""
+        return (
+            self._by_hand(self.names.app, shift_patch(weights)),
+            self._by_hand(self.names.preview, idle_patch(weights)),
+            f"kubectl -n {self.cluster.namespace} get httproute {self.names.app} -o jsonpath='{{.status.parents[*].conditions}}'",
+        )
+
+    def enter_maintenance(self, *, retry_after: timedelta) -> TrafficView:
+        """Every request is answered with 503 and Retry-After; previews still work. Raises: RoutesRejected, TrafficUnavailable."""
+        with _reached():
+            pods = self._proxies.ready()
+            if not all(each.maintainable for running in self._proxies.running(pods) for each in running.members):
+                raise RoutesRejected(
+                    what=f"the Gateway has no answer for maintenance: the HTTPRouteFilter {self.names.answer('maintenance')} is missing, or says no 503",
+                    remedy="kubectl apply --server-side -k k8s/overlays/<this environment's>",
+                )
+            self._change(lambda state: replace(state, maintenance=True, retry_after=retry_after), pods)
+        return self.view()
+
+    def leave_maintenance(self) -> TrafficView:
+        """Requests reach the colours again. Raises: RoutesRejected, TrafficUnavailable."""
+        with _reached():
+            self._change(lambda state: replace(state, maintenance=False), self._proxies.ready())
+        return self.view()
+
+    def describe_maintenance(self, *, on: bool) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
+        return (self._by_hand(self.names.app, maintenance_patch(on=on)),)
+
+    def drained(self, colour: Colour, *, within: timedelta) -> Drained:
+        """Return when `colour` has no request under way in two looks running and got none between them, or when the time is up. Raises: TrafficUnavailable."""
+        started = time.monotonic()
+        before = None
+        while True:
+            counted = self.counters().of(colour)
+            took = timedelta(seconds=time.monotonic() - started)
+            still = (counted.active, counted.answers)
+            if still == before and counted.active == 0:
+                return Drained(colour=colour, took=took, left=0)
+            if took >= within:
+                return Drained(colour=colour, took=took, left=counted.active)
+            before = still
+            sleep(_DRAIN_POLL_SECONDS)
+
+    def rehearse_shift(self) -> timedelta:
+        """Return how long the proxies take to confirm their present routes, written anew. What somebody filed, and they do not run, is left alone.
+
+        Raises: RoutesRejected, TrafficUnavailable.
+        """
+        started = time.monotonic()
+        with _reached():
+            pods = self._proxies.ready()
+            state = self._state(self._proxies.running(pods))
+
+            def anew(filed: Filed) -> list[JsonValue]:
+                if self._read(filed) != state:
+                    raise RoutesRejected(
+                        what=f"the HTTPRoute {self.names.app} says something that the proxies do not run",
+                        remedy="ue deploy status; the next shift writes it anew",
+                    )
+                return rules(replace(state, mark=mark), self.names)
+
+            mark = Mark(change=state.mark.change, written=_new())
+            self._route.write(anew, lambda written: self._confirm(mark, pods, written))
+        return timedelta(seconds=time.monotonic() - started)
+
+    def counters(self) -> Counters:
+        """Return the proxies' counters, added up. Raises: TrafficUnavailable."""
+        with _reached():
+            return read_counters(self._proxies.counted(self._proxies.ready()), self._clusters, at=now())
+
+    @property
+    def _route(self) -> FiledRoute:
+        return FiledRoute(cluster=self.cluster, name=self.names.app)
+
+    @property
+    def _preview_route(self) -> FiledRoute:
+        return FiledRoute(cluster=self.cluster, name=self.names.preview)
+
+    @property
+    def _proxies(self) -> Proxies:
+        return Proxies(cluster=self.proxies_cluster, namespace=self.cluster.namespace, gateway=self.gateway, names=self.names)
+
+    @property
+    def _clusters(self) -> Clusters:
+        return Clusters.of(self.cluster.namespace, self.names)
+
+    def _view(self, filed: Filed, running: tuple[Running, ...]) -> TrafficView:
+        state = self._state(running)
+        shapes = sorted({each.shape for one in running for each in one.members})
+        revision = hashlib.sha256(json.dumps([filed.fingerprint(state.mark), shapes, state.mark.change]).encode()).hexdigest()[:_CHANGED]
+        return TrafficView(
+            weights=state.weights,
+            maintenance=state.maintenance,
+            revision=revision,
+            in_force=self._read(filed) == state and self._alike(running),
+        )
+
+    def _change(self, change: Callable[[Routes], Routes], pods: tuple[str, ...], *, leads_to: tuple[Colour, ...] = ()) -> None:
+        """The proxies run what `change` makes of what they run, and it is filed. Nothing is written when both is so already."""
+        name = _new()
+        mark = Mark(change=name, written=name)
+
+        def changed(filed: Filed) -> list[JsonValue] | None:
+            running = self._proxies.running(pods)
+            state = self._state(running)
+            wanted = change(state)
+            if wanted == state and self._read(filed) == state and self._alike(running):
+                return None
+            return rules(replace(wanted, mark=mark), self.names)
+
+        self._route.write(changed, lambda written: self._confirm(mark, pods, written, leads_to=leads_to))
+
+    def _point_previews(self, weights: Weights, pods: tuple[str, ...]) -> None:
+        """Whoever names no colour tries the one that members are not on."""
+        wanted = Previews.beside(weights)
+        mark = Mark(change=_new(), written=_new())
+
+        def pointed(filed: Filed) -> list[JsonValue] | None:
+            with suppress(ValueError):
+                running = [each for one in self._proxies.running(pods) for each in one.previews]
+                if read_preview_rules(filed.spec, self.names) == wanted and running and all(each == wanted for each in running):
+                    return None
+            return preview_rules(replace(wanted, mark=mark), self.names)
+
+        def taken(written: Filed) -> None:
+            self._await(lambda: all(one.previews and all(each.mark == mark for each in one.previews) for one in self._proxies.running(pods)), written)
+
+        self._preview_route.write(pointed, taken)
+
+    def _confirm(self, mark: Mark, pods: tuple[str, ...], written: Filed, *, leads_to: tuple[Colour, ...] = ()) -> None:
+        """Return when each proxy runs the routes with this mark, also one that came meanwhile. Raises: RoutesRejected, NoHealthyReplica, TrafficUnavailable."""
+        seen = [*pods]
+
+        def taken() -> bool:
+            try:
+                running = self._proxies.running(tuple(seen))
+                if not all(each.routes.mark == mark for one in running for each in one.members):
+                    return False
+                after = self._proxies.ready()
+            except TrafficUnavailable:
+                seen[:] = self._proxies.ready()  # one of them ended
+                return False
+            if not set(after) <= set(seen):
+                seen[:] = after
+                return False
+            for colour in leads_to:
+                if not all(colour in each.routed for one in running for each in one.members):
+                    raise _no_replica(colour, "it lost its last one in this moment, and the old routes were put back")
+            return True
+
+        self._await(taken, written)
+
+    def _await(self, taken: Callable[[], bool], written: Filed) -> None:
+        """Return when `taken` is true. Not to be stopped in its middle: what was written is put back, or in force. Raises: RoutesRejected, TrafficUnavailable."""
+        began = time.monotonic()
+        look = began + _STATUS_SECONDS
+        while not taken():
+            at = time.monotonic()
+            if at > look:
+                filed = self._route.read()
+                if filed.refused and filed.generation == written.generation:
+                    raise RoutesRejected(what=f"the Gateway refused the new routes: {filed.refused}", remedy="the old ones were put back; see what it names")
+                look = at + _STATUS_SECONDS
+            if at > began + _CONFIRM_LIMIT.total_seconds():
+                raise TrafficUnavailable(
+                    what=f"the proxies have not taken a change within {format_duration(_CONFIRM_LIMIT)}",
+                    remedy=f"kubectl -n {self.proxies_cluster.namespace} get pods: does Envoy Gateway run? The old routes were put back",
+                )
+            time.sleep(_POLL_SECONDS)
+
+    def _require_replicas(self, colours: tuple[Colour, ...], pods: tuple[str, ...]) -> None:
+        """Each colour has a replica that is ready, and each proxy knows it. Raises: NoHealthyReplica."""
+        for colour in colours:
+            service = self.names.service(colour)
+            slices = self.cluster.list(EndpointSlice, labels={"kubernetes.io/service-name": service})
+            if not any(_ready(endpoint.conditions) for each in slices for endpoint in each.endpoints or ()):
+                raise _no_replica(colour, f"the Service {service} has no endpoint that is ready; the routes were left as they are")
+        began = time.monotonic()
+        while (unknown := self._unknown(colours, pods)) is not None:
+            if time.monotonic() > began + _KNOWN_LIMIT.total_seconds():
+                raise _no_replica(unknown, f"the proxies do not know any after {format_duration(_KNOWN_LIMIT)}; the routes were left as they are")
+            sleep(_POLL_SECONDS)
+
+    def _unknown(self, colours: tuple[Colour, ...], pods: tuple[str, ...]) -> Colour | None:
+        """Return a colour of which a proxy knows no replica; None where each proxy knows one of each."""
+        running, texts = self._proxies.running(pods), self._proxies.counted(pods)
+        for colour in colours:
+            routed = all(colour in each.routed for one in running for each in one.members)
+            if not routed or not all(known(text, name) for text in texts for name in self._clusters.members[colour]):
+                return colour
+        return None
+
+    def _await_silence(self, colours: tuple[Colour, ...], pods: tuple[str, ...]) -> None:
+        """Return when nothing reaches these colours any more, by the proxies' own counters. Raises: TrafficUnavailable."""
+        names = [name for colour in colours for name in self._clusters.members[colour]]
+        began = time.monotonic()
+        before = -1
+        while (begun := requests_begun(self._proxies.counted(pods), names)) != before:
+            if time.monotonic() > began + _SILENCE_LIMIT.total_seconds():
+                raise TrafficUnavailable(what="the proxies confirm the new routes, and still send requests to the old ones", remedy="ue deploy status; try again")
+            before = begun
+            time.sleep(_SILENCE_SECONDS)
+
+    def _read(self, filed: Filed) -> Routes | None:
+        """Return what is filed; None when that is nothing of ours."""
+        try:
+            return read_rules(filed.spec, self.names)
+        except (ValueError, KeyError):
+            return None
+
+    @staticmethod
+    def _state(running: tuple[Running, ...]) -> Routes:
+        return running[0].members[0].routes
+
+    @staticmethod
+    def _alike(running: tuple[Running, ...]) -> bool:
+        every: list[Members] = [each for one in running for each in one.members]
+        return all(each.routes == every[0].routes for each in every)
+
+    def _by_hand(self, route: str, patch: str) -> str:
+        return shlex.join(("kubectl", "-n", self.cluster.namespace, "patch", "httproute", route, "--type=json", f"--patch={patch}"))
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """What does not answer at the moment is the traffic's way; everything else is named as it is."""
+    try:
+        yield
+    except TrafficUnavailable:
+        raise
+    except Unavailable as problem:
+        raise TrafficUnavailable(what=problem.what, remedy=problem.remedy) from problem
+
+
+def _no_replica(colour: Colour, why: str) -> NoHealthyReplica:
+    return NoHealthyReplica(what=f"{colour} has no healthy replica, so it gets no requests: {why}", remedy="ue env status shows the replicas, and what is wrong")
+
+
+def _ready(conditions: object) -> bool:
+    return getattr(conditions, "ready", None) is not False and not getattr(conditions, "terminating", None)
+
+
+def _new() -> str:
+    return f"{time.time_ns():x}"

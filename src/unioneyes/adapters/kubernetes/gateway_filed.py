@@ -1,0 +1,162 @@
+"""An HTTPRoute as it is filed in the cluster: read, and written by whoever is in charge alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from lightkube.generic_resource import create_namespaced_resource
+from pydantic import BaseModel, JsonValue, TypeAdapter
+
+from unioneyes.adapters.kubernetes.client import Cluster
+from unioneyes.adapters.kubernetes.failures import APPLY, ChangedMeanwhile, KindMissing, NotAdmitted, ObjectMissing
+from unioneyes.adapters.kubernetes.gateway_routes import Mark
+from unioneyes.kernel.fencing import advance, fencing_token
+from unioneyes.kernel.problems import Problem
+from unioneyes.ports.traffic import ForeignRoutes, RoutesRejected, TrafficUnavailable
+
+HTTPRoute = create_namespaced_resource("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
+TOKEN = "unioneyes.app/fencing-token"  # noqa: S105 - the name of an annotation
+_WITHIN = timedelta(seconds=5)
+_TRIES = 20
+"""Of a write into which others write again and again."""
+
+
+class _Condition(BaseModel):
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    generation: int = 0
+
+    model_config = {"alias_generator": lambda name: "observedGeneration" if name == "generation" else name}
+
+
+class _Parent(BaseModel):
+    conditions: list[_Condition] = []
+
+
+class _Status(BaseModel):
+    parents: list[_Parent] = []
+
+
+class _Metadata(BaseModel):
+    resource_version: str = ""
+    generation: int = 0
+    annotations: dict[str, str] = {}
+
+    model_config = {"alias_generator": lambda name: "resourceVersion" if name == "resource_version" else name}
+
+
+class _Object(BaseModel):
+    metadata: _Metadata
+    spec: dict[str, JsonValue] = {}
+    status: _Status = _Status()
+
+
+_OBJECT = TypeAdapter(_Object)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filed:
+    """What is filed."""
+
+    spec: dict[str, JsonValue]
+    version: str
+    """Its resourceVersion: a write that names another one is refused."""
+    generation: int
+    token: int
+    """The highest fencing token that wrote it."""
+    refused: str
+    """Why the Gateway refuses it; empty where it does not, or has not said so yet."""
+
+    def fingerprint(self, mark: Mark) -> str:
+        """Return a short mark of what it says, but for when it was written."""
+        return hashlib.sha256(json.dumps(self.spec, sort_keys=True).replace(str(mark), mark.change).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiledRoute:
+    """One HTTPRoute."""
+
+    cluster: Cluster
+    name: str
+
+    def read(self) -> Filed:
+        """Return what is filed. Raises: ForeignRoutes where there is none, and the problems of the cluster."""
+        try:
+            return _filed(self.cluster.get(HTTPRoute, self.name, within=_WITHIN))
+        except (ObjectMissing, KindMissing) as problem:
+            raise ForeignRoutes(what=problem.what, remedy=problem.remedy) from None
+
+    def write(self, rules: Callable[[Filed], list[JsonValue] | None], taken: Callable[[Filed], None]) -> None:
+        """The route has the rules that `rules` makes of what is filed, and `taken` has seen that it is in force; else it is as it was before.
+
+        Nothing is written where `rules` returns None. Raises: FencedOff, RoutesRejected, and what `taken` raises.
+        """
+        for _ in range(_TRIES):
+            before = self.read()
+            token = self._pass(before)
+            wanted = rules(before)
+            if wanted is None:
+                return
+            try:
+                written = self._put(before, wanted, token)
+            except ChangedMeanwhile:
+                continue  # by another writer, or the Gateway's word on it: to be read anew, its token as well
+            except NotAdmitted as problem:
+                raise RoutesRejected(what=f"the routes were refused, and the old ones stay: {problem.what}", remedy=problem.remedy) from None
+            try:
+                taken(written)
+            except Problem:
+                self._put_back(before, written, token)
+                raise
+            return
+        raise TrafficUnavailable(what=f"the HTTPRoute {self.name} is written again and again by somebody else", remedy="end that, then try again")
+
+    def _pass(self, filed: Filed) -> int:
+        """Return the token that is filed with the write. Raises: FencedOff."""
+        token = fencing_token.get()
+        return filed.token if token is None else advance(f"the HTTPRoute {self.name}", token=token, seen=filed.token)
+
+    def _put(self, before: Filed, rules: list[JsonValue], token: int) -> Filed:
+        change: dict[str, JsonValue] = {"metadata": {"resourceVersion": before.version, "annotations": {TOKEN: str(token)}}, "spec": {"rules": rules}}
+        return _filed(self.cluster.patch(HTTPRoute, self.name, change, within=_WITHIN))
+
+    def _put_back(self, before: Filed, written: Filed, token: int) -> None:
+        """What was filed before is filed again, unless somebody has written something else meanwhile."""
+        rules = before.spec.get("rules")
+        for _ in range(_TRIES):
+            with suppress(ChangedMeanwhile):
+                try:
+                    now = self.read()
+                    if now.generation == written.generation and isinstance(rules, list):
+                        self._put(now, rules, token)
+                except ChangedMeanwhile:
+                    raise
+                except Problem:
+                    time.sleep(0.1)
+                    continue
+                return
+
+
+def _filed(thing: object) -> Filed:
+    found = _OBJECT.validate_python(dict(thing))  # type: ignore[call-overload]  # lightkube's generic resources are dictionaries
+    conditions = [each for parent in found.status.parents for each in parent.conditions]
+    refused = [
+        f"{each.type} is false: {each.reason}: {each.message}"
+        for each in conditions
+        if each.type in {"Accepted", "ResolvedRefs"} and each.status == "False" and each.generation >= found.metadata.generation
+    ]
+    return Filed(
+        spec=found.spec,
+        version=found.metadata.resource_version,
+        generation=found.metadata.generation,
+        token=int(found.metadata.annotations.get(TOKEN, "0")),
+        refused="; ".join(refused),
+    )
