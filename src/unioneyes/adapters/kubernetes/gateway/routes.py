@@ -97,6 +97,10 @@ class Names:
         return f"{self.app}-{rule}"
 
 
+NAMES = Names()
+"""As the document has it."""
+
+
 def rules(state: Routes, names: Names) -> list[JsonValue]:
     """Return the rules of the members' route."""
     waits: list[JsonValue] = [{"name": "Retry-After", "value": f"{state.retry_after.total_seconds():.0f}"}, {"name": MARK_HEADER, "value": str(state.mark)}]
@@ -227,7 +231,9 @@ def read_rules(spec: JsonValue, names: Names) -> Routes:
             weights = Weights(blue=split[Colour.BLUE], green=split[Colour.GREEN])
         case _:
             weights = Weights()
-    return Routes(weights=weights, maintenance=named[MAINTENANCE].on, retry_after=timedelta(seconds=int(sets["Retry-After"])), mark=Mark.read(sets[MARK_HEADER]))
+    return Routes(
+        weights=weights, maintenance=named[MAINTENANCE].on, retry_after=timedelta(seconds=int(sets["Retry-After"])), mark=Mark.read(sets[MARK_HEADER])
+    )
 
 
 def read_preview_rules(spec: JsonValue, names: Names) -> Previews:
@@ -256,7 +262,9 @@ def shift_patch(weights: Weights) -> str:
     """Return the JSON patch of the members' route that a person would apply for `weights`."""
     opened = {NOTHING: weights.live is None, **{each.value: alone(weights) is each for each in Colour}, SPLIT: weights.split}
     at = RULES.index(SPLIT)
-    shares: list[JsonValue] = [{"op": "replace", "path": f"/spec/rules/{at}/backendRefs/{i}/weight", "value": weights.of(each)} for i, each in enumerate(Colour)]
+    shares: list[JsonValue] = [
+        {"op": "replace", "path": f"/spec/rules/{at}/backendRefs/{i}/weight", "value": weights.of(each)} for i, each in enumerate(Colour)
+    ]
     return json.dumps([*gate_patch(opened, RULES), *(shares if weights.split else ())])
 
 
@@ -303,4 +311,3 @@ def _expect(rule: _Rule, services: tuple[str, ...]) -> None:
     if found != services or not all(backend.weight for backend in rule.backends):
         message = f"the rule {rule.name} leads to {', '.join(found) or 'nothing'}, not to {', '.join(services)}"
         raise ValueError(message)
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,14 +14,13 @@ from lightkube.generic_resource import create_namespaced_resource
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from unioneyes.adapters.kubernetes.client import Cluster
-from unioneyes.adapters.kubernetes.failures import APPLY, ChangedMeanwhile, KindMissing, NotAdmitted, ObjectMissing
-from unioneyes.adapters.kubernetes.gateway_routes import Mark
-from unioneyes.kernel.fencing import advance, fencing_token
+from unioneyes.adapters.kubernetes.failures import ChangedMeanwhile, KindMissing, NotAdmitted, ObjectMissing
+from unioneyes.adapters.kubernetes.fencing import fenced
+from unioneyes.adapters.kubernetes.gateway.routes import Mark
 from unioneyes.kernel.problems import Problem
 from unioneyes.ports.traffic import ForeignRoutes, RoutesRejected, TrafficUnavailable
 
 HTTPRoute = create_namespaced_resource("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
-TOKEN = "unioneyes.app/fencing-token"  # noqa: S105 - the name of an annotation
 _WITHIN = timedelta(seconds=5)
 _TRIES = 20
 """Of a write into which others write again and again."""
@@ -70,8 +69,7 @@ class Filed:
     version: str
     """Its resourceVersion: a write that names another one is refused."""
     generation: int
-    token: int
-    """The highest fencing token that wrote it."""
+    annotations: dict[str, str]
     refused: str
     """Why the Gateway refuses it; empty where it does not, or has not said so yet."""
 
@@ -101,12 +99,12 @@ class FiledRoute:
         """
         for _ in range(_TRIES):
             before = self.read()
-            token = self._pass(before)
+            self._fenced(before, {})
             wanted = rules(before)
             if wanted is None:
                 return
             try:
-                written = self._put(before, wanted, token)
+                written = self._put(before, wanted)
             except ChangedMeanwhile:
                 continue  # by another writer, or the Gateway's word on it: to be read anew, its token as well
             except NotAdmitted as problem:
@@ -114,21 +112,20 @@ class FiledRoute:
             try:
                 taken(written)
             except Problem:
-                self._put_back(before, written, token)
+                self._put_back(before, written)
                 raise
             return
         raise TrafficUnavailable(what=f"the HTTPRoute {self.name} is written again and again by somebody else", remedy="end that, then try again")
 
-    def _pass(self, filed: Filed) -> int:
-        """Return the token that is filed with the write. Raises: FencedOff."""
-        token = fencing_token.get()
-        return filed.token if token is None else advance(f"the HTTPRoute {self.name}", token=token, seen=filed.token)
+    def _put(self, before: Filed, rules: list[JsonValue]) -> Filed:
+        said = self._fenced(before, {"spec": {"rules": rules}})
+        return _filed(self.cluster.apply(HTTPRoute, self.name, said, seen=before.version, force=True, within=_WITHIN))
 
-    def _put(self, before: Filed, rules: list[JsonValue], token: int) -> Filed:
-        change: dict[str, JsonValue] = {"metadata": {"resourceVersion": before.version, "annotations": {TOKEN: str(token)}}, "spec": {"rules": rules}}
-        return _filed(self.cluster.patch(HTTPRoute, self.name, change, within=_WITHIN))
+    def _fenced(self, before: Filed, said: dict[str, JsonValue]) -> Mapping[str, JsonValue]:
+        """Return `said` with the token that is kept with it. Raises: FencedOff."""
+        return fenced(said, before.annotations, f"the HTTPRoute {self.name}")
 
-    def _put_back(self, before: Filed, written: Filed, token: int) -> None:
+    def _put_back(self, before: Filed, written: Filed) -> None:
         """What was filed before is filed again, unless somebody has written something else meanwhile."""
         rules = before.spec.get("rules")
         for _ in range(_TRIES):
@@ -136,7 +133,7 @@ class FiledRoute:
                 try:
                     now = self.read()
                     if now.generation == written.generation and isinstance(rules, list):
-                        self._put(now, rules, token)
+                        self._put(now, rules)
                 except ChangedMeanwhile:
                     raise
                 except Problem:
@@ -157,6 +154,6 @@ def _filed(thing: object) -> Filed:
         spec=found.spec,
         version=found.metadata.resource_version,
         generation=found.metadata.generation,
-        token=int(found.metadata.annotations.get(TOKEN, "0")),
+        annotations=found.metadata.annotations,
         refused="; ".join(refused),
     )

@@ -14,9 +14,9 @@ from lightkube.resources.core_v1 import Pod
 
 from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.failures import ObjectMissing
-from unioneyes.adapters.kubernetes.gateway_counters import Clusters
-from unioneyes.adapters.kubernetes.gateway_routes import Names
-from unioneyes.adapters.kubernetes.gateway_running import Running, read_running
+from unioneyes.adapters.kubernetes.gateway.counters import Clusters
+from unioneyes.adapters.kubernetes.gateway.routes import Names
+from unioneyes.adapters.kubernetes.gateway.running import Running, read_running
 from unioneyes.ports.traffic import ForeignRoutes, TrafficUnavailable
 
 ROUTES_PORT, STATS_PORT = 19010, 19001
@@ -38,6 +38,11 @@ class Proxies:
     gateway: str
     names: Names
 
+    @property
+    def clusters(self) -> Clusters:
+        """What the proxies call the clusters of the service."""
+        return Clusters.of(self.namespace, self.names)
+
     def ready(self) -> tuple[str, ...]:
         """Return the pods that members' requests reach. Raises: TrafficUnavailable when there is none."""
         pods = self.cluster.list(Pod, labels={f"{_OWNER}-name": self.gateway, f"{_OWNER}-namespace": self.namespace}, within=_WITHIN)
@@ -55,7 +60,7 @@ class Proxies:
 
     def counted(self, pods: tuple[str, ...]) -> tuple[str, ...]:
         """Return what each of them counted of the service, in Prometheus' text format. Raises: TrafficUnavailable."""
-        pattern = quote(Clusters.of(self.namespace, self.names).filter, safe="")
+        pattern = quote(self.clusters.filter, safe="")
         return self._each(pods, lambda pod: self._ask(pod, STATS_PORT, f"stats/prometheus?usedonly&filter={pattern}"))
 
     def _running(self, pod: str) -> Running:

@@ -10,7 +10,20 @@ from datetime import timedelta
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from unioneyes.adapters.kubernetes.gateway_routes import IDLE, MAINTENANCE, MARK_HEADER, NOTHING, OFF_HEADER, PREVIEW_RULES, RULES, SPLIT, Mark, Names, Previews, Routes
+from unioneyes.adapters.kubernetes.gateway.routes import (
+    IDLE,
+    MAINTENANCE,
+    MARK_HEADER,
+    NOTHING,
+    OFF_HEADER,
+    PREVIEW_RULES,
+    RULES,
+    SPLIT,
+    Mark,
+    Names,
+    Previews,
+    Routes,
+)
 from unioneyes.ports.traffic import Colour, Weights
 
 _SERVICE_UNAVAILABLE = 503

@@ -11,14 +11,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from lightkube.resources.discovery_v1 import EndpointSlice
 from pydantic import JsonValue
 
 from unioneyes.adapters.kubernetes.client import Cluster
-from unioneyes.adapters.kubernetes.gateway_counters import Clusters, known, read_counters, requests_begun
-from unioneyes.adapters.kubernetes.gateway_filed import Filed, FiledRoute
-from unioneyes.adapters.kubernetes.gateway_proxies import Proxies
-from unioneyes.adapters.kubernetes.gateway_routes import (
+from unioneyes.adapters.kubernetes.gateway.counters import read_counters
+from unioneyes.adapters.kubernetes.gateway.filed import Filed, FiledRoute
+from unioneyes.adapters.kubernetes.gateway.proxies import Proxies
+from unioneyes.adapters.kubernetes.gateway.readiness import await_silence, no_replica, require_replicas
+from unioneyes.adapters.kubernetes.gateway.routes import (
+    NAMES,
     Mark,
     Names,
     Previews,
@@ -31,7 +32,7 @@ from unioneyes.adapters.kubernetes.gateway_routes import (
     rules,
     shift_patch,
 )
-from unioneyes.adapters.kubernetes.gateway_running import Members, Running
+from unioneyes.adapters.kubernetes.gateway.running import Members, Running
 from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Unavailable
@@ -40,7 +41,6 @@ from unioneyes.ports.traffic import (
     Colour,
     Counters,
     Drained,
-    NoHealthyReplica,
     RoutesRejected,
     TrafficShifted,
     TrafficUnavailable,
@@ -50,12 +50,8 @@ from unioneyes.ports.traffic import (
 
 _CONFIRM_LIMIT = timedelta(seconds=10)
 """A change takes a tenth of a second; after this Envoy Gateway is away."""
-_KNOWN_LIMIT = timedelta(seconds=10)
-_SILENCE_LIMIT = timedelta(seconds=3)
 _POLL_SECONDS = 0.01
 _STATUS_SECONDS = 0.3
-_SILENCE_SECONDS = 0.03
-"""Between two looks at the old colour's counters: a worker of a proxy takes new routes within less."""
 _DRAIN_POLL_SECONDS = 0.05
 _CHANGED = 12
 """Digits of a revision."""
@@ -69,7 +65,7 @@ class GatewayTraffic:
     """Its namespace is the service's."""
     proxies_cluster: Cluster
     """The same cluster; its namespace is where Envoy Gateway runs its proxies."""
-    names: Names = Names()
+    names: Names = NAMES
     gateway: str = "unioneyes-web"
 
     def view(self) -> TrafficView:
@@ -87,10 +83,10 @@ class GatewayTraffic:
         with _reached():
             wanted = tuple(each for each in Colour if weights.of(each))
             pods = self._proxies.ready()
-            self._require_replicas(wanted, pods)
+            require_replicas(self.cluster, self._proxies, wanted, pods)
             self._change(lambda state: replace(state, weights=weights), pods, leads_to=wanted)
             self._point_previews(weights, pods)
-            self._await_silence(tuple(each for each in Colour if each not in wanted), pods)
+            await_silence(self._proxies, tuple(each for each in Colour if each not in wanted), pods)
             took = timedelta(seconds=time.monotonic() - started)
             return TrafficShifted(weights=weights, took=took, revision=self.view().revision)
 
@@ -164,7 +160,7 @@ class GatewayTraffic:
     def counters(self) -> Counters:
         """Return the proxies' counters, added up. Raises: TrafficUnavailable."""
         with _reached():
-            return read_counters(self._proxies.counted(self._proxies.ready()), self._clusters, at=now())
+            return read_counters(self._proxies.counted(self._proxies.ready()), self._proxies.clusters, at=now())
 
     @property
     def _route(self) -> FiledRoute:
@@ -177,10 +173,6 @@ class GatewayTraffic:
     @property
     def _proxies(self) -> Proxies:
         return Proxies(cluster=self.proxies_cluster, namespace=self.cluster.namespace, gateway=self.gateway, names=self.names)
-
-    @property
-    def _clusters(self) -> Clusters:
-        return Clusters.of(self.cluster.namespace, self.names)
 
     def _view(self, filed: Filed, running: tuple[Running, ...]) -> TrafficView:
         state = self._state(running)
@@ -243,13 +235,16 @@ class GatewayTraffic:
                 return False
             for colour in leads_to:
                 if not all(colour in each.routed for one in running for each in one.members):
-                    raise _no_replica(colour, "it lost its last one in this moment, and the old routes were put back")
+                    raise no_replica(colour, "it lost its last one in this moment, and the old routes were put back")
             return True
 
         self._await(taken, written)
 
     def _await(self, taken: Callable[[], bool], written: Filed) -> None:
-        """Return when `taken` is true. Not to be stopped in its middle: what was written is put back, or in force. Raises: RoutesRejected, TrafficUnavailable."""
+        """Return when `taken` is true. Not to be stopped in its middle: what was written is put back, or in force.
+
+        Raises: RoutesRejected, TrafficUnavailable.
+        """
         began = time.monotonic()
         look = began + _STATUS_SECONDS
         while not taken():
@@ -265,39 +260,6 @@ class GatewayTraffic:
                     remedy=f"kubectl -n {self.proxies_cluster.namespace} get pods: does Envoy Gateway run? The old routes were put back",
                 )
             time.sleep(_POLL_SECONDS)
-
-    def _require_replicas(self, colours: tuple[Colour, ...], pods: tuple[str, ...]) -> None:
-        """Each colour has a replica that is ready, and each proxy knows it. Raises: NoHealthyReplica."""
-        for colour in colours:
-            service = self.names.service(colour)
-            slices = self.cluster.list(EndpointSlice, labels={"kubernetes.io/service-name": service})
-            if not any(_ready(endpoint.conditions) for each in slices for endpoint in each.endpoints or ()):
-                raise _no_replica(colour, f"the Service {service} has no endpoint that is ready; the routes were left as they are")
-        began = time.monotonic()
-        while (unknown := self._unknown(colours, pods)) is not None:
-            if time.monotonic() > began + _KNOWN_LIMIT.total_seconds():
-                raise _no_replica(unknown, f"the proxies do not know any after {format_duration(_KNOWN_LIMIT)}; the routes were left as they are")
-            sleep(_POLL_SECONDS)
-
-    def _unknown(self, colours: tuple[Colour, ...], pods: tuple[str, ...]) -> Colour | None:
-        """Return a colour of which a proxy knows no replica; None where each proxy knows one of each."""
-        running, texts = self._proxies.running(pods), self._proxies.counted(pods)
-        for colour in colours:
-            routed = all(colour in each.routed for one in running for each in one.members)
-            if not routed or not all(known(text, name) for text in texts for name in self._clusters.members[colour]):
-                return colour
-        return None
-
-    def _await_silence(self, colours: tuple[Colour, ...], pods: tuple[str, ...]) -> None:
-        """Return when nothing reaches these colours any more, by the proxies' own counters. Raises: TrafficUnavailable."""
-        names = [name for colour in colours for name in self._clusters.members[colour]]
-        began = time.monotonic()
-        before = -1
-        while (begun := requests_begun(self._proxies.counted(pods), names)) != before:
-            if time.monotonic() > began + _SILENCE_LIMIT.total_seconds():
-                raise TrafficUnavailable(what="the proxies confirm the new routes, and still send requests to the old ones", remedy="ue deploy status; try again")
-            before = begun
-            time.sleep(_SILENCE_SECONDS)
 
     def _read(self, filed: Filed) -> Routes | None:
         """Return what is filed; None when that is nothing of ours."""
@@ -328,14 +290,6 @@ def _reached() -> Iterator[None]:
         raise
     except Unavailable as problem:
         raise TrafficUnavailable(what=problem.what, remedy=problem.remedy) from problem
-
-
-def _no_replica(colour: Colour, why: str) -> NoHealthyReplica:
-    return NoHealthyReplica(what=f"{colour} has no healthy replica, so it gets no requests: {why}", remedy="ue env status shows the replicas, and what is wrong")
-
-
-def _ready(conditions: object) -> bool:
-    return getattr(conditions, "ready", None) is not False and not getattr(conditions, "terminating", None)
 
 
 def _new() -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from unioneyes.adapters.kubernetes.gateway_routes import Names, backend_rules, preview_backend_rules
-from unioneyes.adapters.kubernetes.gateway_running import cluster
+from unioneyes.adapters.kubernetes.gateway.routes import Names, backend_rules, preview_backend_rules
+from unioneyes.adapters.kubernetes.gateway.running import cluster
 from unioneyes.ports.traffic import Colour, ColourCounters, Counters
 
 METRICS = ("upstream_rq_[2345]xx", "upstream_rq_time", "upstream_rq_active", "upstream_rq_total", "membership_healthy", "membership_total")
