@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -17,13 +17,16 @@ from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.failures import ChangedMeanwhile, KindMissing, NotAdmitted, ObjectMissing
 from unioneyes.adapters.kubernetes.fencing import fenced
 from unioneyes.adapters.kubernetes.gateway.routes import Mark
-from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.cancelling import sleep
+from unioneyes.kernel.problems import Problem, Unavailable
 from unioneyes.ports.traffic import ForeignRoutes, RoutesRejected, TrafficUnavailable
 
 HTTPRoute = create_namespaced_resource("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
 _WITHIN = timedelta(seconds=5)
-_TRIES = 20
-"""Of a write into which others write again and again."""
+_TURN_LIMIT = timedelta(seconds=30)
+"""For a write into which others write again and again."""
+_POLL_SECONDS = 0.02
+_logger = logging.getLogger(__name__)
 
 
 class _Condition(BaseModel):
@@ -78,6 +81,10 @@ class Filed:
         return hashlib.sha256(json.dumps(self.spec, sort_keys=True).replace(str(mark), mark.change).encode()).hexdigest()
 
 
+class Pending(Exception):  # noqa: N818 - it is caught by whoever waits
+    """Somebody else's change is being taken: it is not this one's turn yet."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FiledRoute:
     """One HTTPRoute."""
@@ -95,18 +102,21 @@ class FiledRoute:
     def write(self, rules: Callable[[Filed], list[JsonValue] | None], taken: Callable[[Filed], None]) -> None:
         """The route has the rules that `rules` makes of what is filed, and `taken` has seen that it is in force; else it is as it was before.
 
-        Nothing is written where `rules` returns None. Raises: FencedOff, RoutesRejected, and what `taken` raises.
+        Nothing is written where `rules` returns None; where it raises Pending, it is asked again. Raises: FencedOff, RoutesRejected, and what `taken` raises.
         """
-        for _ in range(_TRIES):
+        until = time.monotonic() + _TURN_LIMIT.total_seconds()
+        while time.monotonic() < until:
             before = self.read()
-            self._fenced(before, {})
-            wanted = rules(before)
-            if wanted is None:
-                return
+            self._fenced(before, {})  # whoever comes late is told so, also where nothing is to be written
             try:
+                if (wanted := rules(before)) is None:
+                    return
                 written = self._put(before, wanted)
+            except Pending:
+                sleep(_POLL_SECONDS)
+                continue
             except ChangedMeanwhile:
-                continue  # by another writer, or the Gateway's word on it: to be read anew, its token as well
+                continue  # by another writer, or by the Gateway's word on it: to be read anew, its token as well
             except NotAdmitted as problem:
                 raise RoutesRejected(what=f"the routes were refused, and the old ones stay: {problem.what}", remedy=problem.remedy) from None
             try:
@@ -126,20 +136,20 @@ class FiledRoute:
         return fenced(said, before.annotations, f"the HTTPRoute {self.name}")
 
     def _put_back(self, before: Filed, written: Filed) -> None:
-        """What was filed before is filed again, unless somebody has written something else meanwhile."""
+        """What was filed before is filed again, as far as the cluster can be reached, and unless somebody has written something else meanwhile."""
         rules = before.spec.get("rules")
-        for _ in range(_TRIES):
-            with suppress(ChangedMeanwhile):
-                try:
-                    now = self.read()
-                    if now.generation == written.generation and isinstance(rules, list):
-                        self._put(now, rules)
-                except ChangedMeanwhile:
-                    raise
-                except Problem:
-                    time.sleep(0.1)
-                    continue
-                return
+        until = time.monotonic() + _WITHIN.total_seconds()
+        while time.monotonic() < until:
+            try:
+                now = self.read()
+                if now.generation == written.generation and isinstance(rules, list):
+                    self._put(now, rules)
+            except Unavailable:
+                time.sleep(_POLL_SECONDS)
+                continue
+            except Problem:
+                _logger.warning("the HTTPRoute %s could not be put back", self.name)
+            return
 
 
 def _filed(thing: object) -> Filed:

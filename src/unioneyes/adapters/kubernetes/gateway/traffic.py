@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.gateway.counters import read_counters
-from unioneyes.adapters.kubernetes.gateway.filed import Filed, FiledRoute
+from unioneyes.adapters.kubernetes.gateway.filed import Filed, FiledRoute, Pending
 from unioneyes.adapters.kubernetes.gateway.proxies import Proxies
 from unioneyes.adapters.kubernetes.gateway.readiness import await_silence, no_replica, require_replicas
 from unioneyes.adapters.kubernetes.gateway.routes import (
@@ -190,11 +190,17 @@ class GatewayTraffic:
         name = _new()
         mark = Mark(change=name, written=name)
 
+        until = time.monotonic() + _CONFIRM_LIMIT.total_seconds()
+
         def changed(filed: Filed) -> list[JsonValue] | None:
             running = self._proxies.running(pods)
-            state = self._state(running)
+            said = self._read(filed)
+            settled = said is not None and all(each.routes.mark == said.mark for one in running for each in one.members)
+            if said is not None and not settled and time.monotonic() < until:
+                raise Pending
+            state = said or self._state(running)
             wanted = change(state)
-            if wanted == state and self._read(filed) == state and self._alike(running):
+            if settled and wanted == state and all(each.routes == state for one in running for each in one.members):
                 return None
             return rules(replace(wanted, mark=mark), self.names)
 
@@ -213,7 +219,10 @@ class GatewayTraffic:
             return preview_rules(replace(wanted, mark=mark), self.names)
 
         def taken(written: Filed) -> None:
-            self._await(lambda: all(one.previews and all(each.mark == mark for each in one.previews) for one in self._proxies.running(pods)), written)
+            def seen() -> bool:
+                return all(one.previews and all(each.mark == mark for each in one.previews) for one in self._proxies.running(pods))
+
+            self._await(self._preview_route, seen, written)
 
         self._preview_route.write(pointed, taken)
 
@@ -238,9 +247,9 @@ class GatewayTraffic:
                     raise no_replica(colour, "it lost its last one in this moment, and the old routes were put back")
             return True
 
-        self._await(taken, written)
+        self._await(self._route, taken, written)
 
-    def _await(self, taken: Callable[[], bool], written: Filed) -> None:
+    def _await(self, route: FiledRoute, taken: Callable[[], bool], written: Filed) -> None:
         """Return when `taken` is true. Not to be stopped in its middle: what was written is put back, or in force.
 
         Raises: RoutesRejected, TrafficUnavailable.
@@ -250,8 +259,10 @@ class GatewayTraffic:
         while not taken():
             at = time.monotonic()
             if at > look:
-                filed = self._route.read()
-                if filed.refused and filed.generation == written.generation:
+                filed = route.read()
+                if filed.generation != written.generation:
+                    raise TrafficUnavailable(what="somebody else wrote the routes in the middle of this change", remedy="ue deploy status; then try again")
+                if filed.refused:
                     raise RoutesRejected(what=f"the Gateway refused the new routes: {filed.refused}", remedy="the old ones were put back; see what it names")
                 look = at + _STATUS_SECONDS
             if at > began + _CONFIRM_LIMIT.total_seconds():
