@@ -1,4 +1,4 @@
-"""An HTTPRoute as it is filed in the cluster: read, and written by whoever is in charge alone."""
+"""What is filed in the cluster for the Gateway: read, and written by whoever is in charge alone, and put back where it does not come into force."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from lightkube.generic_resource import create_namespaced_resource
+from lightkube.core.resource import api_info
+from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from unioneyes.adapters.kubernetes.client import Cluster
@@ -21,7 +22,9 @@ from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.problems import Problem, Unavailable
 from unioneyes.ports.traffic import ForeignRoutes, RoutesRejected, TrafficUnavailable
 
-HTTPRoute = create_namespaced_resource("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
+HTTP_ROUTE = create_namespaced_resource("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes")
+BACKEND_TRAFFIC_POLICY = create_namespaced_resource("gateway.envoyproxy.io", "v1alpha1", "BackendTrafficPolicy", "backendtrafficpolicies")
+SECURITY_POLICY = create_namespaced_resource("gateway.envoyproxy.io", "v1alpha1", "SecurityPolicy", "securitypolicies")
 _WITHIN = timedelta(seconds=5)
 _TURN_LIMIT = timedelta(seconds=30)
 """For a write into which others write again and again."""
@@ -45,6 +48,9 @@ class _Parent(BaseModel):
 
 class _Status(BaseModel):
     parents: list[_Parent] = []
+    """Of a route."""
+    ancestors: list[_Parent] = []
+    """Of a policy."""
 
 
 class _Metadata(BaseModel):
@@ -86,30 +92,33 @@ class Pending(Exception):  # noqa: N818 - it is caught by whoever waits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FiledRoute:
-    """One HTTPRoute."""
+class FiledObject:
+    """One object of the Gateway's: a route, or a policy."""
 
     cluster: Cluster
+    kind: type[GenericNamespacedResource]
     name: str
+    owned: tuple[str, ...]
+    """The fields of its spec that we write: all of them each time."""
 
     def read(self) -> Filed:
         """Return what is filed. Raises: ForeignRoutes where there is none, and the problems of the cluster."""
         try:
-            return _filed(self.cluster.get(HTTPRoute, self.name, within=_WITHIN))
+            return _filed(self.cluster.get(self.kind, self.name, within=_WITHIN))
         except (ObjectMissing, KindMissing) as problem:
             raise ForeignRoutes(what=problem.what, remedy=problem.remedy) from None
 
-    def write(self, rules: Callable[[Filed], list[JsonValue] | None], taken: Callable[[Filed], None]) -> None:
-        """The route has the rules that `rules` makes of what is filed, and `taken` has seen that it is in force; else it is as it was before.
+    def write(self, say: Callable[[Filed], Mapping[str, JsonValue] | None], taken: Callable[[Filed], None]) -> None:
+        """Its spec has the fields that `say` makes of what is filed, and `taken` has seen that they are in force; else it is as it was before.
 
-        Nothing is written where `rules` returns None; where it raises Pending, it is asked again. Raises: FencedOff, RoutesRejected, and what `taken` raises.
+        Nothing is written where `say` returns None; where it raises Pending, it is asked again. Raises: FencedOff, RoutesRejected, and what `taken` raises.
         """
         until = time.monotonic() + _TURN_LIMIT.total_seconds()
         while time.monotonic() < until:
             before = self.read()
             self._fenced(before, {})  # whoever comes late is told so, also where nothing is to be written
             try:
-                if (wanted := rules(before)) is None:
+                if (wanted := say(before)) is None:
                     return
                 written = self._put(before, wanted)
             except Pending:
@@ -118,43 +127,47 @@ class FiledRoute:
             except ChangedMeanwhile:
                 continue  # by another writer, or by the Gateway's word on it: to be read anew, its token as well
             except NotAdmitted as problem:
-                raise RoutesRejected(what=f"the routes were refused, and the old ones stay: {problem.what}", remedy=problem.remedy) from None
+                raise RoutesRejected(what=f"the change was refused, and everything stays as it was: {problem.what}", remedy=problem.remedy) from None
             try:
                 taken(written)
             except Problem:
                 self._put_back(before, written)
                 raise
             return
-        raise TrafficUnavailable(what=f"the HTTPRoute {self.name} is written again and again by somebody else", remedy="end that, then try again")
+        raise TrafficUnavailable(what=f"{self} is written again and again by somebody else", remedy="end that, then try again")
 
-    def _put(self, before: Filed, rules: list[JsonValue]) -> Filed:
-        said = self._fenced(before, {"spec": {"rules": rules}})
-        return _filed(self.cluster.apply(HTTPRoute, self.name, said, seen=before.version, force=True, within=_WITHIN))
+    def __str__(self) -> str:
+        """Return what it is called in problems."""
+        return f"the {api_info(self.kind).resource.kind} {self.name}"
+
+    def _put(self, before: Filed, spec: Mapping[str, JsonValue]) -> Filed:
+        said = self._fenced(before, {"spec": dict(spec)})
+        return _filed(self.cluster.apply(self.kind, self.name, said, seen=before.version, force=True, within=_WITHIN))
 
     def _fenced(self, before: Filed, said: dict[str, JsonValue]) -> Mapping[str, JsonValue]:
         """Return `said` with the token that is kept with it. Raises: FencedOff."""
-        return fenced(said, before.annotations, f"the HTTPRoute {self.name}")
+        return fenced(said, before.annotations, str(self))
 
     def _put_back(self, before: Filed, written: Filed) -> None:
         """What was filed before is filed again, as far as the cluster can be reached, and unless somebody has written something else meanwhile."""
-        rules = before.spec.get("rules")
+        spec = {name: before.spec[name] for name in self.owned if name in before.spec}
         until = time.monotonic() + _WITHIN.total_seconds()
         while time.monotonic() < until:
             try:
                 now = self.read()
-                if now.generation == written.generation and isinstance(rules, list):
-                    self._put(now, rules)
+                if now.generation == written.generation:
+                    self._put(now, spec)
             except Unavailable:
                 time.sleep(_POLL_SECONDS)
                 continue
             except Problem:
-                _logger.warning("the HTTPRoute %s could not be put back", self.name)
+                _logger.warning("%s could not be put back", self)
             return
 
 
 def _filed(thing: object) -> Filed:
     found = _OBJECT.validate_python(dict(thing))  # type: ignore[call-overload]  # lightkube's generic resources are dictionaries
-    conditions = [each for parent in found.status.parents for each in parent.conditions]
+    conditions = [each for parent in (*found.status.parents, *found.status.ancestors) for each in parent.conditions]
     refused = [
         f"{each.type} is false: {each.reason}: {each.message}"
         for each in conditions

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from lightkube.resources.core_v1 import Pod
 from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.failures import ObjectMissing
 from unioneyes.adapters.kubernetes.gateway.counters import Clusters
+from unioneyes.adapters.kubernetes.gateway.edge_running import Letting, read_letting
 from unioneyes.adapters.kubernetes.gateway.routes import Names
 from unioneyes.adapters.kubernetes.gateway.running import Running, read_running
 from unioneyes.ports.traffic import ForeignRoutes, TrafficUnavailable
@@ -23,6 +25,7 @@ ROUTES_PORT, STATS_PORT = 19010, 19001
 """Of a proxy: where it shows its routes (k8s/components/envoy-gateway/envoy-proxy.yaml), and its counters (Envoy Gateway's default)."""
 _WITHIN = timedelta(seconds=3)
 _MOST_AT_ONCE = 16
+_ROUTES = "config_dump?resource=dynamic_route_configs"
 _OWNER = "gateway.envoyproxy.io/owning-gateway"
 _T = TypeVar("_T")
 
@@ -58,26 +61,38 @@ class Proxies:
         """Return what each of them runs. Raises: ForeignRoutes, TrafficUnavailable."""
         return self._each(pods, self._running)
 
+    def letting(self, pods: tuple[str, ...]) -> tuple[frozenset[Letting], ...]:
+        """Return what each of them lets in to the members' replicas. Raises: ForeignRoutes, TrafficUnavailable."""
+        return self._each(pods, self._letting)
+
     def counted(self, pods: tuple[str, ...]) -> tuple[str, ...]:
         """Return what each of them counted of the service, in Prometheus' text format. Raises: TrafficUnavailable."""
         pattern = quote(self.clusters.filter, safe="")
         return self._each(pods, lambda pod: self._ask(pod, STATS_PORT, f"stats/prometheus?usedonly&filter={pattern}"))
 
     def _running(self, pod: str) -> Running:
-        text = self._ask(pod, ROUTES_PORT, "config_dump?resource=dynamic_route_configs")
-        try:
-            found = read_running(text, self.namespace, self.names)
-        except ValueError as error:
-            raise ForeignRoutes(
-                what=f"the proxy {pod} runs no routes that this program wrote: {error}",
-                remedy="kubectl apply --server-side --force-conflicts -k k8s/overlays/<this environment's>, then ue rollback traffic",
-            ) from None
+        with self._known(pod):
+            found = read_running(self._ask(pod, ROUTES_PORT, _ROUTES), self.namespace, self.names)
         if not found.members:
             raise ForeignRoutes(
                 what=f"the proxy {pod} has no route of the HTTPRoute {self.names.app}",
                 remedy=f"kubectl -n {self.namespace} describe httproute {self.names.app}: is it accepted, and is it attached to the Gateway {self.gateway}?",
             )
         return found
+
+    def _letting(self, pod: str) -> frozenset[Letting]:
+        with self._known(pod):
+            return read_letting(self._ask(pod, ROUTES_PORT, _ROUTES), self.namespace, self.names)
+
+    @contextmanager
+    def _known(self, pod: str) -> Iterator[None]:
+        try:
+            yield
+        except ValueError as error:
+            raise ForeignRoutes(
+                what=f"the proxy {pod} runs no routes that this program wrote: {error}",
+                remedy="kubectl apply --server-side --force-conflicts -k k8s/overlays/<this environment's>, then ue rollback traffic",
+            ) from None
 
     def _ask(self, pod: str, port: int, path: str) -> str:
         try:

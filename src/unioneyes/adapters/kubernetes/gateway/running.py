@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from unioneyes.adapters.kubernetes.gateway.routes import (
     IDLE,
@@ -86,12 +87,15 @@ class _Added(BaseModel):
     header: _Pair
 
 
-class _Route(BaseModel):
+class Route(BaseModel):
+    """One route of Envoy's."""
+
     name: str = ""
     match: _Match = _Match()
     route: _Action | None = None
     direct_response: _Direct | None = None
     response_headers_to_add: list[_Added] = []
+    typed_per_filter_config: dict[str, JsonValue] = {}
 
     @property
     def on(self) -> bool:
@@ -110,9 +114,9 @@ class _Route(BaseModel):
 
 class _Host(BaseModel):
     domains: list[str] = []
-    routes: list[_Route] = []
+    routes: list[Route] = []
 
-    def rules(self, namespace: str, route: str) -> dict[int, _Route]:
+    def rules(self, namespace: str, route: str) -> dict[int, Route]:
         """Return the routes that come from an HTTPRoute, by its rules: each of ours has one match."""
         pattern = re.compile(re.escape(_prefix(namespace, route)) + r"rule/(\d+)/")
         named = [(pattern.match(each.name), each) for each in self.routes]
@@ -127,8 +131,19 @@ class _Shown(BaseModel):
     route_config: _Configuration = _Configuration()
 
 
-class _Dump(BaseModel):
+class Dump(BaseModel):
+    """Envoy's description of its routes."""
+
     configs: list[_Shown] = []
+
+    @property
+    def hosts(self) -> Iterator[_Host]:
+        """The virtual hosts of all its listeners."""
+        return (host for shown in self.configs for host in shown.route_config.virtual_hosts)
+
+    def members(self, namespace: str, names: Names) -> Iterator[Route]:
+        """Yield every route that comes from the members' HTTPRoute."""
+        return (route for host in self.hosts for route in host.rules(namespace, names.app).values())
 
 
 def cluster(namespace: str, route: str, rule: int, backend: int) -> str:
@@ -139,7 +154,7 @@ def cluster(namespace: str, route: str, rule: int, backend: int) -> str:
 def read_running(dump: str, namespace: str, names: Names) -> Running:
     """Return what the proxy runs of the service. Raises: ValueError when the description is none that is known, or its routes are none of ours."""
     try:
-        hosts = [host for shown in _Dump.model_validate_json(dump).configs for host in shown.route_config.virtual_hosts]
+        hosts = tuple(Dump.model_validate_json(dump).hosts)
         members = [_members(host, found, namespace, names) for host in hosts if (found := host.rules(namespace, names.app))]
         previews = [_previews(found) for host in hosts if (found := host.rules(namespace, names.preview))]
     except (ValidationError, KeyError) as error:
@@ -148,7 +163,7 @@ def read_running(dump: str, namespace: str, names: Names) -> Running:
     return Running(members=tuple(members), previews=tuple(previews))
 
 
-def _members(host: _Host, found: dict[int, _Route], namespace: str, names: Names) -> Members:
+def _members(host: _Host, found: dict[int, Route], namespace: str, names: Names) -> Members:
     rule = {name: found[index] for index, name in enumerate(RULES)}
     split = rule[SPLIT]
     opened = [name for name in (*(each.value for each in Colour), SPLIT, NOTHING) if rule[name].on]
@@ -179,7 +194,7 @@ def _members(host: _Host, found: dict[int, _Route], namespace: str, names: Names
     )
 
 
-def _previews(found: dict[int, _Route]) -> Previews:
+def _previews(found: dict[int, Route]) -> Previews:
     rule = {name: found[index] for index, name in enumerate(PREVIEW_RULES)}
     idle = [each for each, name in IDLE.items() if rule[name].on]
     if len(idle) != 1:
@@ -188,7 +203,7 @@ def _previews(found: dict[int, _Route]) -> Previews:
     return Previews(idle=idle[0], mark=Mark.read(rule[IDLE[Colour.BLUE]].sets[MARK_HEADER]))
 
 
-def _shape(routes: list[_Route], domains: list[str], mark: str) -> str:
+def _shape(routes: list[Route], domains: list[str], mark: str) -> str:
     """Return a mark of what matches what. Not of where it leads: that changes by itself when a colour's last replica goes, or its first one comes."""
     text = json.dumps([domains, [[each.name, each.match.model_dump(mode="json")] for each in routes]], sort_keys=True)
     return hashlib.sha256(f"{text}{Mark.read(mark).change}".encode()).hexdigest()[:12]

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.gateway.counters import read_counters
-from unioneyes.adapters.kubernetes.gateway.filed import Filed, FiledRoute, Pending
+from unioneyes.adapters.kubernetes.gateway.filed import HTTP_ROUTE, Filed, FiledObject, Pending
 from unioneyes.adapters.kubernetes.gateway.proxies import Proxies
 from unioneyes.adapters.kubernetes.gateway.readiness import await_silence, no_replica, require_replicas
 from unioneyes.adapters.kubernetes.gateway.routes import (
@@ -145,13 +145,13 @@ class GatewayTraffic:
             pods = self._proxies.ready()
             state = self._state(self._proxies.running(pods))
 
-            def anew(filed: Filed) -> list[JsonValue]:
+            def anew(filed: Filed) -> Mapping[str, JsonValue]:
                 if self._read(filed) != state:
                     raise RoutesRejected(
                         what=f"the HTTPRoute {self.names.app} says something that the proxies do not run",
                         remedy="ue deploy status; the next shift writes it anew",
                     )
-                return rules(replace(state, mark=mark), self.names)
+                return {"rules": rules(replace(state, mark=mark), self.names)}
 
             mark = Mark(change=state.mark.change, written=_new())
             self._route.write(anew, lambda written: self._confirm(mark, pods, written))
@@ -163,12 +163,12 @@ class GatewayTraffic:
             return read_counters(self._proxies.counted(self._proxies.ready()), self._proxies.clusters, at=now())
 
     @property
-    def _route(self) -> FiledRoute:
-        return FiledRoute(cluster=self.cluster, name=self.names.app)
+    def _route(self) -> FiledObject:
+        return FiledObject(cluster=self.cluster, kind=HTTP_ROUTE, name=self.names.app, owned=("rules",))
 
     @property
-    def _preview_route(self) -> FiledRoute:
-        return FiledRoute(cluster=self.cluster, name=self.names.preview)
+    def _preview_route(self) -> FiledObject:
+        return FiledObject(cluster=self.cluster, kind=HTTP_ROUTE, name=self.names.preview, owned=("rules",))
 
     @property
     def _proxies(self) -> Proxies:
@@ -192,7 +192,7 @@ class GatewayTraffic:
 
         until = time.monotonic() + _CONFIRM_LIMIT.total_seconds()
 
-        def changed(filed: Filed) -> list[JsonValue] | None:
+        def changed(filed: Filed) -> Mapping[str, JsonValue] | None:
             running = self._proxies.running(pods)
             said = self._read(filed)
             settled = said is not None and all(each.routes.mark == said.mark for one in running for each in one.members)
@@ -202,7 +202,7 @@ class GatewayTraffic:
             wanted = change(state)
             if settled and wanted == state and all(each.routes == state for one in running for each in one.members):
                 return None
-            return rules(replace(wanted, mark=mark), self.names)
+            return {"rules": rules(replace(wanted, mark=mark), self.names)}
 
         self._route.write(changed, lambda written: self._confirm(mark, pods, written, leads_to=leads_to))
 
@@ -211,12 +211,12 @@ class GatewayTraffic:
         wanted = Previews.beside(weights)
         mark = Mark(change=_new(), written=_new())
 
-        def pointed(filed: Filed) -> list[JsonValue] | None:
+        def pointed(filed: Filed) -> Mapping[str, JsonValue] | None:
             with suppress(ValueError):
                 running = [each for one in self._proxies.running(pods) for each in one.previews]
                 if read_preview_rules(filed.spec, self.names) == wanted and running and all(each == wanted for each in running):
                     return None
-            return preview_rules(replace(wanted, mark=mark), self.names)
+            return {"rules": preview_rules(replace(wanted, mark=mark), self.names)}
 
         def taken(written: Filed) -> None:
             def seen() -> bool:
@@ -249,7 +249,7 @@ class GatewayTraffic:
 
         self._await(self._route, taken, written)
 
-    def _await(self, route: FiledRoute, taken: Callable[[], bool], written: Filed) -> None:
+    def _await(self, route: FiledObject, taken: Callable[[], bool], written: Filed) -> None:
         """Return when `taken` is true. Not to be stopped in its middle: what was written is put back, or in force.
 
         Raises: RoutesRejected, TrafficUnavailable.
