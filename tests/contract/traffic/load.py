@@ -25,6 +25,9 @@ class Load:
         self._post_share = post_share
         self._over = threading.Event()
         self.outcomes: Counter[str] = Counter()
+        self.begun = 0
+        self.latest: dict[str, int] = {}
+        """The number of the last request with that outcome, in the order in which they began."""
         self._counting = threading.Lock()
 
     def wait_for(self, answers: int) -> None:
@@ -36,6 +39,9 @@ class Load:
         asked = 0
         while not self._over.is_set():
             asked += 1
+            with self._counting:
+                self.begun += 1
+                number = self.begun
             try:
                 connection.request("POST" if asked % self._post_share == 0 else "GET", "/", body=b"{}")
                 answer = connection.getresponse()
@@ -49,6 +55,7 @@ class Load:
                 connection.close()
             with self._counting:
                 self.outcomes[outcome] += 1
+                self.latest[outcome] = max(number, self.latest.get(outcome, 0))
         connection.close()
 
     def end(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -66,6 +66,10 @@ class GatewayWorld:
         listed = json.loads(self.lent.kubectl("get", "pods", "--namespace", gateway.NAMESPACE, f"--selector={_OWNED}{self.lent.namespace}", "--output=json"))
         return tuple(pod["metadata"]["name"] for pod in listed["items"] if "deletionTimestamp" not in pod["metadata"])
 
+    def file_answers(self) -> None:
+        """What members are told where no replica is asked is what the manifests say."""
+        self.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={MANIFESTS / 'answers.yaml'}")
+
     def file_routes(self) -> None:
         """What stands in the two HTTPRoutes is what the manifests say."""
         for name in ("routes", "preview"):
@@ -83,6 +87,14 @@ class GatewayWorld:
         for colour, count in REPLICAS.items():
             if self.traffic.counters().of(colour).healthy != count:
                 self.scale(colour, count)
+
+    def all_ready(self) -> bool:
+        """Return whether every proxy runs what is filed, and knows every replica."""
+        try:
+            counters = self.traffic.counters()
+            return self.traffic.view().in_force and all(counters.of(colour).healthy == count for colour, count in REPLICAS.items())
+        except Problem:
+            return False
 
     def _works(self) -> bool:
         try:
@@ -107,27 +119,29 @@ def gateway_world(lent: Lent, *, proxies: int = 2) -> Iterator[GatewayWorld]:
         lent.kubectl("rollout", *namespace, "status", f"deployment/unioneyes-web-{colour}", "--timeout=90s", within=100)
     lent.kubectl("wait", *namespace, "gateway/unioneyes-web", "--for=condition=Programmed", "--timeout=90s", within=100)
     ports = _node_ports(lent)
-    access = partial(find_access, kubeconfig=lent.kubectl.kubeconfig)
-    cluster, of_gateway = Cluster(access, namespace=lent.namespace), Cluster(access, namespace=gateway.NAMESPACE)
     node = lent.own.addresses.node(CONTROL_NODE)
-    traffic = GatewayTraffic(cluster=cluster, proxies_cluster=of_gateway)
-    world = GatewayWorld(lent=lent, traffic=traffic, members=Door(node, ports[80]), preview=Door(node, ports[8080]))
-    try:
-        eventually(lambda: _all_ready(world, proxies), within=90)
+    with own_traffic(lent) as traffic:
+        world = GatewayWorld(lent=lent, traffic=traffic, members=Door(node, ports[80]), preview=Door(node, ports[8080]))
+        eventually(lambda: len(world.proxies()) == proxies and world.all_ready(), within=90)
         yield world
+
+
+@contextmanager
+def own_traffic(lent: Lent) -> Iterator[GatewayTraffic]:
+    """Give the adapter, with connections of its own: a worker shares none with another one."""
+    access = partial(find_access, kubeconfig=lent.kubectl.kubeconfig)
+    cluster, of_proxies = Cluster(access, namespace=lent.namespace), Cluster(access, namespace=gateway.NAMESPACE)
+    try:
+        yield GatewayTraffic(cluster=cluster, proxies_cluster=of_proxies)
     finally:
         cluster.close()
-        of_gateway.close()
+        of_proxies.close()
 
 
-def _all_ready(world: GatewayWorld, proxies: int) -> bool:
-    if len(world.proxies()) != proxies:
-        return False
-    try:
-        counters = world.traffic.counters()
-        return world.traffic.view().in_force and all(counters.of(colour).healthy == count for colour, count in REPLICAS.items())
-    except Problem:
-        return False
+def anew(world: GatewayWorld, call: Callable[[GatewayTraffic], object]) -> None:
+    """Call something of an adapter that shares nothing with any other."""
+    with own_traffic(world.lent) as traffic:
+        call(traffic)
 
 
 def _node_ports(lent: Lent) -> dict[int, int]:
