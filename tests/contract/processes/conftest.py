@@ -15,9 +15,9 @@ PATIENCE = timedelta(seconds=20)
 """What no machine needs."""
 
 
-def eventually(condition: Callable[[], bool]) -> None:
-    """Return when `condition` holds."""
-    give_up = time.monotonic() + PATIENCE.total_seconds()
+def eventually(condition: Callable[[], bool], *, within: float = PATIENCE.total_seconds()) -> None:
+    """Return when `condition` holds, within so many seconds."""
+    give_up = time.monotonic() + within
     while not condition():
         assert time.monotonic() < give_up, "it never came true"
         time.sleep(0.01)

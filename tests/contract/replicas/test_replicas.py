@@ -86,7 +86,7 @@ def test_releases_come_and_go_under_load_and_nothing_is_lost(service: Service) -
     traffic = service.edge.traffic
     start(service, BLUE, "1.0.0")
     traffic.shift(Weights.all_to(BLUE))
-    with load(traffic.public_port) as members:
+    with load(service.edge.members) as members:
         for colour, version in ((GREEN, "1.1.0"), (BLUE, "1.2.0")):
             start(service, colour, version)
             traffic.shift(Weights.all_to(colour))
@@ -101,7 +101,7 @@ def test_surplus_replicas_end_under_load_and_nothing_is_lost(service: Service) -
     traffic = service.edge.traffic
     start(service, BLUE, count=2)
     traffic.shift(Weights.all_to(BLUE))
-    with load(traffic.public_port) as members:
+    with load(service.edge.members) as members:
         members.wait_for(200)
         start(service, BLUE, count=1)
         members.wait_for(200)

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-import http.client
-import json
+import shlex
 import shutil
 import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,31 +15,11 @@ from pathlib import Path
 import pytest
 
 from tests.contract.processes.conftest import PATIENCE
+from tests.contract.traffic.world import Answer, Door
 from unioneyes.adapters.envoy.traffic import EnvoyTraffic
 from unioneyes.adapters.processes.client import Supervisor
 from unioneyes.adapters.processes.spec import ProcessSpec, Readiness, UnixHttp
 from unioneyes.ports.traffic import Colour, Weights
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a client got."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: str
-
-    @property
-    def version(self) -> str:
-        """Who answered."""
-        return str(json.loads(self.body)["version"])
-
-    @property
-    def saw(self) -> Mapping[str, str]:
-        """The headers that the service saw."""
-        headers = json.loads(self.body)["headers"]
-        assert isinstance(headers, dict)
-        return headers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,16 +47,27 @@ class Edge:
         """The file that makes a colour's replicas ill."""
         return self.folder / f"{colour}.sick"
 
+    @property
+    def members(self) -> Door:
+        """Where members come in."""
+        return Door("127.0.0.1", self.traffic.public_port)
+
+    @property
+    def preview(self) -> Door:
+        """Where a colour is tried."""
+        return Door("127.0.0.1", self.traffic.preview_port)
+
     def get(self, path: str = "/", *, preview: bool = False, method: str = "GET", headers: Mapping[str, str] | None = None) -> Answer:
         """Ask once, on a connection of its own."""
-        port = self.traffic.preview_port if preview else self.traffic.public_port
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE.total_seconds())
-        try:
-            connection.request(method, path, headers=dict(headers or {}))
-            answer = connection.getresponse()
-            return Answer(status=answer.status, headers={name.lower(): value for name, value in answer.getheaders()}, body=answer.read().decode())
-        finally:
-            connection.close()
+        return (self.preview if preview else self.members).get(path, method=method, headers=headers)
+
+    def remove(self, colour: Colour) -> None:
+        """Envoy knows no replica of the colour any more."""
+        self.traffic.publish(colour, ())
+
+    def type(self, command: str) -> None:
+        """A person types the command."""
+        subprocess.run(shlex.split(command), check=True, timeout=60, stdout=subprocess.DEVNULL)
 
     def pid(self, name: str) -> int:
         """The process id of a part."""

@@ -1,0 +1,175 @@
+"""A Gateway of Envoy Gateway's in front of two blue stand-ins and a green one, by the project's own manifests."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from tests.contract.processes.conftest import eventually
+from tests.contract.traffic.world import Answer, Door
+from tests.kubernetes.cluster.layout import CONTROL_NODE
+from tests.kubernetes.cluster.lent import Lent
+from tests.kubernetes.cluster.parts import gateway
+from unioneyes.adapters.kubernetes.access import find_access
+from unioneyes.adapters.kubernetes.client import Cluster
+from unioneyes.adapters.kubernetes.gateway.traffic import GatewayTraffic
+from unioneyes.kernel.problems import Problem
+from unioneyes.ports.traffic import Colour, Weights
+
+MANIFESTS = Path(__file__).parents[4] / "k8s" / "components" / "envoy-gateway"
+REPLICAS = {Colour.BLUE: 2, Colour.GREEN: 1}
+_STAND_IN = Path(__file__).with_name("stand_in.py").read_text()
+_OWNED = "gateway.envoyproxy.io/owning-gateway-name=unioneyes-web,gateway.envoyproxy.io/owning-gateway-namespace="
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayWorld:
+    """A running one."""
+
+    lent: Lent
+    traffic: GatewayTraffic
+    members: Door
+    preview: Door
+
+    def kubectl(self, *words: str, within: float = 60) -> str:
+        """Return what kubectl printed, in the service's namespace."""
+        return self.lent.kubectl("--namespace", self.lent.namespace, *words, within=within)
+
+    def get(self, path: str = "/", *, preview: bool = False, method: str = "GET", headers: Mapping[str, str] | None = None) -> Answer:
+        """Ask once, on a connection of its own."""
+        return (self.preview if preview else self.members).get(path, method=method, headers=headers)
+
+    def remove(self, colour: Colour) -> None:
+        """The colour has no replica any more."""
+        self.scale(colour, 0)
+
+    def scale(self, colour: Colour, count: int) -> None:
+        """The colour has so many replicas that are ready, and the proxies know them."""
+        self.kubectl("scale", f"deployment/unioneyes-web-{colour}", f"--replicas={count}")
+        eventually(lambda: self.traffic.counters().of(colour).healthy == count, within=60)
+
+    def type(self, command: str) -> None:
+        """A person types the command."""
+        program, *words = shlex.split(command)
+        assert program == "kubectl"
+        self.lent.kubectl(*words)
+
+    def proxies(self) -> tuple[str, ...]:
+        """The pods of the Gateway's proxies that there are now."""
+        listed = json.loads(self.lent.kubectl("get", "pods", "--namespace", gateway.NAMESPACE, f"--selector={_OWNED}{self.lent.namespace}", "--output=json"))
+        return tuple(pod["metadata"]["name"] for pod in listed["items"] if "deletionTimestamp" not in pod["metadata"])
+
+    def file_answers(self) -> None:
+        """What members are told where no replica is asked is what the manifests say."""
+        self.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={MANIFESTS / 'answers.yaml'}")
+
+    def file_routes(self) -> None:
+        """What stands in the two HTTPRoutes is what the manifests say."""
+        for name in ("routes", "preview"):
+            self.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={MANIFESTS / name}.yaml")
+
+    def restore(self) -> None:
+        """Everything is as it was at first: all replicas ready, nothing deployed, no maintenance."""
+        try:
+            self.traffic.leave_maintenance()
+            self.traffic.shift(Weights())
+        except Problem:
+            self.file_routes()
+            eventually(self._works)
+            self.traffic.shift(Weights())
+        for colour, count in REPLICAS.items():
+            if self.traffic.counters().of(colour).healthy != count:
+                self.scale(colour, count)
+
+    def all_ready(self) -> bool:
+        """Return whether every proxy runs what is filed, and knows every replica."""
+        try:
+            counters = self.traffic.counters()
+            return self.traffic.view().in_force and all(counters.of(colour).healthy == count for colour, count in REPLICAS.items())
+        except Problem:
+            return False
+
+    def _works(self) -> bool:
+        try:
+            return self.traffic.leave_maintenance().in_force
+        except Problem:
+            return False
+
+
+@contextmanager
+def gateway_world(lent: Lent, *, proxies: int = 2) -> Iterator[GatewayWorld]:
+    """Give one in the namespace that is lent; everything of it goes with that."""
+    assert lent.own, "the base image is in our own registry"
+    namespace = ("--namespace", lent.namespace)
+    for colour in Colour:
+        lent.kubectl.apply(*_service(lent, colour))
+    for manifest in sorted(MANIFESTS.glob("*.yaml")):
+        if manifest.name != "kustomization.yaml":
+            lent.kubectl("apply", *namespace, "--server-side", f"--filename={manifest}")
+    of_proxies: JsonValue = {"spec": {"provider": {"type": "Kubernetes", "kubernetes": {"envoyDeployment": {"replicas": proxies}}}}}
+    lent.kubectl("patch", *namespace, "envoyproxy", "unioneyes-web", "--type=merge", f"--patch={json.dumps(of_proxies)}")
+    for colour in Colour:
+        lent.kubectl("rollout", *namespace, "status", f"deployment/unioneyes-web-{colour}", "--timeout=90s", within=100)
+    lent.kubectl("wait", *namespace, "gateway/unioneyes-web", "--for=condition=Programmed", "--timeout=90s", within=100)
+    ports = _node_ports(lent)
+    node = lent.own.addresses.node(CONTROL_NODE)
+    with own_traffic(lent) as traffic:
+        world = GatewayWorld(lent=lent, traffic=traffic, members=Door(node, ports[80]), preview=Door(node, ports[8080]))
+        eventually(lambda: len(world.proxies()) == proxies and world.all_ready(), within=90)
+        yield world
+
+
+@contextmanager
+def own_traffic(lent: Lent) -> Iterator[GatewayTraffic]:
+    """Give the adapter, with connections of its own: a worker shares none with another one."""
+    access = partial(find_access, kubeconfig=lent.kubectl.kubeconfig)
+    cluster, of_proxies = Cluster(access, namespace=lent.namespace), Cluster(access, namespace=gateway.NAMESPACE)
+    try:
+        yield GatewayTraffic(cluster=cluster, proxies_cluster=of_proxies)
+    finally:
+        cluster.close()
+        of_proxies.close()
+
+
+def anew(world: GatewayWorld, call: Callable[[GatewayTraffic], object]) -> None:
+    """Call something of an adapter that shares nothing with any other."""
+    with own_traffic(world.lent) as traffic:
+        call(traffic)
+
+
+def _node_ports(lent: Lent) -> dict[int, int]:
+    wanted = ("get", "service", "--namespace", gateway.NAMESPACE, f"--selector={_OWNED}{lent.namespace}", "--output=json")
+    (service,) = json.loads(lent.kubectl(*wanted))["items"]
+    return {port["port"]: port["nodePort"] for port in service["spec"]["ports"]}
+
+
+def _service(lent: Lent, colour: Colour) -> tuple[dict[str, JsonValue], ...]:
+    """Return the colour's Deployment and Service, of stand-ins."""
+    assert lent.own
+    container: dict[str, JsonValue] = {
+        "name": "web",
+        "image": f"{lent.own.addresses.registry}/base",
+        "command": ["python3", "-c", _STAND_IN],
+        "env": [{"name": "STAND_IN_VERSION", "value": colour.value}],
+        "ports": [{"name": "http", "containerPort": 8000}],
+        "readinessProbe": {"httpGet": {"port": "http", "path": "/healthz"}, "periodSeconds": 1},
+    }
+    of: JsonValue = {"name": f"unioneyes-web-{colour}", "namespace": lent.namespace}
+    labels: JsonValue = {"app": "unioneyes-web", "version": colour.value}
+    template: JsonValue = {"metadata": {"labels": labels}, "spec": {"containers": [container], "terminationGracePeriodSeconds": 1}}
+    return (
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": of,
+            "spec": {"replicas": REPLICAS[colour], "selector": {"matchLabels": labels}, "template": template},
+        },
+        {"apiVersion": "v1", "kind": "Service", "metadata": of, "spec": {"selector": labels, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]}},
+    )
