@@ -1,0 +1,93 @@
+"""What pods logged, the container before a restart included: as lines, oldest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+from lightkube.resources.core_v1 import Pod
+
+from unioneyes.adapters.kubernetes.client import Cluster
+from unioneyes.adapters.kubernetes.failures import NotAdmitted, ObjectMissing
+from unioneyes.adapters.kubernetes.rollout import last_words, named, restarts
+from unioneyes.kernel.logged import LEVELS, Entry, parse
+from unioneyes.kernel.problems import BadInput
+from unioneyes.ports.replicas import LogLine
+
+_MOST = 20_000
+"""Lines of one container."""
+_TRACEBACK = "Traceback (most recent call last):"
+
+
+def logs_of(cluster: Cluster, pods: Iterable[Pod], *, container: str, since: datetime, level: str) -> tuple[LogLine, ...]:
+    """Return what the pods logged since then at `level` or above. How a container ended by itself is said, too. Raises: BadInput."""
+    if level not in LEVELS:
+        raise BadInput(what=f"{level!r} is no level", remedy=f"one of: {', '.join(LEVELS)}")
+    shown = LEVELS[LEVELS.index(level) :]
+    from_then = since.replace(microsecond=since.microsecond // 1000 * 1000)
+    lines = [
+        LogLine(at=entry.at, replica=named(pod), level=entry.level, message=entry.message, request_id=entry.request_id)
+        for pod in pods
+        for entry in _entries(cluster, pod, container, from_then)
+        if entry.level in shown and entry.at >= from_then
+    ]
+    return tuple(sorted(lines, key=lambda line: line.at))
+
+
+def last_lines(cluster: Cluster, pod: str, *, container: str, lines: int) -> str:
+    """Return what the container said last, as one line of text; of the one before its restart, where that was none yet. Empty where nothing can be read."""
+    for previous in (False, True):
+        try:
+            said = cluster.logs(pod, container=container, previous=previous, tail=lines)
+        except (NotAdmitted, ObjectMissing):  # "container is waiting to start", "previous terminated container not found"
+            continue
+        if texts := [entry.message for entry in entries(said)]:
+            return " / ".join(texts[-lines:])
+    return ""
+
+
+def entries(lines: Iterable[str]) -> Iterator[Entry]:
+    """Yield what lines say that stand behind their times. Plain text has its line's time; a traceback is one entry."""
+    for at, texts in _blocks(lines):
+        yield from parse(texts, undated=at)
+
+
+def _blocks(lines: Iterable[str]) -> Iterator[tuple[datetime, list[str]]]:
+    """Yield what belongs together, with its time: a line, or a traceback up to the line that names the error."""
+    block: list[str] = []
+    at, inside = datetime.now(UTC), False
+    for line in lines:
+        stamp, _, text = line.partition(" ")
+        if not inside:
+            block, at = [], _moment(stamp) or at
+        block.append(text)
+        inside = text.startswith(_TRACEBACK) or (inside and not text[:1].strip())
+        if not inside:
+            yield at, block
+    if inside:
+        yield at, block
+
+
+def _entries(cluster: Cluster, pod: Pod, container: str, since: datetime) -> Iterator[Entry]:
+    for previous in (True, False) if restarts(pod) else (False,):
+        try:
+            yield from entries(cluster.logs(named(pod), container=container, since=since, previous=previous, tail=_MOST))
+        except (NotAdmitted, ObjectMissing):  # not started yet, gone meanwhile, or its log was thrown away
+            continue
+    yield from _ends(pod, container)
+
+
+def _ends(pod: Pod, container: str) -> Iterator[Entry]:
+    """Yield how the container ended by itself, as far as the cluster remembers."""
+    for status in (pod.status.containerStatuses if pod.status else None) or ():
+        for state in (status.lastState, status.state):
+            ended = state.terminated if state else None
+            if status.name == container and ended and ended.finishedAt:
+                yield Entry(at=ended.finishedAt, level="ERROR", message=f"ended by itself: {last_words(ended)}", by="kubelet")
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

@@ -1,0 +1,186 @@
+"""What a colour's Deployment should run, as the Deployment itself keeps it: read from it, and said to it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from lightkube.models.core_v1 import Container, EnvFromSource, PodSpec, PodTemplateSpec
+from lightkube.models.meta_v1 import ObjectMeta
+from lightkube.resources.apps_v1 import Deployment
+from lightkube.resources.core_v1 import Pod
+from pydantic import JsonValue
+
+from unioneyes.kernel.problems import BadInput
+
+VERSION_LABEL = "app.kubernetes.io/version"
+"""On the pods: which release they run. Source: Kubernetes' documentation, "Recommended Labels"."""
+_RELEASE, _IMAGE, _SETTINGS, _PLACED, _SERVED = (f"unioneyes.app/{name}" for name in ("release", "image", "settings", "placed", "served"))
+"""Annotations of the Deployment: what we last wrote, so that what somebody changed by hand shows."""
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+"""What a label may say. Source: Kubernetes' documentation, "Labels and Selectors"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The release that stands on a colour."""
+
+    version: str
+    image: str
+    """By digest."""
+    settings: str
+    """The ConfigMap with its configuration."""
+    count: int
+    """How many replicas were asked for; an autoscaler may run more."""
+    placed: datetime
+    served: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises: BadInput."""
+        if not _LABEL.fullmatch(self.version):
+            raise BadInput(what=f"the version {self.version!r} can't be a label of Kubernetes", remedy="letters, digits, '.', '_' and '-', 63 at most")
+
+
+def standing(deployment: Deployment) -> Standing | None:
+    """Return what we last placed there and did not stop; None where that is nothing."""
+    said = of(deployment).annotations or {}
+    if _RELEASE not in said:
+        return None
+    return Standing(
+        version=said[_RELEASE],
+        image=said.get(_IMAGE, ""),
+        settings=said.get(_SETTINGS, ""),
+        count=replicas(deployment),
+        placed=datetime.fromisoformat(said[_PLACED]) if _PLACED in said else datetime.fromtimestamp(0, UTC),
+        served=said.get(_SERVED) == "true",
+    )
+
+
+def said(deployment: Deployment, wanted: Standing, *, container: str, run: int, family: str) -> Mapping[str, JsonValue]:
+    """Return all that we say of the Deployment for `wanted` to stand there, `run` pods of it."""
+    annotations: dict[str, JsonValue] = {
+        _RELEASE: wanted.version,
+        _IMAGE: wanted.image,
+        _SETTINGS: wanted.settings,
+        _PLACED: wanted.placed.isoformat(),
+        _SERVED: str(wanted.served).lower(),
+    }
+    return {
+        "metadata": {"annotations": annotations},
+        "spec": {"replicas": run, "template": template(deployment, wanted, container=container, family=family)},
+    }
+
+
+def template(deployment: Deployment, wanted: Standing, *, container: str, family: str) -> dict[str, JsonValue]:
+    """Return what we say of the pods."""
+    kept: list[JsonValue] = [source.to_dict() for source in sources(deployment, container) if not _is_settings(source, family)]
+    own: JsonValue = {"configMapRef": {"name": wanted.settings}}
+    return {
+        "metadata": {"labels": {VERSION_LABEL: wanted.version}},
+        "spec": {"containers": [{"name": container, "image": wanted.image, "envFrom": [*kept, own]}]},
+    }
+
+
+def said_stopped(deployment: Deployment, *, container: str, family: str) -> Mapping[str, JsonValue]:
+    """Return all that we say of a Deployment that runs nothing: what its pods would run stays, for a field that we say no more is taken away."""
+    placed = (of(deployment).annotations or {}).get(_PLACED)
+    if placed is None:  # never ours
+        return {"spec": {"replicas": 0}}
+    there = Standing(
+        version=_labels(_template(deployment)).get(VERSION_LABEL, "none"),
+        image=image(deployment, container),
+        settings=settings(deployment, container, family),
+        count=0,
+        placed=datetime.fromisoformat(placed),
+    )
+    return {
+        "metadata": {"annotations": {_PLACED: placed}},
+        "spec": {"replicas": 0, "template": template(deployment, there, container=container, family=family)},
+    }
+
+
+def differences(deployment: Deployment, *, container: str, family: str) -> tuple[str, ...]:
+    """Return how the Deployment differs from what we last wrote to it: somebody changed it by hand. How many replicas it runs is no such change."""
+    wrote = standing(deployment)
+    if wrote is None:
+        stopped = _PLACED in (of(deployment).annotations or {})
+        return (f"it runs {replicas(deployment)} replicas, and was stopped",) if stopped and replicas(deployment) else ()
+    there = {
+        "image": (wrote.image, image(deployment, container)),
+        "settings": (wrote.settings, settings(deployment, container, family)),
+        "version": (wrote.version, _labels(_template(deployment)).get(VERSION_LABEL, "none")),
+    }
+    return tuple(f"its {what} is {now or 'none'}, and was {before} when it was deployed" for what, (before, now) in there.items() if before != now)
+
+
+def hands(deployment: Deployment, manager: str) -> tuple[str, ...]:
+    """Return who else set fields of its specification, newest last: the program's name, and when."""
+    entries = [entry for entry in of(deployment).managedFields or [] if entry.manager not in {manager, None} and entry.subresource != "status"]
+    entries = [entry for entry in entries if "f:spec" in (entry.fieldsV1 or {})]
+    return tuple(
+        f"{entry.manager} at {entry.time.isoformat() if entry.time else 'an unknown time'}" for entry in sorted(entries, key=lambda one: str(one.time))
+    )
+
+
+def belongs(pod: Pod, wanted: Standing, *, container: str) -> bool:
+    """Return whether the pod was made for `wanted`, also where only its configuration is another one."""
+    found = _container(pod.spec, container)
+    uses = {source.configMapRef.name for source in (found.envFrom or []) if source.configMapRef} if found else set[str | None]()
+    return found is not None and found.image == wanted.image and wanted.settings in uses and version(pod) == wanted.version
+
+
+def version(pod: Pod) -> str:
+    """Return the release that the pod runs, as its label says; empty where it says nothing."""
+    return _labels(pod).get(VERSION_LABEL, "")
+
+
+def of(thing: Deployment | Pod) -> ObjectMeta:
+    """Return the object's metadata."""
+    return thing.metadata or ObjectMeta()
+
+
+def replicas(deployment: Deployment) -> int:
+    """Return how many pods the Deployment asks for."""
+    asked = deployment.spec.replicas
+    return 1 if asked is None else asked
+
+
+def image(deployment: Deployment, container: str) -> str:
+    """Return what the container runs; empty where there is no such container."""
+    found = _container(_template(deployment).spec, container)
+    return (found.image or "") if found else ""
+
+
+def sources(deployment: Deployment, container: str) -> tuple[EnvFromSource, ...]:
+    """Return where the container's variables come from, as a whole."""
+    found = _container(_template(deployment).spec, container)
+    return tuple(found.envFrom or ()) if found else ()
+
+
+def settings(deployment: Deployment, container: str, family: str) -> str:
+    """Return the ConfigMap of its configuration; empty where there is none."""
+    return next((source.configMapRef.name or "" for source in sources(deployment, container) if source.configMapRef and _is_settings(source, family)), "")
+
+
+def has_container(deployment: Deployment, container: str) -> bool:
+    """Return whether there is such a container."""
+    return _container(_template(deployment).spec, container) is not None
+
+
+def _is_settings(source: EnvFromSource, family: str) -> bool:
+    """Return whether it is a configuration of ours: `<family>-<hash>`."""
+    return bool(source.configMapRef and re.fullmatch(rf"{re.escape(family)}-[0-9a-f]{{10}}", source.configMapRef.name or ""))
+
+
+def _template(deployment: Deployment) -> PodTemplateSpec:
+    return deployment.spec.template
+
+
+def _container(spec: PodSpec | None, name: str) -> Container | None:
+    return next((container for container in spec.containers if container.name == name), None) if spec else None
+
+
+def _labels(thing: PodTemplateSpec | Pod) -> Mapping[str, str]:
+    return (thing.metadata.labels if thing.metadata else None) or {}
