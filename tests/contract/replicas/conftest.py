@@ -1,21 +1,22 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import pytest
 from pydantic import SecretStr
 
+from tests.contract.replicas.world import BROKEN, MUTE
 from tests.contract.traffic.conftest import Edge, running_envoy, stand_in
 from unioneyes.adapters.processes.layout import ReplicaSlot
 from unioneyes.adapters.processes.replicas import LocalReplicas
 from unioneyes.adapters.processes.spec import ProcessSpec, Readiness, TcpHttp, UnixHttp
 from unioneyes.ports.replicas import Outcome, SliceKind
-
-BROKEN, MUTE = "2.0.0-broken", "2.0.0-mute"
-"""Versions that end at once, and that never say they are well."""
+from unioneyes.ports.traffic import Colour
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,25 @@ class Service:
 
     edge: Edge
     replicas: LocalReplicas
+
+    def configured(self, settings: Mapping[str, str]) -> LocalReplicas:
+        return replace(self.replicas, configuration=lambda: settings)
+
+    def running(self, colour: Colour) -> frozenset[str]:
+        return frozenset(f"{each.name} {each.pid}" for each in self.edge.supervisor.status() if each.name.startswith(colour) and each.alive)
+
+    def ask(self, colour: Colour, path: str = "/") -> str:
+        return self.edge.get(path, preview=True, headers={"x-preview": colour}).version
+
+    def settings_of(self, colour: Colour) -> list[Mapping[str, str]]:
+        return [json.loads(file.read_text()) for file in sorted(self.edge.folder.glob(f"{colour}-*.settings"))]
+
+    def fail(self, colour: Colour) -> None:
+        pid = next(each.pid for each in self.edge.supervisor.status() if each.name.startswith(colour) and each.pid is not None)
+        os.kill(pid, signal.SIGKILL)
+
+    def rehearses_on(self) -> str:
+        return (self.edge.folder / "rehearsal.url").read_text()
 
 
 def service_in(edge: Edge) -> Service:
@@ -37,6 +57,7 @@ def service_in(edge: Edge) -> Service:
         return stand_in(folder, name=name, version=version, listen=listen, ready=ready, sick=sick)
 
     def replica(slot: ReplicaSlot) -> ProcessSpec:
+        (folder / f"{slot.name}.settings").write_text(json.dumps(dict(slot.configuration)))
         return run(slot.name, slot.version, ("--uds", str(slot.socket)), UnixHttp(slot.socket))
 
     def rehearsal(version: str, database_url: SecretStr, port: int) -> ProcessSpec:
@@ -63,3 +84,9 @@ def service() -> Iterator[Service]:
     """A service of which nothing runs yet."""
     with running_envoy() as edge:
         yield service_in(edge)
+
+
+@pytest.fixture
+def world(service: Service) -> Service:
+    """The same, as the promises know it."""
+    return service

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import http.client
 import os
 import signal
 import time
@@ -8,10 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from pydantic import SecretStr
 
 from tests.contract.processes.conftest import PATIENCE, alive, eventually
-from tests.contract.replicas.conftest import BROKEN, MUTE, Service
+from tests.contract.replicas.conftest import Service
+from tests.contract.replicas.promises import ReplicasPromises
+from tests.contract.replicas.world import BROKEN
 from tests.contract.traffic.load import load
 from unioneyes.adapters.processes.client import SupervisorUnavailable
 from unioneyes.adapters.processes.layout import ReplicaSlot
@@ -38,6 +38,18 @@ def running(service: Service) -> list[tuple[str, str, bool]]:
     return [(replica.name, replica.version, replica.ready) for replica in service.replicas.all()]
 
 
+class TestLocalReplicas(ReplicasPromises):
+    """The promises of the port, kept by processes under the supervisor."""
+
+
+def test_logs_of_replicas_that_are_gone_are_still_told(service: Service) -> None:
+    started = datetime.now(UTC)
+    with pytest.raises(NoReadyReplica):
+        service.replicas.start(GREEN, version=BROKEN, count=1, within=PATIENCE)
+    service.replicas.stop(GREEN)
+    assert {line.message.partition(";")[0] for line in service.replicas.logs(GREEN, since=started, level="ERROR")} == {"ended by itself: exit code 1"}
+
+
 def preview(service: Service, colour: Colour) -> str:
     return service.edge.get(preview=True, headers={"x-preview": colour}).version
 
@@ -48,13 +60,6 @@ def test_a_colour_that_was_started_runs_so_many_replicas_and_is_reached(service:
     counters = service.edge.traffic.counters()
     assert (counters.blue.healthy, counters.blue.replicas) == (2, 2)
     assert preview(service, BLUE) == "1.0.0"
-
-
-def test_starting_what_runs_already_changes_nothing(service: Service) -> None:
-    start(service, BLUE)
-    before = pids(service, BLUE)
-    start(service, BLUE)
-    assert pids(service, BLUE) == before
 
 
 def test_another_version_takes_the_place_of_the_one_before(service: Service) -> None:
@@ -114,19 +119,6 @@ def test_a_colour_that_was_stopped_runs_nothing_and_stopping_it_again_is_no_erro
     assert not (service.edge.folder / "blue-1.sock").exists()
 
 
-def test_a_release_that_ends_at_once_is_not_waited_for(service: Service) -> None:
-    with pytest.raises(NoReadyReplica, match=r"blue-1 ended by itself 3 times, last with exit code 1: .*no such table"):
-        service.replicas.start(BLUE, version=BROKEN, count=1, within=FOR_EVER)
-    service.replicas.stop(BLUE)
-    assert service.replicas.all() == ()
-
-
-def test_a_release_that_never_says_it_is_well_is_waited_for_as_long_as_asked(service: Service) -> None:
-    with pytest.raises(NoReadyReplica, match=r"blue-1 is starting after 1\.0 s"):
-        service.replicas.start(BLUE, version=MUTE, count=1, within=timedelta(seconds=1))
-    assert [(replica.alive, replica.ready) for replica in service.replicas.all()] == [(True, False)]
-
-
 def test_a_replica_that_was_killed_is_back_and_its_restart_is_counted(service: Service) -> None:
     start(service, BLUE, count=1)
     os.kill(pids(service, BLUE)["blue-1"], signal.SIGKILL)
@@ -166,55 +158,6 @@ def test_what_was_stopped_is_not_brought_back(service: Service) -> None:
     assert service.replicas.restore() == ()
 
 
-def test_a_rehearsal_answers_at_its_own_address_and_no_member_reaches_it(service: Service) -> None:
-    url = ""
-    for version in ("1.0.0", "1.1.0"):
-        url = service.replicas.start_rehearsal(version=version, database_url=SecretStr("postgresql://scratch"), within=PATIENCE)
-        assert _version_at(url) == version
-        assert (service.edge.folder / "rehearsal.url").read_text() == "postgresql://scratch"
-    assert service.replicas.all() == ()
-    service.replicas.stop_rehearsal()
-    service.replicas.stop_rehearsal()
-    with pytest.raises(ConnectionRefusedError):
-        _version_at(url)
-
-
-def _version_at(url: str) -> str:
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE.total_seconds())
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().read().decode().split('"version": "')[1].split('"')[0]
-    finally:
-        connection.close()
-
-
-def test_a_rehearsal_that_does_not_start_says_why(service: Service) -> None:
-    with pytest.raises(NoReadyReplica, match="no such table"):
-        service.replicas.start_rehearsal(version=BROKEN, database_url=SecretStr("postgresql://scratch"), within=FOR_EVER)
-
-
-def test_logs_are_those_of_the_colour_since_then_at_the_level_or_above(service: Service) -> None:
-    start(service, BLUE, count=1)
-    started = datetime.now(UTC)
-    for level in ("INFO", "ERROR", "WARNING"):
-        service.edge.get(f"/log/{level}", preview=True, headers={"x-preview": "blue"})
-    with pytest.raises(NoReadyReplica):
-        service.replicas.start(GREEN, version=BROKEN, count=1, within=PATIENCE)
-    blue = service.replicas.logs(BLUE, since=started, level="WARNING")
-    assert [(line.replica, line.level, line.message, line.request_id) for line in blue] == [
-        ("blue-1", "ERROR", "ERROR was asked for", "r-1"),
-        ("blue-1", "WARNING", "WARNING was asked for", "r-1"),
-    ]
-    assert service.replicas.logs(BLUE, since=datetime.now(UTC)) == ()
-    service.replicas.stop(GREEN)
-    assert {line.message.partition(";")[0] for line in service.replicas.logs(GREEN, since=started, level="ERROR")} == {"ended by itself: exit code 1"}
-
-
-def test_a_level_that_does_not_exist_is_refused(service: Service) -> None:
-    with pytest.raises(BadInput, match="LOUD"):
-        service.replicas.logs(BLUE, since=datetime.now(UTC), level="LOUD")
-
-
 def test_what_a_person_would_type_is_told_without_secrets(service: Service) -> None:
     inner = service.replicas.command
     secret = replace(service.replicas, command=lambda slot: replace(inner(slot), env={"DATABASE": "postgresql://app:hunter2hunter2@db/x"}))
@@ -236,16 +179,6 @@ def test_no_replicas_and_sockets_that_the_kernel_would_refuse_are_bad_input(serv
         far.start(BLUE, version="1.0.0", count=1, within=PATIENCE)
 
 
-def test_what_has_served_is_remembered_until_another_version_takes_its_place(service: Service) -> None:
-    start(service, BLUE)
-    assert not any(replica.served for replica in service.replicas.all())
-    service.replicas.mark_served(BLUE)
-    start(service, BLUE)
-    assert all(replica.served for replica in service.replicas.all())
-    start(service, BLUE, "1.1.0")
-    assert not any(replica.served for replica in service.replicas.all())
-
-
 def test_what_the_replicas_counted_is_told_by_replica_and_of_one_that_hangs_nothing(service: Service) -> None:
     start(service, BLUE)
     told = service.replicas.outcomes(BLUE)
@@ -259,34 +192,6 @@ def test_what_the_replicas_counted_is_told_by_replica_and_of_one_that_hangs_noth
         assert time.monotonic() - began < PATIENCE.total_seconds()
     finally:
         os.kill(hanging, signal.SIGCONT)
-
-
-def test_when_a_version_was_put_on_its_colour_is_kept_until_another_takes_its_place(service: Service) -> None:
-    start(service, BLUE)
-    (first,) = {replica.placed for replica in service.replicas.all()}
-    start(service, BLUE, count=1)
-    assert {replica.placed for replica in service.replicas.all()} == {first}
-    start(service, BLUE, "1.1.0", count=1)
-    (later,) = {replica.placed for replica in service.replicas.all()}
-    assert first is not None
-    assert later is not None
-    assert later > first
-
-
-def test_each_release_that_served_is_a_revision_with_the_configuration_it_was_started_with(service: Service) -> None:
-    first = replace(service.replicas, configuration=lambda: {"POOL": "3"})
-    first.start(BLUE, version="1.0.0", count=1, within=PATIENCE)
-    assert first.revisions() == (), "nothing has served yet"
-    first.mark_served(BLUE)
-    first.mark_served(BLUE)
-    later = replace(service.replicas, configuration=lambda: {"POOL": "5"})
-    later.mark_served(BLUE)
-    assert [(one.number, one.configuration, one.until) for one in later.revisions()] == [(1, {"POOL": "3"}, None)], "what runs keeps what it was started with"
-    later.start(GREEN, version="1.1.0", count=2, within=PATIENCE)
-    later.mark_served(GREEN)
-    newest, oldest = later.revisions()
-    assert (newest.number, newest.version, newest.replicas, newest.configuration, newest.until) == (2, "1.1.0", 2, {"POOL": "5"}, None)
-    assert (oldest.number, oldest.until) == (1, newest.since)
 
 
 def test_a_revision_comes_back_with_its_own_configuration_also_after_a_restart(service: Service) -> None:
@@ -303,14 +208,3 @@ def test_a_revision_comes_back_with_its_own_configuration_also_after_a_restart(s
     replicas.restore(within=PATIENCE)
     assert [slot.configuration for slot in slots] == [{"POOL": "3"}] * len(slots)
     assert replicas.revisions()[0].configuration == {"POOL": "3"}
-
-
-def test_what_was_rolled_back_is_kept_as_bad(service: Service) -> None:
-    replicas = service.replicas
-    start(service, BLUE)
-    replicas.mark_served(BLUE)
-    start(service, GREEN, "1.1.0")
-    replicas.mark_served(GREEN)
-    replicas.mark_served(BLUE, after_rollback=True)
-    replicas.mark_served(BLUE, after_rollback=True)
-    assert [(one.number, one.version, one.bad) for one in replicas.revisions()] == [(3, "1.0.0", False), (2, "1.1.0", True), (1, "1.0.0", False)]
