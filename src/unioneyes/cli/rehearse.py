@@ -39,7 +39,7 @@ Home = Annotated[Path | None, Parameter(help="Folder of the rehearsal's own stac
 
 def demo(
     *,
-    env: Annotated[Literal["local", "cluster-test"], Parameter(help="Where the service runs: on this machine, or on a Kubernetes that it starts.")] = LOCAL,
+    env: Annotated[Literal["local", "cluster-test"], Parameter(help="Where the service runs: on this machine, or on a Kubernetes that it starts.")] = "local",
     keep: Annotated[bool, Parameter(help="Leave the stack running when the demo has ended.")] = True,
     home: Home = None,
     output: Output = PRINTED,

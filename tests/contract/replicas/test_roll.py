@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 
 from tests.contract.processes.conftest import PATIENCE
-from tests.contract.replicas.conftest import BROKEN, MUTE, Service
+from tests.contract.replicas.conftest import Service
+from tests.contract.replicas.world import BROKEN, MUTE
 from tests.contract.traffic.load import load
 from unioneyes.adapters.processes.replicas import LocalReplicas
 from unioneyes.kernel.cancelling import look_at_run
@@ -41,7 +42,7 @@ def versions(service: Service) -> list[str]:
 
 
 def test_replicas_are_replaced_one_by_one_under_load_and_nothing_is_lost(serving: Service) -> None:
-    with load(serving.edge.traffic.public_port) as members:
+    with load(serving.edge.members) as members:
         members.wait_for(200)
         rolled = serving.replicas.roll(BLUE, version=NEW, within=PATIENCE)
         members.wait_for(200)
@@ -114,7 +115,7 @@ def test_other_settings_of_the_same_version_are_rolled_too(serving: Service) -> 
 
 @pytest.mark.parametrize(("bad", "within", "why"), [(BROKEN, FOR_EVER, "no such table"), (MUTE, timedelta(seconds=1), "is starting after")])
 def test_a_version_that_does_not_get_ready_takes_nobody_s_place(serving: Service, bad: str, within: timedelta, why: str) -> None:
-    with load(serving.edge.traffic.public_port) as members:
+    with load(serving.edge.members) as members:
         members.wait_for(100)
         with pytest.raises(NoReadyReplica, match=why):
             serving.replicas.roll(BLUE, version=bad, within=within)

@@ -6,7 +6,7 @@ import base64
 import binascii
 import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +87,7 @@ def find_access(
         if host and mounted.is_dir() and kubeconfig is None and context is None:
             server = f"https://{f'[{host}]' if ':' in host else host}:{variables.get('KUBERNETES_SERVICE_PORT', '443')}"
             token = SecretStr((mounted / "token").read_text().strip())
-            return Access(server=server, context=_trusting(mounted / "ca.crt"), token=token, in_pod=True)
+            return Access(server=server, context=trusting(mounted / "ca.crt"), token=token, in_pod=True)
         return _of_file((kubeconfig or Path(variables.get("KUBECONFIG") or "~/.kube/config")).expanduser(), context)
     except (OSError, ssl.SSLError, binascii.Error, UnicodeDecodeError) as error:
         said = error.strerror if isinstance(error, OSError) and not isinstance(error, ssl.SSLError) else type(error).__name__
@@ -111,7 +111,7 @@ def _of_file(path: Path, named: str | None) -> Access:
     except (yaml.YAMLError, StopIteration):
         raise NoAccess(what=f"{path} is no kubeconfig, or its current context names what is not in it", remedy=_REMEDY) from None
     folder = path.parent
-    context = _trusting(_place(folder, cluster.certificate_authority), cluster.certificate_authority_data)
+    context = trusting(_place(folder, cluster.certificate_authority), cluster.certificate_authority_data)
     if user.client_certificate_data or user.client_certificate:
         key = user.client_key_data
         with (
@@ -126,10 +126,29 @@ def _of_file(path: Path, named: str | None) -> Access:
     return Access(server=cluster.server, context=context, token=token)
 
 
-def _trusting(file: Path | None, data: str | None = None) -> ssl.SSLContext:
-    """Return what tells the server from another one: by this authority alone, or by those that the machine trusts."""
-    context = ssl.create_default_context(cafile=file, cadata=base64.b64decode(data, validate=True).decode() if data else None)
+class Trust(ssl.SSLContext):
+    """Tells the server from another one, for many threads at once.
+
+    httpcore sets the protocols of its context anew for each connection, and OpenSSL frees the ones before while another thread's handshake reads them: the
+    process crashes. Here they are set once. Source: https://github.com/python/cpython/issues/141012.
+    """
+
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
+        """They are those of the first call."""
+        if not getattr(self, "_protocols_are_set", False):
+            self._protocols_are_set = True
+            super().set_alpn_protocols(alpn_protocols)
+
+
+def trusting(file: Path | None = None, data: str | None = None) -> ssl.SSLContext:
+    """Return what tells the server from another one: by this authority alone (a file, or PEM in base64), or by those that the machine trusts."""
+    context = Trust(ssl.PROTOCOL_TLS_CLIENT)  # which verifies, names too
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if file is None and data is None:
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(cafile=file, cadata=base64.b64decode(data, validate=True).decode() if data else None)
+    context.set_alpn_protocols(["http/1.1"])
     return context
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 import httpx2
-from lightkube.core.resource import NamespacedResource, api_info
+from lightkube.core.resource import GlobalResource, NamespacedResource, api_info
 from lightkube.core.resource import NamespacedResourceG as Resource
 from lightkube.resources.core_v1 import Namespace
 from lightkube.types import PatchType
@@ -19,6 +19,7 @@ from pydantic import JsonValue
 from unioneyes.adapters.kubernetes.access import Access, find_access
 from unioneyes.adapters.kubernetes.connection import FIELD_MANAGER, Connection
 from unioneyes.adapters.kubernetes.failures import APPLY, Asked, Expired, NamespaceMissing, ObjectMissing
+from unioneyes.adapters.kubernetes.kinds import learn
 from unioneyes.adapters.kubernetes.watching import Event, Snapshot
 from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.problems import Problem, Unavailable
@@ -33,6 +34,7 @@ _PAGE = 500
 """Objects in one answer."""
 _R = TypeVar("_R", bound=Resource)
 _N = TypeVar("_N", bound=NamespacedResource)
+_G = TypeVar("_G", bound=GlobalResource)
 
 
 class Cluster:
@@ -190,6 +192,12 @@ class Cluster:
         self._look_for_namespace(must_be_seen=True)
         return self._connection.server
 
+    def ask_about_us(self, question: _G) -> _G:
+        """Return the API server's answer: who we are, what we may."""
+        with self._connection.used(self._asked("create", type(question))) as client:
+            answer: _G = client.create(question)
+            return answer
+
     def close(self) -> None:
         """Every connection is closed; what is asked next opens new ones."""
         self._connection.close()
@@ -230,7 +238,8 @@ class Cluster:
             if must_be_seen:
                 raise
 
-    def _asked(self, verb: str, kind: type[NamespacedResource], name: str | None = None) -> Asked:
+    def _asked(self, verb: str, kind: type[NamespacedResource | GlobalResource], name: str | None = None) -> Asked:
+        learn(kind)
         info = api_info(kind)
         of = info.parent or info.resource
         resource = f"{info.plural}{f'.{of.group}' if of.group else ''}{f'/{info.action}' if info.action else ''}"

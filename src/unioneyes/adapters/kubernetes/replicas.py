@@ -29,7 +29,7 @@ from unioneyes.adapters.kubernetes.scaling import Autoscaler, autoscaler
 from unioneyes.adapters.kubernetes.vigil import NotEnded, RolledOut, follow
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import BadInput, Problem, Refused
-from unioneyes.ports.replicas import LogLine, Outcome, Replica, ReplicasReady, Revision
+from unioneyes.ports.replicas import CanNotRoll, LogLine, Outcome, Replica, ReplicasReady, Revision, Rolled, Rolling
 from unioneyes.ports.traffic import Colour
 
 APP = "unioneyes-web"
@@ -269,6 +269,23 @@ class KubernetesReplicas:
             raise HalfApplied(what=f"the Deployment {name} has no container {self.container!r}", remedy=APPLY)
         return found
 
+    def roll(
+        self, colour: Colour, *, version: str, new: int | None = None, within: timedelta, configuration: Mapping[str, str] | None = None, back: bool = False
+    ) -> Rolled:
+        """Replace the pods of `colour` one by one. Raises: CanNotRoll, always: a Deployment does so by itself, and nobody stops it half-way here yet."""
+        del version, new, within, configuration, back
+        raise _can_not_roll(colour)
+
+    def rolling(self, colour: Colour) -> Rolling | None:
+        """Return None: no colour is ever between two versions here."""
+        del colour
+        return None
+
+    def describe_roll(self, colour: Colour, *, version: str, configuration: Mapping[str, str] | None = None) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same. Raises: CanNotRoll, always."""
+        del version, configuration
+        raise _can_not_roll(colour)
+
     def _labels(self, colour: Colour) -> dict[str, str]:
         return {"app": self.app, "version": colour.value}
 
@@ -301,6 +318,10 @@ class KubernetesReplicas:
 def _colour(pod: Pod) -> Colour | None:
     said = (of(pod).labels or {}).get("version")
     return next((colour for colour in Colour if colour == said), None)
+
+
+def _can_not_roll(colour: Colour) -> CanNotRoll:
+    return CanNotRoll(what=f"{colour} is on a cluster, where releases go out blue-green only", remedy="deploy without --strategy rolling")
 
 
 class ChangedByHand(Refused):

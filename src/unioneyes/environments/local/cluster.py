@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unioneyes.adapters.kubernetes.access import find_access
 from unioneyes.adapters.kubernetes.client import Cluster
-from unioneyes.adapters.kubernetes.gateway import GatewayTraffic
+from unioneyes.adapters.kubernetes.gateway.traffic import GatewayTraffic
 from unioneyes.adapters.kubernetes.replicas import KubernetesReplicas
 from unioneyes.adapters.kubernetes.told import tell
 from unioneyes.adapters.oci import ImageReleases, Repository

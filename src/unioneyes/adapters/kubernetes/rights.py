@@ -1,0 +1,101 @@
+"""What our adapters may do in the environment's namespace, asked before it is needed; what is missing is told as the Role to apply."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import yaml
+from lightkube.models.authorization_v1 import ResourceAttributes, SelfSubjectAccessReviewSpec
+from lightkube.resources.authentication_v1 import SelfSubjectReview
+from lightkube.resources.authorization_v1 import SelfSubjectAccessReview
+
+from unioneyes.adapters.kubernetes.client import Cluster
+from unioneyes.kernel.problems import Refused
+
+_AT_ONCE = 8
+"""Questions that are asked at the same time."""
+_ROLE = "unioneyes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Right:
+    """To do all this with the objects of one kind in the namespace. Source: Kubernetes' documentation, "Using RBAC Authorization"."""
+
+    group: str = ""
+    resource: str
+    """`pods`, `pods/log`."""
+    verbs: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"{', '.join(self.verbs)} {self.resource}{f'.{self.group}' if self.group else ''}"
+
+
+REPLICAS = (
+    Right(group="apps", resource="deployments", verbs=("get", "patch")),
+    Right(group="autoscaling", resource="horizontalpodautoscalers", verbs=("list",)),
+    Right(resource="pods", verbs=("list", "watch", "create", "delete")),
+    Right(resource="pods/log", verbs=("get",)),
+    Right(resource="pods/proxy", verbs=("get",)),
+    Right(resource="events", verbs=("list",)),
+    Right(resource="configmaps", verbs=("get", "list", "create", "patch", "delete")),
+    Right(resource="secrets", verbs=("create", "patch", "delete")),
+)
+"""What `KubernetesReplicas` does. It makes and removes one pod and one Secret: the rehearsal's."""
+
+
+def missing(cluster: Cluster, rights: Iterable[Right]) -> tuple[Right, ...]:
+    """Return which of the rights we do not have, each with the verbs that are missing. Raises: as `Cluster.get`."""
+    single = [(right, verb) for right in rights for verb in right.verbs]
+    with ThreadPoolExecutor(_AT_ONCE) as asking:
+        held = list(asking.map(lambda one: _may(cluster, *one), single))
+    lacking: dict[tuple[str, str], tuple[str, ...]] = {}
+    for (right, verb), may in zip(single, held, strict=True):
+        if not may:
+            lacking[right.group, right.resource] = (*lacking.get((right.group, right.resource), ()), verb)
+    return tuple(Right(group=group, resource=resource, verbs=verbs) for (group, resource), verbs in lacking.items())
+
+
+def require(cluster: Cluster, rights: Iterable[Right]) -> None:
+    """Return where we have all of the rights. Raises: MissingRights, with the Role to apply."""
+    if lacking := missing(cluster, rights):
+        who = whoami(cluster)
+        raise MissingRights(
+            what=f"{who} may not, in the namespace {cluster.namespace}: {'; '.join(map(str, lacking))}",
+            remedy=f"let an administrator apply this (kubectl apply -f -):\n{role(lacking, namespace=cluster.namespace, who=who)}",
+        )
+
+
+def role(rights: Iterable[Right], *, namespace: str, who: str) -> str:
+    """Return the Role and its binding to `who`, as YAML. Beside what `who` may already: its name is not that of our manifests' Role."""
+    rules = [{"apiGroups": [right.group], "resources": [right.resource], "verbs": list(right.verbs)} for right in rights]
+    of = {"name": f"{_ROLE}-more", "namespace": namespace}
+    api = "rbac.authorization.k8s.io"
+    account = who.removeprefix("system:serviceaccount:").split(":") if who.startswith("system:serviceaccount:") else None
+    subject = {"kind": "ServiceAccount", "namespace": account[0], "name": account[1]} if account else {"apiGroup": api, "kind": "User", "name": who}
+    binding = {"roleRef": {"apiGroup": api, "kind": "Role", "name": of["name"]}, "subjects": [subject]}
+    documents = (
+        {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": of, "rules": rules},
+        {"apiVersion": f"{api}/v1", "kind": "RoleBinding", "metadata": of, **binding},
+    )
+    return yaml.safe_dump_all(documents, sort_keys=False)
+
+
+def whoami(cluster: Cluster) -> str:
+    """Return whom the API server takes us for."""
+    told = cluster.ask_about_us(SelfSubjectReview())
+    user = told.status.userInfo if told.status else None
+    return (user.username if user else None) or "unknown"
+
+
+def _may(cluster: Cluster, right: Right, verb: str) -> bool:
+    resource, _, part = right.resource.partition("/")
+    wanted = ResourceAttributes(group=right.group, namespace=cluster.namespace, resource=resource, subresource=part or None, verb=verb)
+    told = cluster.ask_about_us(SelfSubjectAccessReview(spec=SelfSubjectAccessReviewSpec(resourceAttributes=wanted)))
+    return bool(told.status and told.status.allowed)
+
+
+class MissingRights(Refused):
+    """Who operates the environment may not do all of it in the cluster."""
