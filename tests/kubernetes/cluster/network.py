@@ -95,9 +95,8 @@ def _hardware(address: str) -> str:
 def _forward(addresses: Addresses, node: Node) -> None:
     """The node's pods are led on; those that ask the machine do so by the node's address, for the machine knows no way to theirs."""
     node.run("sysctl", "--quiet", "--write", "net.ipv4.ip_forward=1", "net.bridge.bridge-nf-call-iptables=1")
-    node.run(
-        "iptables", "--table=nat", "--append=POSTROUTING", f"--source={addresses.pods(node.name)}", f"--destination={addresses.machine}", "--jump=MASQUERADE"
-    )
+    pods = ("--source", addresses.pods(node.name), "--destination", addresses.machine)
+    node.run("iptables", "--table", "nat", "--append", "POSTROUTING", *pods, "--jump", "MASQUERADE")
 
 
 def _batch(*orders: str, on: Node | None = None) -> None:

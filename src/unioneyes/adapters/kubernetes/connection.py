@@ -62,7 +62,7 @@ class Connection:
     ) -> httpx2.Response:
         """Return the answer; of what is passed on to a pod, the pod's errors too. Raises: the problems of `failures`, NoAccess."""
         with self._translated(asked), self._ended(within):
-            answer = self._open().http.request(method, path, params=dict(params or {}))
+            answer = self._open().http.request(method, path, params=dict(params) if params else None)  # an empty mapping would take the path's own query away
             if answer.is_error and not (passed_on and not _of_api_server(answer)):
                 raise _as_status(answer)
             return answer
