@@ -71,6 +71,11 @@ def connect_node(addresses: Addresses, node: Node, others: tuple[Node, ...]) -> 
     _forward(addresses, node)
 
 
+def lead_to_pods(layout: Layout, addresses: Addresses, nodes: tuple[str, ...]) -> None:
+    """The machine reaches pods by their own addresses. Each cluster has the same ones, so that the one that asked last is led to."""
+    _batch(*(f"route replace {addresses.pods(name)} via {addresses.node(name)} dev {layout.group}" for name in nodes))
+
+
 def disconnect_machine(layout: Layout, *, within: timedelta = timedelta(seconds=5)) -> None:
     """The machine has no link of the cluster. The kernel takes it with the node's namespace, in its own time; one that is still there is deleted."""
     shown = ["ip", "link", "show", layout.group]

@@ -11,6 +11,7 @@ from pathlib import Path
 from tests.kubernetes.cluster.binaries import Say
 from tests.kubernetes.cluster.kubectl import Kubectl, wait_until
 from tests.kubernetes.cluster.layout import CONTROL_NODE
+from tests.kubernetes.cluster.network import lead_to_pods
 from tests.kubernetes.cluster.parts.gateway import GATEWAY, NAMESPACE
 from tests.kubernetes.cluster.running import Cluster
 from tests.kubernetes.releases import push_releases
@@ -48,7 +49,9 @@ def serve(cluster: Cluster, *, namespace: str, anew: bool, say: Say) -> Served:
     say("building the service's images, and pushing them to the cluster's registry")
     repository = f"{namespace}/service"
     push_releases(cluster, repository, *(release.version for release in Catalogue().all()))
-    _apply(cluster, namespace)
+    if not cluster.kubectl("get", "gateway", "--namespace", namespace, "--ignore-not-found", "--output=name"):  # else `ue` operates them by now
+        _apply(cluster, namespace)
+    lead_to_pods(cluster.layout, cluster.addresses, cluster.nodes)
     say("waiting for the Gateway's proxies")
     members, preview = _ports(cluster.kubectl, namespace)
     node = cluster.addresses.node(CONTROL_NODE)
@@ -69,7 +72,14 @@ def _apply(cluster: Cluster, namespace: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     steps = "../" * len(folder.relative_to(_ROOT).parts)
-    said = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "namespace": namespace, "resources": [f"{steps}{_OVERLAY}"]}
+    addresses = {"target": {"kind": "ConfigMap", "name": "unioneyes-web"}, "patch": json.dumps([{"op": "remove", "path": "/data"}])}  # `ue env up` says them
+    said = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "namespace": namespace,
+        "resources": [f"{steps}{_OVERLAY}"],
+        "patches": [addresses],
+    }
     (folder / "kustomization.yaml").write_text(json.dumps(said))
     cluster.kubectl("apply", "--server-side", f"--kustomize={folder}", within=120)
 

@@ -5,6 +5,7 @@ What starts it stands beside the project's tests (`tests/kubernetes/cluster`), a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -21,7 +22,6 @@ from unioneyes.kernel.project import project_path
 from unioneyes.kernel.units import format_duration
 from unioneyes.kernel.variables import handed_on
 
-NAMESPACE = "unioneyes-rehearsal"
 _BEGINS, _ENDS = "# >>> the cluster, written anew by each `ue env up`", "# <<<"
 _WITHIN = timedelta(minutes=45)
 """The first time, the cluster is built."""
@@ -56,7 +56,12 @@ def prepare(name: str, home: Path) -> None:
             remedy="run it there; or write an environment.toml with [cluster] for a cluster that there is",
         )
     anew = not (home / ".unioneyes").exists()
-    name_cluster(home, _command("serve", "--namespace", NAMESPACE, *(("--anew",) if anew else ())))
+    name_cluster(home, _command("serve", "--namespace", namespace_of(home), *(("--anew",) if anew else ())))
+
+
+def namespace_of(home: Path) -> str:
+    """Return the namespace of the environment in `home`: one of its own, for several may stand on the cluster."""
+    return f"unioneyes-{hashlib.sha256(bytes(home)).hexdigest()[:8]}"
 
 
 def _command(*words: str) -> Served:

@@ -175,14 +175,15 @@ class GatewayTraffic:
         return Proxies(cluster=self.proxies_cluster, namespace=self.cluster.namespace, gateway=self.gateway, names=self.names)
 
     def _view(self, filed: Filed, running: tuple[Running, ...]) -> TrafficView:
-        state = self._state(running)
+        state, said = self._state(running), self._read(filed)
         shapes = sorted({each.shape for one in running for each in one.members})
-        revision = hashlib.sha256(json.dumps([filed.fingerprint(state.mark), shapes, state.mark.change]).encode()).hexdigest()[:_CHANGED]
+        mark = said.mark if said else state.mark  # while a shift is rehearsed, what is filed was written later than what runs, and says the same
+        revision = hashlib.sha256(json.dumps([filed.fingerprint(mark), shapes, state.mark.change]).encode()).hexdigest()[:_CHANGED]
         return TrafficView(
             weights=state.weights,
             maintenance=state.maintenance,
             revision=revision,
-            in_force=self._read(filed) == state and self._alike(running),
+            in_force=said is not None and _but_for_when(said) == _but_for_when(state) and self._alike(running),
         )
 
     def _change(self, change: Callable[[Routes], Routes], pods: tuple[str, ...], *, leads_to: tuple[Colour, ...] = ()) -> None:
@@ -286,7 +287,7 @@ class GatewayTraffic:
     @staticmethod
     def _alike(running: tuple[Running, ...]) -> bool:
         every: list[Members] = [each for one in running for each in one.members]
-        return all(each.routes == every[0].routes for each in every)
+        return all(_but_for_when(each.routes) == _but_for_when(every[0].routes) for each in every)
 
     def _by_hand(self, route: str, patch: str) -> str:
         return shlex.join(("kubectl", "-n", self.cluster.namespace, "patch", "httproute", route, "--type=json", f"--patch={patch}"))
@@ -301,6 +302,11 @@ def _reached() -> Iterator[None]:
         raise
     except Unavailable as problem:
         raise TrafficUnavailable(what=problem.what, remedy=problem.remedy) from problem
+
+
+def _but_for_when(routes: Routes) -> Routes:
+    """Return the routes as if they had been written when they were changed last."""
+    return replace(routes, mark=replace(routes.mark, written=routes.mark.change))
 
 
 def _new() -> str:
