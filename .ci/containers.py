@@ -89,12 +89,12 @@ class Docker:
     def ask(self, base: str, *command: str) -> str:
         """Implements `Tool`."""
         program, *arguments = command
-        return _run("docker", "run", "--rm", f"--entrypoint={program}", base, *arguments)
+        return _run("docker", "run", "--rm", "--network=none", f"--entrypoint={program}", base, *arguments)
 
     def build(self, context: Path, tag: str, arguments: Mapping[str, str], *, created: int) -> None:
         """Implements `Tool`."""
         given = (f"--build-arg={name}={value}" for name, value in {**arguments, "SOURCE_DATE_EPOCH": str(created)}.items())
-        _run("docker", "build", "--quiet", *given, f"--tag={tag}", f"--file={context / 'Containerfile'}", str(context))
+        _run("docker", "build", "--quiet", "--network=none", *given, f"--tag={tag}", f"--file={context / 'Containerfile'}", str(context))
 
     def push(self, tag: str, name: str) -> str:
         """Implements `Tool`."""
