@@ -186,7 +186,6 @@ def test_an_undone_rollout_takes_its_own_settings_back(lent: Lent, images: dict[
         ]
         generated: JsonValue = [{"name": "unioneyes-web-settings", "behavior": "merge", "literals": [f"CLAIMS_POOL_SIZE={pool_size}"]}]
         with in_namespace(lent.namespace, "traditional", images=said, configMapGenerator=generated, patches=fewer) as folder:
-            assert folder
             lent.kubectl("apply", "--server-side", "--force-conflicts", f"--kustomize={folder}")
         lent.kubectl("rollout", "status", deployment, f"--namespace={lent.namespace}", "--timeout=90s", within=100)
 
