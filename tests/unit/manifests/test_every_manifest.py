@@ -118,6 +118,11 @@ def test_a_mistake_is_found() -> None:
     assert list(errors(wrong)) == ["Deployment/unioneyes-web-blue: $.spec.replicas: 'none' is not of type 'integer'"]
 
 
+@pytest.mark.parametrize("file", sorted(K8S.glob("*.yaml")), ids=lambda file: file.name)
+def test_a_cluster_takes_what_is_applied_by_itself(file: Path) -> None:
+    assert [error for manifest in read(file.read_text()) for error in errors(manifest)] == []
+
+
 def test_the_example_of_a_secret_is_one() -> None:
     (secret,) = read((K8S / "base/database-credentials.example.yaml").read_text())
     assert secret.name == "database-credentials"
