@@ -23,7 +23,7 @@ VERSITYGW := v1.8.0
 
 BIN := .venv/bin
 TIERS := lint types licences unit contract compat drills transcripts browser
-CODE := src tests $(wildcard bench) .ci images
+CODE := src tests $(wildcard bench) .ci k8s/images
 TYPED := src tests $(wildcard bench) $(wildcard .ci/*.py)
 REPORTS := .cache/tests
 

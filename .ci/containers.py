@@ -14,7 +14,7 @@ from typing import Protocol
 
 from unioneyes.kernel.problems import Problem
 
-_WITHIN = timedelta(minutes=15)
+WITHIN = timedelta(minutes=15)
 """One command, at most: a base is pulled, an image is pushed."""
 
 
@@ -89,12 +89,12 @@ class Docker:
     def ask(self, base: str, *command: str) -> str:
         """Implements `Tool`."""
         program, *arguments = command
-        return _run("docker", "run", "--rm", f"--entrypoint={program}", base, *arguments)
+        return _run("docker", "run", "--rm", "--network=none", f"--entrypoint={program}", base, *arguments)
 
     def build(self, context: Path, tag: str, arguments: Mapping[str, str], *, created: int) -> None:
         """Implements `Tool`."""
         given = (f"--build-arg={name}={value}" for name, value in {**arguments, "SOURCE_DATE_EPOCH": str(created)}.items())
-        _run("docker", "build", "--quiet", *given, f"--tag={tag}", f"--file={context / 'Containerfile'}", str(context))
+        _run("docker", "build", "--quiet", "--network=none", *given, f"--tag={tag}", f"--file={context / 'Containerfile'}", str(context))
 
     def push(self, tag: str, name: str) -> str:
         """Implements `Tool`."""
@@ -114,15 +114,15 @@ def tool(*, insecure: bool, networks: Path) -> Tool:
         return Buildah(insecure=insecure, networks=networks)
     if shutil.which("docker") and wanted in {"", "docker"}:
         return Docker()
-    raise NotBuilt(what=f"there is no {wanted or 'buildah and no docker'}", remedy="install one (Debian, Ubuntu: apt-get install buildah)")
+    raise NotBuilt(what=f"there is {f'no {wanted}' if wanted else 'no buildah and no docker'}", remedy="install one (Debian, Ubuntu: apt-get install buildah)")
 
 
 def _run(*command: str, variables: Mapping[str, str] | None = None) -> str:
     environment = {**(variables or {}), **os.environ}
     try:
-        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_WITHIN.total_seconds(), check=False)
+        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WITHIN.total_seconds(), check=False)
     except subprocess.TimeoutExpired:
-        raise NotBuilt(what=f"{command[0]} {command[1]} took longer than {_WITHIN}", remedy="try it by hand") from None
+        raise NotBuilt(what=f"{command[0]} {command[1]} took longer than {WITHIN}", remedy="try it by hand") from None
     if done.returncode:
         raise NotBuilt(what=f"{' '.join(command[:2])}: {done.stderr.strip()[-1000:]}", remedy="does the base image exist, and does the registry answer?")
     return done.stdout

@@ -6,6 +6,7 @@ One line for each image on stdout: its name, its version, and its reference; by 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from containers import NotBuilt, Tool, tool
+from containers import WITHIN, NotBuilt, Tool, tool
 from materials import Base, bill_of_materials
 from unioneyes.claims.releases import Catalogue
 from unioneyes.kernel.problems import BadInput, Problem
@@ -48,23 +49,30 @@ class Asked:
 
 def main(words: list[str]) -> int:
     """Build, and print one line for each image."""
-    asked, insecure = _asked(words)
+    asked, insecure = parse(words)
+    CACHE.mkdir(parents=True, exist_ok=True)
     try:
-        with_tool = tool(insecure=insecure, networks=CACHE / "networks")
-        base = Base.model_validate_json(with_tool.ask(asked.base, "python3", "-c", (ROOT / ".ci/probe.py").read_text()))
-        for image in asked.images:
-            for version, reference in _build(image, asked, base, with_tool):
-                print(image, version, reference, flush=True)
+        with (CACHE / "lock").open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)  # what is laid out is laid out for one at a time
+            return _build_all(asked, insecure=insecure)
     except Problem as problem:
         print(problem, file=sys.stderr)
         return problem.exit_code
+
+
+def _build_all(asked: Asked, *, insecure: bool) -> int:
+    with_tool = tool(insecure=insecure, networks=CACHE / "networks")
+    base = Base.model_validate_json(with_tool.ask(asked.base, "python3", "-c", (ROOT / ".ci/probe.py").read_text()))
+    for image in asked.images:
+        for version, reference in _build(image, asked, base, with_tool):
+            print(image, version, reference, flush=True)
     return 0
 
 
 def _build(image: str, asked: Asked, base: Base, with_tool: Tool) -> Iterator[tuple[str, str]]:
     """Give the version and reference of each image, as soon as there is one."""
     context, created = CACHE / image, _changed_at()
-    _lay_out(image, context, _packages(image, base))
+    lay_out(image, context, _packages(image, base))
     whole = f"localhost/{TITLES[image]}"
     with_tool.build(context, whole, {"BASE": asked.base}, created=created)
     for version in asked.versions if image == SERVICE else (_own_version(),):
@@ -88,10 +96,10 @@ def _versioned(image: str, whole: str, version: str) -> Path:
     return context
 
 
-def _lay_out(image: str, context: Path, packages: Path) -> None:
-    """`context` holds what the Containerfile copies, and nothing else."""
+def lay_out(image: str, context: Path, packages: Path) -> None:
+    """`context` holds the Containerfile and what it copies, and nothing else."""
     shutil.rmtree(context, ignore_errors=True)
-    shutil.copytree(ROOT / "images" / image, context)
+    shutil.copytree(ROOT / "k8s/images" / image, context)
     shutil.copytree(packages, context / "packages")
     program = context / "program"
     if image == CONTROL_PLANE:
@@ -151,13 +159,17 @@ def _changed_at() -> int:
 
 
 def _run(*command: str) -> str:
-    done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    try:
+        done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WITHIN.total_seconds(), check=False)
+    except subprocess.TimeoutExpired:
+        raise NotBuilt(what=f"{Path(command[0]).name} {command[1]} took longer than {WITHIN}", remedy="try the command by hand") from None
     if done.returncode:
         raise NotBuilt(what=f"{Path(command[0]).name} {command[1]}: {(done.stderr or done.stdout).strip()[-1000:]}", remedy="try the command by hand")
     return done.stdout
 
 
-def _asked(words: list[str]) -> tuple[Asked, bool]:
+def parse(words: list[str]) -> tuple[Asked, bool]:
+    """Return what is asked for, and whether registries may be asked by plain HTTP. Raises: SystemExit, once it was said what is wrong."""
     parser = argparse.ArgumentParser(prog="make image", description=__doc__)
     parser.add_argument("images", nargs="*", choices=(SERVICE, CONTROL_PLANE, []), help="both, where none is named")
     parser.add_argument("--base", default=BASE, help="an image with Python 3.11 to 3.14, and nothing that the programs need beside")

@@ -11,11 +11,16 @@ import pytest
 from tests.manifests import K8S, OVERLAYS, Manifest, errors, read, render
 
 WITH_PODS = ("Deployment", "Job")
+CLUSTER = K8S / "overlays/cluster"
 every_overlay = pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda overlay: str(overlay.relative_to(K8S)))
 
 
 def with_pods(overlay: Path) -> Iterator[Manifest]:
     return (manifest for manifest in render(overlay) if manifest.kind in WITH_PODS)
+
+
+def test_what_belongs_to_the_cluster_stands_in_no_namespace() -> None:
+    assert {manifest.at("metadata", "namespace") for manifest in render(CLUSTER)} == {None}
 
 
 def test_there_is_an_overlay_for_each_place() -> None:
@@ -27,7 +32,7 @@ def test_a_cluster_takes_every_object(overlay: Path) -> None:
     assert [error for manifest in render(overlay) for error in errors(manifest)] == []
 
 
-@every_overlay
+@pytest.mark.parametrize("overlay", [overlay for overlay in OVERLAYS if overlay != CLUSTER], ids=lambda overlay: str(overlay.relative_to(K8S)))
 def test_every_object_stands_in_the_namespace_of_the_overlay(overlay: Path) -> None:
     (namespace,) = (manifest for manifest in render(overlay) if manifest.kind == "Namespace")
     assert {manifest.at("metadata", "namespace") for manifest in render(overlay) if manifest is not namespace} == {namespace.name}
@@ -59,8 +64,8 @@ def test_every_pod_is_restricted_and_writes_nothing_to_its_image(overlay: Path) 
 @every_overlay
 def test_no_image_is_named_by_a_tag_that_moves(overlay: Path) -> None:
     for manifest in with_pods(overlay):
-        image = str(manifest.at("spec", "template", "spec", "containers", 0, "image"))
-        assert image.split("/", maxsplit=1)[0].endswith(".invalid") or "@sha256:" in image
+        image = manifest.at("spec", "template", "spec", "containers", 0, "image")
+        assert image is None or str(image).split("/", maxsplit=1)[0].endswith(".invalid") or "@sha256:" in str(image)
 
 
 @every_overlay
@@ -80,7 +85,7 @@ def test_whatever_chooses_pods_chooses_some(overlay: Path) -> None:
         assert any(selector.items() <= labels.items() for labels in pods if isinstance(labels, dict)), manifest
 
 
-@every_overlay
+@pytest.mark.parametrize("overlay", [overlay for overlay in OVERLAYS if not overlay.name.endswith("-operated")], ids=lambda overlay: overlay.name)
 def test_whatever_is_referred_to_is_there(overlay: Path) -> None:
     there = {str(manifest) for manifest in render(overlay)}
     for manifest in render(overlay):
@@ -93,12 +98,29 @@ def test_the_colours_differ_in_nothing_but_their_colour() -> None:
     assert blue.replace("blue", "green") == green
 
 
+def test_what_is_said_of_a_deployment_that_ue_operates_leaves_to_ue_what_ue_says() -> None:
+    before, operated = (
+        {manifest.name: manifest for manifest in render(K8S / "overlays" / overlay) if manifest.kind == "Deployment"}
+        for overlay in ("production", "production-operated")
+    )
+    for name, deployment in operated.items():
+        assert deployment.at("spec", "replicas") is None
+        assert deployment.at("spec", "template", "spec", "containers", 0, "image") is None
+        assert before[name].at("spec", "replicas") == 0
+        assert deployment.at("spec", "template", "spec", "containers", 0, "env") == before[name].at("spec", "template", "spec", "containers", 0, "env")
+
+
 def test_a_mistake_is_found() -> None:
     text = (K8S / "base/deployment-blue.yaml").read_text()
     (unknown,) = read(text.replace("replicas: 0", "replica: 0"))
     assert list(errors(unknown)) == ["Deployment/unioneyes-web-blue: $.spec: Additional properties are not allowed ('replica' was unexpected)"]
     (wrong,) = read(text.replace("replicas: 0", "replicas: none"))
     assert list(errors(wrong)) == ["Deployment/unioneyes-web-blue: $.spec.replicas: 'none' is not of type 'integer'"]
+
+
+@pytest.mark.parametrize("file", sorted(K8S.glob("*.yaml")), ids=lambda file: file.name)
+def test_a_cluster_takes_what_is_applied_by_itself(file: Path) -> None:
+    assert [error for manifest in read(file.read_text()) for error in errors(manifest)] == []
 
 
 def test_the_example_of_a_secret_is_one() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.manifests import K8S, OVERLAYS, ROOT, Manifest, render
+from tests.manifests import K8S, OVERLAYS, Manifest, render
 from unioneyes.claims.settings import TcpAddress, read_settings
 
 POD = ("spec", "template", "spec")
@@ -39,7 +39,7 @@ def web(overlay: Path) -> list[Manifest]:
     return [manifest for manifest in render(overlay) if manifest.kind == "Deployment" and manifest.name.startswith("unioneyes-web")]
 
 
-WITH_SERVICE = [overlay for overlay in OVERLAYS if web(overlay)]
+WITH_SERVICE = [overlay for overlay in OVERLAYS if web(overlay) and not overlay.name.endswith("-operated")]
 
 
 @pytest.mark.parametrize("overlay", WITH_SERVICE, ids=lambda overlay: str(overlay.relative_to(K8S)))
@@ -73,7 +73,7 @@ def test_a_pod_is_given_the_time_that_a_drain_takes(overlay: Path, monkeypatch: 
 
 
 def test_the_images_listen_where_the_manifests_say() -> None:
-    assert "CLAIMS_LISTEN=0.0.0.0:8000 CLAIMS_PRIVATE_LISTEN=0.0.0.0:8001" in (ROOT / "images/service/Containerfile").read_text()
+    assert "CLAIMS_LISTEN=0.0.0.0:8000 CLAIMS_PRIVATE_LISTEN=0.0.0.0:8001" in (K8S / "images/service/Containerfile").read_text()
 
 
 def _list(value: object) -> list[dict[str, object]]:

@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""`ue`, for `kubectl exec`."""
+"""`ue`, as its wheel would install it."""
 
 import sys
 
