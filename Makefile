@@ -32,7 +32,7 @@ cluster = $(BIN)/python -m tests.kubernetes.cluster
 record = $(BIN)/python bench/measured.py $(1) --title '$(2)' --command 'make $@$(if $(DRILLS), DRILLS=$(DRILLS))'
 pytest = $(BIN)/pytest tests/$(1) --quiet -m "not campaign" --numprocesses $(WORKERS) --dist loadfile --junit-xml=$(REPORTS)/$(1).xml
 
-.PHONY: help setup demo test $(TIERS) record-drills campaign fuzz bench drill-faults object-store image kubernetes-up kubernetes-down kubernetes-status test-kubernetes fmt hooks lock clean
+.PHONY: help setup demo demo-kubernetes test $(TIERS) record-drills campaign fuzz bench drill-faults object-store image kubernetes-up kubernetes-down kubernetes-status test-kubernetes fmt hooks lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-17s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ setup: ## Make .venv from the locks (quick when nothing changed)
 
 demo: setup ## Show the main job: deploy under load, then roll a faulty release back
 	@$(BIN)/ue rehearse demo $(if $(filter 0,$(KEEP)),--no-keep,--keep)
+
+demo-kubernetes: setup ## Show the same with the service on a real Kubernetes that this machine runs (root)
+	@$(BIN)/ue rehearse demo --env cluster-test $(if $(filter 0,$(KEEP)),--no-keep,--keep)
 
 test: setup ## Run every tier of tests and print one summary
 	@BROWSER='$(BROWSER)' WORKERS='$(WORKERS)' $(BIN)/python .ci/tiers.py $(TIERS)

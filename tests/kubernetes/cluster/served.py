@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from tests.kubernetes.cluster.binaries import Say
 from tests.kubernetes.cluster.kubectl import Kubectl, wait_until
@@ -14,12 +12,11 @@ from tests.kubernetes.cluster.layout import CONTROL_NODE
 from tests.kubernetes.cluster.network import lead_to_pods
 from tests.kubernetes.cluster.parts.gateway import GATEWAY, NAMESPACE
 from tests.kubernetes.cluster.running import Cluster
+from tests.kubernetes.overlays import in_namespace
 from tests.kubernetes.releases import push_releases
 from unioneyes.claims.releases import Catalogue
 from unioneyes.kernel.problems import Refused
 
-_ROOT = Path(__file__).parents[3]
-_OVERLAY = "k8s/overlays/machine"
 _PROGRAMMED_WITHIN = timedelta(seconds=90)
 _MEMBERS, _PREVIEW = 80, 8080
 """Ports of the Gateway's listeners."""
@@ -49,8 +46,9 @@ def serve(cluster: Cluster, *, namespace: str, anew: bool, say: Say) -> Served:
     say("building the service's images, and pushing them to the cluster's registry")
     repository = f"{namespace}/service"
     push_releases(cluster, repository, *(release.version for release in Catalogue().all()))
-    if not cluster.kubectl("get", "gateway", "--namespace", namespace, "--ignore-not-found", "--output=name"):  # else `ue` operates them by now
-        _apply(cluster, namespace)
+    there = cluster.kubectl("get", "gateway", "--namespace", namespace, "--ignore-not-found", "--output=name")
+    with in_namespace(namespace, "machine-operated" if there else "machine") as overlay:
+        cluster.kubectl("apply", "--server-side", f"--kustomize={overlay}", within=120)
     lead_to_pods(cluster.layout, cluster.addresses, cluster.nodes)
     say("waiting for the Gateway's proxies")
     members, preview = _ports(cluster.kubectl, namespace)
@@ -64,24 +62,6 @@ def serve(cluster: Cluster, *, namespace: str, anew: bool, say: Say) -> Served:
         url=f"http://{node}:{members}",
         preview_url=f"http://{node}:{preview}",
     )
-
-
-def _apply(cluster: Cluster, namespace: str) -> None:
-    """The manifests are there, in this namespace. Kustomize reads what they name by ways relative to a file of its own."""
-    folder = _ROOT / ".cache" / "overlays" / namespace
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    steps = "../" * len(folder.relative_to(_ROOT).parts)
-    addresses = {"target": {"kind": "ConfigMap", "name": "unioneyes-web"}, "patch": json.dumps([{"op": "remove", "path": "/data"}])}  # `ue env up` says them
-    said = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "namespace": namespace,
-        "resources": [f"{steps}{_OVERLAY}"],
-        "patches": [addresses],
-    }
-    (folder / "kustomization.yaml").write_text(json.dumps(said))
-    cluster.kubectl("apply", "--server-side", f"--kustomize={folder}", within=120)
 
 
 def _ports(kubectl: Kubectl, namespace: str) -> tuple[int, int]:
