@@ -18,7 +18,7 @@ from pathlib import Path
 import httpx
 from pydantic import JsonValue, TypeAdapter
 
-from unioneyes.environments import locate, open_environment
+from unioneyes.environments import LOCAL, locate, open_environment
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.status import ProcessView, StackStatus, stack_status
 from unioneyes.kernel.problems import Problem
@@ -56,6 +56,8 @@ class RunningStack:
     """One stack, up or down, and `ue` pointed at it."""
 
     home: Path
+    env: str = LOCAL
+    """Which environment it is: where the service runs."""
 
     @property
     def layout(self) -> Layout:
@@ -64,16 +66,17 @@ class RunningStack:
     @property
     def environment(self) -> Environment:
         """The ports that a runbook would get, built in this process."""
-        return open_environment("local", self.home).environment
+        return open_environment(self.env, self.home).environment
 
     def ue(self, *words: str, within: float = 90, token: str | None = None) -> Said:
         """Run one `ue` command against this stack: as its owner, or as whoever holds `token`."""
-        return ue(*words, "--home", str(self.home), within=within, token=token)
+        where = ("--env", self.env) if self.env != LOCAL else ()
+        return ue(*words, *where, "--home", str(self.home), within=within, token=token)
 
     def runs(self) -> tuple[RunView, ...]:
         """Return the last runs, also those that were a part of others; none where nobody answers."""
         try:
-            address = locate("local", self.home)
+            address = locate(self.env, self.home)
             headers = {"Authorization": f"Bearer {address.token.get_secret_value()}"}
             answer = httpx.get(f"{address.url}/api/v1/runs", params={"limit": 500}, headers=headers, timeout=5, trust_env=False).raise_for_status()
         except (Problem, httpx.HTTPError):
@@ -121,13 +124,13 @@ def eventually(true: Callable[[], bool], *, within: float = 30) -> bool:
 
 
 @contextmanager
-def empty_stack(*, settings: str = DRILL_SETTINGS) -> Iterator[RunningStack]:
+def empty_stack(*, settings: str = DRILL_SETTINGS, env: str = LOCAL) -> Iterator[RunningStack]:
     """Give a stack that was never started; whatever the test starts of it is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="ue-", dir="/tmp")).resolve()
     home = folder / "home"
     home.mkdir(mode=0o700)
-    (home / "environment.toml").write_text(settings)
-    stack = RunningStack(home=home)
+    (home / "environment.toml").write_text(f'name = "{env}"\n{settings}')
+    stack = RunningStack(home=home, env=env)
     _UP.append(stack)
     try:
         yield stack

@@ -207,13 +207,13 @@ class MainJob:
 
     def begin(self, request: JsonObject, *, runbook: str = "deployment.start", confirm: str | None = None, park: bool = False) -> str:
         """A run is under way, a deployment when nothing else is said; return it, at once."""
-        with closing(Api(Where(home=self.stack.home))) as api:
+        with closing(Api(Where(env=self.stack.env, home=self.stack.home))) as api:
             return api.start(runbook, request, confirm=confirm, park=park).value.id
 
     def reach(self, run: str, step: str) -> None:
         """Return as soon as the run's journal says that it has come to `step`."""
         last, give_up = 0, time.monotonic() + REACHED_WITHIN
-        with closing(Api(Where(home=self.stack.home))) as api:
+        with closing(Api(Where(env=self.stack.env, home=self.stack.home))) as api:
             while time.monotonic() < give_up:
                 for entry in api.journal(run, after=last).value:
                     last = entry.seq
