@@ -89,9 +89,9 @@ def hopeless(pod: Pod, at: datetime, *, waiting_for_room: bool = True) -> Hopele
             and any(word in (waits.message or "") for word in ("not found", "manifest unknown", "denied", "unauthorized"))
         ):
             return Hopeless(why=f"{named(pod)}: {waits.reason}: {_first(waits.message)}")
-        if ended and not status.ready and status.restartCount + (1 if status.state and status.state.terminated else 0) >= _CRASHES:
-            times = status.restartCount + (0 if status.state and status.state.running else 1)
-            return Hopeless(why=f"{named(pod)} ended by itself {times} times, last with {last_words(ended)}", pod=named(pod))
+        times = status.restartCount + (0 if status.state and status.state.running else 1)
+        if ended and not status.ready and times >= _CRASHES:
+            return Hopeless(why=f"{named(pod)} ended by itself {times} times, last with {last_words(ended)}", pod=None if ended.message else named(pod))
     room = condition(pod, "PodScheduled")
     if waiting_for_room and room and room.status == "False" and room.reason == "Unschedulable" and at - (room.lastTransitionTime or at) > _NO_ROOM_FOR:
         return Hopeless(why=f"no node takes {named(pod)}: {_first(room.message)}")

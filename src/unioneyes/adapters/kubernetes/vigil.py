@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,8 @@ from unioneyes.kernel.problems import Problem, Unavailable
 from unioneyes.ports.replicas import NoReadyReplica
 
 _LAST_LINES = 5
+_EVENTS_AFTER = 8.0
+"""Seconds after which, and between which, a pod's events are looked at too."""
 
 
 class NotEnded(Unavailable):
@@ -47,6 +50,7 @@ def follow(
     server does not say how it ended.
     """
     seen: Waiting = Waiting(on="no pod is made yet")
+    look_at_events = time.monotonic() + _EVENTS_AFTER
     for pods in cluster.watch(Pod, labels=labels, within=within):
         try:
             deployment = cluster.get(Deployment, name)
@@ -61,8 +65,13 @@ def follow(
                 raise NoReadyReplica(what=f"{why}{_words(cluster, pod, container) if pod else ''}", remedy=remedy)
             case Waiting() as waiting:
                 seen = waiting
-    probe = _failing_probe(cluster, seen.pod) if seen.pod else ""
-    raise NoReadyReplica(what=f"{seen.on} after {within.total_seconds():.1f} s{f': {probe}' if probe else ''}", remedy=remedy)
+        if seen.pod and time.monotonic() > look_at_events:
+            look_at_events += _EVENTS_AFTER
+            warned = _warning(cluster, seen.pod)
+            if "FailedMount" in warned and "not found" in warned:  # no more than its event says that
+                raise NoReadyReplica(what=f"{seen.on}: {warned}", remedy=remedy)
+    warned = _warning(cluster, seen.pod) if seen.pod else ""
+    raise NoReadyReplica(what=f"{seen.on} after {within.total_seconds():.1f} s{f': {warned}' if warned else ''}", remedy=remedy)
 
 
 def _words(cluster: Cluster, pod: str, container: str) -> str:
@@ -70,8 +79,8 @@ def _words(cluster: Cluster, pod: str, container: str) -> str:
     return f": {said}" if said else ""
 
 
-def _failing_probe(cluster: Cluster, pod: str) -> str:
-    """Return what the pod's probe met last; empty where nothing is known of that."""
-    found = cluster.list(Event, fields={"involvedObject.name": pod, "reason": "Unhealthy"})
+def _warning(cluster: Cluster, pod: str) -> str:
+    """Return what the cluster warned of last about the pod: a probe that fails, a volume that can't be mounted; empty where it warned of nothing."""
+    found = cluster.list(Event, fields={"involvedObject.name": pod, "type": "Warning"})
     newest = max(found, key=lambda event: str(event.lastTimestamp or event.eventTime), default=None)
-    return " ".join((newest.message or "").split())[:400] if newest else ""
+    return f"{newest.reason}: {' '.join((newest.message or '').split())[:400]}" if newest else ""
