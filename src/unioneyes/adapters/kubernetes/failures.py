@@ -30,6 +30,10 @@ class Expired(ClusterUnavailable):
     """The API server does not know any more what changed since then (410): to be read anew."""
 
 
+class PodSilent(Unavailable):
+    """A pod does not answer what the API server passed on to it."""
+
+
 class UnknownToCluster(Refused):
     """The API server does not know who asks: the credentials have expired, or are another cluster's."""
 
@@ -122,6 +126,9 @@ def refused(error: httpx2.HTTPStatusError, asked: Asked, server: str) -> Problem
 def _unwell(asked: Asked, status: int, said: str) -> Problem:
     if status == HTTPStatus.GONE:
         return Expired(what=f"the API server does not know any more what changed since then: {asked}", remedy="try again: it is read anew")
+    if "error trying to reach service" in said:
+        remedy = f"kubectl -n {asked.namespace} describe pod {asked.name}"
+        return PodSilent(what=f"the pod {asked.name} does not answer: {said.partition('error trying to reach service')[2].strip(': ')}", remedy=remedy)
     return ClusterUnavailable(what=said, remedy="see how it is: kubectl get --raw /readyz")
 
 

@@ -44,7 +44,7 @@ class Rehearsal:
 
     def stop(self) -> None:
         """Neither is there any more. Raises: ClusterUnavailable."""
-        self.cluster.delete(Pod, self.name, grace=timedelta(0))
+        self.cluster.delete(Pod, self.name, grace=timedelta(seconds=1))  # with none, the object is gone before the process
         self.cluster.delete(Secret, self.name)
         for pods in self.cluster.watch(Pod, fields={"metadata.name": self.name}, within=_STOP_WITHIN):
             if not pods:

@@ -106,22 +106,6 @@ class KubernetesReplicas:
             f"kubectl {self._in} rollout status deployment {self._name(colour)}",
         )
 
-    def roll(
-        self, colour: Colour, *, version: str, new: int | None = None, within: timedelta, configuration: Mapping[str, str] | None = None, back: bool = False
-    ) -> Rolled:
-        """Raises: CanNotRoll."""
-        del version, new, within, configuration, back
-        raise self._can_not_roll(colour)
-
-    def rolling(self, colour: Colour) -> Rolling | None:
-        """Return None: nothing rolls here yet."""
-        del colour
-
-    def describe_roll(self, colour: Colour, *, version: str, configuration: Mapping[str, str] | None = None) -> tuple[str, ...]:
-        """Raises: CanNotRoll."""
-        del version, configuration
-        raise self._can_not_roll(colour)
-
     def mark_served(self, colour: Colour, *, after_rollback: bool = False) -> None:
         """What stands on `colour` has served all members from now on, until another version takes its place; kept across restarts.
 
@@ -184,9 +168,6 @@ class KubernetesReplicas:
         ready = [named(pod) for pod in self._pods(colour) if is_ready(pod)]
         with ThreadPoolExecutor(_AT_ONCE) as asking:
             return tuple(outcome for told in asking.map(self._outcomes, sorted(ready)) for outcome in told)
-
-    def _can_not_roll(self, colour: Colour) -> CanNotRoll:
-        return CanNotRoll(what=f"{self._name(colour)} can't be replaced replica by replica yet", remedy="deploy blue-green")
 
     def _outcomes(self, pod: str) -> tuple[Outcome, ...]:
         try:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import pytest
@@ -12,6 +13,7 @@ from tests.kubernetes.cluster.kubectl import Kubectl
 from tests.kubernetes.cluster.lent import Lent
 from unioneyes.adapters.kubernetes.access import find_access
 from unioneyes.adapters.kubernetes.client import Cluster
+from unioneyes.adapters.kubernetes.failures import PodSilent
 from unioneyes.adapters.kubernetes.replicas import KubernetesReplicas
 from unioneyes.kernel.ids import new_id
 from unioneyes.ports.replicas import Outcome, SliceKind
@@ -37,7 +39,7 @@ class Service:
 
     def running(self, colour: Colour) -> frozenset[str]:
         listed = json.loads(self.type("get", "pods", "--selector", f"app={APP},version={colour}", "--output=json"))
-        return frozenset(pod["metadata"]["uid"] for pod in listed["items"])
+        return frozenset(pod["metadata"]["uid"] for pod in listed["items"] if pod["status"].get("phase") not in {"Succeeded", "Failed"})
 
     def ask(self, colour: Colour, path: str = "/") -> str:
         return str(self._said(self._names(colour)[0], path)["version"])
@@ -47,7 +49,8 @@ class Service:
         return [{key: str(value) for key, value in each.items()} for each in found if isinstance(each, dict)]
 
     def fail(self, colour: Colour) -> None:
-        self.replicas.cluster.ask_pod(self._names(colour)[0], 8000, "/exit/3")
+        with suppress(PodSilent):
+            self.replicas.cluster.ask_pod(self._names(colour)[0], 8000, "/exit/3")
 
     def rehearses_on(self) -> str:
         return str(self._said(f"{APP}-rehearsal", "/")["database"])
