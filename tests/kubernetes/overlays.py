@@ -15,8 +15,8 @@ from tests.manifests import K8S, ROOT
 
 
 @contextmanager
-def in_namespace(namespace: str, overlay: str, **more: JsonValue) -> Iterator[Path]:
-    """Give an overlay over `overlay` that puts everything in `namespace`; `more` stands in its kustomization too.
+def in_namespace(namespace: str, overlay: str, *components: str, **more: JsonValue) -> Iterator[Path]:
+    """Give an overlay over `overlay` that puts everything in `namespace`, with these components; `more` stands in its kustomization too.
 
     It stands in the work tree, because Kustomize takes relative paths only.
     """
@@ -29,6 +29,7 @@ def in_namespace(namespace: str, overlay: str, **more: JsonValue) -> Iterator[Pa
             "kind": "Kustomization",
             "namespace": namespace,
             "resources": [f"{back}{K8S.name}/overlays/{overlay}"],
+            "components": [f"{back}{K8S.name}/components/{component}" for component in components],
             **more,
         }
         (Path(folder) / "kustomization.yaml").write_text(json.dumps(said))

@@ -38,8 +38,15 @@ def service(lent: Lent, images: dict[str, str]) -> Lent:
     apply(lent, "machine")
     secret: dict[str, JsonValue] = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "database-credentials", "namespace": lent.namespace}}
     lent.kubectl.apply({**secret, "stringData": {"url": "postgresql://claims_app:nobody@192.0.2.1/nowhere"}})
+    addresses: JsonValue = {"CLAIMS_JWKS_URL": "http://192.0.2.1/jwks.json", "CLAIMS_ISSUER": "http://192.0.2.1"}
+    say(lent, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "unioneyes-web", "namespace": lent.namespace}, "data": addresses})
     deploy(lent, "blue", image=images["1.0.0"])
     return lent
+
+
+def say(lent: Lent, said: dict[str, JsonValue]) -> None:
+    """The object says so, as `ue` would have it."""
+    lent.kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=unioneyes", "--filename=-", fed=json.dumps(said))
 
 
 def deploy(lent: Lent, colour: str, *, image: str, replicas: int = 2) -> None:
@@ -50,7 +57,7 @@ def deploy(lent: Lent, colour: str, *, image: str, replicas: int = 2) -> None:
         "metadata": {"name": f"unioneyes-web-{colour}", "namespace": lent.namespace},
         "spec": {"replicas": replicas, "template": {"spec": {"containers": [{"name": "web", "image": image}]}}},
     }
-    lent.kubectl("apply", "--server-side", "--force-conflicts", "--field-manager=unioneyes", "--filename=-", fed=json.dumps(said))
+    say(lent, said)
     lent.kubectl("rollout", "status", f"deployment/unioneyes-web-{colour}", f"--namespace={lent.namespace}", "--timeout=90s", within=100)
 
 
@@ -178,7 +185,8 @@ def test_what_is_deployed_is_taken_away_by_no_apply(guarded: Lent, images: dict[
 def test_what_is_ours_is_changed_beside_what_is_deployed(service: Lent, images: dict[str, str]) -> None:
     deploy(service, "green", image=images["1.1.0"], replicas=1)
     shorter: JsonValue = [{"op": "replace", "path": "/spec/progressDeadlineSeconds", "value": 99}]
-    apply(service, "machine-operated", patches=[{"target": {"kind": "Deployment"}, "patch": json.dumps(shorter)}])
+    with in_namespace(service.namespace, "machine", "operated", patches=[{"target": {"kind": "Deployment"}, "patch": json.dumps(shorter)}]) as overlay:
+        service.kubectl("apply", "--server-side", f"--kustomize={overlay}")
     assert serving(service) == (2, images["1.0.0"])
     for colour in ("blue", "green"):
         said = service.kubectl("get", "deployment", f"unioneyes-web-{colour}", f"--namespace={service.namespace}", "--output=json")

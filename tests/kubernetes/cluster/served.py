@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -46,8 +47,7 @@ def serve(cluster: Cluster, *, namespace: str, anew: bool, say: Say) -> Served:
     say("building the service's images, and pushing them to the cluster's registry")
     repository = f"{namespace}/service"
     push_releases(cluster, repository, *(release.version for release in Catalogue().all()))
-    there = cluster.kubectl("get", "gateway", "--namespace", namespace, "--ignore-not-found", "--output=name")
-    with in_namespace(namespace, "machine-operated" if there else "machine") as overlay:
+    with in_namespace(namespace, "machine", *_ours(cluster.kubectl, namespace)) as overlay:
         cluster.kubectl("apply", "--server-side", f"--kustomize={overlay}", within=120)
     lead_to_pods(cluster.layout, cluster.addresses, cluster.nodes)
     say("waiting for the Gateway's proxies")
@@ -62,6 +62,15 @@ def serve(cluster: Cluster, *, namespace: str, anew: bool, say: Say) -> Served:
         url=f"http://{node}:{members}",
         preview_url=f"http://{node}:{preview}",
     )
+
+
+def _ours(kubectl: Kubectl, namespace: str) -> Iterator[str]:
+    """Give the components that leave to `ue` what it says already."""
+    for kinds, component in (("deployments", "operated"), ("httproutes", "led")):
+        listed = kubectl("get", kinds, f"--namespace={namespace}", "--output=json", "--show-managed-fields")
+        found = [{entry["manager"] for entry in each["metadata"].get("managedFields", [])} for each in json.loads(listed)["items"]]
+        if found and all("unioneyes" in managers for managers in found):
+            yield component
 
 
 def _ports(kubectl: Kubectl, namespace: str) -> tuple[int, int]:

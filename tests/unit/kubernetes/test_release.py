@@ -45,8 +45,11 @@ def test_variables_from_elsewhere_stay_and_the_configuration_takes_the_place_of_
     assert spec["template"] == {"metadata": {"labels": {"app.kubernetes.io/version": "1.1.0"}}, "spec": {"containers": [expected]}}
 
 
-def test_stopping_what_was_never_ours_says_only_how_many() -> None:
-    assert said_stopped(deployment(), container="web", family="unioneyes-web") == {"spec": {"replicas": 0}}
+def test_stopping_what_was_never_ours_says_how_many_and_leaves_the_image_as_it_is() -> None:
+    (there,) = deployment().to_dict()["spec"]["template"]["spec"]["containers"]
+    containers: JsonValue = [{"name": "web", "image": there["image"]}]
+    expected = {"spec": {"replicas": 0, "template": {"spec": {"containers": containers}}}}
+    assert said_stopped(deployment(), container="web", family="unioneyes-web") == expected
 
 
 def test_what_was_stopped_keeps_what_its_pods_would_run() -> None:

@@ -11,12 +11,15 @@ from unioneyes.claims.settings import TcpAddress, read_settings
 
 POD = ("spec", "template", "spec")
 FROM_IMAGE = {"CLAIMS_VERSION": "1.1.0"}
+FROM_MACHINE = {"CLAIMS_JWKS_URL": "http://10.94.0.1:8080/.well-known/jwks.json", "CLAIMS_ISSUER": "http://10.94.0.1:8080"}
+"""What whoever starts the machine's servers writes into its ConfigMap."""
 FROM_POD = {"metadata.name": "unioneyes-web-blue-abcde"}
 
 
-def environment(deployment: Manifest, objects: tuple[Manifest, ...]) -> dict[str, str]:
+def environment(deployment: Manifest, overlay: Path) -> dict[str, str]:
     """Return what a replica's process finds, as the kubelet would put it together."""
-    values = {manifest.name: manifest.at("data") for manifest in objects if manifest.kind == "ConfigMap"}
+    later = FROM_MACHINE if overlay.name == "machine" else {}
+    values = {manifest.name: {**_mapping(manifest.at("data")), **later} for manifest in render(overlay) if manifest.kind == "ConfigMap"}
     found = dict(FROM_IMAGE)
     for source in _list(deployment.at(*POD, "containers", 0, "envFrom")):
         found |= {name: str(value) for name, value in _mapping(values[str(_mapping(source["configMapRef"])["name"])]).items()}
@@ -46,7 +49,7 @@ WITH_SERVICE = [overlay for overlay in OVERLAYS if web(overlay) and not overlay.
 def test_a_replica_takes_what_the_manifests_tell_it(overlay: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for deployment in web(overlay):
         with monkeypatch.context() as patched:
-            for name, value in environment(deployment, render(overlay)).items():
+            for name, value in environment(deployment, overlay).items():
                 patched.setenv(name, value)
             settings = read_settings()
         ports = {port["name"]: port["containerPort"] for port in _list(deployment.at(*POD, "containers", 0, "ports"))}
@@ -62,7 +65,7 @@ def test_a_replica_takes_what_the_manifests_tell_it(overlay: Path, monkeypatch: 
 def test_a_pod_is_given_the_time_that_a_drain_takes(overlay: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for deployment in web(overlay):
         with monkeypatch.context() as patched:
-            for name, value in environment(deployment, render(overlay)).items():
+            for name, value in environment(deployment, overlay).items():
                 patched.setenv(name, value)
             drain = read_settings().drain_seconds
         rest, grace = deployment.at(*POD, "containers", 0, "lifecycle", "preStop", "sleep", "seconds"), deployment.at(*POD, "terminationGracePeriodSeconds")

@@ -84,10 +84,11 @@ def template(deployment: Deployment, wanted: Standing, *, container: str, family
 
 
 def said_stopped(deployment: Deployment, *, container: str, family: str) -> Mapping[str, JsonValue]:
-    """Return all that we say of a Deployment that runs nothing: what its pods would run stays, for a field that we say no more is taken away."""
+    """Return all that we say of a Deployment that runs nothing: what its pods would run stays, for a field that nobody says any more is taken away."""
     placed = (of(deployment).annotations or {}).get(_PLACED)
-    if placed is None:  # never ours
-        return {"spec": {"replicas": 0}}
+    if placed is None:  # never ours; the manifests may leave the image to us all the same
+        unchanged: JsonValue = [{"name": container, "image": image(deployment, container)}]
+        return {"spec": {"replicas": 0, "template": {"spec": {"containers": unchanged}}}}
     there = Standing(
         version=_labels(_template(deployment)).get(VERSION_LABEL, "none"),
         image=image(deployment, container),
@@ -99,6 +100,11 @@ def said_stopped(deployment: Deployment, *, container: str, family: str) -> Mapp
         "metadata": {"annotations": {_PLACED: placed}},
         "spec": {"replicas": 0, "template": template(deployment, there, container=container, family=family)},
     }
+
+
+def begun(deployment: Deployment, manager: str) -> bool:
+    """Return whether `manager` says anything of it."""
+    return any(entry.manager == manager and entry.subresource != "status" for entry in of(deployment).managedFields or [])
 
 
 def differences(deployment: Deployment, *, container: str, family: str) -> tuple[str, ...]:

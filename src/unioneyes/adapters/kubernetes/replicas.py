@@ -20,7 +20,7 @@ from unioneyes.adapters.kubernetes.failures import APPLY, ObjectMissing
 from unioneyes.adapters.kubernetes.fencing import write
 from unioneyes.adapters.kubernetes.pod_logs import logs_of
 from unioneyes.adapters.kubernetes.rehearsal import Rehearsal
-from unioneyes.adapters.kubernetes.release import Standing, belongs, differences, hands, has_container, of, said, said_stopped, standing, template
+from unioneyes.adapters.kubernetes.release import Standing, begun, belongs, differences, hands, has_container, of, said, said_stopped, standing, template
 from unioneyes.adapters.kubernetes.release import replicas as replicas_of
 from unioneyes.adapters.kubernetes.release import version as running_version
 from unioneyes.adapters.kubernetes.revisions import Revisions
@@ -85,6 +85,7 @@ class KubernetesReplicas:
         wanted = self._settle(there, version, count, configuration)
         if any(running_version(pod) != version for pod in self._pods(colour)):
             self._end(colour, within=within, by_hand=False)
+        self._begin(colour.other)
         scaled = autoscaler(self.cluster, self._name(colour))
         written = write(self.cluster, Deployment, self._name(colour), lambda found: self._said(found, wanted, scaled))
         left = timedelta(seconds=max(until - time.monotonic(), 1))
@@ -192,6 +193,12 @@ class KubernetesReplicas:
             served=placed is not None and ours and placed.served,
             placed=placed.placed if placed is not None and ours else None,
         )
+
+    def _begin(self, colour: Colour) -> None:
+        """That nothing runs on `colour` is said by us, so that manifests can leave both colours to us as soon as one is deployed."""
+        found = self.cluster.find(Deployment, self._name(colour))
+        if found is not None and not begun(found, FIELD_MANAGER) and not replicas_of(found):
+            write(self.cluster, Deployment, self._name(colour), lambda there: said_stopped(there, container=self.container, family=self.app))
 
     def _settle(self, there: Deployment, version: str, count: int, configuration: Mapping[str, str] | None) -> Standing:
         """Return what shall stand there; its configuration is kept. What stands there already keeps what it was started with."""
