@@ -58,8 +58,8 @@ def about(entry: AuditEntry) -> str:
             said = " ".join(str(data[name]) for name in ("kind", "step", "message") if data.get(name))
         case Action.SIGNED_IN:
             said = f"as {_listed(data.get('roles'))} by {data.get('by')}"
-        case Action.TOKEN_REVOKED | Action.SIGNED_OUT | Action.ACCOUNT_UNLINKED | Action.SMOKE_TESTED:
-            said = str(data.get("accounts") or data.get("name") or data.get("url"))
+        case Action.TOKEN_REVOKED | Action.SIGNED_OUT | Action.ACCOUNT_UNLINKED | Action.SMOKE_TESTED | Action.SHELL_OPENED:
+            said = str(data.get("accounts") or data.get("name") or data.get("url") or data.get("pod"))
         case _:
             said = ""
     told = ": ".join(part for part in (said, entry.reason) if part)

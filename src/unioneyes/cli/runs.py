@@ -76,6 +76,8 @@ def ago(moment: datetime) -> str:
 def next_command(run: RunView, where: Where) -> str:
     """Return what a person would type next; empty when nothing suggests itself."""
     match run.status:
+        case RunStatus.DONE if run.runbook.startswith("app."):
+            command = "ue app status"
         case RunStatus.DONE:
             command = "ue deploy status" if run.runbook == "deployment.start" or run.runbook.startswith("rollback.") else ""
         case RunStatus.AWAITING_APPROVAL:

@@ -31,6 +31,7 @@ TAGS = {
     "runbooks": "What can be run: built in, and the project's own.",
     "approvals": "Runs that wait for others to say yes.",
     "deployments": "What is deployed and is being deployed, and the numbers behind each verdict.",
+    "app": "The service's pods: how they stand, what they log, the way into one.",
     "rollback": "The ways back, as they are open now.",
     "releases": "What can be deployed.",
     "traffic": "The routes, and both colours second by second.",
@@ -48,6 +49,10 @@ TAGS = {
 PARAMETERS = {
     "run_id": "The run, by its id",
     "name": "Whose token",
+    "pod": "The pod, by its name",
+    "colour": "Of the pods of this colour alone",
+    "previous": "What each pod logged before it was started again",
+    "since": "What was logged from this moment on",
     "index": "The entry's place in the log",
     "before": "The last one of the page before",
     "limit": "At most so many",

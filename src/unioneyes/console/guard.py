@@ -101,6 +101,7 @@ Reader = Annotated[Person, Security(Needs(Right.READ), scopes=[Right.READ])]
 """Who asks, and may see."""
 Responder = Annotated[Person, Security(Needs(Right.RESPOND), scopes=[Right.RESPOND])]
 Operator = Annotated[Person, Security(Needs(Right.OPERATE), scopes=[Right.OPERATE])]
+Executor = Annotated[Person, Security(Needs(Right.EXECUTE), scopes=[Right.EXECUTE])]
 Auditor = Annotated[Person, Security(Needs(Right.AUDIT), scopes=[Right.AUDIT])]
 Overseer = Annotated[Person, Security(Needs(Right.OVERSEE), scopes=[Right.OVERSEE])]
 Administrator = Annotated[Person, Security(Needs(Right.ADMINISTER), scopes=[Right.ADMINISTER])]

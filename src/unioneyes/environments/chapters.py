@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unioneyes.operations.app.restart
+import unioneyes.operations.app.scale
 import unioneyes.operations.rollback.migration
 import unioneyes.operations.rollback.release
 import unioneyes.operations.rollback.restore

@@ -10,6 +10,7 @@ from unioneyes.ports.checklist import Checklist
 from unioneyes.ports.database import Backups, Migrations, Restores
 from unioneyes.ports.documents import Documents
 from unioneyes.ports.notifier import Notifier
+from unioneyes.ports.pods import Pods
 from unioneyes.ports.queries import Queries
 from unioneyes.ports.releases import Releases
 from unioneyes.ports.replicas import Replicas
@@ -62,6 +63,7 @@ class Environment:
     checklist: Checklist
     traffic: Traffic
     replicas: Replicas
+    pods: Pods
     service: Service
     migrations: Migrations
     backups: Backups

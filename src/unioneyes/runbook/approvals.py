@@ -31,7 +31,7 @@ def plan_with_approvals(chosen: Definition, env: Environment, request: object) -
     Raises: the plan's own problems, and the policy's.
     """
     plan = chosen.plan(env, request)
-    if not chosen.can_be_held:
+    if chosen.waits_for_nobody:
         return plan
     asked = (rule for rule in env.checklist.approvals(chosen.name) if _applies(rule, chosen, plan))
     return replace(plan, approvals=tuple(replace(rule, override=Override.NEVER) if plan.destroys else rule for rule in asked))

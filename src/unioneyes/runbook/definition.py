@@ -71,6 +71,8 @@ class Definition:
     """True for rollbacks: the service lock is taken from whoever holds it, and that run is superseded."""
     locks: bool
     """True when it needs the service lock."""
+    mends: bool
+    """True for what changes neither the release nor its schema, and only mends how it runs: a restart, more of the same."""
     right: Right
     """What whoever starts it, decides in it or stops it must be allowed."""
     plan: Callable[[Environment, object], Plan]
@@ -88,8 +90,13 @@ class Definition:
 
     @property
     def can_be_held(self) -> bool:
-        """True where a stopped line holds it: everything that changes the service, and is no way back."""
-        return self.locks and not self.takes_over
+        """True where a stopped line holds it: everything that changes the service, but for ways back and what only mends it."""
+        return self.locks and not self.takes_over and not self.mends
+
+    @property
+    def waits_for_nobody(self) -> bool:
+        """True where nobody's yes is asked for, whatever the policy says: ways back, and what does not change the service."""
+        return self.takes_over or not self.locks
 
 
 _registry: Mapping[str, Definition] = {}
@@ -106,7 +113,14 @@ class _Register(Protocol):
 
 
 def runbook(
-    *, name: str, chapter: str, promise: timedelta | None = None, takes_over: bool = False, locks: bool = True, right: Right = Right.OPERATE
+    *,
+    name: str,
+    chapter: str,
+    promise: timedelta | None = None,
+    takes_over: bool = False,
+    locks: bool = True,
+    mends: bool = False,
+    right: Right = Right.OPERATE,
 ) -> _Register:
     """Register a class that has `plan` and `run` under `name`. Raises: NameTaken."""
 
@@ -121,6 +135,7 @@ def runbook(
             promise=promise,
             takes_over=takes_over,
             locks=locks,
+            mends=mends,
             right=right,
             plan=cast("Callable[[Environment, object], Plan]", made.plan),
             run=cast("Callable[[Environment, Plan], object]", made.run),

@@ -35,6 +35,7 @@ from unioneyes.runbook.plan import Plan
 from unioneyes.runbook.problems import RequestMalformed
 from unioneyes.runbook.reasons import usable
 from unioneyes.runbook.rules import refuse_unconfirmed
+from unioneyes.runbook.shells import Shells
 from unioneyes.runbook.shown import ShownPlans, shown_plan
 from unioneyes.runbook.smoke import SmokeTests
 from unioneyes.runbook.store.approvals import Approvals
@@ -102,6 +103,8 @@ class Engine:
         """Who is who in the chat."""
         self.smoke_tests = SmokeTests(self._database, trail, environment)
         """Those that a person asks for."""
+        self.shells = Shells(self._database, trail, environment)
+        """Those that a person goes into a pod by."""
         self.line = StoppedLine(self._database, redactor, environment.facts.service)
         """What holds every change."""
         self.approvals = Approvals(self._database, redactor, self._runs)

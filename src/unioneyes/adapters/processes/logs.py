@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 from unioneyes.adapters.processes.journal import SUPERVISOR, rotated
 from unioneyes.kernel.logged import Entry, moment_of, parse
@@ -28,6 +29,21 @@ def read_log(log: Path, *, since: datetime) -> tuple[Entry, ...]:
         except FileNotFoundError:
             continue
     return tuple(entries)
+
+
+def read_tail(log: Path, *, lines: int, since: datetime | None = None, upto: int | None = None) -> tuple[Entry, ...]:
+    """Return the last `lines` lines of a log, oldest first, those alone that were logged since then; of its first `upto` bytes, where that is given.
+
+    What is plain text in front of the first dated line counts as logged then.
+    """
+    try:
+        with log.open("rb") as file:
+            end = log.stat().st_size if upto is None else upto
+            text = _last_lines(file, end, lines)
+    except FileNotFoundError:
+        return ()
+    first = next((moment for moment in (_dated(line.encode()) for line in text) if moment), datetime.now(UTC))
+    return tuple(entry for entry in parse(text, undated=first) if since is None or entry.at >= since)
 
 
 def last_words(log: Path, lines: int) -> str:
@@ -58,6 +74,17 @@ def _lines_since(file: Path, since: datetime) -> list[str]:
                 return log.read().decode(errors="replace").splitlines()
         log.seek(0)
         return log.read().decode(errors="replace").splitlines()
+
+
+def _last_lines(file: BinaryIO, end: int, lines: int) -> list[str]:
+    """Return the last `lines` lines before the byte `end`: found backwards."""
+    start, held = end, b""
+    while start > 0 and held.count(b"\n") <= lines:
+        step = min(_BLOCK, start)
+        start -= step
+        file.seek(start)
+        held = file.read(step) + held
+    return held.decode(errors="replace").splitlines()[-lines:]
 
 
 def _dated(line: bytes) -> datetime | None:

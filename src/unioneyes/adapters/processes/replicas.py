@@ -73,7 +73,7 @@ class LocalReplicas:
                 served=_served(wanted.get(Colour(status.labels[COLOUR])), status.labels[VERSION]),
                 placed=_placed(wanted.get(Colour(status.labels[COLOUR])), status.labels[VERSION]),
             )
-            for status in self._present()
+            for status in self.present()
         )
 
     def start(self, colour: Colour, *, version: str, count: int, within: timedelta, configuration: Mapping[str, str] | None = None) -> ReplicasReady:
@@ -92,7 +92,7 @@ class LocalReplicas:
 
     def describe_start(self, colour: Colour, *, version: str, count: int, configuration: Mapping[str, str] | None = None) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
-        return tuple(_typed(self.command(slot)) for slot in self._slots(colour, self._settle(version, count, configuration)))
+        return tuple(typed(self.command(slot)) for slot in self._slots(colour, self._settle(version, count, configuration)))
 
     def mark_served(self, colour: Colour, *, after_rollback: bool = False) -> None:
         """What stands on `colour` has served all members from now on, until another version takes its place; kept across restarts.
@@ -145,13 +145,49 @@ class LocalReplicas:
         count = _require_something(colour, self._kept.wanted().get(colour)).count
         wanted = self._settle(version, count, configuration)
         first, *others = self._roll(colour, wanted, timedelta()).in_order
-        replaced = (line for slot in others for line in (self.supervisor.describe_stop((slot.name,)), _typed(self.command(slot))))
-        return (_typed(self.command(first)), *replaced, self.supervisor.describe_stop((first.name,)))
+        replaced = (line for slot in others for line in (self.supervisor.describe_stop((slot.name,)), typed(self.command(slot))))
+        return (typed(self.command(first)), *replaced, self.supervisor.describe_stop((first.name,)))
+
+    def restart(self, colour: Colour, *, ordered: datetime, within: timedelta, told: Callable[[str], None]) -> None:
+        """No replica of `colour` was started before `ordered`: one after the other was put in the place of itself, as in a roll.
+
+        Raises: NoReadyReplica (what stood before serves on), CanNotRoll (nothing runs there), SupervisorUnavailable.
+        """
+        wanted = _require_something(colour, self._kept.wanted().get(colour))
+        try:
+            replace(self._roll(colour, wanted, within), ordered=ordered, told=told).carry_out()
+        except (ProcessNotReady, NoHealthyReplica) as problem:
+            raise NoReadyReplica(what=problem.what, remedy=problem.remedy) from problem
+
+    def resize(self, colour: Colour, count: int, *, within: timedelta) -> None:
+        """`colour` runs `count` replicas of what it runs, each ready; those that stay are left alone.
+
+        Raises: NoReadyReplica, CanNotRoll (nothing runs there, or something is just taking its place), SupervisorUnavailable.
+        """
+
+        def decide(current: Wanted | None) -> Wanted:
+            there = _require_something(colour, current)
+            if there.before is not None:
+                raise CanNotRoll(what=f"{there.version} takes the place of {there.before.version} on {colour}", remedy="let it end first: ue deploy status")
+            return there.model_copy(update={"count": count})
+
+        slots = self._slots(colour, self._kept.want(colour, decide))
+        present = {status.name for status in self.present() if status.labels[COLOUR] == colour}
+        for slot in slots:
+            if slot.name not in present:
+                self.supervisor.start(replace(self.command(slot), labels=slot.labels))
+        self._await(colour, slots, within)
+        self._end(colour, sorted(present - {slot.name for slot in slots}), remaining=tuple(slot.socket for slot in slots))
+
+    def slots(self, colour: Colour, *, count: int | None = None) -> tuple[ReplicaSlot, ...]:
+        """Return the places of what `colour` should run, or would if it were so many; none where it should run nothing."""
+        wanted = self._kept.wanted().get(colour)
+        return () if wanted is None else self._slots(colour, wanted if count is None else wanted.model_copy(update={"count": count}))
 
     def stop(self, colour: Colour) -> None:
         """`colour` runs nothing: each replica was told to drain, finished what it had, and ended. Raises: SupervisorUnavailable."""
         self._kept.want(colour, lambda _before: None)
-        self._end(colour, [status.name for status in self._present() if status.labels[COLOUR] == colour], remaining=())
+        self._end(colour, [status.name for status in self.present() if status.labels[COLOUR] == colour], remaining=())
 
     def describe_stop(self, colour: Colour) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
@@ -218,7 +254,7 @@ class LocalReplicas:
         Raises: SupervisorUnavailable.
         """
         found: list[Outcome] = []
-        for status in self._present():
+        for status in self.present():
             if status.labels[COLOUR] == colour and status.ready:
                 with contextlib.suppress(OSError, HTTPException):  # a slow or an ended one is read the next time
                     found += self.read_outcomes(ask(self.folder / f"{status.name}.sock", _METRICS, within=_METRICS_WITHIN), status.name)
@@ -228,7 +264,8 @@ class LocalReplicas:
         """Return the commands that a person would type for the same."""
         return (f"tail --lines=100 {shlex.quote(str(self.logs_folder))}/{colour}-*.log | grep ERROR",)
 
-    def _present(self) -> tuple[ProcessStatus, ...]:
+    def present(self) -> tuple[ProcessStatus, ...]:
+        """Return the replicas' processes, ordered by name. Raises: SupervisorUnavailable."""
         return tuple(sorted((status for status in self.supervisor.status() if COLOUR in status.labels), key=lambda status: status.name))
 
     def _settle(self, version: str, count: int, configuration: Mapping[str, str] | None) -> Wanted:
@@ -252,7 +289,7 @@ class LocalReplicas:
     def _start_missing(self, slots: tuple[ReplicaSlot, ...]) -> None:
         """The supervisor runs `slots` of their colour, and no other replica of it."""
         colour, versions = slots[0].colour, {slot.name: slot.version for slot in slots}
-        present = [status for status in self._present() if status.labels[COLOUR] == colour]
+        present = [status for status in self.present() if status.labels[COLOUR] == colour]
         wrong = [status.name for status in present if status.labels[VERSION] != versions.get(status.name)]
         if wrong:
             kept = {status.name for status in present if status.ready} - set(wrong)
@@ -301,7 +338,7 @@ def _require_something(colour: Colour, wanted: Wanted | None) -> Wanted:
     return wanted
 
 
-def _typed(spec: ProcessSpec) -> str:
+def typed(spec: ProcessSpec) -> str:
     """Return the command line that runs `spec` by hand, without secrets."""
     settings = [f"{name}={value}" for name, value in spec.env.items()]
     return Redactor()(shlex.join(("env", *settings, *spec.argv)))

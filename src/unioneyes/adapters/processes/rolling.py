@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from unioneyes.adapters.processes.client import Supervisor
@@ -28,6 +28,10 @@ class Roll:
     """The one behind them, whose replica carries requests for the one that is being replaced."""
     within: timedelta
     """How long each replica has to get ready."""
+    ordered: datetime | None = None
+    """A replica that was started before is replaced too, whatever it runs; None where only that counts."""
+    told: Callable[[str], None] = lambda _line: None
+    """Told of each replacement before it is begun."""
 
     @property
     def in_order(self) -> tuple[ReplicaSlot, ...]:
@@ -40,10 +44,11 @@ class Roll:
         Raises: ProcessNotReady, NoHealthyReplica; the rest serves on.
         """
         stands = self._present()
-        wrong = [slot for slot in self.wanted if slot.name != self.spare.name and not _stands(slot, stands)]
+        wrong = [slot for slot in self.wanted if slot.name != self.spare.name and not any(self._stands(slot, status) for status in stands)]
         if wrong or self.spare in self.wanted:
             self._replace(self.spare)
         for slot in sorted(wrong, key=lambda slot: _ready(slot.name, stands)):  # one that answers nobody is no loss
+            self.told(f"{slot.name} is replaced")
             self._replace(slot)
         for slot in self.wanted:  # changes nothing by now; but whoever was at this before is late from here on
             self.supervisor.start(self._spec(slot))
@@ -59,11 +64,15 @@ class Roll:
     def _replace(self, slot: ReplicaSlot) -> None:
         """The place is taken by a ready replica that gets requests; whoever had it got none any more before it was told to end."""
         stands = self._present()
-        if any(status.name == slot.name and not slot.is_taken_by(status) for status in stands):
+        if any(status.name == slot.name and not self._stands(slot, status) for status in stands):
             self._publish(status for status in stands if status.name != slot.name)
             self.supervisor.stop(slot.name)
         self.supervisor.start(self._spec(slot), self.within)
         self._publish(self._present())
+
+    def _stands(self, slot: ReplicaSlot, status: ProcessStatus) -> bool:
+        """Whether the process is what the place should be taken by."""
+        return slot.is_taken_by(status) and (self.ordered is None or status.since >= self.ordered)
 
     def _publish(self, statuses: Iterable[ProcessStatus]) -> None:
         """Those of the replicas that are ready get the requests."""
@@ -75,10 +84,6 @@ class Roll:
 
     def _spec(self, slot: ReplicaSlot) -> ProcessSpec:
         return replace(self.command(slot), labels=slot.labels)
-
-
-def _stands(slot: ReplicaSlot, statuses: Iterable[ProcessStatus]) -> bool:
-    return any(slot.is_taken_by(status) for status in statuses)
 
 
 def _ready(name: str, statuses: Iterable[ProcessStatus]) -> bool:

@@ -67,7 +67,8 @@ class Supervised:
             within = self.spec.grace if grace is None else grace
             code = await self._child.stop(self.spec.stop_signal, grace=within.total_seconds())
             self._remark("INFO", f"stopped: {describe_exit(code)}")
-        self._clear_sockets()
+        with suppress(OSError):  # what stands in a socket's place keeps nobody from stopping; it is told at the next start
+            self._clear_sockets()
 
     async def _keep(self) -> None:
         while not self._its_turn(self.spec):  # noqa: ASYNC110 - depends on the states of several others

@@ -8,6 +8,7 @@ from pathlib import Path
 from unioneyes.adapters.kubernetes.access import find_access
 from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.gateway.traffic import GatewayTraffic
+from unioneyes.adapters.kubernetes.pods import KubernetesPods
 from unioneyes.adapters.kubernetes.replicas import KubernetesReplicas
 from unioneyes.adapters.kubernetes.told import tell
 from unioneyes.adapters.oci import ImageReleases, Repository
@@ -49,6 +50,13 @@ def build_kubernetes_replicas(stack: Stack, settings: ClusterSettings) -> Kubern
         configuration=lambda: service_configuration(stack),
         read_outcomes=read_outcomes,
     )
+
+
+def build_kubernetes_pods(replicas: KubernetesReplicas, settings: ClusterSettings) -> KubernetesPods:
+    """Return the pods of the cluster, into which people go by their own kubectl."""
+    kubeconfig = (f"--kubeconfig={Path(settings.kubeconfig).expanduser()}",) if settings.kubeconfig else ()
+    context = (f"--context={settings.context}",) if settings.context else ()
+    return KubernetesPods(replicas=replicas, kubectl=("kubectl", *kubeconfig, *context))
 
 
 def tell_pods(stack: Stack, settings: ClusterSettings) -> None:

@@ -21,7 +21,7 @@ from unioneyes.claims.releases import migration_folders, newest_migration
 from unioneyes.environments.folders import report_file, runbooks_folder, source_folder
 from unioneyes.environments.local.audit import build_sealing, keep_audit_key, keep_remote_witness, kept_audit_key
 from unioneyes.environments.local.control import control_state
-from unioneyes.environments.local.parts import build_serving
+from unioneyes.environments.local.parts import SERVICE_NAME, build_serving
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import DirectEnvironment, OpenedEnvironment
 from unioneyes.environments.policy import approval_rules, freeze_windows, waivers
@@ -90,7 +90,7 @@ def build_environment(stack: Stack) -> Environment:
         facts=Facts(
             name=name,
             production=stack.settings.production,
-            service="unioneyes-web",
+            service=SERVICE_NAME,
             replicas=stack.settings.service.replicas,
             ready_within=stack.settings.service.ready_within,
             database=DATABASE,
@@ -110,6 +110,7 @@ def build_environment(stack: Stack) -> Environment:
         ),
         traffic=serving.traffic,
         replicas=serving.replicas,
+        pods=serving.pods,
         service=HttpService(
             public_url=stack.service_url,
             preview_url=stack.preview_url,

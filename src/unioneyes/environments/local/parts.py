@@ -8,16 +8,22 @@ from pydantic import SecretStr
 
 from unioneyes.adapters.envoy.traffic import EnvoyTraffic
 from unioneyes.adapters.processes.client import Supervisor
+from unioneyes.adapters.processes.pods import LocalPods
 from unioneyes.adapters.processes.replicas import LocalReplicas
 from unioneyes.adapters.processes.spec import ProcessSpec
 from unioneyes.claims.metrics import read_outcomes
 from unioneyes.claims.releases import Catalogue
 from unioneyes.environments.local.layout import Layout
+from unioneyes.environments.local.remnants import MARK
 from unioneyes.environments.local.stack import Stack, rehearsal_process, rehearsal_url_file, replica_process, service_configuration
 from unioneyes.kernel.files import replace_file
+from unioneyes.ports.pods import Pods
 from unioneyes.ports.releases import Releases
 from unioneyes.ports.replicas import Replicas
 from unioneyes.ports.traffic import Traffic
+
+SERVICE_NAME = "unioneyes-web"
+"""What the service is called, as its Deployments are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,19 +32,24 @@ class Serving:
 
     releases: Releases
     replicas: Replicas
+    pods: Pods
     traffic: Traffic
 
 
 def build_serving(stack: Stack) -> Serving:
     """Return the ports of the service where it runs: as processes of this machine, or on a cluster. Nothing is asked yet."""
     if (settings := stack.settings.cluster) is None:
-        envoy = build_envoy(stack)
-        return Serving(releases=Catalogue(), replicas=build_local_replicas(stack, envoy), traffic=envoy)
+        envoy, catalogue = build_envoy(stack), Catalogue()
+        replicas = build_local_replicas(stack, envoy)
+        pods = LocalPods(replicas=replicas, image=lambda version: f"{SERVICE_NAME}@sha256:{catalogue.digest(version)}", marks=frozenset({MARK}))
+        return Serving(releases=catalogue, replicas=replicas, pods=pods, traffic=envoy)
     from unioneyes.environments.local import cluster  # noqa: PLC0415 - what talks to clusters is an extra
 
+    replicas = cluster.build_kubernetes_replicas(stack, settings)
     return Serving(
         releases=cluster.build_image_releases(settings),
-        replicas=cluster.build_kubernetes_replicas(stack, settings),
+        replicas=replicas,
+        pods=cluster.build_kubernetes_pods(replicas, settings),
         traffic=cluster.build_gateway_traffic(settings),
     )
 

@@ -62,6 +62,8 @@ class Action(StrEnum):
     ACCOUNT_UNLINKED = "account-unlinked"
     SMOKE_TESTED = "smoke-tested"
     """A person had the service's end-to-end flows run, which write there as a member would."""
+    SHELL_OPENED = "shell-opened"
+    """A person was told the way into a pod; what they did there, the pod's own world knows."""
     LINE_STOPPED = "line-stopped"
     """No run but a rollback changes the service any more."""
     LINE_LIFTED = "line-lifted"

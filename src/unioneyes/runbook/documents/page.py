@@ -10,11 +10,13 @@ from unioneyes.runbook.documents.effects import RULE
 from unioneyes.runbook.documents.equivalents import equivalents
 from unioneyes.runbook.documents.lint.checks import RULES
 from unioneyes.runbook.documents.words import LONGEST, USUAL
-from unioneyes.runbook.pages.card import introduced
+from unioneyes.runbook.pages.card import card, introduced
 from unioneyes.runbook.pages.chapters import WRITTEN_BY
 from unioneyes.runbook.pages.markdown import table
 
 RUNBOOKS = ("document.read", "document.run")
+EMERGENCY = ("app.restart", "app.scale")
+"""Of the document's last page."""
 
 
 def page(runbooks: Mapping[str, Definition], commands: Mapping[str, str]) -> str:
@@ -32,7 +34,14 @@ def _lines(runbooks: Mapping[str, Definition], commands: Mapping[str, str]) -> I
         ("the document", "`ue`", "in this release", "what it does beyond that"),
         [(f"`{row.does}`", f"`{row.ue}`", "yes" if row.comes is None else f"no: comes with the chapter {row.comes}", row.why) for row in equivalents()],
     )
-    yield "\n## What a block does to the world\n"
+    yield "\n## Emergency commands\n"
+    yield (
+        "`ue app status`, `pods`, `logs`, `describe` and `image` only look; `ue app shell` tells the way into a pod, once the audit log knows who goes in, and "
+        "why ([why](../decisions/0037-pods-in-both-worlds.md)).\n"
+    )
+    for name in EMERGENCY:
+        yield from card(runbooks[name], commands[name])
+    yield "## What a block does to the world\n"
     yield f"{RULE}\n"
     yield (
         f"Behind the language may stand `timeout=DURATION` ({format_duration(USUAL)} when not given, {format_duration(LONGEST)} at most), and `undo`: the "
