@@ -30,6 +30,7 @@ SAFE_BODIES: dict[str, dict[str, object]] = {
     "/api/v1/runs/{run_id}/decision": {"reason": "no", "decision": "undo"},
     "/api/v1/runs/{run_id}/approvals": {"verdict": "granted", "note": "no"},
     "/api/v1/runs/{run_id}/override": {"reason": "no"},
+    "/api/v1/app/shell": {"reason": " "},
     "/api/v1/smoke": {"url": "http://127.0.0.1:9"},
     "/api/v1/line/stop": {"reason": " "},
     "/api/v1/line/lift": {"reason": " "},
@@ -66,7 +67,7 @@ def right_of(route: APIRoute) -> Right | None:
 @pytest.mark.parametrize("route", GUARDED, ids=lambda route: f"{method_of(route)} {route.path}")
 def test_every_route_refuses_every_role_without_its_right(access: Access, route: APIRoute) -> None:
     right = right_of(route)
-    path = route.path.replace("{run_id}", "no-such-run").replace("{name}", "nobody").replace("{index}", "0")
+    path = route.path.replace("{run_id}", "no-such-run").replace("{name}", "nobody").replace("{index}", "0").replace("{pod}", "nobody")
     for role in Role:
         answer = access.ask(access.of(role), method_of(route), f"{access.server}{path}", SAFE_BODIES.get(route.path))
         refused = answer.status_code == 403

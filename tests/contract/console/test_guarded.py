@@ -56,7 +56,7 @@ def browser(server: str, alone: Alone) -> Iterator[Browser]:
 
 
 def path_of(route: APIRoute) -> str:
-    return route.path.replace("{run_id}", "no-such-run").replace("{name}", "nobody").replace("{index}", "0")
+    return route.path.replace("{run_id}", "no-such-run").replace("{name}", "nobody").replace("{index}", "0").replace("{pod}", "nobody")
 
 
 def require_headers(answer: httpx.Response) -> None:

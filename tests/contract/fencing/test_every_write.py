@@ -31,10 +31,13 @@ from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.bootstrap import BACKUP
 from unioneyes.adapters.postgres.restores import RestoresBeside
 from unioneyes.adapters.processes.client import Supervisor
+from unioneyes.adapters.processes.pods import LocalPods
+from unioneyes.kernel.clock import now
 from unioneyes.kernel.fencing import Fence
 from unioneyes.ports.database import Backups, Migrations, Restores
 from unioneyes.ports.documents import Documents
 from unioneyes.ports.notifier import Notifier
+from unioneyes.ports.pods import Pods, Size
 from unioneyes.ports.queries import Queries
 from unioneyes.ports.replicas import Replicas
 from unioneyes.ports.shell import Shell
@@ -54,6 +57,7 @@ READS = {
     "Documents": {"read"},
     "IdentityProvider": {"identify", "sign_in_url", "sign_out_url"},
     "Migrations": {"applied", "folder", "ledger", "lint", "losses", "pending"},
+    "Pods": {"all", "details", "follow", "logs", "shell", "size"},
     "Releases": {"all", "digest", "get"},
     "Replicas": {"all", "configuration", "logs", "outcomes", "revisions", "rolling"},
     "Restores": {"difference", "room", "written_since"},
@@ -82,6 +86,10 @@ REHEARSALS: dict[str, Callable[[Replicas], object]] = {
     "start_rehearsal": lambda replicas: replicas.start_rehearsal(version="2.0.0", database_url=SecretStr("anywhere"), within=WITHIN),
     "stop_rehearsal": lambda replicas: replicas.stop_rehearsal(),
 }
+PODS: dict[str, Callable[[Pods], object]] = {
+    "restart": lambda pods: pods.restart(Colour.BLUE, ordered=now(), within=WITHIN, meanwhile=lambda _: None),
+    "resize": lambda pods: pods.resize(Colour.BLUE, Size(count=3, autoscaler=None), within=WITHIN),
+}
 MIGRATIONS: dict[str, Callable[[Migrations], object]] = {
     "apply": lambda migrations: migrations.apply(migrations.folder("1.2.0")),
     "roll_back": lambda migrations: migrations.roll_back(migrations.folder("1.0.0")),
@@ -106,6 +114,7 @@ AFTER_A_SWAP: dict[str, Callable[[Restoring], object]] = {
 WRITES: Mapping[type, set[str]] = {
     Traffic: {*TRAFFIC},
     Replicas: {*REPLICAS, *REHEARSALS},
+    Pods: {*PODS},
     Migrations: {*MIGRATIONS},
     Backups: {*BACKUPS},
     Restores: {*BEFORE_A_SWAP, *AFTER_A_SWAP},
@@ -146,6 +155,14 @@ def test_replicas(service: Service) -> None:
             ("blue-1", "1.0.0", True, False),
             ("blue-2", "1.0.0", True, False),
         ]
+
+
+def test_pods(service: Service) -> None:
+    service.replicas.start(Colour.BLUE, version="1.0.0", count=1, within=WITHIN)
+    pods = LocalPods(replicas=service.replicas, image=lambda version: version)
+    for name, before in (("resize", OUTSIDE), ("restart", Supervisor._ask.__code__)):
+        refused({name: PODS[name]}, pods, before=before, newer=lambda: pods.resize(Colour.BLUE, Size(count=2, autoscaler=None), within=WITHIN))
+        assert [(each.name, each.ready) for each in service.replicas.all()] == [("blue-1", True), ("blue-2", True)]
 
 
 def test_migrations(database: Database, tmp_path: Path) -> None:

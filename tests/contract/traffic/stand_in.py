@@ -17,6 +17,7 @@ async def app(scope: MutableMapping[str, object], receive: Callable[[], Awaitabl
     """Answer what the path asks for, by default 200 with what was seen of the request.
 
     `/healthz`: 503 while the file STAND_IN_SICK exists. `/status/503`: that status. `/slow/0.5`: that many seconds later. `/log/ERROR`: after such a line.
+    `/exit/3`: none; it says that something is lost, and ends so.
     """
     path, headers = str(scope["path"]), scope["headers"]
     assert isinstance(headers, list)
@@ -28,6 +29,9 @@ async def app(scope: MutableMapping[str, object], receive: Callable[[], Awaitabl
         case ["log", level]:
             line = {"timestamp": datetime.now(UTC).isoformat(), "level": level, "message": f"{level} was asked for", "request_id": "r-1"}
             print(json.dumps(line), flush=True)  # noqa: T201 - its log
+        case ["exit", code]:
+            print(json.dumps({"timestamp": datetime.now(UTC).isoformat(), "level": "CRITICAL", "message": "all is lost"}), flush=True)  # noqa: T201 - its log
+            os._exit(int(code))
         case ["status", wanted]:
             status = int(wanted)
         case ["slow", seconds]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from psycopg.sql import SQL, Literal
 
 from tests.drills.main_job.main_job import MainJob
 from tests.drills.rollback.ways_back import admin, backed_up, filled_deadlines
 from unioneyes.claims.flows import STEWARD
+from unioneyes.ports.traffic import Colour
 
 CRIPPLED = "crippled"
 """A backup in which the service may not write claims: it equals its source, and no release works on it."""
@@ -51,8 +54,22 @@ def no_smoke_on_the_older_schema(job: MainJob) -> None:
         connection.execute("create trigger drill_refuse after insert on claims for each row execute function drill_refuse()")
 
 
+def no_place_for_pods(job: MainJob) -> None:
+    """A third pod of either colour can't listen anywhere."""
+    for place in third_places(job):
+        place.mkdir(exist_ok=True)
+
+
+def third_places(job: MainJob) -> list[Path]:
+    """Return where the third pod of each colour would listen."""
+    return [job.stack.layout.sockets / f"{colour}-3.sock" for colour in Colour]
+
+
 def without_obstacles(job: MainJob) -> None:
     """Nothing stands in the way; the crippled backup harms nobody who does not restore it."""
+    for place in third_places(job):
+        if place.is_dir():
+            place.rmdir()
     with admin(job) as connection:
         connection.execute("alter table claims drop constraint if exists drill_deadline")
         connection.execute("drop function if exists drill_refuse() cascade")

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from tests.drills.kills.own import READING, before_marks, document, in_doubt, page_of
 from tests.drills.kills.scenario import Scenario, members_at_work
-from tests.drills.kills.undone import UNDONE, before_migration
+from tests.drills.kills.undone import UNDONE, before_migration, before_scaling
 from tests.drills.main_job.main_job import MainJob
 from tests.drills.rollback.ways_back import admin, backed_up
 from unioneyes.adapters.postgres.bootstrap import DATABASE
@@ -101,5 +101,17 @@ PYTHON_FILE = Scenario(
     begin=lambda job: (job.begin({"page": str(page_of(job))}, runbook="own.mark"),),
     not_kept=True,
 )
-SCENARIOS = (MIGRATION, RESTORE, DEPLOYMENT, RELEASE, SUPERSESSION, AUTOMATIC, VERIFICATION, DOCUMENT, READING_DOCUMENT, PYTHON_FILE, *UNDONE)
+RESTART = Scenario(
+    name="app.restart",
+    runbooks=("app.restart",),
+    prepare=lambda job: job.ensure_serving("1.1.0"),
+    begin=lambda job: (job.begin({"reason": "a drill"}, runbook="app.restart"),),
+)
+SCALING = Scenario(
+    name="app.scale",
+    runbooks=("app.scale",),
+    prepare=before_scaling,
+    begin=lambda job: (job.begin({"count": 3}, runbook="app.scale"),),
+)
+SCENARIOS = (MIGRATION, RESTORE, DEPLOYMENT, RELEASE, SUPERSESSION, AUTOMATIC, VERIFICATION, DOCUMENT, READING_DOCUMENT, PYTHON_FILE, RESTART, SCALING, *UNDONE)
 """A further runbook is one more of these."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from tests.drills.kills.boundaries import Boundary
-from tests.drills.kills.obstacles import CRIPPLED, crippled_backup, no_claim_without_a_deadline, no_smoke_on_the_older_schema
+from tests.drills.kills.obstacles import CRIPPLED, crippled_backup, no_claim_without_a_deadline, no_place_for_pods, no_smoke_on_the_older_schema
 from tests.drills.kills.own import FAILING, before_marks, document
 from tests.drills.kills.scenario import Scenario
 from tests.drills.main_job.main_job import MainJob
 from tests.drills.rollback.ways_back import filled_deadlines
 from unioneyes.adapters.postgres.bootstrap import DATABASE
+from unioneyes.ports.pods import Size
+from unioneyes.ports.traffic import Colour
 from unioneyes.runbook.views import Decision, EntryKind
 
 _TAKING_BACK = {EntryKind.STEP_FAILED, EntryKind.UNDO_STARTED, EntryKind.UNDO_DONE, EntryKind.RUN_ENDED}
@@ -43,6 +47,19 @@ def before_unfit_backup(job: MainJob) -> None:
     """1.0.0 serves on its own schema, and there is a backup on which it does not work."""
     job.ensure_not_migrated(serving="1.0.0", to="1.1.0")
     crippled_backup(job)
+
+
+def before_scaling(job: MainJob) -> None:
+    """1.1.0 serves with two pods."""
+    job.ensure_serving("1.1.0")
+    pods, live = job.stack.environment.pods, Colour(job.serving().colour)
+    pods.resize(live, Size(count=2, autoscaler=None), within=timedelta(seconds=60))
+
+
+def before_pods_that_do_not_get_ready(job: MainJob) -> None:
+    """The same; and there is no place where another pod could listen."""
+    before_scaling(job)
+    no_place_for_pods(job)
 
 
 def taken_back(boundary: Boundary) -> bool:
@@ -117,4 +134,20 @@ DOCUMENT_UNDONE = Scenario(
     kills_at=taken_back,
     stops_at=begun,
 )
-UNDONE = (DEPLOYMENT_UNDONE, CANARY_UNDONE, RELEASE_UNDONE, MIGRATION_UNDONE, RESTORE_UNDONE, DOCUMENT_UNDONE)
+RESTART_UNDONE = Scenario(
+    name="app.restart undone",
+    runbooks=("app.restart",),
+    prepare=before_pods_that_do_not_get_ready,
+    begin=lambda job: (job.begin({"reason": "a drill"}, runbook="app.restart"),),
+    kills_at=taken_back,
+    stops_at=begun,
+)
+SCALING_UNDONE = Scenario(
+    name="app.scale undone",
+    runbooks=("app.scale",),
+    prepare=before_pods_that_do_not_get_ready,
+    begin=lambda job: (job.begin({"count": 3}, runbook="app.scale"),),
+    kills_at=taken_back,
+    stops_at=begun,
+)
+UNDONE = (RESTART_UNDONE, SCALING_UNDONE, DEPLOYMENT_UNDONE, CANARY_UNDONE, RELEASE_UNDONE, MIGRATION_UNDONE, RESTORE_UNDONE, DOCUMENT_UNDONE)

@@ -67,6 +67,7 @@ def test_a_list_says_who_did_what_when_and_why() -> None:
         ),
         (Action.ACCOUNT_UNLINKED, {"name": "jane", "accounts": "slack/T1/U1"}, "slack/T1/U1: wrong day"),
         (Action.APPROVAL_GRANTED, {"chat": "slack/T1/U1"}, "wrong day; from slack/T1/U1"),
+        (Action.SHELL_OPENED, {"pod": "blue-1"}, "blue-1: wrong day"),
         (Action.SMOKE_TESTED, {"url": "http://127.0.0.1:8080"}, "http://127.0.0.1:8080: wrong day"),
         ("member-erased", {}, "wrong day"),
     ],

@@ -20,7 +20,8 @@ assert CHAPTERS
 ROLLBACKS = {"rollback.migration", "rollback.release", "rollback.restore", "rollback.traffic"}
 DEPLOYMENTS = {"deployment.start", "deployment.verify"}
 DOCUMENTS = {"document.read", "document.run"}
-BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS
+APP = {"app.restart", "app.scale"}
+BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP
 
 
 def as_drilled(code: Mapping[str, str]) -> dict[str, Drilled]:
@@ -52,6 +53,8 @@ def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         ("operations/deployment/verdict.py", DEPLOYMENTS),
         ("operations/deployment/__init__.py", DEPLOYMENTS),
         ("operations/deployment/page.py", set()),
+        ("operations/app/steps.py", APP),
+        ("operations/app/status.py", set()),
         ("runbook/documents/effects.py", DOCUMENTS),
         ("runbook/execution.py", BUILT_IN),
         ("runbook/store/lock.py", BUILT_IN),

@@ -94,7 +94,7 @@ class World:
         self.open_the_line()
         waiting = [run for status in WAITING for run in self.still(status) or [self._waiting(status)]]
         ended = [self.ended["done"]] if changing else [*self.ended.values()]
-        return {"run_id": [*ended, *waiting], "name": [self._token()], "index": [0]}
+        return {"run_id": [*ended, *waiting], "name": [self._token()], "index": [0], "pod": self._pods()}
 
     def runbooks(self) -> list[str]:
         """Return what can be run, by name."""
@@ -129,6 +129,12 @@ class World:
         journal = self.ask("GET", f"/runs/{run}/journal")
         assert isinstance(journal, list)
         return any(isinstance(line, dict) and line["kind"] == EntryKind.DECIDED and " cancels: " in str(line["message"]) for line in journal)
+
+    def _pods(self) -> list[JsonValue]:
+        """Return the names of the pods that there are."""
+        found = self.ask("GET", "/app/pods")
+        assert isinstance(found, list)
+        return [pod["name"] for pod in found if isinstance(pod, dict)]
 
     def _waiting(self, status: RunStatus) -> str:
         match status:
