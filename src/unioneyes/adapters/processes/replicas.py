@@ -172,6 +172,7 @@ class LocalReplicas:
             return there.model_copy(update={"count": count})
 
         slots = self._slots(colour, self._kept.want(colour, decide))
+        self.supervisor.stop()  # ends nothing; but whoever was at this before is late from here on
         present = {status.name for status in self.present() if status.labels[COLOUR] == colour}
         for slot in slots:
             if slot.name not in present:
