@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,6 +13,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 _LEVEL_IN_TEXT = re.compile(r"\b(DEBUG|INFO|WARNING|ERROR|CRITICAL|FATAL|PANIC)\b")
 _OTHER_NAMES = {"FATAL": "CRITICAL", "PANIC": "CRITICAL", "WARN": "WARNING", "LOG": "INFO"}
+_WARNINGS = LEVELS[2:]
 _TRACEBACK = "Traceback (most recent call last):"
 
 
@@ -27,6 +28,14 @@ class Entry:
     request_id: str | None = None
     by: str | None = None
     """Who says it of the process, where the process does not say it itself: `supervisor`."""
+
+
+def last_words(entries: Sequence[Entry], *, killed: bool) -> str:
+    """Return the last thing that a service said about itself, and not to whoever asked it something; of one that was `killed`, a warning at least."""
+    for entry in reversed(entries):
+        if (entry.request_id is None and not killed) or entry.level in _WARNINGS:
+            return entry.message
+    return ""
 
 
 def parse(lines: Iterable[str], *, undated: datetime) -> Iterator[Entry]:

@@ -15,7 +15,8 @@ import pytest
 
 from tests.contract.pods.promises import BLUE, LAST, VERSION, WITHIN, PodsPromises, lives, names, said, until
 from tests.contract.processes.conftest import eventually
-from tests.contract.replicas.conftest import BROKEN, Service, service_in
+from tests.contract.replicas.conftest import Service, service_in
+from tests.contract.replicas.world import BROKEN
 from tests.contract.traffic.conftest import running_envoy
 from tests.contract.traffic.load import Load, load
 from unioneyes.adapters.processes.journal import rotate
@@ -58,7 +59,7 @@ class LocalWorld:
                 pass
 
     def members(self) -> AbstractContextManager[Load]:
-        return load(self.service.edge.traffic.public_port)
+        return load(self.service.edge.members)
 
     def log(self, pod: str) -> Path:
         return self.service.edge.folder / f"{pod}.log"

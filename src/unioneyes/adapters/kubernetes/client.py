@@ -165,13 +165,16 @@ class Cluster:
         said = self._connection.send(self._asked_of_pod("get", pod, "log"), self._of_pod(pod, "log"), params=params, within=within)
         return tuple(said.content.decode(errors="replace").splitlines())
 
-    def follow_logs(self, pod: str, *, container: str | None = None, within: timedelta, tail: int | None = None) -> Iterator[str]:
+    def follow_logs(
+        self, pod: str, *, container: str | None = None, within: timedelta, tail: int | None = None, since: datetime | None = None
+    ) -> Iterator[str]:
         """Yield the lines that the container logs, each behind its time and a blank, as they come; until it ends, or `within` has passed.
 
         Nothing is yielded for a quiet container: whoever must look around meanwhile asks for less.
         """
         params: dict[str, str] = {"timestamps": "true", "follow": "true", **({"container": container} if container else {})}
         params |= {"tailLines": str(tail)} if tail is not None else {}
+        params |= {"sinceTime": since.isoformat()} if since else {}
         return self._connection.stream(self._asked_of_pod("get", pod, "log"), self._of_pod(pod, "log"), params=params, within=within)
 
     def ask_pod(self, pod: str, port: int, path: str, *, method: str = "GET", within: timedelta | None = None) -> httpx2.Response:

@@ -45,6 +45,13 @@ REPLICAS = (
 )
 """What `KubernetesReplicas` does. It makes and removes one pod and one Secret: the rehearsal's."""
 
+PODS = (
+    Right(group="autoscaling", resource="horizontalpodautoscalers", verbs=("get", "list", "patch")),
+    Right(resource="pods", verbs=("get", "list", "watch")),
+    Right(group="metrics.k8s.io", resource="pods", verbs=("list",)),
+)
+"""What `KubernetesPods` does beside that. Without the metrics, CPU and memory are not told."""
+
 
 def missing(cluster: Cluster, rights: Iterable[Right]) -> tuple[Right, ...]:
     """Return which of the rights we do not have, each with the verbs that are missing. Raises: as `Cluster.get`."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unioneyes.adapters.processes.journal import SUPERVISOR
 from unioneyes.adapters.processes.logs import read_log, read_tail
-from unioneyes.kernel.logged import Entry
+from unioneyes.kernel.logged import Entry, last_words
 from unioneyes.ports.pods import Ended, PodEvent
 
 _STARTED, _ENDED = "started: ", "ended by itself: "
@@ -36,7 +36,7 @@ def last_end(log: Path, *, code: int | None) -> Ended | None:
         reason="Completed" if code == 0 else "Error",
         exit_code=code if code >= 0 else 128 - code,
         at=None if at is None else entries[at].at,
-        message="" if at is None or code == 0 else _last_words(entries[:at], killed=code < 0),
+        message="" if at is None or code == 0 else last_words(_own(entries[:at]), killed=code < 0),
     )
 
 
@@ -59,15 +59,10 @@ def _told_once(remarks: Iterable[Entry]) -> Iterable[PodEvent]:
         yield under_way
 
 
-def _last_words(entries: Sequence[Entry], *, killed: bool) -> str:
-    """Return the last thing that the process said about itself in the life that ended there; of one that was killed, a warning at least."""
-    for entry in reversed(entries):
-        if _is_remark(entry, _STARTED):
-            return ""
-        own = entry.by != SUPERVISOR and entry.request_id is None and not killed
-        if own or (entry.level in _WARNINGS and (entry.by != SUPERVISOR or entry.level == "CRITICAL")):
-            return entry.message
-    return ""
+def _own(entries: Sequence[Entry]) -> list[Entry]:
+    """Return what the process itself said in the life that ended there; why it could not even be started counts as that."""
+    began = next((at for at in range(len(entries) - 1, -1, -1) if _is_remark(entries[at], _STARTED)), -1)
+    return [entry for entry in entries[began + 1 :] if entry.by != SUPERVISOR or entry.level == "CRITICAL"]
 
 
 def _is_remark(entry: Entry, begins: str) -> bool:

@@ -45,11 +45,11 @@ def build_serving(stack: Stack) -> Serving:
         return Serving(releases=catalogue, replicas=replicas, pods=pods, traffic=envoy)
     from unioneyes.environments.local import cluster  # noqa: PLC0415 - what talks to clusters is an extra
 
-    replicas = cluster.build_kubernetes_replicas(stack, settings)
+    run_there = cluster.build_kubernetes_replicas(stack, settings)
     return Serving(
         releases=cluster.build_image_releases(settings),
-        replicas=replicas,
-        pods=cluster.build_kubernetes_pods(replicas, settings),
+        replicas=run_there,
+        pods=cluster.build_kubernetes_pods(run_there, settings),
         traffic=cluster.build_gateway_traffic(settings),
     )
 
