@@ -32,6 +32,8 @@ from unioneyes.ports.traffic import Colour
 LINES = 100
 """Source: the document's `--tail=100`."""
 _SIGNALLED = 128
+_NOT_THERE = frozenset({1, 126, 127})
+"""Exit codes of a shell that could not be opened, among other things."""
 PodArgument = Annotated[str | None, Parameter(help="The pod; a ready one of the colour that serves when not given.")]
 
 
@@ -141,6 +143,8 @@ def shell(
     say(f"{way.pod}: this shell stands in the audit log; leave it by `exit`")
     environment = None if way.environment is None else {**way.environment, **({"TERM": os.environ["TERM"]} if "TERM" in os.environ else {})}
     ended = subprocess.run((program, *way.argv[1:]), cwd=way.folder, env=environment, check=False).returncode
+    if ended in _NOT_THERE and way.otherwise:
+        say(f"where its image has no shell: {way.otherwise}")
     return _as_shells_do(ended)
 
 

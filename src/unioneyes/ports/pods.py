@@ -6,7 +6,7 @@ Source: "Appendix: Emergency Commands". On a cluster they are Kubernetes' pods; 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
@@ -174,8 +174,10 @@ class ShellWay:
     """Where it begins; None where it does not matter."""
     environment: dict[str, str] | None = None
     """All that it gets of environment variables, beside the terminal's; None: those of whoever types it."""
-    secrets_left_out: tuple[str, ...] = field(default=())
+    secrets_left_out: tuple[str, ...] = ()
     """Names of the pod's variables that it does not get, because they hold secrets."""
+    otherwise: str = ""
+    """What a person types where the pod has no such program; empty where it always has."""
 
 
 class Pods(Protocol):

@@ -48,6 +48,9 @@ class World(Protocol):
 
     def members(self) -> AbstractContextManager[Members]: ...
 
+    def script(self) -> str:
+        """What is typed into a shell of this world to be told `version` and the version, and to end with 7."""
+
 
 class PodsPromises:
     """Inherited by each world's tests; the fixture `world` gives the world."""
@@ -148,7 +151,7 @@ class PodsPromises:
             members.wait_for(100)
             restarted = world.pods.restart(BLUE, ordered=ordered, within=WITHIN, meanwhile=told.append)
             members.wait_for(100)
-        assert set(members.outcomes) == {VERSION}
+        assert set(members.outcomes) == {VERSION}, members.outcomes
         assert not before & lives(world)
         assert [(pod.version, pod.ready) for pod in world.pods.all()] == [(VERSION, True)] * 2
         assert set(restarted.pods) == set(names(world))
@@ -164,7 +167,7 @@ class PodsPromises:
             members.wait_for(50)
             world.pods.restart(BLUE, ordered=datetime.now(UTC), within=WITHIN, meanwhile=lambda _: None)
             members.wait_for(50)
-        assert set(members.outcomes) == {VERSION}
+        assert set(members.outcomes) == {VERSION}, members.outcomes
         assert len(lives(world)) == 1
         assert not before & lives(world)
 
@@ -192,7 +195,7 @@ class PodsPromises:
                 assert [pod.ready for pod in world.pods.all()] == [True] * count
                 assert stays <= lives(world) or count == 2, "which one goes is the world's choice"
                 members.wait_for(50)
-        assert set(members.outcomes) == {VERSION}
+        assert set(members.outcomes) == {VERSION}, members.outcomes
 
     def test_a_colour_where_nothing_was_put_should_have_no_pod(self, world: World) -> None:
         world.serve(1)
@@ -224,7 +227,7 @@ class PodsPromises:
         assert way.pod == name
         done = subprocess.run(
             way.argv,
-            input='echo "version $STAND_IN_VERSION"; echo "secret $STAND_IN_SECRET"; exit 7\n',
+            input=world.script(),
             capture_output=True,
             text=True,
             timeout=60,

@@ -61,6 +61,9 @@ class LocalWorld:
     def members(self) -> AbstractContextManager[Load]:
         return load(self.service.edge.members)
 
+    def script(self) -> str:
+        return 'echo "version $STAND_IN_VERSION"; exit 7\n'
+
     def log(self, pod: str) -> Path:
         return self.service.edge.folder / f"{pod}.log"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,8 @@ class KubernetesPods:
     replicas: KubernetesReplicas
     kubectl: tuple[str, ...] = ("kubectl",)
     """How a person's kubectl reaches this cluster: `kubectl --context production`."""
+    shell_program: tuple[str, ...] = _SHELL
+    """What opens a shell in the container, where its image has one."""
 
     def all(self) -> tuple[Pod, ...]:
         """Return every pod of both colours, ordered by name, also those that are ending."""
@@ -151,8 +154,10 @@ class KubernetesPods:
         pod = self._pod(name)
         if not running(pod):
             raise PodNotRunning(what=f"{name} does not run", remedy=f"ue app describe {name}; ue app logs {name} --previous")
-        typed = ("exec", "--stdin", *(("--tty",) if terminal else ()), name, f"--container={self.replicas.container}", "--", *_SHELL)
-        return ShellWay(pod=name, argv=(*self.kubectl, f"--namespace={self._cluster.namespace}", *typed), node=None)
+        reached = (*self.kubectl, f"--namespace={self._cluster.namespace}")
+        typed = ("exec", "--stdin", *(("--tty",) if terminal else ()), name, f"--container={self.replicas.container}", "--", *self.shell_program)
+        beside = ("debug", name, "--stdin", "--tty", "--image=busybox", f"--target={self.replicas.container}")
+        return ShellWay(pod=name, argv=(*reached, *typed), node=None, otherwise=shlex.join((*reached, *beside)))
 
     @property
     def _cluster(self) -> Cluster:

@@ -24,6 +24,9 @@ class Answer(http.server.BaseHTTPRequestHandler):
         match self.path.split("/")[1:]:
             case ["log", level]:
                 log(level, f"{level} was asked for", request_id="r-1")
+            case ["eat"]:
+                log("WARNING", "hungry")
+                eaten = [b"x" * (1 << 24) for _ in range(64)]
             case ["exit", code]:
                 log("CRITICAL", "all is lost")
                 os._exit(int(code))
