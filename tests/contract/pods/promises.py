@@ -118,7 +118,7 @@ class PodsPromises:
             assert until(lines, "WARNING was asked for")
             world.get(name, "/exit/3")
             assert until(lines, "all is lost")
-            eventually(lambda: world.pods.all()[0].ready)
+            eventually(lambda: [(pod.restarts, pod.ready) for pod in world.pods.all()] == [(1, True)])
             world.get(name, "/log/ERROR")
             assert until(lines, "ERROR was asked for")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections import Counter
 from datetime import datetime
 
 import psycopg
@@ -14,10 +15,12 @@ from pydantic import TypeAdapter
 from tests.drills.kills.scenario import members_at_work
 from tests.drills.main_job.main_job import MainJob
 from tests.stack import UE, eventually
+from unioneyes.environments.local.members import Members
 from unioneyes.kernel.problems import ExitCode
 from unioneyes.operations.app.status import AppStatus
 from unioneyes.ports.pods import Pod
 from unioneyes.runbook.audit.entry import Action, AuditEntry, read_entry
+from unioneyes.simulators.report import read_exchanges
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
@@ -32,6 +35,11 @@ def pods(job: MainJob) -> tuple[Pod, ...]:
 def status(job: MainJob) -> tuple[int, AppStatus]:
     said = job.stack.ue("app", "status", "-o", "json")
     return said.code, _STATUS.validate_json(said.out)
+
+
+def lost_by(members: Members) -> dict[str, int]:
+    """Return how many requests members lost, by what became of them."""
+    return dict(Counter(f"{each.method} {each.status or each.error} of {each.version}" for each in read_exchanges(members.report) if each.lost))
 
 
 def audited(job: MainJob, since: datetime) -> list[AuditEntry]:
@@ -55,8 +63,8 @@ def test_under_load_pods_are_restarted_and_made_more_and_fewer_and_no_request_is
         for count in (4, 1, 2):
             scaled(serving, count)
             assert [pod.ready for pod in pods(serving)] == [True] * count
-        seen = members.finish()
-    assert (seen.lost, [each.version for each in seen.versions]) == (0, ["1.1.0"])
+        seen, lost = members.finish(), lost_by(members)
+    assert (seen.lost, lost, [each.version for each in seen.versions]) == (0, {}, ["1.1.0"])
     assert seen.sent > 100
     code, now = status(serving)
     assert (code, now.troubles) == (ExitCode.DONE, ())
@@ -141,12 +149,12 @@ def test_pods_that_can_not_get_ready_are_taken_back_and_those_that_served_serve_
     try:
         with members_at_work(serving) as members:
             said = serving.stack.ue("app", "scale", "4", "-o", "json")
-            seen = members.finish()
+            seen, lost = members.finish(), lost_by(members)
     finally:
         blocked.rmdir()
     assert said.code == ExitCode.UNDONE, said.err
     assert f"{before[0].colour}-4 ended by itself" in said.err
-    assert seen.lost == 0
+    assert (seen.lost, lost) == (0, {})
     assert [(pod.name, pod.since) for pod in pods(serving)] == [(pod.name, pod.since) for pod in before]
     code, now = status(serving)
     assert (code, now.troubles) == (ExitCode.DONE, ())
