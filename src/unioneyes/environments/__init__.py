@@ -21,6 +21,7 @@ ENVIRONMENTS = (LOCAL, CLUSTER_TEST)
 """Those that need no file: the embedded stack; and the same with the service on a Kubernetes that this machine runs."""
 SETTINGS = "environment.toml"
 """The file that makes an environment of a folder; `name` in it says which."""
+_KNOWN = f"one of: {', '.join(ENVIRONMENTS)}; or one whose folder, named with --home or in the state folder, has an {SETTINGS}"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 
 
@@ -30,11 +31,11 @@ def home_of(name: str, home: Path | None = None) -> Path:
     Raises: UnknownEnvironment, where there is none of that name, or where the folder is another one's.
     """
     if not _NAME.fullmatch(name):
-        raise UnknownEnvironment(what=f"{name!r} is no name of an environment", remedy=f"one of: {', '.join(_known())}")
+        raise UnknownEnvironment(what=f"{name!r} is no name of an environment", remedy=_KNOWN)
     folder = home.expanduser().resolve() if home is not None else _folders() / name
     file = folder / SETTINGS
     if name not in ENVIRONMENTS and not file.exists():
-        raise UnknownEnvironment(what=f"there is no environment called {name!r}: {file} is not there", remedy=f"write it; or one of: {', '.join(_known())}")
+        raise UnknownEnvironment(what=f"there is no environment called {name!r}", remedy=_KNOWN)
     if (said := _name_in(file)) != name and not (said is None and name in ENVIRONMENTS):
         raise UnknownEnvironment(
             what=f"{file} is of the environment {said or LOCAL!r}, not of {name!r}", remedy=f'--env {said or LOCAL}; or name = "{name}" in it'
@@ -45,10 +46,6 @@ def home_of(name: str, home: Path | None = None) -> Path:
 def _folders() -> Path:
     state = os.environ.get("XDG_STATE_HOME", "")
     return ((Path(state) if state else Path.home() / ".local" / "state") / "unioneyes").resolve()
-
-
-def _known() -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*ENVIRONMENTS, *sorted(file.parent.name for file in _folders().glob(f"*/{SETTINGS}")))))
 
 
 def _name_in(file: Path) -> str | None:

@@ -21,7 +21,7 @@ def test_an_unknown_environment_is_told_the_known_ones(tmp_path: Path, monkeypat
         locate("staging")
 
     assert "'staging'" in unknown.value.what
-    assert unknown.value.remedy == "write it; or one of: local, cluster-test"
+    assert unknown.value.remedy.startswith("one of: local, cluster-test; or one whose folder")
 
 
 def test_a_folder_with_a_file_is_an_environment_of_its_name_and_of_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
