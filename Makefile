@@ -12,6 +12,7 @@ COOLDOWN ?= 7 days
 BENCH ?= *
 DRILLS ?=
 NODES ?= 1
+SUITES ?=
 WITH ?=
 WITHOUT ?=
 IMAGE ?=
@@ -43,6 +44,7 @@ help: ## List the targets
 		'BENCH=switch              the one that `make bench` runs: $(patsubst bench/bench_%.py,%,$(wildcard bench/bench_*.py))' \
 		'DRILLS=kills              the part of the drills that `make campaign` runs: $(patsubst tests/drills/%/,%,$(sort $(dir $(shell grep -rl --include='test_*.py' mark.campaign tests/drills))))' \
 		'NODES=2                   how many nodes `make kubernetes-up` starts' \
+		"SUITES='drills adapters'   what of tests/kubernetes \`make test-kubernetes\` runs" \
 		'WITH=kwok WITHOUT=gateway which parts beside its usual ones, and which of these not' \
 		'IMAGE=service             the one that `make image` builds; or control-plane' \
 		'BASE=python:3.13-slim     what it is based on: Python 3.11 to 3.14' \
@@ -105,7 +107,7 @@ kubernetes-status: setup ## Show what of it runs
 	@$(cluster) status
 
 test-kubernetes: setup ## Test on a real Kubernetes: our own, or that of KUBECONFIG=/path
-	$(if $(findstring command,$(origin KUBECONFIG)),UE_TEST_KUBECONFIG='$(KUBECONFIG)') $(BIN)/pytest tests/kubernetes --quiet --junit-xml=$(REPORTS)/kubernetes.xml
+	$(if $(findstring command,$(origin KUBECONFIG)),UE_TEST_KUBECONFIG='$(KUBECONFIG)') $(BIN)/pytest $(or $(SUITES:%=tests/kubernetes/%),tests/kubernetes) --quiet --junit-xml=$(REPORTS)/kubernetes.xml
 
 browser: setup ## Test the console in Chromium
 	@.ci/chromium
