@@ -24,7 +24,8 @@ from tests.contract.migrations.test_migrations import COLUMNS, Folder
 from tests.contract.postgres.conftest import Database
 from tests.contract.replicas.conftest import Service
 from tests.contract.restores.test_restores import NAME, Restoring
-from tests.contract.traffic.conftest import Edge
+from tests.contract.traffic.conftest import Edge as Envoy
+from tests.kubernetes.adapters.traffic import test_edge as edges
 from unioneyes import ports
 from unioneyes.adapters.postgres import locks
 from unioneyes.adapters.postgres.backups import VerifiedBackups
@@ -36,6 +37,7 @@ from unioneyes.kernel.clock import now
 from unioneyes.kernel.fencing import Fence
 from unioneyes.ports.database import Backups, Migrations, Restores
 from unioneyes.ports.documents import Documents
+from unioneyes.ports.edge import Edge
 from unioneyes.ports.notifier import Notifier
 from unioneyes.ports.pods import Pods, Size
 from unioneyes.ports.queries import Queries
@@ -55,6 +57,7 @@ READS = {
     "Chat": {"complaint", "next", "read", "show"},  # a form for one person, outside of any run
     "Checklist": {"approvals", "change_freeze", "current_version", "freezes", "release_contract", "staging_health", "waived"},
     "Documents": {"read"},
+    "Edge": {"view"},
     "IdentityProvider": {"identify", "sign_in_url", "sign_out_url"},
     "Migrations": {"applied", "folder", "ledger", "lint", "losses", "pending"},
     "Pods": {"all", "details", "follow", "logs", "shell", "size"},
@@ -122,6 +125,7 @@ WRITES: Mapping[type, set[str]] = {
 """Refused to whoever comes late, by the tests below."""
 SINGLE: Mapping[type, Mapping[str, Callable[..., None]]] = {
     Documents: {"write": others.test_pages},
+    Edge: {"deny": edges.test_whoever_comes_late_is_refused_by_the_policies, "limit": edges.test_whoever_comes_late_is_refused_by_the_policies},
     Notifier: {"announce": others.test_messages_in_the_chat_which_refuses_nobody_so_the_late_one_takes_its_own_back},
     Queries: {"run": blocks.test_sql_of_runbooks},
     Shell: {"run": blocks.test_a_block_that_was_not_begun_yet},
@@ -136,7 +140,7 @@ def test_no_method_of_a_port_is_forgotten() -> None:
     assert not set(READS) - set(known)
 
 
-def test_traffic(edge: Edge) -> None:
+def test_traffic(edge: Envoy) -> None:
     before = edge.traffic.view()
     refused(TRAFFIC, edge.traffic, before=OUTSIDE, newer=lambda: edge.traffic.shift(Weights(blue=100)))
     after = edge.traffic.view()

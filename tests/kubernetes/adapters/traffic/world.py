@@ -19,6 +19,7 @@ from tests.kubernetes.cluster.lent import Lent
 from tests.kubernetes.cluster.parts import gateway
 from unioneyes.adapters.kubernetes.access import find_access
 from unioneyes.adapters.kubernetes.client import Cluster
+from unioneyes.adapters.kubernetes.gateway.edge import GatewayEdge
 from unioneyes.adapters.kubernetes.gateway.traffic import GatewayTraffic
 from unioneyes.kernel.problems import Problem
 from unioneyes.ports.traffic import Colour, Weights
@@ -65,6 +66,16 @@ class GatewayWorld:
         """The pods of the Gateway's proxies that there are now."""
         listed = json.loads(self.lent.kubectl("get", "pods", "--namespace", gateway.NAMESPACE, f"--selector={_OWNED}{self.lent.namespace}", "--output=json"))
         return tuple(pod["metadata"]["name"] for pod in listed["items"] if "deletionTimestamp" not in pod["metadata"])
+
+    @property
+    def inside(self) -> str:
+        """The members' door, as pods reach it."""
+        wanted = ("get", "service", "--namespace", gateway.NAMESPACE, f"--selector={_OWNED}{self.lent.namespace}")
+        return self.lent.kubectl(*wanted, "--output=jsonpath={.items[0].spec.clusterIP}")
+
+    def file_limit(self) -> None:
+        """A person applies the document's manifest."""
+        self.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={MANIFESTS.parents[1] / 'rate-limit-strict.yaml'}")
 
     def file_answers(self) -> None:
         """What members are told where no replica is asked is what the manifests say."""
@@ -142,6 +153,13 @@ def anew(world: GatewayWorld, call: Callable[[GatewayTraffic], object]) -> None:
     """Call something of an adapter that shares nothing with any other."""
     with own_traffic(world.lent) as traffic:
         call(traffic)
+
+
+def own_edge(world: GatewayWorld, call: Callable[[GatewayEdge], object]) -> None:
+    """Call something of an edge that shares nothing with any other."""
+    with own_traffic(world.lent) as traffic:
+        url = f"http://{world.members.host}:{world.members.port}/"
+        call(GatewayEdge(cluster=traffic.cluster, proxies_cluster=traffic.proxies_cluster, members_url=url))
 
 
 def _node_ports(lent: Lent) -> dict[int, int]:
