@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from unioneyes.claims.api import Parts, build_api
 from unioneyes.claims.casework import Casework
-from unioneyes.claims.draining import Drain
+from unioneyes.claims.draining import LONGEST_AWAY, Drain
 from unioneyes.claims.faults import with_fault
 from unioneyes.claims.health import HealthChecks
 from unioneyes.claims.metrics import EXPOSITION, Metrics
@@ -67,7 +68,7 @@ def _arrived_at(address: Address | None, scope: Scope) -> bool:
 
 
 def _operations(storage: Storage, metrics: Metrics, drain: Drain) -> ASGIApp:
-    """Return the application that no member reaches: `POST /drain`, and `GET /metrics`."""
+    """Return the application that no member reaches: `POST /drain`, `POST /drain/connections`, and `GET /metrics`."""
 
     @asynccontextmanager
     async def connected(_app: Starlette) -> AsyncIterator[None]:
@@ -79,7 +80,17 @@ def _operations(storage: Storage, metrics: Metrics, drain: Drain) -> ASGIApp:
         drain.begin()
         return JSONResponse({"status": "draining"}, status_code=HTTPStatus.ACCEPTED)
 
+    async def send_away(request: Request) -> Response:
+        asked = request.query_params.get("seconds", "")
+        if not asked.isdecimal() or int(asked) > LONGEST_AWAY.total_seconds():
+            return JSONResponse(
+                {"title": "bad input", "detail": f"seconds: 0 to {LONGEST_AWAY.total_seconds():.0f}"}, status_code=HTTPStatus.UNPROCESSABLE_ENTITY
+            )
+        drain.send_away(timedelta(seconds=int(asked)))
+        return JSONResponse({"status": "sending away" if drain.closing else "ok"}, status_code=HTTPStatus.ACCEPTED)
+
     async def counted(_request: Request) -> Response:
         return PlainTextResponse(metrics.text(), media_type=EXPOSITION)
 
-    return Starlette(routes=[Route("/drain", begin_drain, methods=["POST"]), Route("/metrics", counted)], lifespan=connected)
+    routes = [Route("/drain", begin_drain, methods=["POST"]), Route("/drain/connections", send_away, methods=["POST"]), Route("/metrics", counted)]
+    return Starlette(routes=routes, lifespan=connected)

@@ -3,6 +3,9 @@
 Told to drain, by SIGTERM or by `POST /drain` on its private address, it answers on with `Connection: close` for some seconds, so that clients leave by
 themselves. Then it stops listening, finishes what it has, and ends. On Unix sockets the last race is closed as well: an idle connection is shut for reading
 before it is closed, so a client that writes at that moment either gets its answer or sees its write fail, and knows that nothing was done.
+
+Where a Service's selector leads the members, kept-alive connections stay with the replicas that it led to before. Those are told to send their clients away by
+`POST /drain/connections?seconds=60`: they answer with `Connection: close` for so long, and stay, ready to be led to again.
 """
 
 from __future__ import annotations
@@ -23,14 +26,18 @@ _BACKLOG = 2048
 _ONE_TURN = timedelta(milliseconds=50)
 """Enough for the event loop to accept and read whatever has arrived."""
 
+LONGEST_AWAY = timedelta(hours=1)
+"""For which a replica may be told to send its clients away."""
+
 
 class Drain:
-    """Whether the replica is draining, and whether it has done so for long enough."""
+    """Whether the replica is draining, and whether it has done so for long enough; or only sends its clients away, and stays."""
 
     def __init__(self, lasts: timedelta) -> None:
         """Nothing was asked for yet."""
         self._lasts = lasts
         self._began_at: float | None = None
+        self._away_until = 0.0
 
     def begin(self) -> None:
         """The replica is draining; a repetition changes nothing."""
@@ -41,6 +48,15 @@ class Drain:
     def begun(self) -> bool:
         """True once it was asked to drain."""
         return self._began_at is not None
+
+    def send_away(self, lasts: timedelta) -> None:
+        """For so long each answer closes its connection, so that clients come to whom new connections lead; the replica stays. None from now on, for 0."""
+        self._away_until = time.monotonic() + lasts.total_seconds()
+
+    @property
+    def closing(self) -> bool:
+        """True while each answer closes its connection."""
+        return self.begun or time.monotonic() < self._away_until
 
     @property
     def over(self) -> bool:

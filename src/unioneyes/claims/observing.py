@@ -55,7 +55,7 @@ class Observed:
                 headers = MutableHeaders(scope=message)
                 headers["x-ue-version"] = self._version
                 headers["x-request-id"] = request_id.get()
-                if self._drain.begun:
+                if self._drain.closing:
                     headers["connection"] = "close"
             await send(message)
 

@@ -130,6 +130,10 @@ class Replica:
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.private)), trust_env=False) as operations:
             assert operations.post("http://replica/drain").status_code == 202
 
+    def send_away(self, seconds: str) -> int:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.private)), trust_env=False) as operations:
+            return operations.post("http://replica/drain/connections", params={"seconds": seconds}).status_code
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replicas:

@@ -140,6 +140,24 @@ def test_a_request_that_takes_longer_than_the_drain_is_answered(replicas: Replic
     assert replica.process.wait(30) == 0
 
 
+def test_a_replica_sends_its_clients_away_and_stays(replicas: Replicas, database: Database, token: str) -> None:
+    replica = started(replicas, database, token)
+    client = Client(replica.socket, token)
+    assert client.ask()
+    assert client._socket is not None
+    assert replica.send_away("60") == 202
+    assert client.ask()
+    assert client._socket is None, "it was told to close the connection"
+    with replica.client(token) as members:
+        assert members.get("/healthz").status_code == 200
+        assert members.post("/drain/connections?seconds=0").status_code == 404
+    assert replica.send_away("0") == 202
+    assert client.ask()
+    assert client._socket is not None
+    assert [replica.send_away(seconds) for seconds in ("", "-1", "3601", "soon")] == [422] * 4
+    assert client.results == {"answered": 3}
+
+
 def test_members_can_not_drain_a_replica(replicas: Replicas, database: Database, token: str) -> None:
     replica = started(replicas, database, token)
     with replica.client(token) as client:
