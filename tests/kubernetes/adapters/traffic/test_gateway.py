@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
+from threading import Event
 
 import pytest
 
@@ -15,14 +17,14 @@ from tests.contract.fencing.test_every_write import TRAFFIC, refused
 from tests.contract.processes.conftest import eventually
 from tests.contract.traffic.load import load
 from tests.contract.traffic.promises import BLUE, GREEN, TrafficPromises
-from tests.kubernetes.adapters.traffic.line import CutAfterWrite, on_a_line
+from tests.kubernetes.adapters.traffic.severed import CutAfterWrite, on_a_relay
 from tests.kubernetes.adapters.traffic.world import GatewayWorld, anew
 from tests.kubernetes.cluster.parts import gateway
 from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.gateway.filed import FiledObject
 from unioneyes.adapters.kubernetes.gateway.routes import NAMES, OFF_HEADER
 from unioneyes.adapters.kubernetes.gateway.traffic import GatewayTraffic
-from unioneyes.ports.traffic import Colour, ForeignRoutes, NoHealthyReplica, RoutesRejected, TrafficUnavailable, Weights
+from unioneyes.ports.traffic import Colour, ForeignRoutes, NoHealthyReplica, RoutesRejected, TrafficUnavailable, TrafficView, Weights
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(400), pytest.mark.allow_hosts(["127.0.0.1", "localhost", "::1", "10.94.0.0/16"])]
 
@@ -53,6 +55,24 @@ def test_shares_that_change_lose_nothing(edge: GatewayWorld) -> None:
             edge.traffic.shift(Weights.part_to(Colour.GREEN, share))
             asked.wait_for(150)
     assert set(asked.outcomes) == {"blue", "green"}
+
+
+def test_whoever_looks_during_a_rehearsal_sees_no_change(edge: GatewayWorld) -> None:
+    before = edge.traffic.shift(BLUE)
+    seen: set[TrafficView] = set()
+    over = Event()
+
+    def look() -> None:
+        while not over.is_set():
+            seen.add(edge.traffic.view())
+
+    with ThreadPoolExecutor() as pool:
+        looking = pool.submit(look)
+        for _ in range(10):
+            edge.traffic.rehearse_shift()
+        over.set()
+        looking.result()
+    assert seen == {TrafficView(weights=BLUE, maintenance=False, revision=before.revision, in_force=True)}
 
 
 def test_replicas_that_come_and_go_lose_nothing_of_the_other_colour(edge: GatewayWorld) -> None:
@@ -150,15 +170,15 @@ def test_proxies_that_are_replaced_come_back_on_the_right_colour(edge: GatewayWo
 
 def test_an_api_server_that_goes_away_in_the_middle_of_a_change_leaves_it_to_be_repeated(edge: GatewayWorld) -> None:
     edge.traffic.shift(BLUE)
-    with on_a_line(edge.lent.kubectl.kubeconfig) as (line, access):
+    with on_a_relay(edge.lent.kubectl.kubeconfig) as (relay, access):
         cluster = CutAfterWrite(lambda: access, namespace=edge.lent.namespace, time_limit=timedelta(seconds=2))
-        cluster.line = line
+        cluster.relay = relay
         of_proxies = Cluster(lambda: access, namespace=gateway.NAMESPACE, time_limit=timedelta(seconds=2))
         traffic = GatewayTraffic(cluster=cluster, proxies_cluster=of_proxies)
         for question in (lambda: traffic.shift(GREEN), traffic.view, traffic.counters):
             with pytest.raises(TrafficUnavailable):
                 question()
-        line.mend()
+        relay.mend()
         traffic.shift(GREEN)
         cluster.close()
         of_proxies.close()
