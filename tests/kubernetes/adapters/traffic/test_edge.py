@@ -111,7 +111,7 @@ def test_we_are_never_kept_out_ourselves(edge: GatewayWorld, guarded: GatewayEdg
     with pytest.raises(EdgeRejected, match="we are kept out ourselves"):
         guarded.deny((ours,))
     assert guarded.view().denied == ()
-    assert edge.get().status == 200
+    eventually(lambda: edge.get().status == 200 and guarded.view().in_force)
     for network in ("10.96.4.0/24", "0.0.0.0/0", "12.0.0.0/7", "::/0"):
         with pytest.raises(OwnNetwork):
             guarded.deny((ip_network(network),))
@@ -144,6 +144,8 @@ def test_the_manifest_of_the_document_does_the_same(edge: GatewayWorld, guarded:
     edge.file_limit()
     eventually(lambda: guarded.view().in_force)
     assert guarded.view().limit == STRICT
+    assert guarded.limit(None).limit is None
+    assert guarded.view().in_force
 
 
 def test_whoever_comes_late_is_refused_by_the_policies(edge: GatewayWorld, guarded: GatewayEdge) -> None:

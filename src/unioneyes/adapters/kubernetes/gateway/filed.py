@@ -16,7 +16,7 @@ from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.failures import ChangedMeanwhile, KindMissing, NotAdmitted, ObjectMissing
-from unioneyes.adapters.kubernetes.fencing import fenced
+from unioneyes.adapters.kubernetes.fencing import TOKEN, fenced
 from unioneyes.adapters.kubernetes.gateway.routes import Mark
 from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.problems import Problem, Unavailable
@@ -116,9 +116,10 @@ class FiledObject:
         until = time.monotonic() + _TURN_LIMIT.total_seconds()
         while time.monotonic() < until:
             before = self.read()
-            self._fenced(before, {})  # whoever comes late is told so, also where nothing is to be written
+            self._fenced(before, {})  # whoever comes late is told so before anything else
             try:
                 if (wanted := say(before)) is None:
+                    self._pass(before)
                     return
                 written = self._put(before, wanted)
             except Pending:
@@ -141,8 +142,23 @@ class FiledObject:
         return f"the {api_info(self.kind).resource.kind} {self.name}"
 
     def _put(self, before: Filed, spec: Mapping[str, JsonValue]) -> Filed:
-        said = self._fenced(before, {"spec": dict(spec)})
+        gone: dict[str, JsonValue] = {name: None for name in self.owned if name in before.spec and name not in spec}
+        said = self._fenced(before, {"spec": {**spec, **gone}})
+        if gone:  # a field that somebody else set stays where we only stop saying it
+            return self._patch(before, said)
         return _filed(self.cluster.apply(self.kind, self.name, said, seen=before.version, force=True, within=_WITHIN))
+
+    def _pass(self, before: Filed) -> None:
+        """Its token is this run's, also where nothing else is written: what comes from an earlier run is refused from now on."""
+        said = self._fenced(before, {})
+        metadata = said.get("metadata")
+        if isinstance(metadata, dict) and metadata.get("annotations") != {TOKEN: before.annotations.get(TOKEN)}:
+            self._patch(before, said)
+
+    def _patch(self, before: Filed, said: Mapping[str, JsonValue]) -> Filed:
+        metadata = said.get("metadata")
+        change = {**said, "metadata": {**(metadata if isinstance(metadata, dict) else {}), "resourceVersion": before.version}}
+        return _filed(self.cluster.patch(self.kind, self.name, change, within=_WITHIN))
 
     def _fenced(self, before: Filed, said: dict[str, JsonValue]) -> Mapping[str, JsonValue]:
         """Return `said` with the token that is kept with it. Raises: FencedOff."""
