@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Counted
+from contextlib import AbstractContextManager, nullcontext
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -10,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from unioneyes.claims.rules import is_synthetic
 from unioneyes.claims.storage import Storage
 from unioneyes.ports.replicas import Outcome, SliceKind
+from unioneyes.ports.traffic import ColourCounters
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Seconds; 2 s is the document's limit for P99."""
@@ -22,7 +24,8 @@ _ANSWERED, _FAILED = "answered", "failed"
 _SERVER_ERROR = 500
 UNMATCHED = "unmatched"
 """The route of requests that came to no route: for nonsense, or because something before the routes answered."""
-_NO_MEMBERS_ROUTE = frozenset({"/healthz", "/api/health", "/metrics", UNMATCHED})
+_MACHINES = frozenset({"/healthz", "/api/health", "/metrics"})
+_NO_MEMBERS_ROUTE = _MACHINES | {UNMATCHED}
 """What only machines ask for has rules of its own, and what came to no route says nothing about any."""
 
 
@@ -34,6 +37,7 @@ class Metrics:
         self.registry = CollectorRegistry(auto_describe=True)
         self._tenants: set[str] = set()
         self.requests = Counter("claims_requests", "Requests answered.", ("method", "route", "status"), registry=self.registry)
+        self.active = Gauge("claims_requests_active", "Requests under way, but for what machines ask for.", registry=self.registry)
         self.seconds = Histogram("claims_request_seconds", "Time to answer.", ("method", "route"), buckets=_BUCKETS, registry=self.registry)
         self.tenants = Counter("claims_tenant_requests", "Requests of an organization answered.", ("tenant", "outcome"), registry=self.registry)
         self.submitted = Counter("claims_submitted", "Claims submitted; synthetic ones are of smoke tests and probes.", ("synthetic",), registry=self.registry)
@@ -51,6 +55,10 @@ class Metrics:
             tenant = OTHERS
         self._tenants.add(tenant)
         self.tenants.labels(tenant, _FAILED if status >= _SERVER_ERROR else _ANSWERED).inc()
+
+    def under_way(self, path: str) -> AbstractContextManager[object]:
+        """Give the time in which a request is under way: that of a machine is not counted."""
+        return nullcontext() if path in _MACHINES else self.active.track_inprogress()
 
     def watch(self, storage: Storage) -> None:
         """The pool's use is read at each scrape."""
@@ -83,6 +91,38 @@ def read_outcomes(text: str, replica: str) -> tuple[Outcome, ...]:
             answers[key] += int(sample.value)
             errors[key] += int(sample.value) if failed else 0
     return tuple(Outcome(replica=replica, kind=kind, name=name, answers=count, errors=errors[kind, name]) for (kind, name), count in sorted(answers.items()))
+
+
+def read_counters(text: str) -> ColourCounters:
+    """Return what a replica counted of everything but what machines ask for, from its own text. How many of its kind there are, it does not know."""
+    answers: Counted[str] = Counted()
+    buckets: Counted[float] = Counted()
+    active = timed = 0
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.labels.get("route") in _MACHINES:
+                continue
+            value = int(sample.value)
+            match sample.name:
+                case "claims_requests_total":
+                    answers[sample.labels["status"][:1]] += value
+                case "claims_request_seconds_bucket" if sample.labels["le"] != "+Inf":
+                    buckets[float(sample.labels["le"]) * 1000] += value
+                case "claims_request_seconds_count":
+                    timed += value
+                case "claims_requests_active":
+                    active = value
+    return ColourCounters(
+        answers_2xx=answers["2"],
+        answers_3xx=answers["3"],
+        answers_4xx=answers["4"],
+        answers_5xx=answers["5"],
+        active=active,
+        healthy=0,
+        replicas=0,
+        latency=tuple(sorted(buckets.items())),
+        timed=timed,
+    )
 
 
 def _used(stats: dict[str, int]) -> int:

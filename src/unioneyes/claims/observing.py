@@ -60,12 +60,13 @@ class Observed:
             await send(message)
 
         failure: Exception | None = None
-        try:
-            await self._app(scope, receive, send_marked)
-        except Exception as error:  # noqa: BLE001 - the last place where a failure can be answered and logged
-            failure = error
-            if not status:
-                await _send_problem(send_marked)
+        with self._metrics.under_way(scope["path"]):
+            try:
+                await self._app(scope, receive, send_marked)
+            except Exception as error:  # noqa: BLE001 - the last place where a failure can be answered and logged
+                failure = error
+                if not status:
+                    await _send_problem(send_marked)
         self._record(scope, status, time.perf_counter() - started, failure)
 
     def _record(self, scope: Scope, status: int, seconds: float, failure: Exception | None) -> None:

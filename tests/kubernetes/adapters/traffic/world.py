@@ -119,15 +119,12 @@ def gateway_world(lent: Lent, *, proxies: int = 2) -> Iterator[GatewayWorld]:
     """Give one in the namespace that is lent; everything of it goes with that."""
     assert lent.own, "the base image is in our own registry"
     namespace = ("--namespace", lent.namespace)
-    for colour in Colour:
-        lent.kubectl.apply(*_service(lent, colour))
+    stand_ins(lent)
     for manifest in sorted(MANIFESTS.glob("*.yaml")):
         if manifest.name != "kustomization.yaml":
             lent.kubectl("apply", *namespace, "--server-side", f"--filename={manifest}")
     of_proxies: JsonValue = {"spec": {"provider": {"type": "Kubernetes", "kubernetes": {"envoyDeployment": {"replicas": proxies}}}}}
     lent.kubectl("patch", *namespace, "envoyproxy", "unioneyes-web", "--type=merge", f"--patch={json.dumps(of_proxies)}")
-    for colour in Colour:
-        lent.kubectl("rollout", *namespace, "status", f"deployment/unioneyes-web-{colour}", "--timeout=90s", within=100)
     lent.kubectl("wait", *namespace, "gateway/unioneyes-web", "--for=condition=Programmed", "--timeout=90s", within=100)
     ports = _node_ports(lent)
     node = lent.own.addresses.node(CONTROL_NODE)
@@ -153,6 +150,14 @@ def anew(world: GatewayWorld, call: Callable[[GatewayTraffic], object]) -> None:
     """Call something of an adapter that shares nothing with any other."""
     with own_traffic(world.lent) as traffic:
         call(traffic)
+
+
+def stand_ins(lent: Lent) -> None:
+    """Both colours' stand-ins are ready."""
+    for colour in Colour:
+        lent.kubectl.apply(*_service(lent, colour))
+    for colour in Colour:
+        lent.kubectl("rollout", "--namespace", lent.namespace, "status", f"deployment/unioneyes-web-{colour}", "--timeout=90s", within=100)
 
 
 def own_edge(world: GatewayWorld, call: Callable[[GatewayEdge], object]) -> None:
