@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unioneyes.claims.metrics import UNMATCHED, Metrics, read_outcomes
+from unioneyes.claims.metrics import UNMATCHED, Metrics, read_counters, read_outcomes
 from unioneyes.ports.replicas import Outcome, SliceKind
 
 
@@ -16,3 +16,17 @@ def test_only_what_members_ask_for_is_a_route_of_its_own() -> None:
         Outcome(replica="blue-1", kind=SliceKind.ROUTE, name="GET /api/claims", answers=2, errors=1),
         Outcome(replica="blue-1", kind=SliceKind.TENANT, name="org_a", answers=2, errors=1),
     )
+
+
+def test_everything_but_what_machines_ask_for_is_counted_by_its_status_and_timed() -> None:
+    metrics = Metrics(version="1.0.0", replica="blue-1")
+    for route, status, seconds in (("/api/claims", 200, 0.004), ("/api/claims", 404, 0.3), (UNMATCHED, 500, 3.0), ("/healthz", 200, 0.001)):
+        metrics.count(method="GET", route=route, status=status, tenant=None)
+        metrics.seconds.labels("GET", route).observe(seconds)
+    with metrics.under_way("/api/claims"), metrics.under_way("/metrics"):
+        counted = read_counters(metrics.text().decode())
+    assert (counted.answers_2xx, counted.answers_3xx, counted.answers_4xx, counted.answers_5xx) == (1, 0, 1, 1)
+    assert (counted.active, counted.timed) == (1, 3)
+    latency = dict(counted.latency)
+    assert (latency[5.0], latency[2000.0], latency[10000.0]) == (1, 2, 3)
+    assert read_counters(metrics.text().decode()).active == 0
