@@ -160,6 +160,7 @@ def test_a_replica_sends_its_clients_away_and_stays(replicas: Replicas, database
     assert client.connected()
     assert [replica.send_away(seconds) for seconds in ("", "-1", "3601", "soon")] == [422] * 4
     assert client.results == {"answered": 3}
+    client.close()
 
 
 def test_members_can_not_drain_a_replica(replicas: Replicas, database: Database, token: str) -> None:
