@@ -18,11 +18,11 @@ from pydantic import JsonValue
 
 from unioneyes.adapters.kubernetes.access import Access, find_access
 from unioneyes.adapters.kubernetes.connection import FIELD_MANAGER, Connection
-from unioneyes.adapters.kubernetes.failures import APPLY, Asked, Expired, NamespaceMissing, ObjectMissing
+from unioneyes.adapters.kubernetes.failures import APPLY, Asked, Expired, MissingRight, NamespaceMissing, ObjectMissing
 from unioneyes.adapters.kubernetes.kinds import learn
 from unioneyes.adapters.kubernetes.watching import Event, Snapshot
 from unioneyes.kernel.cancelling import sleep
-from unioneyes.kernel.problems import Problem, Unavailable
+from unioneyes.kernel.problems import Unavailable
 
 TIME_LIMIT = timedelta(seconds=10)
 """For one call, what is tried again included."""
@@ -191,8 +191,8 @@ class Cluster:
         return ended.exit_code, _text(ended.stdout), _text(ended.stderr)
 
     def check(self) -> str:
-        """Return the API server's address: it answers, knows who asks, is the environment's, and has the namespace. Raises: as `get`."""
-        self._look_for_namespace(must_be_seen=True)
+        """Return the API server's address: it answers, knows who asks, is the environment's, and has the namespace as far as we may see. Raises: as `get`."""
+        self._look_for_namespace()
         return self._connection.server
 
     def ask_about_us(self, question: _G) -> _G:
@@ -226,20 +226,17 @@ class Cluster:
                 raise Expired(what=f"the watch ended: {said['object'].get('message', '')}", remedy="try again: it begins anew")
             yield Event(what=said["type"], thing=kind.from_dict(said["object"]))  # type: ignore[attr-defined]  # the same
 
-    def _look_for_namespace(self, *, must_be_seen: bool = False) -> None:
+    def _look_for_namespace(self) -> None:
         """Return where the namespace exists, as far as we may see that. Raises: NamespaceMissing."""
         try:
-            with self._connection.used(Asked(verb="get", resource="namespaces", namespace=self.namespace, name=self.namespace)) as client:
+            with self._connection.used(self._asked("get", Namespace, self.namespace)) as client:
                 client.get(Namespace, self.namespace)
         except ObjectMissing:
             raise NamespaceMissing(
                 what=f"there is no namespace {self.namespace!r}", remedy=f"kubectl create namespace {self.namespace}, then {APPLY}"
             ) from None
-        except Unavailable:
-            raise
-        except Problem:
-            if must_be_seen:
-                raise
+        except MissingRight:  # then it is not for us to see, and what else is asked will tell
+            return
 
     def _asked(self, verb: str, kind: type[NamespacedResource | GlobalResource], name: str | None = None) -> Asked:
         learn(kind)

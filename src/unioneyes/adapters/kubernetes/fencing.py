@@ -15,6 +15,7 @@ from unioneyes.adapters.kubernetes.failures import ChangedMeanwhile
 from unioneyes.adapters.kubernetes.watching import metadata
 from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.fencing import advance, fencing_token
+from unioneyes.kernel.problems import Unavailable
 
 TOKEN = "unioneyes.app/fencing-token"  # noqa: S105 - an annotation's name
 """The annotation that holds it."""
@@ -29,7 +30,7 @@ def write(cluster: Cluster, kind: type[_R], name: str, say: Callable[[_R], Mappi
     """The object says what `say` returns of it as it was read: all that we ever set. Nothing is changed where it says so already, but for the token.
 
     Read, fence and write are one: the write names the resourceVersion that was read, and takes the fields from others whom `say` has seen there.
-    Raises: what `say` raises; FencedOff; ObjectMissing and the others of `failures`; ChangedMeanwhile where that lasts.
+    Raises: what `say` raises; FencedOff; ObjectMissing and the others of `failures`, those that pass only where they last.
     """
     until = time.monotonic() + within.total_seconds()
     while True:
@@ -37,7 +38,21 @@ def write(cluster: Cluster, kind: type[_R], name: str, say: Callable[[_R], Mappi
         said, seen = say(there), metadata(there).resourceVersion
         try:
             return cluster.apply(kind, name, fenced(said, metadata(there).annotations or {}, f"{kind.__name__} {name}"), seen=seen, force=True)
-        except ChangedMeanwhile:
+        except Unavailable:  # it changed meanwhile; or nobody knows whether the write came through: that shows now
+            if time.monotonic() > until:
+                raise
+            sleep(_PAUSE)
+
+
+def ensure(cluster: Cluster, thing: _R, *, within: timedelta = WITHIN) -> None:
+    """There is an object of this name: whoever made it, and whatever it says. Raises: the problems of `failures`."""
+    until = time.monotonic() + within.total_seconds()
+    while cluster.find(type(thing), metadata(thing).name or "") is None:
+        try:
+            cluster.create(thing)
+        except ChangedMeanwhile:  # another one made it
+            return
+        except Unavailable:  # the same as above
             if time.monotonic() > until:
                 raise
             sleep(_PAUSE)

@@ -29,7 +29,7 @@ from unioneyes.adapters.kubernetes.scaling import Autoscaler, autoscaler
 from unioneyes.adapters.kubernetes.vigil import NotEnded, RolledOut, follow
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import BadInput, Problem, Refused
-from unioneyes.ports.replicas import CanNotRoll, LogLine, Outcome, Replica, ReplicasReady, Revision, Rolled, Rolling
+from unioneyes.ports.replicas import CanNotRoll, LogLine, NoReadyReplica, Outcome, Replica, ReplicasReady, Revision, Rolled, Rolling
 from unioneyes.ports.traffic import Colour
 
 APP = "unioneyes-web"
@@ -83,8 +83,7 @@ class KubernetesReplicas:
             raise BadInput(what=f"{count} replicas are none", remedy="start at least one, or stop the colour")
         there = self._deployment(colour)
         wanted = self._settle(there, version, count, configuration)
-        if any(running_version(pod) != version for pod in self._pods(colour)):
-            self._end(colour, within=within, by_hand=False)
+        self._make_room(colour, version, within)
         self._begin(colour.other)
         scaled = autoscaler(self.cluster, self._name(colour))
         written = write(self.cluster, Deployment, self._name(colour), lambda found: self._said(found, wanted, scaled))
@@ -199,6 +198,18 @@ class KubernetesReplicas:
         found = self.cluster.find(Deployment, self._name(colour))
         if found is not None and not begun(found, FIELD_MANAGER) and not replicas_of(found):
             write(self.cluster, Deployment, self._name(colour), lambda there: said_stopped(there, container=self.container, family=self.app))
+
+    def _make_room(self, colour: Colour, version: str, within: timedelta) -> None:
+        """Pods of another version are gone. Where some are of this one already, the others go as these get ready: nobody ends what may serve.
+
+        Raises: NoReadyReplica, ChangedByHand.
+        """
+        there = {running_version(pod) for pod in present(self._pods(colour), datetime.now(UTC)) if not ending(pod)}
+        if there and version not in there:
+            try:
+                self._end(colour, within=within, by_hand=False)
+            except NotEnded as problem:
+                raise NoReadyReplica(what=problem.what, remedy=problem.remedy) from problem
 
     def _settle(self, there: Deployment, version: str, count: int, configuration: Mapping[str, str] | None) -> Standing:
         """Return what shall stand there; its configuration is kept. What stands there already keeps what it was started with."""

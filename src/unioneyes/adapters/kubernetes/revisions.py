@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -14,8 +13,7 @@ from lightkube.resources.core_v1 import ConfigMap
 from pydantic import JsonValue, TypeAdapter
 
 from unioneyes.adapters.kubernetes.client import Cluster
-from unioneyes.adapters.kubernetes.failures import ChangedMeanwhile
-from unioneyes.adapters.kubernetes.fencing import write
+from unioneyes.adapters.kubernetes.fencing import ensure, write
 from unioneyes.ports.replicas import Revision
 
 _KEPT = 20
@@ -60,10 +58,7 @@ class Revisions:
     def keep(self, configuration: Mapping[str, str]) -> str:
         """A ConfigMap holds the configuration, for good; return its name."""
         name = self.settings(configuration)
-        if self.cluster.find(ConfigMap, name) is None:
-            made = ConfigMap(metadata=ObjectMeta(name=name, labels={_SETTINGS_OF: self.family}), data=dict(configuration), immutable=True)
-            with suppress(ChangedMeanwhile):  # another one made the same
-                self.cluster.create(made)
+        ensure(self.cluster, ConfigMap(metadata=ObjectMeta(name=name, labels={_SETTINGS_OF: self.family}), data=dict(configuration), immutable=True))
         return name
 
     def settings(self, configuration: Mapping[str, str]) -> str:
@@ -89,9 +84,7 @@ class Revisions:
         return f"{self.family}-revisions"
 
     def _exists(self) -> None:
-        if self.cluster.find(ConfigMap, self._name) is None:
-            with suppress(ChangedMeanwhile):  # another one made it
-                self.cluster.create(ConfigMap(metadata=ObjectMeta(name=self._name), data={_KEY: "[]"}))
+        ensure(self.cluster, ConfigMap(metadata=ObjectMeta(name=self._name), data={_KEY: "[]"}))
 
 
 def recorded(history: list[Revision], *, version: str, replicas: int, configuration: Mapping[str, str], at: datetime, bad_before: bool) -> list[Revision]:

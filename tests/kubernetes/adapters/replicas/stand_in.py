@@ -14,12 +14,18 @@ _PROGRAM = """
 import datetime, http.server, json, os, signal, sys, threading, time
 VERSION = os.environ["VERSION"]
 SETTINGS = {name: value for name, value in os.environ.items() if name in ("POOL",)}
-DRAINING = threading.Event()
+DRAINING, UNDER_WAY = threading.Event(), []
 class Answer(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def log_message(self, *_):
         pass
     def do_GET(self):
+        UNDER_WAY.append(self)
+        try:
+            self.answer()
+        finally:
+            UNDER_WAY.remove(self)
+    def answer(self):
         status = 200
         match self.path.split("/")[1:]:
             case ["healthz"]:
@@ -47,9 +53,13 @@ if VERSION == BROKEN_OR_MUTE[0]:
     print("no such table", file=sys.stderr)
     sys.exit(1)
 servers = [http.server.ThreadingHTTPServer(("", port), Answer) for port in (8000, 8001)]
+def finish():
+    while UNDER_WAY:
+        time.sleep(0.05)
+    [server.shutdown() for server in servers]
 def drain(*_):
     DRAINING.set()
-    threading.Timer(1.0, lambda: [server.shutdown() for server in servers]).start()
+    threading.Timer(1.0, finish).start()
 signal.signal(signal.SIGTERM, drain)
 threads = [threading.Thread(target=server.serve_forever) for server in servers]
 [thread.start() for thread in threads]

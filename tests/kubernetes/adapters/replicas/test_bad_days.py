@@ -94,6 +94,7 @@ def test_a_namespace_that_does_not_exist_is_told(service: Service, lent: Lent) -
         replace(service.replicas, cluster=nowhere).start(BLUE, version="1.0.0", count=1, within=PATIENCE)
     with pytest.raises(NamespaceMissing):
         nowhere.check()
+    nowhere.close()
 
 
 def limited(service: Service, lent: Lent, folder: Path) -> Cluster:
@@ -106,8 +107,9 @@ def limited(service: Service, lent: Lent, folder: Path) -> Cluster:
     return Cluster(lambda: find_access({}, kubeconfig=file), namespace=service.namespace)
 
 
-def test_rights_that_are_missing_are_told_with_the_role_that_gives_them(service: Service, lent: Lent, tmp_path: Path) -> None:
+def test_rights_that_are_missing_are_told_with_the_role_that_gives_them(service: Service, lent: Lent, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     cluster = limited(service, lent, tmp_path)
+    request.addfinalizer(cluster.close)
     replicas = replace(service.replicas, cluster=cluster)
     with pytest.raises(MissingRight, match="may not") as one:
         replicas.all()
@@ -128,7 +130,7 @@ def test_an_image_that_somebody_set_by_hand_is_named_and_not_written_over(servic
     hotfix = f"{service.replicas.image('1.0.0')}:latest"
     service.type("set", "image", f"deployment/{APP}-blue", f"web={hotfix}")
     eventually(lambda: [replica.version for replica in service.replicas.all()] == ["1.0.0, changed by hand"])
-    with pytest.raises(ChangedByHand, match=rf"{APP}-blue was changed by hand \(kubectl-set at .*\): its image is {hotfix}, and was") as problem:
+    with pytest.raises(ChangedByHand, match=rf"{APP}-blue was changed by hand \(.*kubectl-set at .*\): its image is {hotfix}, and was") as problem:
         service.replicas.start(BLUE, version="1.0.0", count=1, within=PATIENCE)
     assert hotfix in service.type("get", "deployment", f"{APP}-blue", "--output=jsonpath={..image}")
     command = shlex.split(problem.value.remedy.partition("kubectl ")[2])
@@ -269,6 +271,8 @@ def test_an_api_server_that_is_away_for_a_while_is_waited_for(service: Service, 
         with pytest.raises(Problem, match="can't be reached") as away:
             quick.all()
         assert away.value.retryable
+        through.cluster.close()
+        quick.cluster.close()
 
 
 def test_configurations_that_nothing_uses_are_cleared_and_others_are_kept(service: Service) -> None:
