@@ -72,6 +72,20 @@ def test_under_load_pods_are_restarted_and_made_more_and_fewer_and_no_request_is
     assert "they hold too much memory" in {entry.reason for entry in requested}
 
 
+def test_a_worker_that_is_killed_in_the_middle_of_a_restart_is_taken_over_and_each_pod_is_a_new_one(serving: MainJob) -> None:
+    before, worker = pods(serving), serving.stack.pid("control")
+    with members_at_work(serving) as members:
+        run = serving.begin({"reason": "a drill"}, runbook="app.restart")
+        assert eventually(lambda: any("is replaced" in str(entry["message"]) for entry in serving.journal(run)), within=60)
+        os.kill(worker, signal.SIGKILL)
+        said = serving.ended(run, within=400)
+        seen, lost = members.finish(), lost_by(members)
+    assert said.code == ExitCode.DONE, said.err
+    assert (seen.lost, lost) == (0, {})
+    assert all(new.since > old.since for new, old in zip(pods(serving), before, strict=True))
+    assert status(serving)[1].troubles == ()
+
+
 def test_what_is_wrong_with_a_pod_is_said_and_what_it_had_logged_is_found(serving: MainJob) -> None:
     name = pods(serving)[0].name
     os.kill(serving.stack.pid(name), signal.SIGKILL)
