@@ -137,6 +137,8 @@ class ClusterSettings(_Section):
     """Where a colour is tried before members reach it."""
     machine: Annotated[str, AfterValidator(_address)] | None = None
     """The address by which pods reach this machine, where the database and the vendors' simulators run here; rehearsals only."""
+    shell: Annotated[tuple[Text, ...], Field(strict=False)] = ()
+    """What `ue app shell` opens in a pod, such as ["python3"] where the image has no shell; bash, or else sh, when not given."""
 
 
 class ControlSettings(_Section):

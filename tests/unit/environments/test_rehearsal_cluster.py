@@ -27,6 +27,7 @@ def test_the_environment_s_file_names_the_cluster(tmp_path: Path) -> None:
     assert settings.name == CLUSTER_TEST
     assert settings.cluster is not None
     assert settings.cluster.model_dump(include=set(SERVED)) == dict(SERVED)
+    assert settings.cluster.shell == ("python3",), "its base image has no other"
 
 
 def test_what_its_owner_wrote_stays_and_the_cluster_is_named_once(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -56,7 +57,8 @@ def build_kubernetes_pods(replicas: KubernetesReplicas, settings: ClusterSetting
     """Return the pods of the cluster, into which people go by their own kubectl."""
     kubeconfig = (f"--kubeconfig={Path(settings.kubeconfig).expanduser()}",) if settings.kubeconfig else ()
     context = (f"--context={settings.context}",) if settings.context else ()
-    return KubernetesPods(replicas=replicas, kubectl=("kubectl", *kubeconfig, *context))
+    pods = KubernetesPods(replicas=replicas, kubectl=("kubectl", *kubeconfig, *context))
+    return replace(pods, shell_program=settings.shell) if settings.shell else pods
 
 
 def tell_pods(stack: Stack, settings: ClusterSettings) -> None:

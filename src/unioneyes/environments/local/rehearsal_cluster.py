@@ -84,7 +84,7 @@ def name_cluster(home: Path, served: Served) -> None:
     file = home / SETTINGS
     owned = file.read_text() if file.exists() else f'name = "{CLUSTER_TEST}"\n'
     owned = owned.partition(_BEGINS)[0].rstrip("\n")
-    lines = [_BEGINS, "[cluster]", *(f"{name} = {json.dumps(value)}" for name, value in served.items()), "plain_registry = true", _ENDS]
+    lines = [_BEGINS, "[cluster]", *(f"{name} = {json.dumps(value)}" for name, value in served.items()), "plain_registry = true", 'shell = ["python3"]', _ENDS]
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     replace_file(file, "\n".join([owned, "", *lines, ""]))
 
