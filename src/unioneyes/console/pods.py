@@ -22,7 +22,7 @@ from unioneyes.console.control import Control, Parts
 from unioneyes.console.failures import RESPONSES
 from unioneyes.console.guard import Executor, Reader, Responder
 from unioneyes.kernel.clock import now
-from unioneyes.kernel.problems import Problem
+from unioneyes.kernel.problems import BadInput, Problem
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.operations.app.status import AppStatus, app_status
 from unioneyes.ports.pods import NoSuchPod, Pod, PodDetails, ShellWay
@@ -31,6 +31,8 @@ from unioneyes.ports.traffic import Colour, TrafficView
 from unioneyes.runbook.reasons import LONGEST_REASON, usable
 
 MOST_LINES = 10_000
+MOST_FOLLOWED = 50
+"""Pods: each that is followed takes a connection and a thread."""
 _LONGEST_NAME = 253
 """Characters of a name. Source: Kubernetes, "Object Names and IDs"."""
 _AT_ONCE, _GATHERED_SECONDS = 500, 0.3
@@ -127,7 +129,10 @@ def follow_logs(
 ) -> StreamingResponse:
     """Stream the last lines that the pods logged, and then those that come, as server-sent events; ends when none of the pods is there any more."""
     del by
-    lines = control.environment.pods.follow(pods=_chosen(control, pod, colour), last=limit, since=_utc(since))
+    pods = _chosen(control, pod, colour)
+    if len(pods) > MOST_FOLLOWED:
+        raise TooManyPods(what=f"{len(pods)} pods are more than are followed at once ({MOST_FOLLOWED})", remedy="name one: ue app logs POD -f")
+    lines = control.environment.pods.follow(pods=pods, last=limit, since=_utc(since))
     return StreamingResponse(_events(request, control, lines), media_type=EVENT_STREAM)
 
 
@@ -188,3 +193,7 @@ def _some(lines: Generator[LogLine | None, None, None]) -> tuple[list[LogLine], 
 
 def _event(line: LogLine, redact: Redactor) -> str:
     return f"event: line\ndata: {_LINE.dump_json(replace(line, message=redact(line.message))).decode()}\n\n"
+
+
+class TooManyPods(BadInput):
+    """More pods were meant than can be followed."""

@@ -28,7 +28,7 @@ from unioneyes.adapters.kubernetes.restarting import Restart
 from unioneyes.adapters.kubernetes.rollout import named, present, running
 from unioneyes.adapters.kubernetes.scaling import autoscaler
 from unioneyes.ports.pods import Autoscaler, Bounds, NoSuchAutoscaler, NoSuchPod, Pod, PodDetails, PodNotRunning, PodsRestarted, Resized, ShellWay, Size
-from unioneyes.ports.replicas import LogLine
+from unioneyes.ports.replicas import LogLine, NoReadyReplica
 from unioneyes.ports.traffic import Colour
 
 OWN_BOUNDS = "unioneyes.app/own-bounds"
@@ -128,12 +128,12 @@ class KubernetesPods:
         Raises: NoReadyReplica, NoSuchAutoscaler (nothing was changed), FencedOff, ChangedByHand, and the problems of `failures`.
         """
         started = time.monotonic()
-        there, found = self._autoscaler(colour), self._cluster.get(Deployment, self._name(colour))
+        there, stands = self._autoscaler(colour), standing(self._cluster.get(Deployment, self._name(colour)))
+        if stands is None:
+            raise NoReadyReplica(what=f"nothing runs on {colour}", remedy="ue app status shows what runs where")
         if size.autoscaler is not None:
             self._bind(colour, size.autoscaler, there)
-        stands = standing(found)
-        if stands is not None:
-            self.replicas.start(colour, version=stands.version, count=size.count, within=within)
+        self.replicas.start(colour, version=stands.version, count=size.count, within=within)
         return Resized(size=size, took=timedelta(seconds=time.monotonic() - started))
 
     def describe_resize(self, colour: Colour, *, before: Size, size: Size) -> tuple[str, ...]:
