@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,8 @@ from unioneyes.ports.traffic import Colour, Weights
 MANIFESTS = Path(__file__).parents[4] / "k8s" / "components" / "envoy-gateway"
 REPLICAS = {Colour.BLUE: 2, Colour.GREEN: 1}
 _STAND_IN = Path(__file__).with_name("stand_in.py").read_text()
+_XDS_PORT = 18000
+"""Of Envoy Gateway, where its proxies get their configuration."""
 _OWNED = "gateway.envoyproxy.io/owning-gateway-name=unioneyes-web,gateway.envoyproxy.io/owning-gateway-namespace="
 
 
@@ -66,6 +69,19 @@ class GatewayWorld:
         """The pods of the Gateway's proxies that there are now."""
         listed = json.loads(self.lent.kubectl("get", "pods", "--namespace", gateway.NAMESPACE, f"--selector={_OWNED}{self.lent.namespace}", "--output=json"))
         return tuple(pod["metadata"]["name"] for pod in listed["items"] if "deletionTimestamp" not in pod["metadata"])
+
+    @contextmanager
+    def proxies_left_alone(self) -> Iterator[None]:
+        """Nothing of what Envoy Gateway says reaches these proxies, as where it is away; others' proxies notice nothing."""
+        networks = [found for pod in self.proxies() for found in _networks(pod)]
+        assert len(networks) == len(self.proxies())
+        for network in networks:
+            _iptables(network, "--insert")
+        try:
+            yield
+        finally:
+            for network in networks:
+                _iptables(network, "--delete")
 
     @property
     def inside(self) -> str:
@@ -150,6 +166,21 @@ def anew(world: GatewayWorld, call: Callable[[GatewayTraffic], object]) -> None:
     """Call something of an adapter that shares nothing with any other."""
     with own_traffic(world.lent) as traffic:
         call(traffic)
+
+
+def _networks(pod: str) -> Iterator[Path]:
+    """Yield the network namespace of a proxy's pod, as its process on this machine has it."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (process / "cmdline").read_bytes().decode().split("\0")
+            if pod in words and words[0].endswith("envoy"):
+                yield process / "ns" / "net"
+
+
+def _iptables(network: Path, how: str) -> None:
+    for chain, port in (("OUTPUT", "--dport"), ("INPUT", "--sport")):
+        rule = (chain, "--protocol", "tcp", port, str(_XDS_PORT), "--jump", "DROP")
+        subprocess.run(["nsenter", f"--net={network}", "iptables", how, *rule], check=True, timeout=10, stdin=subprocess.DEVNULL)
 
 
 def stand_ins(lent: Lent) -> None:
