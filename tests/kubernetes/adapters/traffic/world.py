@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import JsonValue
 
@@ -25,7 +26,8 @@ from unioneyes.adapters.kubernetes.gateway.traffic import GatewayTraffic
 from unioneyes.kernel.problems import Problem
 from unioneyes.ports.traffic import Colour, Weights
 
-MANIFESTS = Path(__file__).parents[4] / "k8s" / "components" / "envoy-gateway"
+ROOT = Path(__file__).parents[4]
+MANIFESTS = ROOT / "k8s" / "components" / "envoy-gateway"
 REPLICAS = {Colour.BLUE: 2, Colour.GREEN: 1}
 _STAND_IN = Path(__file__).with_name("stand_in.py").read_text()
 _XDS_PORT = 18000
@@ -92,6 +94,16 @@ class GatewayWorld:
     def file_limit(self) -> None:
         """A person applies the document's manifest."""
         self.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={MANIFESTS.parents[1] / 'rate-limit-strict.yaml'}")
+
+    def apply_again(self) -> None:
+        """A person applies the manifests of a Gateway that leads members somewhere already, with what may have changed in them."""
+        parent = ROOT / ".cache/overlays"
+        parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=parent) as folder:
+            components: JsonValue = [f"../../../{MANIFESTS.parent.relative_to(ROOT)}/{name}" for name in ("envoy-gateway", "led")]
+            said = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "namespace": self.lent.namespace, "components": components}
+            (Path(folder) / "kustomization.yaml").write_text(json.dumps(said))
+            self.lent.kubectl("apply", "--server-side", f"--kustomize={folder}")
 
     def file_answers(self) -> None:
         """What members are told where no replica is asked is what the manifests say."""
