@@ -52,6 +52,19 @@ PODS = (
 )
 """What `KubernetesPods` does beside that. Without the metrics, CPU and memory are not told."""
 
+_ENDPOINTS = Right(group="discovery.k8s.io", resource="endpointslices", verbs=("list",))
+GATEWAY_TRAFFIC = (Right(group="gateway.networking.k8s.io", resource="httproutes", verbs=("get", "patch")), _ENDPOINTS)
+"""What `GatewayTraffic` does in the service's namespace."""
+GATEWAY_EDGE = (
+    Right(group="gateway.envoyproxy.io", resource="backendtrafficpolicies", verbs=("get", "patch")),
+    Right(group="gateway.envoyproxy.io", resource="securitypolicies", verbs=("get", "patch")),
+)
+"""What `GatewayEdge` does there."""
+PROXIES = (Right(resource="pods", verbs=("list",)), Right(resource="pods/proxy", verbs=("get",)))
+"""What both do where Envoy Gateway runs its proxies: another namespace."""
+SELECTOR_TRAFFIC = (Right(resource="services", verbs=("get", "patch")), Right(resource="pods/proxy", verbs=("get", "create")), _ENDPOINTS)
+"""What `SelectorTraffic` does."""
+
 
 def missing(cluster: Cluster, rights: Iterable[Right]) -> tuple[Right, ...]:
     """Return which of the rights we do not have, each with the verbs that are missing. Raises: as `Cluster.get`."""

@@ -159,3 +159,12 @@ def test_whoever_comes_late_is_refused_by_the_policies(edge: GatewayWorld, guard
                     guarded.deny(())
                 assert stopped.wake() == "fenced-off"
     assert (guarded.view().limit, guarded.view().denied) == (None, ())
+
+
+def test_manifests_that_are_applied_again_let_nobody_in(edge: GatewayWorld, guarded: GatewayEdge) -> None:
+    attacker = ip_network("192.0.2.0/24")
+    guarded.deny((attacker,))
+    guarded.limit(FEW)
+    edge.apply_again()
+    assert (edge.traffic.view().weights, guarded.view().limit, guarded.view().denied) == (BLUE, FEW, (attacker,))
+    assert guarded.view().in_force

@@ -165,6 +165,26 @@ def test_proxies_that_are_replaced_come_back_on_the_right_colour(edge: GatewayWo
     assert edge.traffic.counters().green.answers >= 0 <= counted
 
 
+def test_proxies_that_envoy_gateway_does_not_reach_keep_what_they_have_and_so_does_the_route(edge: GatewayWorld) -> None:
+    edge.traffic.shift(BLUE)
+    before = edge.traffic.view()
+    with load(edge.members) as asked:
+        with edge.proxies_left_alone():
+            with pytest.raises(TrafficUnavailable, match="have not taken a change"):
+                edge.traffic.shift(GREEN)
+            assert edge.traffic.view() == before
+        eventually(lambda: _shifts(edge, GREEN), within=90)
+        asked.wait_for(100)
+    assert set(asked.outcomes) == {"blue", "green"}
+
+
+def _shifts(edge: GatewayWorld, weights: Weights) -> bool:
+    try:
+        return edge.traffic.shift(weights).weights == weights
+    except TrafficUnavailable:
+        return False
+
+
 def test_an_api_server_that_goes_away_in_the_middle_of_a_change_leaves_it_to_be_repeated(edge: GatewayWorld) -> None:
     edge.traffic.shift(BLUE)
     with on_a_relay(edge.lent.kubectl.kubeconfig) as (relay, access):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pydantic import JsonValue
 
@@ -24,9 +26,12 @@ from unioneyes.adapters.kubernetes.gateway.traffic import GatewayTraffic
 from unioneyes.kernel.problems import Problem
 from unioneyes.ports.traffic import Colour, Weights
 
-MANIFESTS = Path(__file__).parents[4] / "k8s" / "components" / "envoy-gateway"
+ROOT = Path(__file__).parents[4]
+MANIFESTS = ROOT / "k8s" / "components" / "envoy-gateway"
 REPLICAS = {Colour.BLUE: 2, Colour.GREEN: 1}
 _STAND_IN = Path(__file__).with_name("stand_in.py").read_text()
+_XDS_PORT = 18000
+"""Of Envoy Gateway, where its proxies get their configuration."""
 _OWNED = "gateway.envoyproxy.io/owning-gateway-name=unioneyes-web,gateway.envoyproxy.io/owning-gateway-namespace="
 
 
@@ -67,6 +72,19 @@ class GatewayWorld:
         listed = json.loads(self.lent.kubectl("get", "pods", "--namespace", gateway.NAMESPACE, f"--selector={_OWNED}{self.lent.namespace}", "--output=json"))
         return tuple(pod["metadata"]["name"] for pod in listed["items"] if "deletionTimestamp" not in pod["metadata"])
 
+    @contextmanager
+    def proxies_left_alone(self) -> Iterator[None]:
+        """Nothing of what Envoy Gateway says reaches these proxies, as where it is away; others' proxies notice nothing."""
+        networks = [found for pod in self.proxies() for found in _networks(pod)]
+        assert len(networks) == len(self.proxies())
+        for network in networks:
+            _iptables(network, "--insert")
+        try:
+            yield
+        finally:
+            for network in networks:
+                _iptables(network, "--delete")
+
     @property
     def inside(self) -> str:
         """The members' door, as pods reach it."""
@@ -76,6 +94,16 @@ class GatewayWorld:
     def file_limit(self) -> None:
         """A person applies the document's manifest."""
         self.kubectl("apply", "--server-side", "--force-conflicts", f"--filename={MANIFESTS.parents[1] / 'rate-limit-strict.yaml'}")
+
+    def apply_again(self) -> None:
+        """A person applies the manifests of a Gateway that leads members somewhere already, with what may have changed in them."""
+        parent = ROOT / ".cache/overlays"
+        parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=parent) as folder:
+            components: JsonValue = [f"../../../{MANIFESTS.parent.relative_to(ROOT)}/{name}" for name in ("envoy-gateway", "led")]
+            said = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "namespace": self.lent.namespace, "components": components}
+            (Path(folder) / "kustomization.yaml").write_text(json.dumps(said))
+            self.lent.kubectl("apply", "--server-side", f"--kustomize={folder}")
 
     def file_answers(self) -> None:
         """What members are told where no replica is asked is what the manifests say."""
@@ -150,6 +178,21 @@ def anew(world: GatewayWorld, call: Callable[[GatewayTraffic], object]) -> None:
     """Call something of an adapter that shares nothing with any other."""
     with own_traffic(world.lent) as traffic:
         call(traffic)
+
+
+def _networks(pod: str) -> Iterator[Path]:
+    """Yield the network namespace of a proxy's pod, as its process on this machine has it."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (process / "cmdline").read_bytes().decode().split("\0")
+            if pod in words and words[0].endswith("envoy"):
+                yield process / "ns" / "net"
+
+
+def _iptables(network: Path, how: str) -> None:
+    for chain, port in (("OUTPUT", "--dport"), ("INPUT", "--sport")):
+        rule = (chain, "--protocol", "tcp", port, str(_XDS_PORT), "--jump", "DROP")
+        subprocess.run(["nsenter", f"--net={network}", "iptables", how, *rule], check=True, timeout=10, stdin=subprocess.DEVNULL)
 
 
 def stand_ins(lent: Lent) -> None:

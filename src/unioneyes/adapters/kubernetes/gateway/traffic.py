@@ -85,7 +85,10 @@ class GatewayTraffic:
             pods = self._proxies.ready()
             require_replicas(self.cluster, self._proxies, wanted, pods)
             self._change(lambda state: replace(state, weights=weights), pods, leads_to=wanted)
-            self._point_previews(weights, pods)
+            try:
+                self._point_previews(weights, pods)
+            except TrafficUnavailable as problem:
+                raise TrafficUnavailable(what=f"members follow {weights}, but previews do not yet: {problem.what}", remedy="try again") from problem
             await_silence(self._proxies, tuple(each for each in Colour if each not in wanted), pods)
             took = timedelta(seconds=time.monotonic() - started)
             return TrafficShifted(weights=weights, took=took, revision=self.view().revision)
