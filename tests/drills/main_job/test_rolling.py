@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
+
 from tests.drills.main_job.main_job import JsonObject, MainJob
+from tests.stack import eventually
 from unioneyes.environments.local.members import run_members
 from unioneyes.ports.traffic import Colour
 
@@ -59,7 +64,7 @@ def test_a_release_that_is_bad_beside_the_old_one_goes_back_while_most_replicas_
     assert bad.answers < good.answers
     assert len(serving.announced()) == before + 1
     assert "ROLLED BACK" in serving.stack.ue("deploy", "list").out
-    assert [revision.version for revision in serving.stack.environment.replicas.revisions()][0] == "1.1.0"
+    assert serving.stack.environment.replicas.revisions()[0].version == "1.1.0"
 
 
 @pytest.mark.campaign

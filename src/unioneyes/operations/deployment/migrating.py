@@ -51,9 +51,7 @@ def migrate(env: Environment, plan: DeployPlan, backup: str, *, serving: Colour 
 
 
 def planned_migration(env: Environment, plan: DeployPlan) -> tuple[PlannedStep, ...]:
-    """Return the same as lines of a plan; none where nothing is migrated."""
-    if not plan.backup:
-        return ()
+    """Return the same as lines of a plan."""
     pending = plan.migrations
     steps = [
         back_up_database.planned(commands=env.backups.describe_create(BACKUP_NAME)),

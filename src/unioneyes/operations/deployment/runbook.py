@@ -148,7 +148,7 @@ class Deploy:
         if plan.backup:
             migrate(env, plan, f"backup_{started.at:%Y%m%d_%H%M%S}", serving=plan.live)
         try:
-            return roll_over(env, plan, started) if plan.strategy is Strategy.ROLLING else switch_over(env, plan, started)
+            return switch_over(env, plan, started) if plan.strategy is Strategy.BLUE_GREEN else roll_over(env, plan, started)
         except RoutesChanged as problem:  # where the members go is that person's decision now
             return receipt(env, plan, started, RunStatus.FAILED, f"FAILED, LEFT TO A PERSON: {problem.what}; {problem.remedy}")
 
@@ -197,9 +197,9 @@ class Verify:
 
 def _steps(env: Environment, plan: DeployPlan) -> tuple[PlannedStep, ...]:
     """Return the plan's steps: in the order of the run, each with the command that a person would type."""
-    begins = (check_gates.planned(), check_world.planned())
-    goes_out = planned_roll(env, plan) if plan.strategy is Strategy.ROLLING else planned_switch(env, plan)
-    return (*begins, *planned_migration(env, plan), *goes_out, write_receipt.planned())
+    begins = (check_gates.planned(), check_world.planned(), *(planned_migration(env, plan) if plan.backup else ()))
+    goes_out = planned_switch(env, plan) if plan.strategy is Strategy.BLUE_GREEN else planned_roll(env, plan)
+    return (*begins, *goes_out, write_receipt.planned())
 
 
 def _instead_of(previous: str | None, live: Colour | None, strategy: Strategy) -> str:
