@@ -11,6 +11,8 @@ from tests.stack import eventually
 from unioneyes.environments.local.members import run_members
 from unioneyes.ports.traffic import Colour
 
+pytestmark = pytest.mark.timeout(400)
+
 RATE = 40.0
 ROLLING = ("--strategy", "rolling")
 QUICK = (*ROLLING, "--canary-bake", "4s", "--bake", "3s")
@@ -161,10 +163,11 @@ def test_a_release_that_serves_goes_back_to_the_revision_before_with_its_own_set
 
 
 def test_the_plan_says_each_command_in_its_order(serving: MainJob) -> None:
-    said = serving.stack.ue("deploy", "start", "1.0.0", *ROLLING, "--dry-run")
+    said = serving.stack.ue("deploy", "start", "1.0.0", *ROLLING, "--dry-run", "-o", "json")
     assert said.code == 0, said.err
-    for step in ("roll_replicas 33 %", "roll_replicas 100 %", "start_witness", "rollback.rolling"):
-        assert step in said.out
+    steps = [f"{step['step']} {step['detail']}".rstrip() for step in _objects(serving.run(said)["steps"])]
+    rolls = ["end_trial", "roll_replicas 33 %", "watch_release 33 %", "roll_replicas 100 %", "start_witness", "watch_release 100 %", "end_witness"]
+    assert [step for step in steps if step in rolls] == rolls
     assert "-3.sock" in said.out, "the place of the one more"
 
 
