@@ -10,6 +10,7 @@ from tests.drills.main_job.main_job import JsonObject, MainJob
 from tests.stack import eventually
 from unioneyes.environments.local.members import run_members
 from unioneyes.ports.traffic import Colour
+from unioneyes.simulators.report import read_exchanges
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -37,7 +38,7 @@ def test_a_good_release_takes_the_place_of_the_old_one_where_it_stands_and_no_re
         said = serving.deploy("1.0.0", *QUICK)
         seen = members.finish()
     assert said.code == 0, said.err
-    assert seen.lost == 0
+    assert seen.lost == 0, [exchange for exchange in read_exchanges(members.report) if exchange.lost]
     assert serving.serving().colour == colour
     only(serving, "1.0.0")
     receipt = serving.result(said)
