@@ -10,9 +10,9 @@ from unioneyes.kernel.problems import Problem
 from unioneyes.operations.rollback.afterwards import after, planned_afterwards
 from unioneyes.operations.rollback.model import Account, RollBackRollingPlan, ServesAgain
 from unioneyes.operations.rollback.reasons import spelled
-from unioneyes.operations.rollback.release import require_fit
+from unioneyes.operations.rollback.release import StillWarm, require_fit
 from unioneyes.operations.rollback.rolling_steps import find_way_back, roll_back_replicas
-from unioneyes.operations.rollback.rules import NoWay, back_from_roll
+from unioneyes.operations.rollback.rules import NoWay, WayBack, back_from_roll, way_back
 from unioneyes.operations.rollback.runbook import NoWayBack
 from unioneyes.operations.rollback.steps import StillUnhealthy, end_maintenance, note_order, stop_bad_replicas, verify_serving
 from unioneyes.ports.environment import Environment
@@ -27,7 +27,7 @@ class RollBackRolling:
     """Put replicas of the version that served before back, one after the other."""
 
     def plan(self, env: Environment, request: RollBackRollingRequest) -> RollBackRollingPlan:
-        """Find the revision. Raises: NoWayBack, SchemaTooOld, CanNotRoll; nothing was changed."""
+        """Find the revision. Raises: NoWayBack, StillWarm, SchemaTooOld, CanNotRoll; nothing was changed."""
         weights, replicas = env.traffic.view().weights, env.replicas.all()
         live = weights.live
         if live is None:
@@ -39,6 +39,9 @@ class RollBackRolling:
         found = back_from_roll(revisions, rolling, serving, to=request.to, began=None)
         if isinstance(found, NoWay):
             raise NoWayBack(what=found.why, remedy=found.remedy)
+        warm = way_back(weights, replicas, revisions)
+        if isinstance(warm, WayBack) and warm.version == found.version and request.to is None:
+            raise StillWarm(what=f"{warm.version} stands ready on {warm.colour}: no release needs to be started", remedy="ue rollback traffic")
         require_fit(env, found.version)
         plan = RollBackRollingPlan(
             summary=f"roll back from {found.away_from} to {found.version} (revision {found.revision}) on {live}, replica by replica",
