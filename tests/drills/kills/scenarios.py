@@ -9,9 +9,7 @@ from pydantic import JsonValue
 from tests.drills.kills.boundaries import Boundary
 from tests.drills.kills.own import READING, before_marks, document, in_doubt, page_of
 from tests.drills.kills.scenario import Scenario, members_at_work
-from tests.drills.kills.undone import UNDONE, before_migration, before_scaling
-from tests.drills.main_job.main_job import MainJob
-from tests.drills.kills.undone import UNDONE, before_migration, begun
+from tests.drills.kills.undone import UNDONE, before_migration, before_scaling, begun
 from tests.drills.main_job.main_job import JsonObject, MainJob
 from tests.drills.rollback.ways_back import admin, backed_up
 from unioneyes.adapters.postgres.bootstrap import DATABASE
@@ -165,7 +163,6 @@ SCALING = Scenario(
     prepare=before_scaling,
     begin=lambda job: (job.begin({"count": 3}, runbook="app.scale"),),
 )
-SCENARIOS = (MIGRATION, RESTORE, DEPLOYMENT, RELEASE, SUPERSESSION, AUTOMATIC, VERIFICATION, DOCUMENT, READING_DOCUMENT, PYTHON_FILE, RESTART, SCALING, *UNDONE)
 SCENARIOS = (
     MIGRATION,
     RESTORE,
@@ -180,6 +177,8 @@ SCENARIOS = (
     DOCUMENT,
     READING_DOCUMENT,
     PYTHON_FILE,
+    RESTART,
+    SCALING,
     *UNDONE,
 )
 """A further runbook is one more of these."""

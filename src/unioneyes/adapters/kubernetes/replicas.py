@@ -20,9 +20,9 @@ from unioneyes.adapters.kubernetes.failures import APPLY, ObjectMissing
 from unioneyes.adapters.kubernetes.fencing import write
 from unioneyes.adapters.kubernetes.pod_logs import logs_of
 from unioneyes.adapters.kubernetes.rehearsal import Rehearsal
-from unioneyes.adapters.kubernetes.release import Standing, begun, belongs, differences, hands, has_container, of, said, said_stopped, standing, template
 from unioneyes.adapters.kubernetes.release import (
     Standing,
+    begun,
     belongs,
     differences,
     hands,
