@@ -14,6 +14,8 @@ from unioneyes.runbook.views import EntryKind
 
 CHANGES_WHO_SERVES = ("roll_replicas", "shift_traffic")
 """The steps by which a deployment gives its version to members."""
+DEPLOYMENTS = "deployment-"
+"""With which the names of their runs begin."""
 READY_WITHIN = timedelta(seconds=60)
 ROLL_WITHIN = timedelta(hours=2)
 
@@ -33,7 +35,9 @@ def find_way_back(traffic: Traffic, replicas: Replicas, *, colour: Colour, servi
     """What the replicas go back to is known, as it stands now that nobody else changes it."""
     if traffic.view().weights != Weights.all_to(colour):
         return Found(back=None, why_not=f"members are not all sent to {colour} any more, as they were when this was planned", remedy="ue rollback plan")
-    began = None if deployment is None else any(entry.step in CHANGES_WHO_SERVES and entry.kind is EntryKind.STEP_STARTED for entry in story(deployment))
+    began = None
+    if deployment is not None and deployment.startswith(DEPLOYMENTS):  # whatever else was interrupted brought nothing
+        began = any(entry.step in CHANGES_WHO_SERVES and entry.kind is EntryKind.STEP_STARTED for entry in story(deployment))
     match back_from_roll(replicas.revisions(), replicas.rolling(colour), serving, to=to, began=began):
         case NoWay(why=why, remedy=remedy):
             return Found(back=None, why_not=why, remedy=remedy)
