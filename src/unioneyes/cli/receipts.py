@@ -177,7 +177,7 @@ def _receipt(ink: Ink, receipt: Receipt, bake: timedelta | None) -> Iterator[str
     if receipt.phases:
         total = sum((phase.took for phase in receipt.phases), timedelta())
         watched = {} if receipt.canary else {"watch_release": bake or WATCH_PROMISE}  # the shares of a canary are watched for less
-        promised = {**watched, "rollback.traffic": ROLLBACK_PROMISE}
+        promised = {**watched, "rollback.traffic": ROLLBACK_PROMISE, "rollback.rolling": ROLLBACK_PROMISE}
         rows = [
             *((phase.step, format_duration(phase.took), _promise(promised.get(phase.step))) for phase in receipt.phases),
             ("all of them", format_duration(total), format_duration(DEPLOYMENT_PROMISE)),
@@ -222,5 +222,6 @@ _SHOWN: Mapping[str, Callable[[Ink, JsonValue, JsonValue], str]] = {
     "rollback.migration": lambda ink, result, _: taken_back_text(ink, TypeAdapter(MigrationsTakenBack).validate_python(result)),
     "rollback.release": lambda ink, result, _: release_rolled_back_text(ink, TypeAdapter(ReleaseRolledBack).validate_python(result)),
     "rollback.restore": lambda ink, result, _: restored_text(ink, TypeAdapter(Restored).validate_python(result)),
+    "rollback.rolling": lambda ink, result, _: rolled_back_text(ink, TypeAdapter(RolledBack).validate_python(result)),
     "rollback.traffic": lambda ink, result, _: rolled_back_text(ink, TypeAdapter(RolledBack).validate_python(result)),
 }

@@ -16,7 +16,7 @@ from unioneyes.kernel.problems import ExitCode, Problem
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
 from unioneyes.operations.rollback.model import RestoreRequest, RollBackMigrationRequest, RollbackOption, RollBackReleaseRequest
-from unioneyes.ports.runs import RollBackTrafficRequest
+from unioneyes.ports.runs import RollBackRollingRequest, RollBackTrafficRequest
 
 REASONS = "What was found: data-corruption, vulnerability, feature-broken or data-integrity; one way back is then proposed."
 
@@ -56,6 +56,15 @@ def release(request: RollBackReleaseRequest, *, how: Launch = LAUNCH, where: Whe
     For when it is not warm any more; `ue rollback traffic` is faster while it is.
     """
     return launch("rollback.release", request, how, where, output)
+
+
+@asks_for(RollBackRollingRequest, hidden=frozenset({"deployment"}))
+def rolling(request: RollBackRollingRequest, *, how: Launch = LAUNCH, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Put replicas of the version that served before back, one after the other.
+
+    For a release that went out with --strategy rolling; also in the middle of that: it ends on the version that served before, and that run stops.
+    """
+    return launch("rollback.rolling", request, how, where, output)
 
 
 @asks_for(RollBackMigrationRequest)

@@ -75,6 +75,7 @@ VERBS = (
     Verb("deploy smoke", "URL", "deploy:smoke", "Run the service's end-to-end flows against an address."),
     Verb("rollback traffic", "", "rollback:traffic", "Send the members back to the colour that served before."),
     Verb("rollback release", "", "rollback:release", "Start the previous release again, with its own configuration, and send the members there."),
+    Verb("rollback rolling", "", "rollback:rolling", "Put replicas of the version that served before back, one after the other."),
     Verb("rollback migration", "", "rollback:migration", "Take the newest migration back by its rollback file, after a verified backup."),
     Verb("rollback restore", "", "rollback:restore", "Put a verified backup in the live database's place; the database that was live is kept."),
     Verb("rollback plan", "", "rollback:plan", "Show which ways back are open now, how long each takes and what it loses, best first."),

@@ -25,7 +25,7 @@ from unioneyes.operations.deployment.status import ColourStatus, DeploymentStatu
 from unioneyes.operations.rollback.model import Measured
 from unioneyes.ports.chat import Chat
 from unioneyes.ports.environment import Environment
-from unioneyes.ports.replicas import Replica, incumbent
+from unioneyes.ports.replicas import Replica, incumbent, versions_on
 from unioneyes.ports.traffic import Colour, TrafficView
 from unioneyes.runbook.engine import Engine
 from unioneyes.runbook.freshness import Drills
@@ -130,6 +130,7 @@ class Control:
         start, smoke = took.get("start_replicas"), took.get("smoke_test")
         return Measured(
             start=start + smoke if start is not None and smoke is not None else None,
+            roll=took.get("roll_replicas"),
             rehearsal=next((rehearsal for rehearsal in rehearsals if rehearsal is not None), None),
             migrated="apply_migrations" in took,
         )
@@ -142,7 +143,7 @@ class Control:
         rates = self.sampler.recent(colour)
         return ColourStatus(
             colour=colour,
-            version=own[0].version if own else None,
+            version=versions_on(colour, own or ()),
             replicas=None if own is None else len(own),
             ready=None if own is None else sum(replica.ready for replica in own),
             weight=view.weights.of(colour) if view else None,

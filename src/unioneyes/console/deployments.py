@@ -15,7 +15,7 @@ from unioneyes.runbook.phases import phases, seconds
 from unioneyes.runbook.views import EntryKind, JournalEntry, PlanView, RunView
 
 DEPLOYMENT = "deployment.start"
-ROLLBACKS = ("rollback.traffic", "rollback.release")
+ROLLBACKS = ("rollback.traffic", "rollback.release", "rollback.rolling")
 """Runbooks that take a deployment back."""
 WATCH = "watch_release"
 HOLD = "hold"

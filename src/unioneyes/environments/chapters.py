@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import unioneyes.operations.app.restart
 import unioneyes.operations.app.scale
+import unioneyes.operations.deployment.runbook
 import unioneyes.operations.rollback.migration
 import unioneyes.operations.rollback.release
 import unioneyes.operations.rollback.restore
+import unioneyes.operations.rollback.rolling
 import unioneyes.operations.rollback.runbook
 import unioneyes.runbook.documents.runbook  # noqa: F401 - importing a flow registers its runbooks
 from unioneyes.kernel.project import project_path

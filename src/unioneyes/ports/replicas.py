@@ -51,6 +51,11 @@ def incumbent(weights: Weights, replicas: Iterable[Replica]) -> Colour | None:
     return max(Colour, key=seniority)
 
 
+def versions_on(colour: Colour, replicas: Iterable[Replica]) -> str | None:
+    """Return what runs on `colour`, as people say it: `1.1.0`, or `1.0.0 and 1.1.0` while one takes the place of the other; None where nothing does."""
+    return " and ".join(sorted({replica.version for replica in replicas if replica.colour is colour})) or None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicasReady:
     """The wanted number of replicas of the wanted version answers."""

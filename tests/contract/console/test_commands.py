@@ -66,6 +66,7 @@ COMMANDS: dict[str, frozenset[Role]] = {
     "rollback plan": EVERYBODY,
     "rollback traffic --reason drill --yes": bringing(Right.RESPOND),
     "rollback release --reason drill --yes": bringing(Right.RESPOND),
+    "rollback rolling --reason drill --yes": bringing(Right.RESPOND),
     "rollback migration --reason data-integrity --confirm unioneyes": bringing(Right.OPERATE),
     "rollback restore --reason data-corruption --confirm unioneyes": bringing(Right.OPERATE),
     "run list": EVERYBODY,

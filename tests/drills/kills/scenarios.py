@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from pydantic import JsonValue
+
+from tests.drills.kills.boundaries import Boundary
 from tests.drills.kills.own import READING, before_marks, document, in_doubt, page_of
 from tests.drills.kills.scenario import Scenario, members_at_work
-from tests.drills.kills.undone import UNDONE, before_migration, before_scaling
-from tests.drills.main_job.main_job import MainJob
+from tests.drills.kills.undone import UNDONE, before_migration, before_scaling, begun
+from tests.drills.main_job.main_job import JsonObject, MainJob
 from tests.drills.rollback.ways_back import admin, backed_up
 from unioneyes.adapters.postgres.bootstrap import DATABASE
+from unioneyes.runbook.views import EntryKind
 
 BACKUP = "before_the_drill"
 """What each restore brings back."""
@@ -32,6 +36,29 @@ def before_restore(job: MainJob) -> None:
     with admin(job) as connection:
         connection.execute("delete from login_attempts where request_id = 'drill'")
         connection.execute("insert into login_attempts (succeeded, request_id) select false, 'drill' from generate_series(1, 7)")
+
+
+def rolling(version: str, **asked: JsonValue) -> JsonObject:
+    """Return the request for a deployment replica by replica."""
+    return {"version": version, "strategy": "rolling", **asked}
+
+
+def before_rolling_supersession(job: MainJob) -> None:
+    """1.1.0 served, and the first replica of 1.0.0 is being watched beside its own."""
+    job.ensure_serving("1.1.0")
+    job.reach(job.begin(rolling("1.0.0", canary_bake="PT10M", bake="PT10M")), "watch_release")
+
+
+def roll_back(job: MainJob) -> tuple[str, ...]:
+    """The replicas are being put back; return that run, and the deployment that it ends."""
+    deployment = job.newest_run("deployment.start")
+    return job.begin({"reason": "members complain"}, runbook="rollback.rolling"), deployment
+
+
+def of_roll(boundary: Boundary) -> bool:
+    """Return whether it is one that only a rolling deployment has: of its own steps, of the watches between them, of its way back, or of its end."""
+    own = {"end_trial", "roll_replicas", "start_witness", "watch_release", "end_witness", "rollback.rolling"}
+    return boundary.step in own or "." in boundary.part or boundary.kind is EntryKind.RUN_ENDED
 
 
 def supersede(job: MainJob) -> tuple[str, ...]:
@@ -74,6 +101,29 @@ AUTOMATIC = Scenario(
     begin=lambda job: (job.begin({"version": "1.2.0-errors", "bake": "PT60S"}),),
     bad_version="1.2.0-errors",
 )
+ROLLING = Scenario(
+    name="rolling deployment",
+    runbooks=("deployment.start",),
+    prepare=lambda job: job.ensure_serving("1.1.0"),
+    begin=lambda job: (job.begin(rolling("1.0.0", canary_bake="PT1S", bake="PT1S")),),
+    kills_at=of_roll,
+    stops_at=begun,
+)
+ROLLING_SUPERSESSION = Scenario(
+    name="rollback.rolling in the middle of a roll",
+    runbooks=("rollback.rolling", "deployment.start"),
+    prepare=before_rolling_supersession,
+    begin=roll_back,
+)
+ROLLING_AUTOMATIC = Scenario(
+    name="automatic rollback of a roll",
+    runbooks=("deployment.start", "rollback.rolling"),
+    prepare=lambda job: job.ensure_serving("1.1.0"),
+    begin=lambda job: (job.begin(rolling("1.2.0-errors", canary_bake="PT60S", bake="PT60S")),),
+    kills_at=of_roll,
+    stops_at=begun,
+    bad_version="1.2.0-errors",
+)
 VERIFICATION = Scenario(
     name="deployment.verify",
     runbooks=("deployment.verify",),
@@ -113,5 +163,22 @@ SCALING = Scenario(
     prepare=before_scaling,
     begin=lambda job: (job.begin({"count": 3}, runbook="app.scale"),),
 )
-SCENARIOS = (MIGRATION, RESTORE, DEPLOYMENT, RELEASE, SUPERSESSION, AUTOMATIC, VERIFICATION, DOCUMENT, READING_DOCUMENT, PYTHON_FILE, RESTART, SCALING, *UNDONE)
+SCENARIOS = (
+    MIGRATION,
+    RESTORE,
+    DEPLOYMENT,
+    RELEASE,
+    SUPERSESSION,
+    AUTOMATIC,
+    ROLLING,
+    ROLLING_SUPERSESSION,
+    ROLLING_AUTOMATIC,
+    VERIFICATION,
+    DOCUMENT,
+    READING_DOCUMENT,
+    PYTHON_FILE,
+    RESTART,
+    SCALING,
+    *UNDONE,
+)
 """A further runbook is one more of these."""

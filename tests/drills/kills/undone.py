@@ -82,6 +82,11 @@ def of_canary(boundary: Boundary) -> bool:
     return boundary.step in {"shift_traffic", "watch_release", "hold"} or boundary.kind is EntryKind.RUN_ENDED
 
 
+def of_roll_undone(boundary: Boundary) -> bool:
+    """Return whether it is one of replicas that are put in their place or back, of the hold, or of the end."""
+    return boundary.step in {"roll_replicas", "hold"} or boundary.kind is EntryKind.RUN_ENDED
+
+
 DEPLOYMENT_UNDONE = Scenario(
     name="deployment undone",
     runbooks=("deployment.start",),
@@ -98,6 +103,15 @@ CANARY_UNDONE = Scenario(
     prepare=before_canary,
     begin=lambda job: (job.begin({"version": "1.1.0", "canary": [50], "canary_bake": "PT1S", "hold": True, "bake": "PT1S"}),),
     kills_at=of_canary,
+    stops_at=begun,
+    decides=Decision.UNDO,
+)
+ROLLING_UNDONE = Scenario(
+    name="held roll undone",
+    runbooks=("deployment.start",),
+    prepare=before_canary,
+    begin=lambda job: (job.begin({"version": "1.1.0", "strategy": "rolling", "canary_bake": "PT1S", "hold": True, "bake": "PT1S"}),),
+    kills_at=of_roll_undone,
     stops_at=begun,
     decides=Decision.UNDO,
 )
@@ -150,4 +164,4 @@ SCALING_UNDONE = Scenario(
     kills_at=taken_back,
     stops_at=begun,
 )
-UNDONE = (RESTART_UNDONE, SCALING_UNDONE, DEPLOYMENT_UNDONE, CANARY_UNDONE, RELEASE_UNDONE, MIGRATION_UNDONE, RESTORE_UNDONE, DOCUMENT_UNDONE)
+UNDONE = (RESTART_UNDONE, SCALING_UNDONE, DEPLOYMENT_UNDONE, CANARY_UNDONE, ROLLING_UNDONE, RELEASE_UNDONE, MIGRATION_UNDONE, RESTORE_UNDONE, DOCUMENT_UNDONE)

@@ -8,7 +8,7 @@ from tests.drills.main_job.main_job import MainJob
 from tests.drills.rollback.ways_back import backed_up, drop_kept, filled_deadlines
 from unioneyes.operations.rollback.model import RollbackOption
 
-TRAFFIC, RELEASE, MIGRATION, RESTORE = "rollback.traffic", "rollback.release", "rollback.migration", "rollback.restore"
+TRAFFIC, RELEASE, ROLLING, MIGRATION, RESTORE = "rollback.traffic", "rollback.release", "rollback.rolling", "rollback.migration", "rollback.restore"
 
 
 def options(job: MainJob, *flags: str) -> dict[str, RollbackOption]:
@@ -21,7 +21,7 @@ def options(job: MainJob, *flags: str) -> dict[str, RollbackOption]:
 def test_when_the_previous_release_is_cold_it_can_be_started_and_the_migration_has_to_wait_for_that(job: MainJob) -> None:
     job.ensure_serving("1.1.0")
     found = options(job, "--reason", "data-integrity")
-    assert {runbook for runbook, option in found.items() if option.possible} == {RELEASE}
+    assert {runbook for runbook, option in found.items() if option.possible} == {RELEASE, ROLLING}
     assert "has no ready replica" in found[TRAFFIC].why
     assert "needs 0001_claim_deadlines" in found[MIGRATION].why
     assert "needs 0001_claim_deadlines" in found[RESTORE].why, "the backup was taken before the migration"
@@ -42,6 +42,7 @@ def test_while_the_previous_release_is_warm_it_is_the_fastest_and_loses_nothing(
     assert found[TRAFFIC].proposed is not None
     assert "ue rollback traffic" in found[TRAFFIC].command
     assert "no release needs to be started" in found[RELEASE].why
+    assert "no release needs to be started" in found[ROLLING].why
     back = job.stack.ue("rollback", "traffic", "--reason", "vulnerability", "--yes")
     assert back.code == 0, back.err
     assert "security vulnerability exposed" in back.out

@@ -17,7 +17,7 @@ from unioneyes.runbook.definition import definition, definitions
 from unioneyes.runbook.freshness import Drilled, Drills, DrillsUnreadable, Undrilled, codes, read_drills, written
 
 assert CHAPTERS
-ROLLBACKS = {"rollback.migration", "rollback.release", "rollback.restore", "rollback.traffic"}
+ROLLBACKS = {"rollback.migration", "rollback.release", "rollback.restore", "rollback.rolling", "rollback.traffic"}
 DEPLOYMENTS = {"deployment.start", "deployment.verify"}
 DOCUMENTS = {"document.read", "document.run"}
 APP = {"app.restart", "app.scale"}
@@ -49,7 +49,7 @@ def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     ("file", "changes"),
     [
         ("operations/rollback/restore_steps.py", {"rollback.restore"}),
-        ("operations/rollback/runbook.py", {"rollback.traffic", "rollback.release", *DEPLOYMENTS}),
+        ("operations/rollback/runbook.py", {"rollback.traffic", "rollback.release", "rollback.rolling", *DEPLOYMENTS}),
         ("operations/deployment/verdict.py", DEPLOYMENTS),
         ("operations/deployment/__init__.py", DEPLOYMENTS),
         ("operations/deployment/page.py", set()),

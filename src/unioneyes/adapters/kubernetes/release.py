@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from lightkube.models.core_v1 import Container, EnvFromSource, PodSpec, PodTemplateSpec
 from lightkube.models.meta_v1 import ObjectMeta
 from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Pod
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 
 from unioneyes.kernel.problems import BadInput
 
@@ -19,6 +19,10 @@ VERSION_LABEL = "app.kubernetes.io/version"
 """On the pods: which release they run. Source: Kubernetes' documentation, "Recommended Labels"."""
 _RELEASE, _IMAGE, _SETTINGS, _PLACED, _SERVED = (f"unioneyes.app/{name}" for name in ("release", "image", "settings", "placed", "served"))
 """Annotations of the Deployment: what we last wrote, so that what somebody changed by hand shows."""
+_ROLL = "unioneyes.app/roll"
+"""The annotation that says what stands there takes the place of, pod by pod."""
+_HELD = timedelta(days=7)
+"""How long a pod must be ready until it counts as available, where no further one is to be replaced: longer than anybody is waited for."""
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 """What a label may say. Source: Kubernetes' documentation, "Labels and Selectors"."""
 
@@ -36,6 +40,21 @@ class Standing:
     """How many replicas were asked for; an autoscaler may run more."""
     placed: datetime
     served: bool = False
+    before: Standing | None = None
+    """What it takes the place of, pod by pod; None where nothing is under way."""
+    new: int | None = None
+    """How many of its pods stand beside all of those; None for all, and none of those any more."""
+    back: bool = False
+    """True where it served before, and is on its way back."""
+
+    @property
+    def at_rest(self) -> Standing:
+        """The same, with nothing under way."""
+        return replace(self, before=None, new=None, back=False)
+
+    def is_same(self, other: Standing) -> bool:
+        """Return whether both are the same image with the same settings."""
+        return (self.version, self.image, self.settings) == (other.version, other.image, other.settings)
 
     def __post_init__(self) -> None:
         """Raises: BadInput."""
@@ -43,12 +62,47 @@ class Standing:
             raise BadInput(what=f"the version {self.version!r} can't be a label of Kubernetes", remedy="letters, digits, '.', '_' and '-', 63 at most")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Roll:
+    """A roll, as the annotation keeps it."""
+
+    version: str
+    image: str
+    settings: str
+    placed: datetime
+    served: bool
+    new: int | None
+    back: bool
+
+    @classmethod
+    def said(cls, wanted: Standing) -> _Roll:
+        """Return what is kept of `wanted`, whose pods take the place of others."""
+        before = wanted.before or wanted
+        return cls(
+            version=before.version,
+            image=before.image,
+            settings=before.settings,
+            placed=before.placed,
+            served=before.served,
+            new=wanted.new,
+            back=wanted.back,
+        )
+
+    def of(self, stands: Standing) -> Standing:
+        """Return `stands` with the roll."""
+        before = Standing(version=self.version, image=self.image, settings=self.settings, count=stands.count, placed=self.placed, served=self.served)
+        return replace(stands, before=before, new=self.new, back=self.back)
+
+
+_ROLLS = TypeAdapter(_Roll)
+
+
 def standing(deployment: Deployment) -> Standing | None:
     """Return what we last placed there and did not stop; None where that is nothing."""
     said = of(deployment).annotations or {}
     if _RELEASE not in said:
         return None
-    return Standing(
+    stands = Standing(
         version=said[_RELEASE],
         image=said.get(_IMAGE, ""),
         settings=said.get(_SETTINGS, ""),
@@ -56,6 +110,19 @@ def standing(deployment: Deployment) -> Standing | None:
         placed=datetime.fromisoformat(said[_PLACED]) if _PLACED in said else datetime.fromtimestamp(0, UTC),
         served=said.get(_SERVED) == "true",
     )
+    return _ROLLS.validate_json(said[_ROLL]).of(stands) if _ROLL in said else stands
+
+
+def rolled(current: Standing, target: Standing, *, new: int | None, back: bool) -> Standing:
+    """Return what shall stand once `new` pods of `target` stand (all of them where not said), one after the other in the place of `current`.
+
+    What served before and comes back has served, and stands since when it was put there. Nothing is under way where `target` stands already.
+    """
+    if current.is_same(target):
+        return current if current.before is None else replace(current, new=new, back=back)
+    before = current.before
+    kept = before if before is not None and before.is_same(target) else target
+    return replace(kept, count=current.count, before=current.at_rest, new=new, back=back)
 
 
 def said(deployment: Deployment, wanted: Standing, *, container: str, run: int, family: str) -> Mapping[str, JsonValue]:
@@ -67,10 +134,26 @@ def said(deployment: Deployment, wanted: Standing, *, container: str, run: int, 
         _PLACED: wanted.placed.isoformat(),
         _SERVED: str(wanted.served).lower(),
     }
+    if wanted.before is not None:
+        annotations[_ROLL] = _ROLLS.dump_json(_Roll.said(wanted)).decode()
     return {
         "metadata": {"annotations": annotations},
-        "spec": {"replicas": run, "template": template(deployment, wanted, container=container, family=family)},
+        "spec": {"replicas": run, **strategy(wanted), "template": template(deployment, wanted, container=container, family=family)},
     }
+
+
+def strategy(wanted: Standing) -> dict[str, JsonValue]:
+    """Return what we say of how its pods take the place of others; nothing where none do.
+
+    A pod that is not available yet is no reason to end another one (`maxUnavailable` is 0), and gets requests as soon as it is ready. So where only some are
+    to be new they are never available, and there are so many more: whoever dies meanwhile leaves a roll that stands still.
+    """
+    if wanted.before is None:
+        return {}
+    held: dict[str, JsonValue] = {}
+    if wanted.new is not None:
+        held = {"minReadySeconds": int(_HELD.total_seconds()), "progressDeadlineSeconds": int(_HELD.total_seconds()) * 2}
+    return {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": wanted.new or 1, "maxUnavailable": 0}}, **held}
 
 
 def template(deployment: Deployment, wanted: Standing, *, container: str, family: str) -> dict[str, JsonValue]:

@@ -20,7 +20,21 @@ from unioneyes.adapters.kubernetes.failures import APPLY, ObjectMissing
 from unioneyes.adapters.kubernetes.fencing import write
 from unioneyes.adapters.kubernetes.pod_logs import logs_of
 from unioneyes.adapters.kubernetes.rehearsal import Rehearsal
-from unioneyes.adapters.kubernetes.release import Standing, begun, belongs, differences, hands, has_container, of, said, said_stopped, standing, template
+from unioneyes.adapters.kubernetes.release import (
+    Standing,
+    begun,
+    belongs,
+    differences,
+    hands,
+    has_container,
+    of,
+    rolled,
+    said,
+    said_stopped,
+    standing,
+    strategy,
+    template,
+)
 from unioneyes.adapters.kubernetes.release import replicas as replicas_of
 from unioneyes.adapters.kubernetes.release import version as running_version
 from unioneyes.adapters.kubernetes.revisions import Revisions
@@ -179,8 +193,8 @@ class KubernetesReplicas:
         return self.read_outcomes(answer.text, pod) if answer.is_success else ()
 
     def _replica(self, pod: Pod, colour: Colour, placed: Standing | None) -> Replica:
-        ours = placed is not None and belongs(pod, placed, container=self.container)
-        foreign = placed is not None and running_version(pod) == placed.version and not ours
+        known = next((each for each in (placed, placed.before if placed else None) if each and belongs(pod, each, container=self.container)), None)
+        foreign = placed is not None and running_version(pod) == placed.version and known is None
         return Replica(
             name=named(pod),
             colour=colour,
@@ -189,8 +203,8 @@ class KubernetesReplicas:
             ready=is_ready(pod),
             restarts=restarts(pod),
             since=since(pod) or now(),
-            served=placed is not None and ours and placed.served,
-            placed=placed.placed if placed is not None and ours else None,
+            served=known is not None and known.served,
+            placed=known.placed if known is not None else None,
         )
 
     def _begin(self, colour: Colour) -> None:
@@ -229,7 +243,7 @@ class KubernetesReplicas:
         stands = standing(found)
         if stands is None:
             raise ChangedByHand(what=f"{of(found).name} was stopped in the middle of it", remedy="ue deploy status")
-        return said(found, replace(stands, served=True), container=self.container, run=stands.count, family=self.app)
+        return said(found, replace(stands.at_rest, served=True), container=self.container, run=stands.count, family=self.app)
 
     def _untouched(self, found: Deployment) -> None:
         """Nobody changed by hand what we wrote. Raises: ChangedByHand."""
@@ -290,19 +304,66 @@ class KubernetesReplicas:
     def roll(
         self, colour: Colour, *, version: str, new: int | None = None, within: timedelta, configuration: Mapping[str, str] | None = None, back: bool = False
     ) -> Rolled:
-        """Replace the pods of `colour` one by one. Raises: CanNotRoll, always: a Deployment does so by itself, and nobody stops it half-way here yet."""
-        del version, new, within, configuration, back
-        raise _can_not_roll(colour)
+        """So many pods of `colour` as it runs are of `version`, put in the place of others by the Deployment itself; `new` of them, or all where not said.
+
+        Some new ones stand beside all the others: so many more than usual. See the port. Raises too: ChangedByHand, FencedOff, and the problems of `failures`.
+        """
+        began = time.monotonic()
+        self._deployment(colour)
+        image = self.image(version)
+        settings = self._revisions.keep(self.configuration() if configuration is None else configuration)
+
+        def say(found: Deployment) -> Mapping[str, JsonValue]:
+            self._untouched(found)
+            current = self._stands(found, colour)
+            target = Standing(version=version, image=image, settings=settings, count=current.count, placed=now())
+            wanted = rolled(current, target, new=None if new is None else min(new, current.count), back=back)
+            return said(found, wanted, container=self.container, run=current.count, family=self.app)
+
+        written = write(self.cluster, Deployment, self._name(colour), say)
+        wanted = self._stands(written, colour)
+        scaled = autoscaler(self.cluster, self._name(colour))
+        done = self._follow(colour, wanted, written, scaled, within=within * (wanted.count + 1))
+        if wanted.served and wanted.before is not None and wanted.new is None:  # back where it was before
+            write(self.cluster, Deployment, self._name(colour), self._rests)
+        stands = done.count if wanted.new is None else wanted.new
+        return Rolled(colour=colour, version=version, new=stands, count=wanted.count, took=timedelta(seconds=time.monotonic() - began))
 
     def rolling(self, colour: Colour) -> Rolling | None:
-        """Return None: no colour is ever between two versions here."""
-        del colour
-        return None
+        """Return what is being put in the place of what on `colour`, until it has served all members; None where nothing is."""
+        found = self.cluster.find(Deployment, self._name(colour))
+        stands = standing(found) if found else None
+        if stands is None or stands.before is None:
+            return None
+        return Rolling(colour=colour, version=stands.version, before=stands.before.version, back=stands.back)
 
     def describe_roll(self, colour: Colour, *, version: str, configuration: Mapping[str, str] | None = None) -> tuple[str, ...]:
-        """Return the commands that a person would type for the same. Raises: CanNotRoll, always."""
-        del version, configuration
-        raise _can_not_roll(colour)
+        """Return the commands that a person would type for the same. Raises: CanNotRoll, ObjectMissing."""
+        there = self._deployment(colour)
+        current = self._stands(there, colour)
+        settled = dict(self.configuration() if configuration is None else configuration)
+        wanted = Standing(version=version, image=self.image(version), settings=self._revisions.settings(settled), count=current.count, placed=now())
+        values = "".join(f" --from-literal={shlex.quote(f'{name}={value}')}" for name, value in sorted(settled.items()))
+        how = strategy(replace(wanted, before=current))
+        change: JsonValue = {"spec": {**how, "template": template(there, wanted, container=self.container, family=self.app)}}
+        return (
+            f"kubectl {self._in} create configmap {wanted.settings}{values}",
+            f"kubectl {self._in} patch deployment {self._name(colour)} --patch {shlex.quote(json.dumps(change))}",
+            f"kubectl {self._in} rollout status deployment {self._name(colour)}",
+        )
+
+    def _stands(self, found: Deployment, colour: Colour) -> Standing:
+        """Return what stands there. Raises: CanNotRoll where that is nothing."""
+        stands = standing(found)
+        if stands is None or stands.count < 1:
+            raise CanNotRoll(what=f"{colour} runs nothing, so there is nothing to roll", remedy="ue deploy status; ue deploy start without --strategy rolling")
+        return stands
+
+    def _rests(self, found: Deployment) -> Mapping[str, JsonValue]:
+        stands = standing(found)
+        if stands is None:
+            raise ChangedByHand(what=f"{of(found).name} was stopped in the middle of it", remedy="ue deploy status")
+        return said(found, stands.at_rest, container=self.container, run=stands.count, family=self.app)
 
     def _labels(self, colour: Colour) -> dict[str, str]:
         return {"app": self.app, "version": colour.value}
@@ -336,10 +397,6 @@ class KubernetesReplicas:
 def _colour(pod: Pod) -> Colour | None:
     said = (of(pod).labels or {}).get("version")
     return next((colour for colour in Colour if colour == said), None)
-
-
-def _can_not_roll(colour: Colour) -> CanNotRoll:
-    return CanNotRoll(what=f"{colour} is on a cluster, where releases go out blue-green only", remedy="deploy without --strategy rolling")
 
 
 class ChangedByHand(Refused):

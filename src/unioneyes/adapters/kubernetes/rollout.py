@@ -51,11 +51,17 @@ class Hopeless:
 
 
 def judge(pods: Iterable[Pod], deployment: Deployment, wanted: Standing, *, container: str, run: int, at: datetime) -> Ready | Waiting | Hopeless:
-    """Return how far `run` pods of `wanted` are, and no others, by the clock `at`."""
-    known = present(pods, at)
+    """Return how far `run` pods of `wanted` are, and no others, by the clock `at`; or so many as stand beside what was before, while nothing more is replaced.
+
+    In a roll nothing makes room for a pod: an old one ends when the new one is ready.
+    """
+    known, rolls = present(pods, at), wanted.before is not None
+    if wanted.before is not None and wanted.new is not None:  # those of what was before stay
+        known = tuple(pod for pod in known if not belongs(pod, wanted.before, container=container))
+        run = wanted.new
     own = [pod for pod in known if belongs(pod, wanted, container=container) and not ending(pod)]
     for pod in own:
-        if why := hopeless(pod, at, waiting_for_room=len(own) == len(known)):
+        if why := hopeless(pod, at, waiting_for_room=rolls or len(own) == len(known)):
             return why
     return _not_made(deployment, at) or _missing(known, own, deployment, run) or Ready(count=len(own))
 

@@ -14,7 +14,7 @@ from unioneyes.environments.local.parts import build_serving, build_supervisor
 from unioneyes.environments.local.stack import Stack, open_stack
 from unioneyes.kernel.problems import Unavailable
 from unioneyes.ports.database import DatabaseUnavailable
-from unioneyes.ports.replicas import Replica
+from unioneyes.ports.replicas import Replica, versions_on
 from unioneyes.ports.secrets import SecretUnresolved
 from unioneyes.ports.traffic import Colour, TrafficUnavailable, TrafficView
 from unioneyes.runbook.audit.views import AuditStatus
@@ -147,7 +147,7 @@ def _colour(colour: Colour, replicas: tuple[Replica, ...], view: TrafficView | N
     mine = [replica for replica in replicas if replica.colour is colour]
     return ColourView(
         colour=colour,
-        version=mine[0].version if mine else None,
+        version=versions_on(colour, mine),
         replicas=sum(replica.ready for replica in mine),
         traffic=view.weights.of(colour) if view else None,
     )

@@ -16,6 +16,7 @@ from unioneyes.operations.deployment.checklist import refuse_if_blocked
 from unioneyes.ports.checklist import Gate
 from unioneyes.ports.database import Migration
 from unioneyes.ports.environment import NoData
+from unioneyes.ports.replicas import SliceKind
 from unioneyes.ports.runs import RolledBack
 from unioneyes.ports.service import SmokeReport
 from unioneyes.ports.traffic import Colour, Counters
@@ -31,6 +32,8 @@ class Strategy(StrEnum):
 
     BLUE_GREEN = "blue-green"
     """Both stand side by side, and all traffic moves at once."""
+    ROLLING = "rolling"
+    """Replica by replica, on the colour that serves: one more than usual stands meanwhile, and not twice as many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,7 @@ class DeployRequest:
     bake: timedelta | None = None
     """How long to watch after the switch; the environment's own (10m) when not given."""
     canary: tuple[int, ...] = ()
-    """Shares of the requests, in percent, that the new release gets before it gets all: rising, such as 10,50. Each is watched."""
+    """Shares of the requests, in percent, that the new release gets before it gets all: rising, such as 10,50. Each is watched. Rolling: of the replicas."""
     canary_bake: timedelta | None = None
     """How long to watch at each share; a quarter of the whole watch when not given."""
     hold: bool = False
@@ -76,7 +79,7 @@ class DeployPlan(Plan):
     previous: str | None
     """The version that serves now; None for the first deployment."""
     colour: Colour
-    """Where the new version will stand."""
+    """Where the new version will stand: with `rolling`, where the old one stands."""
     replicas: int
     ready_within: timedelta
     configuration: dict[str, str]
@@ -98,6 +101,9 @@ class DeployPlan(Plan):
     no_data: NoData = NoData.BACK
     warm: int = 0
     """Replicas that the previous version serves with, and is kept warm with."""
+    strategy: Strategy = Strategy.BLUE_GREEN
+    way_back: dict[str, str] | None = None
+    """The settings that the previous version serves with, and comes back with; None where it stays where it is."""
     unsigned: ClassVar[Mapping[str, IncEx | bool]] = MappingProxyType({"readings": True, "gates": {"__all__": {"detail", "remedy", "read"}}})
     """A gate's words name what is volatile, such as how many replicas are ready just now: what is signed is that it is open, or waived. The file that it
     is read from stands in `content`, and is signed there."""
@@ -107,14 +113,33 @@ class DeployPlan(Plan):
         refuse_if_blocked(self.gates)
 
     @property
+    def digest(self) -> str:
+        """Of the release."""
+        return self.content[called(self.version)]
+
+    @property
+    def live(self) -> Colour | None:
+        """Where the previous version serves; None for the first deployment."""
+        if self.previous is None:
+            return None
+        return self.colour if self.strategy is Strategy.ROLLING else self.colour.other
+
+    @property
     def shares(self) -> tuple[int, ...]:
         """Every share that the new version gets, in order; the last one is all."""
         return (*self.canary, ALL)
 
     @property
     def standby(self) -> Standby | None:
-        """The previous version; None for the first deployment."""
-        return Standby(colour=self.colour.other, version=self.previous, replicas=self.warm) if self.previous else None
+        """The previous version on the colour that gets no members: to go back to, or, with `rolling`, to be compared with. None for the first deployment."""
+        if self.previous is None:
+            return None
+        return Standby(colour=self.colour.other, version=self.previous, replicas=1 if self.strategy is Strategy.ROLLING else self.warm)
+
+
+def called(version: str) -> str:
+    """Return what people call what is started."""
+    return f"release {version}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,17 +151,37 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failing:
+    """A route, or a tenant, in which a version failed more than a handful of times."""
+
+    kind: SliceKind
+    name: str
+    failures: int
+    answers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Switched:
-    """The new colour gets its share of the new requests."""
+    """The new version gets its share of the new requests."""
 
     at: datetime
     took: timedelta
     before: Counters
-    """The data plane's counters just before."""
+    """The data plane's counters from which the watch counts: just before a switch of colours, and behind the last replica that was replaced."""
     share: int = ALL
     """Percent of the new requests that reach it."""
     revision: str
     """Of the routes, as the switch left them."""
+    failing: tuple[Failing, ...] = ()
+    """Where the old version failed, as those of its replicas counted it that were replaced."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mixed:
+    """Two versions whose replicas stand on one colour."""
+
+    new: str
+    old: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +197,12 @@ class WatchTarget:
     """Of the routes, as the deployment left them."""
     channel: str
     """Where people are told when the way back is lost."""
+    mixed: Mixed | None = None
+    """The versions, where the replicas of both stand on the new colour; then there is no old one elsewhere."""
+    back_takes: timedelta | None = None
+    """What going back takes, by what coming took; None where it can be tried."""
+    failing: tuple[Failing, ...] = ()
+    """Where the old version failed before."""
 
     @property
     def split(self) -> bool:

@@ -9,8 +9,9 @@ from unioneyes.kernel.units import format_duration, format_share
 from unioneyes.operations.deployment import comparison, sequential, verdict
 from unioneyes.operations.deployment.checklist import migration_reviewed, rollback_plan, sign_offs
 from unioneyes.operations.deployment.evidence import evidence
+from unioneyes.operations.deployment.migrating import MAINTENANCE_RETRY_AFTER
 from unioneyes.operations.deployment.model import RuleSeen
-from unioneyes.operations.deployment.runbook import CANARY_PART, MAINTENANCE_RETRY_AFTER
+from unioneyes.operations.deployment.shares import CANARY_PART
 from unioneyes.operations.deployment.steps import LONGEST_BAKE, MORE_DATA_WITHIN
 from unioneyes.operations.deployment.verification import health_check, log_check, schema_check, smoke_check, version_check
 from unioneyes.ports.checklist import CHANGE_FREEZE, CURRENT_VERSION, RELEASE_CONTRACT, STAGING_HEALTH, TITLES, Checklist
@@ -57,7 +58,10 @@ def lines(cards: Cards) -> Iterator[str]:
     )
     yield "#### 3. **Deploy Application**\n"
     yield from _done_by(3)
-    yield "**Blue-Green Deployment (Recommended)** is how every release goes out; **Traditional Deployment**, without a second colour, has no program.\n"
+    yield (
+        "**Blue-Green Deployment (Recommended)** is how a release goes out where nothing else is said. **Traditional Deployment** is `--strategy rolling`: "
+        "replica by replica on the colour that serves, one more than usual meanwhile and not twice as many ([why](../decisions/0039-rolling.md)).\n"
+    )
     yield (
         f"A canary (`--canary 10,50`) gives the new release its members share by share, each watched for {format_share(1 / CANARY_PART)} of the whole watch "
         "where nothing else is asked for; `--hold` waits for a person after each.\n"

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from unioneyes.kernel.status import RunStatus
-from unioneyes.operations.deployment.model import DeployPlan, Phase, Receipt, ServedBy, Started, Switched, Verified, Watched
+from unioneyes.operations.deployment.model import DeployPlan, Phase, Receipt, ServedBy, Started, Strategy, Switched, Verified, Watched
 from unioneyes.ports.checklist import GateState
 from unioneyes.ports.database import Backup, MigrationsApplied
 from unioneyes.ports.runs import RolledBack
@@ -27,8 +27,8 @@ def receipt(
     plan: DeployPlan, story: Sequence[JournalEntry], run_id: str, *, started: Started, counters: Counters | None, ends_as: RunStatus, outcome: str
 ) -> Receipt:
     """Return the receipt. `counters` is the data plane's last reading; without one, what it served is not known and not claimed."""
-    served = served_by(started.counters, counters, new=plan.colour, version=plan.version, previous=plan.previous) if counters else ()
-    switched = _returned(story, run_id, "shift_traffic", Switched)
+    served = _served_by(plan, started.counters, counters) if counters else ()
+    switched = _returned(story, run_id, "roll_replicas" if plan.strategy is Strategy.ROLLING else "shift_traffic", Switched)
     watches = _all_returned(story, run_id, "watch_release", Watched)
     backup = _returned(story, run_id, "back_up_database", Backup)
     return Receipt(
@@ -45,7 +45,7 @@ def receipt(
         watched=watches[-1] if watches else None,
         canary=watches[:-1],
         verified=_returned(story, run_id, "verify_deployment", Verified),
-        rolled_back=_returned(story, run_id, "rollback.traffic", RolledBack),
+        rolled_back=_returned(story, run_id, "rollback.rolling" if plan.strategy is Strategy.ROLLING else "rollback.traffic", RolledBack),
         backup=backup.name if backup else None,
         migrations=_applied(story, run_id),
         waived=tuple(f"{gate.name}: {gate.detail}" for gate in plan.gates if gate.state is GateState.WAIVED),
@@ -74,6 +74,13 @@ def _all_returned(story: Sequence[JournalEntry], run_id: str, step: str, kind: t
     """Return what the run's `step` came to, each time that it was done."""
     results = (entry.data.get("result") for entry in story if entry.kind is EntryKind.STEP_DONE and entry.step == step and entry.run_id == run_id)
     return tuple(decode(result, kind) for result in results)
+
+
+def _served_by(plan: DeployPlan, before: Counters, after: Counters) -> tuple[ServedBy, ...]:
+    """Return the same of a plan. Of a colour on which both versions stood, the data plane can't say which of them answered."""
+    if plan.strategy is not Strategy.ROLLING:
+        return served_by(before, after, new=plan.colour, version=plan.version, previous=plan.previous)
+    return (_served(before.of(plan.colour), after.of(plan.colour), f"{plan.previous} and {plan.version}", plan.colour),)
 
 
 def served_by(before: Counters, after: Counters, *, new: Colour, version: str, previous: str | None) -> tuple[ServedBy, ...]:

@@ -248,9 +248,9 @@ def start_replicas(
 
     It is the release, and they are the settings, that were planned. Raises: ReleaseChanged. Source: Production Deployment Steps, 3, "Wait for readiness".
     """
-    _require_release(releases, version, digest)
+    require_release(releases, version, digest)
     ready = replicas.start(colour, version=version, count=count, within=within, configuration=configuration)
-    _require_release(releases, version, digest)  # what they loaded meanwhile is what was there on both sides
+    require_release(releases, version, digest)  # what they loaded meanwhile is what was there on both sides
     return ready
 
 
@@ -320,7 +320,7 @@ def watch_release(
         while verdict is None:
             pause(LOOK_EVERY)
             watch.see(vigil.look())
-            figures = lookout.figures(target.new)
+            figures = lookout.of_new
             verdict = watch.rolls_back()
             left = bake - lasts.shows
             if verdict is None and (lookout.blind or (left <= timedelta(0) and (watch.can_tell or left <= -MORE_DATA_WITHIN))):
@@ -334,8 +334,8 @@ def watch_release(
             )
         return Watched(
             verdict=verdict,
-            new=lookout.figures(target.new),
-            old=lookout.figures(target.old.colour) if target.old else None,
+            new=lookout.of_new,
+            old=lookout.of_old,
             took=lasts.shows,
             detected_at=now() if isinstance(verdict, RollBack) else None,
             share=target.share,
@@ -373,7 +373,7 @@ def hold(
                 return Held(decision=None, harm=harm.reason if harm else None, at=now(), counters=None)
             if tell_at.passed:
                 tell_at = Deadline.after(TOLD_EVERY)
-                figures = vigil.lookout.figures(target.new)
+                figures = vigil.lookout.of_new
                 seen = f"held for {format_duration(lasts.shows)}; {figures.answers} answers, {share_of(figures.errors, figures.answers)} failed meanwhile"
                 progress(seen, evidence=encode(evidence(watch), tuple[RuleSeen, ...]), **vigil.figures())
         return Held(decision=decision, harm=None, at=now(), counters=_counters(traffic))
@@ -442,7 +442,8 @@ def _watching(figures: Figures, left: timedelta, *, decided: bool) -> str:
     return f"{seen}; going on until " + (f"there are {FEWEST_ANSWERS}" if figures.answers < FEWEST_ANSWERS else "its health report is good again")
 
 
-def _require_release(releases: Releases, version: str, digest: str) -> None:
+def require_release(releases: Releases, version: str, digest: str) -> None:
+    """Return when the release is the one that was planned. Raises: ReleaseChanged."""
     found = releases.digest(version)
     if found != digest:
         raise ReleaseChanged(

@@ -16,8 +16,10 @@ from pydantic import JsonValue
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.problems import Problem, Unavailable
 from unioneyes.kernel.units import format_duration
+from unioneyes.operations.deployment.mixed import MixedLookout
 from unioneyes.operations.deployment.model import Standby, WatchTarget
 from unioneyes.operations.deployment.readiness import Readiness, Turn
+from unioneyes.operations.deployment.readings import by_slice
 from unioneyes.operations.deployment.verdict import Look
 from unioneyes.operations.deployment.watch import Lookout
 from unioneyes.ports.notifier import Announcement, Notifier
@@ -56,8 +58,7 @@ class Vigil:
         self._mend_after = 0.0
         self._took: timedelta | None = None
         self.readiness = readiness_so_far(story(self._run_id))
-        old = target.old.colour if target.old else None
-        self.lookout = Lookout(traffic=traffic, replicas=replicas, service=service, new=target.new, old=old, since=since, split=target.split)
+        self.lookout = _lookout(traffic, replicas, service, target, since)
 
     def __enter__(self) -> Self:
         """Keep watch."""
@@ -84,8 +85,8 @@ class Vigil:
 
     def figures(self) -> dict[str, JsonValue]:
         """Return what was seen of both versions, and how it stands with the way back, for a line of progress."""
-        takes = self._took if self.readiness.lost_since is None else None
-        new, old = self.lookout.figures(self._target.new), self.lookout.figures(self._old.colour) if self._old else None
+        takes = (self._target.back_takes or self._took) if self.readiness.lost_since is None else None
+        new, old = self.lookout.of_new, self.lookout.of_old
         return {
             "share": self._target.share,
             "new_answers": new.answers,
@@ -143,6 +144,15 @@ class Vigil:
             return
         self._mend_after = time.monotonic() + MEND_EVERY.total_seconds()
         self._mending.begin(lambda: _mended(self._replicas, old))
+
+
+def _lookout(traffic: Traffic, replicas: Replicas, service: Service, target: WatchTarget, since: Counters) -> Lookout | MixedLookout:
+    """Return the eyes for what is watched."""
+    if target.mixed is not None:
+        return MixedLookout(traffic=traffic, replicas=replicas, service=service, colour=target.new, mixed=target.mixed, since=since)
+    old = target.old.colour if target.old else None
+    before = by_slice(target.failing)
+    return Lookout(traffic=traffic, replicas=replicas, service=service, new=target.new, old=old, since=since, split=target.split, failed_before=before)
 
 
 class Aside:

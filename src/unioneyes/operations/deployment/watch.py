@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,6 +17,7 @@ from unioneyes.kernel.clock import Deadline, now
 from unioneyes.kernel.problems import Problem, Unavailable
 from unioneyes.operations.deployment.comparison import Counts
 from unioneyes.operations.deployment.model import Figures
+from unioneyes.operations.deployment.readings import Readings
 from unioneyes.operations.deployment.slices import Slice
 from unioneyes.operations.deployment.verdict import HAMPERED_MS, HEALTH_EVERY, SLOW_LIMIT_MS, Look, Seen, Tally, less, total
 from unioneyes.ports.replicas import Outcome, Replicas
@@ -131,12 +132,7 @@ class Gathered:
     """The last health report since the last look; None when none came."""
     answered: bool | None = None
     """Whether a probe since the last look was answered well; None when none came back."""
-    outcomes: dict[tuple[str, Slice], Counts] = field(default_factory=dict)
-    """The last reading of each replica, by slice."""
-    slices: dict[Slice, Counts] | None = None
-    """What was counted since the last reading; None in a look into which none came."""
-    before: dict[Slice, Counts] = field(default_factory=dict)
-    """What the replicas' first readings said, in the look that took them in; else nothing."""
+    readings: Readings = field(default_factory=Readings)
 
     @property
     def heard(self) -> Tally:
@@ -147,8 +143,23 @@ class Gathered:
 class Lookout:
     """The watch's eyes: one per watch."""
 
-    def __init__(self, *, traffic: Traffic, replicas: Replicas, service: Service, new: Colour, old: Colour | None, since: Counters, split: bool) -> None:
-        """Look at `new`, and at `old` where there is one, from the reading `since` on; `split`: both get members."""
+    def __init__(
+        self,
+        *,
+        traffic: Traffic,
+        replicas: Replicas,
+        service: Service,
+        new: Colour,
+        old: Colour | None,
+        since: Counters,
+        split: bool,
+        failed_before: Mapping[Slice, Counts] | None = None,
+    ) -> None:
+        """Look at `new`, and at `old` where there is one, from the reading `since` on; `split`: both get members.
+
+        `failed_before` is where the old version failed, as replicas that have ended since counted it.
+        """
+        self._failed_before = failed_before or {}
         self._traffic, self._replicas, self._service = traffic, replicas, service
         self._new, self._old, self._since, self._split = new, old, since.at, split
         self._began, self._began_at = monotonic(), now()
@@ -201,13 +212,14 @@ class Lookout:
                 if colour is self._new or stands != 0
                 else Tally(),  # of an old version that stands nowhere, nothing is heard
                 healthy=seen.healthy,
-                slices=seen.slices,
-                before=seen.before,
+                slices=seen.readings.slices,
+                before=seen.readings.before if colour is self._new else {**self._failed_before, **seen.readings.before},
                 ready=stands,
                 answered=seen.answered,
                 restarts=restarts.get(colour, 0) - self._restarts_before.get(colour, 0),
                 log_errors=len(self._replicas.logs(colour, since=self._since, level="ERROR")) if logs else None,
             )
+        self._failed_before = {}
         at = self._began_at + timedelta(seconds=monotonic() - self._began)  # the window of five minutes moves by it, so it must not jump
         return Look(at=at, new=found[self._new], old=found[self._old] if self._old else None, split=self._split)
 
@@ -218,6 +230,16 @@ class Lookout:
             return None
         probe = self._service.probe(old)
         return routes + probe.took if probe.ok else None
+
+    @property
+    def of_new(self) -> Figures:
+        """What was seen of the new version since the switch."""
+        return self.figures(self._new)
+
+    @property
+    def of_old(self) -> Figures | None:
+        """What was seen of the old one; None where there is none."""
+        return self.figures(self._old) if self._old else None
 
     def figures(self, colour: Colour) -> Figures:
         """Return what was seen of `colour` since the switch."""
@@ -238,7 +260,7 @@ class Lookout:
             for colour, seen in self._seen.items():
                 reading = counters.of(colour)
                 if reading.answers >= seen.counters.answers:  # a counter that fell means a restarted data plane: start anew from here
-                    seen.members = total((seen.members, _answered(seen.counters, reading)))
+                    seen.members = total((seen.members, answered(seen.counters, reading)))
                     seen.latency = seen.latency.plus(seen.counters, reading)
                 seen.counters = reading
                 reading = counters.preview_of(colour)
@@ -281,27 +303,10 @@ def _take_in(seen: Gathered) -> None:
     seen.healthy = None
     for report in seen.asking.answers():
         seen.healthy = report
-    seen.slices, seen.before = None, {}
+    seen.readings.begin_look()
     for outcomes in seen.counting.answers():
         if outcomes is not None:
-            _count(seen, outcomes)
-
-
-def _count(seen: Gathered, outcomes: tuple[Outcome, ...]) -> None:
-    """Take one reading by route and tenant into account: a replica's first says what was before, each later one what was added; one that fell began anew."""
-    reading = {(each.replica, Slice(kind=each.kind, name=each.name)): (each.errors, each.answers) for each in outcomes}
-    earlier = seen.outcomes
-    slices = seen.slices = seen.slices or {}
-    read_before = {replica for replica, _ in earlier}
-    for (replica, part), (errors, answers) in reading.items():
-        had_errors, had_answers = earlier.get((replica, part), (0, 0))
-        began_anew = answers < had_answers or errors < had_errors or errors - had_errors > answers - had_answers
-        more = (errors, answers) if began_anew else (errors - had_errors, answers - had_answers)
-        added = slices if replica in read_before else seen.before
-        if more[1]:
-            sum_errors, sum_answers = added.get(part, (0, 0))
-            added[part] = (sum_errors + more[0], sum_answers + more[1])
-    seen.outcomes = {**earlier, **reading}
+            seen.readings.take(outcomes)
 
 
 def slower_than(counters: ColourCounters, limit_ms: float) -> int:
@@ -309,7 +314,7 @@ def slower_than(counters: ColourCounters, limit_ms: float) -> int:
     return counters.timed - max((count for bound, count in counters.latency if bound <= limit_ms), default=0)
 
 
-def _answered(earlier: ColourCounters, later: ColourCounters) -> Tally:
+def answered(earlier: ColourCounters, later: ColourCounters) -> Tally:
     """Return what members were answered between two readings."""
     answers = later.answers - earlier.answers
     return Tally(

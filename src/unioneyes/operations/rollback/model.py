@@ -124,6 +124,25 @@ class ReleaseRolledBack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RollBackRollingPlan(Plan):
+    """Everything that putting replicas back will do."""
+
+    colour: Colour
+    """Where members are served, and stay."""
+    version: str
+    """The version that they get back; a roll that is found under way goes back to what stood before it."""
+    revision: int
+    away_from: str
+    """The version that they leave."""
+    serving: str
+    """A version that serves there now."""
+    to: int | None
+    """The revision that was asked for; None where none was."""
+    reason: str
+    deployment: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RestoreRequest:
     """Put a backup in the live database's place (`rollback.restore`)."""
 
@@ -267,5 +286,7 @@ class Measured:
     """Starting and smoke-testing the release that serves, in the deployment that brought it."""
     rehearsal: timedelta | None = None
     """Trying a migration and its way back on a restored copy, the last time."""
+    roll: timedelta | None = None
+    """Putting its replicas in the place of the ones before; None where they were not."""
     migrated: bool = False
     """True when the deployment that brought the release that serves also changed the schema."""

@@ -17,9 +17,11 @@ from unioneyes.operations.rollback.model import (
 from unioneyes.operations.rollback.reasons import Trigger
 from unioneyes.operations.rollback.release import RollBackRelease
 from unioneyes.operations.rollback.restore import Restore
+from unioneyes.operations.rollback.rolling import RollBackRolling
 from unioneyes.operations.rollback.rules import NoWay, propose, ranked, way_back
 from unioneyes.ports.database import BackupState
 from unioneyes.ports.environment import Environment
+from unioneyes.ports.runs import RollBackRollingRequest
 from unioneyes.runbook.plan import Reading
 
 _UNSAID = '"..."'
@@ -29,7 +31,7 @@ def rollback_options(env: Environment, measured: Measured, reason: str | None = 
     """Return the options of the document, best first, with what speaks for and against each; one proposed, where `reason` is one of the triggers."""
     said = _UNSAID if reason is None else reason if reason in set(Trigger) else f'"{reason}"'
     migration = _migration(env, measured, said)
-    found = ranked((_traffic(env, said), _release(env, measured, said), migration, _restore(env, said)))
+    found = ranked((_traffic(env, said), _rolling(env, measured, said), _release(env, measured, said), migration, _restore(env, said)))
     if reason not in set(Trigger):
         return found
     # One that nobody who is served needs came with a release that is gone already.
@@ -59,6 +61,16 @@ def _release(env: Environment, measured: Measured, said: str) -> RollbackOption:
     except Problem as problem:
         return option(possible=False, why=problem.what)
     return option(possible=True, why=f"revision {plan.revision}, {plan.version}, can be started on {plan.colour}", takes=takes)
+
+
+def _rolling(env: Environment, measured: Measured, said: str) -> RollbackOption:
+    option = _Option("B", "rollback.rolling", "Previous release: put its replicas back, one by one", f"ue rollback rolling --reason {said}")
+    try:
+        plan = RollBackRolling().plan(env, RollBackRollingRequest(reason=said))
+    except Problem as problem:
+        return option(possible=False, why=problem.what)
+    why = f"revision {plan.revision}, {plan.version}, replica by replica in the place of {plan.away_from} on {plan.colour}"
+    return option(possible=True, why=why, takes=measured.roll)
 
 
 def _migration(env: Environment, measured: Measured, said: str) -> RollbackOption:

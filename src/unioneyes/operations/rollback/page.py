@@ -15,7 +15,7 @@ from unioneyes.runbook.pages.chapters import Cards, ChapterPage
 from unioneyes.runbook.pages.contents import DEPLOYMENT, ROLLBACK
 from unioneyes.runbook.pages.markdown import table
 
-TRAFFIC, RELEASE, MIGRATION, RESTORE = "rollback.traffic", "rollback.release", "rollback.migration", "rollback.restore"
+TRAFFIC, RELEASE, ROLLING, MIGRATION, RESTORE = "rollback.traffic", "rollback.release", "rollback.rolling", "rollback.migration", "rollback.restore"
 
 
 def lines(cards: Cards) -> Iterator[str]:
@@ -29,6 +29,11 @@ def lines(cards: Cards) -> Iterator[str]:
     yield "#### Option B: Kubernetes Rollback\n"
     yield "The earlier release is started with its own configuration ([why](../decisions/0015-a-revision-has-its-own-configuration.md)).\n"
     yield from cards(RELEASE)
+    yield (
+        "**In place**, where a release went out replica by replica (`--strategy rolling`), or where there is no room for a second colour "
+        "([why](../decisions/0039-rolling.md)):\n"
+    )
+    yield from cards(ROLLING)
     yield "#### Option C: Database Rollback (if migration applied)\n"
     yield (
         "**Restore from backup**: never over the live schema ([why](../decisions/0013-no-dump-over-a-live-schema.md)), but beside it, compared row by row, and "
@@ -38,7 +43,7 @@ def lines(cards: Cards) -> Iterator[str]:
     yield "**Or apply down migration**: the rollback file, in one transaction, after a proven backup.\n"
     yield from cards(MIGRATION)
     yield "### Post-Rollback Actions\n"
-    yield "The last steps of each of the four:\n"
+    yield "The last steps of each of the five:\n"
     yield f"1. **Notify stakeholders**: `{tell_stakeholders.name}`. {tell_stakeholders.does}"
     yield f"2. **Create incident report**: `{write_incident_report.name}`. {write_incident_report.does}"
     yield f"3. **Schedule post-mortem**: due within {format_duration(POST_MORTEM_WITHIN)} of the healthy answer; the report and the message name the moment."
@@ -66,4 +71,4 @@ def _minutes(promise: timedelta | None) -> int:
     return 0 if promise is None else promise // timedelta(minutes=1)
 
 
-PAGE = ChapterPage(chapter=ROLLBACK, runbooks=(TRAFFIC, RELEASE, RESTORE, MIGRATION), lines=lines)
+PAGE = ChapterPage(chapter=ROLLBACK, runbooks=(TRAFFIC, RELEASE, ROLLING, RESTORE, MIGRATION), lines=lines)

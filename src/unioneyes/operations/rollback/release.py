@@ -47,16 +47,14 @@ class RollBackRelease:
             raise NoWayBack(what="nothing serves, so there is nothing to go back from", remedy="ue release list, then ue deploy start")
         if weights.split:
             raise NoWayBack(what="members are split between both colours, so no colour is free for an earlier release", remedy="ue rollback traffic")
+        if env.replicas.rolling(live) is not None:
+            raise NoWayBack(what=f"on {live} one version is being put in the place of another", remedy='ue rollback rolling --reason "..."')
         bad = next((replica.version for replica in replicas if replica.colour is live), revisions[0].version if revisions else "unknown")
         back = _chosen(revisions, bad, request.to)
         warm = way_back(weights, replicas, revisions)
         if isinstance(warm, WayBack) and warm.version == back.version and request.to is None:
             raise StillWarm(what=f"{warm.version} stands ready on {warm.colour}: no release needs to be started", remedy="ue rollback traffic")
-        env.releases.get(back.version)
-        applied = env.migrations.applied()
-        lacking = beyond(tuple(migration.tag for migration in env.migrations.folder(back.version)), applied[-1].tag if applied else None)
-        if lacking:
-            raise SchemaTooOld(what=f"{back.version} needs {lacking}, which was taken back", remedy=f"ue deploy start {back.version} --migrate")
+        require_fit(env, back.version)
         reason = spelled(request.reason)
         plan = RollBackReleasePlan(
             summary=f"roll back from {bad} on {live} to revision {back.number}, {back.version}, started on {live.other} with its own configuration",
@@ -105,6 +103,15 @@ class RollBackRelease:
             healthy_in=healthy.at - ordered.at,
             afterwards=done,
         )
+
+
+def require_fit(env: Environment, version: str) -> None:
+    """Return when the release can be started on the schema as it is. Raises: UnknownVersion, SchemaTooOld."""
+    env.releases.get(version)
+    applied = env.migrations.applied()
+    lacking = beyond(tuple(migration.tag for migration in env.migrations.folder(version)), applied[-1].tag if applied else None)
+    if lacking:
+        raise SchemaTooOld(what=f"{version} needs {lacking}, which was taken back", remedy=f"ue deploy start {version} --migrate")
 
 
 def _chosen(revisions: tuple[Revision, ...], serving: str, number: int | None) -> Revision:

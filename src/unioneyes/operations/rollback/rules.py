@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from unioneyes.operations.rollback.model import RollbackOption, RollBackPlan, Serving
 from unioneyes.operations.rollback.reasons import Trigger
 from unioneyes.ports.database import Loss, LossKind, Migration
-from unioneyes.ports.replicas import Replica, Revision, incumbent
+from unioneyes.ports.replicas import Replica, Revision, Rolling, incumbent
 from unioneyes.ports.service import SmokeReport
 from unioneyes.ports.traffic import Colour, Weights
 
@@ -37,6 +37,10 @@ def way_back(weights: Weights, replicas: tuple[Replica, ...], revisions: tuple[R
 
     A release that was only tried is no way back, and neither is one that a rollback has just left (`revisions` are newest first).
     """
+    mixed = sorted({replica.version for replica in replicas if replica.colour is weights.live})
+    if not weights.split and len(mixed) > 1:
+        why = f"{' and '.join(mixed)} serve side by side on {weights.live}: one is being put in the place of the other"
+        return NoWay(why=why, remedy='ue rollback rolling --reason "..."')
     used_to = incumbent(weights, replicas)
     if used_to is None:
         return NoWay(why="nothing serves, so there is nothing to go back from", remedy="ue release list, then ue deploy start with the version that was good")
@@ -44,10 +48,12 @@ def way_back(weights: Weights, replicas: tuple[Replica, ...], revisions: tuple[R
     ready = tuple(replica for replica in replicas if replica.colour is back_to and replica.ready)
     if not ready:
         why = f"{back_to} has no ready replica; the previous release is kept warm until a deployment's watch ends"
-        return NoWay(why=why, remedy="ue release list, then ue deploy start with the version that was good")
+        return NoWay(why=why, remedy="ue rollback plan shows the other ways; or ue release list, then ue deploy start with the version that was good")
     if not weights.split and not all(replica.served for replica in ready):
         why = f"{ready[0].version} on {back_to} has never served members: nothing was switched yet, and {used_to} still serves"
-        return NoWay(why=why, remedy="ue deploy status; to stop the deployment: ue run cancel RUN, or ue run resume RUN --undo where it is parked")
+        return NoWay(
+            why=why, remedy="ue deploy status; to stop the deployment: ue run cancel RUN, or ue run resume RUN --undo where it is parked; ue rollback plan"
+        )
     last = next((revision for revision in revisions if revision.version == ready[0].version), None)
     if not weights.split and last is not None and last.bad:
         why = f"{ready[0].version} on {back_to} is what a rollback sent the members away from"
@@ -87,6 +93,55 @@ def earlier(revisions: tuple[Revision, ...], serving: str) -> Revision | None:
     """
     current = next((at for at, revision in enumerate(revisions) if revision.version == serving), -1)
     return next((revision for revision in revisions[current + 1 :] if not revision.bad and revision.version != serving), None)
+
+
+ON_ITS_WAY = "the release that was on its way"
+"""What people are told of one that no member reached."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Back:
+    """What the replicas of a colour go back to."""
+
+    revision: int
+    version: str
+    configuration: dict[str, str]
+    away_from: str
+    """What they leave."""
+    bad_since: datetime | None
+    """When members first reached that; None when unknown."""
+
+
+def back_from_roll(revisions: tuple[Revision, ...], rolling: Rolling | None, serving: str, *, to: int | None, began: bool | None) -> Back | NoWay:
+    """Return what the replicas go back to (`revisions` are newest first): what was asked for; else, where a roll is under way, what stood before it.
+
+    `began` says whether the deployment that was interrupted had begun to roll; None where none was. One that had not has changed nothing: what serves
+    stays. One that had, and whose version has served all members by now, goes back to what served before it.
+    """
+    newest = next(iter(revisions), None)
+    if newest is None:
+        return NoWay(why="no release is known to have served members", remedy="ue release list, then ue deploy start")
+    away = newest.version if began else ON_ITS_WAY if began is False else serving
+    if rolling is not None:
+        away = rolling.before if rolling.back else rolling.version
+    if to is not None:
+        chosen = next((revision for revision in revisions if revision.number == to), None)
+        known = ", ".join(str(revision.number) for revision in revisions)
+        return _back(chosen, away, revisions) if chosen else NoWay(why=f"there is no revision {to}", remedy=f"one of: {known}")
+    if rolling is not None:
+        chosen = next((revision for revision in revisions if revision.version == rolling.version), newest) if rolling.back else newest
+    elif began is None:
+        chosen = earlier(revisions, serving)
+    else:
+        chosen = next((revision for revision in revisions[1:] if not revision.bad), None) if began else newest
+    if chosen is None:
+        return NoWay(why=f"no good release served members before {away}", remedy="ue release list, then ue deploy start with the version that was good")
+    return _back(chosen, away, revisions)
+
+
+def _back(chosen: Revision, away: str, revisions: tuple[Revision, ...]) -> Back:
+    since = next((revision.since for revision in revisions if revision.version == away), None)
+    return Back(revision=chosen.number, version=chosen.version, configuration=chosen.configuration, away_from=away, bad_since=since)
 
 
 def beyond(carried: tuple[str, ...], head: str | None) -> str | None:
@@ -141,7 +196,7 @@ def propose(options: tuple[RollbackOption, ...], trigger: Trigger, *, migrated: 
     return tuple(replace(option, proposed=first) if option is opens else option for option in options)
 
 
-_RELEASES = ("rollback.traffic", "rollback.release")
+_RELEASES = ("rollback.traffic", "rollback.rolling", "rollback.release")
 
 
 def mends(trigger: Trigger, *, migrated: bool) -> tuple[tuple[str, ...], str]:

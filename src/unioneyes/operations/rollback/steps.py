@@ -150,7 +150,7 @@ def _free_page(documents: Documents, day: datetime, run_id: str) -> str:
 
 
 def _switched_at(entries: tuple[JournalEntry, ...]) -> datetime | None:
-    return next((entry.at for entry in entries if entry.kind is EntryKind.STEP_DONE and entry.step == "shift_traffic"), None)
+    return next((entry.at for entry in entries if entry.kind is EntryKind.STEP_DONE and entry.step in {"shift_traffic", "roll_replicas"}), None)
 
 
 def _responders(entries: tuple[JournalEntry, ...]) -> tuple[str, ...]:
