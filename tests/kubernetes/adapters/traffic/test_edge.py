@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 from ipaddress import ip_address, ip_network
 
@@ -27,7 +28,7 @@ NEVER_OURS = (ip_network("10.96.0.0/16"),)
 
 
 @pytest.fixture
-def guarded(edge: GatewayWorld) -> GatewayEdge:
+def guarded(edge: GatewayWorld) -> Iterator[GatewayEdge]:
     """An edge that keeps nobody out, of a service that is answered by blue."""
     edge.traffic.shift(BLUE)
     guard = GatewayEdge(
@@ -36,9 +37,9 @@ def guarded(edge: GatewayWorld) -> GatewayEdge:
         members_url=f"http://{edge.members.host}:{edge.members.port}/",
         own=NEVER_OURS,
     )
+    yield guard
     guard.deny(())
     guard.limit(None)
-    return guard
 
 
 @pytest.fixture(scope="module")
