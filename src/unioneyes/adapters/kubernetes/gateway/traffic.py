@@ -48,8 +48,8 @@ from unioneyes.ports.traffic import (
     Weights,
 )
 
-_CONFIRM_LIMIT = timedelta(seconds=10)
-"""A change takes a tenth of a second; after this Envoy Gateway is away."""
+_CONFIRM_LIMIT = timedelta(seconds=20)
+"""A change takes a tenth of a second, and seconds where Envoy Gateway has much to do; after this it is away. Two of them fit into a step's time."""
 _POLL_SECONDS = 0.01
 _STATUS_SECONDS = 0.3
 _DRAIN_POLL_SECONDS = 0.05
