@@ -169,7 +169,7 @@ class TrafficPromises:
     def test_a_colour_is_drained_when_its_last_request_is_answered(self, edge: World) -> None:
         edge.traffic.shift(BLUE)
         with ThreadPoolExecutor() as pool:
-            answer = pool.submit(edge.get, "/slow/2.0")
+            answer = pool.submit(edge.get, "/slow/6.0")
             eventually(lambda: edge.traffic.counters().blue.active == 1)
             edge.traffic.shift(GREEN)
             assert edge.traffic.drained(Colour.BLUE, within=timedelta(seconds=0.1)).left == 1

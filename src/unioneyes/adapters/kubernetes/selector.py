@@ -22,6 +22,7 @@ from lightkube.resources.discovery_v1 import EndpointSlice
 from pydantic import JsonValue
 
 from unioneyes.adapters.kubernetes.client import Cluster
+from unioneyes.adapters.kubernetes.drained import await_drained
 from unioneyes.adapters.kubernetes.failures import ObjectMissing
 from unioneyes.adapters.kubernetes.fencing import write
 from unioneyes.kernel.cancelling import sleep
@@ -129,18 +130,7 @@ class SelectorTraffic:
 
     def drained(self, colour: Colour, *, within: timedelta) -> Drained:
         """Return when `colour` has no request under way in two looks running and got none between them, or when the time is up. Raises: TrafficUnavailable."""
-        started = time.monotonic()
-        before = None
-        while True:
-            counted = self.counters().of(colour)
-            took = timedelta(seconds=time.monotonic() - started)
-            still = (counted.active, counted.answers)
-            if still == before and counted.active == 0:
-                return Drained(colour=colour, took=took, left=0)
-            if took >= within:
-                return Drained(colour=colour, took=took, left=counted.active)
-            before = still
-            sleep(_POLL_SECONDS)
+        return await_drained(lambda: self._counted(colour), colour, within=within)
 
     def rehearse_shift(self) -> timedelta:
         """Return how long the cluster takes to see that the selector leads where it says. Raises: RoutesRejected, TrafficUnavailable."""

@@ -14,6 +14,7 @@ from datetime import timedelta
 from pydantic import JsonValue
 
 from unioneyes.adapters.kubernetes.client import Cluster
+from unioneyes.adapters.kubernetes.drained import await_drained
 from unioneyes.adapters.kubernetes.gateway.counters import read_counters
 from unioneyes.adapters.kubernetes.gateway.filed import HTTP_ROUTE, Filed, FiledObject, Pending
 from unioneyes.adapters.kubernetes.gateway.proxies import Proxies
@@ -33,7 +34,6 @@ from unioneyes.adapters.kubernetes.gateway.routes import (
     shift_patch,
 )
 from unioneyes.adapters.kubernetes.gateway.running import Members, Running
-from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Unavailable
 from unioneyes.kernel.units import format_duration
@@ -52,7 +52,6 @@ _CONFIRM_LIMIT = timedelta(seconds=20)
 """A change takes a tenth of a second, and seconds where Envoy Gateway has much to do; after this it is away. Two of them fit into a step's time."""
 _POLL_SECONDS = 0.01
 _STATUS_SECONDS = 0.3
-_DRAIN_POLL_SECONDS = 0.05
 _CHANGED = 12
 """Digits of a revision."""
 
@@ -125,18 +124,7 @@ class GatewayTraffic:
 
     def drained(self, colour: Colour, *, within: timedelta) -> Drained:
         """Return when `colour` has no request under way in two looks running and got none between them, or when the time is up. Raises: TrafficUnavailable."""
-        started = time.monotonic()
-        before = None
-        while True:
-            counted = self.counters().of(colour)
-            took = timedelta(seconds=time.monotonic() - started)
-            still = (counted.active, counted.answers)
-            if still == before and counted.active == 0:
-                return Drained(colour=colour, took=took, left=0)
-            if took >= within:
-                return Drained(colour=colour, took=took, left=counted.active)
-            before = still
-            sleep(_DRAIN_POLL_SECONDS)
+        return await_drained(lambda: self.counters().of(colour), colour, within=within)
 
     def rehearse_shift(self) -> timedelta:
         """Return how long the proxies take to confirm their present routes, written anew. What somebody filed, and they do not run, is left alone.
