@@ -74,7 +74,8 @@ def status(*, where: Where = HERE, printed: Output = PRINTED) -> ExitCode:
     _print_status(status_now, printed)
     if status_now.state is StackState.UP:
         return ExitCode.DONE
-    say(f"to complete it: ue env up{where.flags}; to see what is in the way: ue env doctor{where.flags}")
+    start = "ue serve" if status_now.elsewhere else "ue env up"
+    say(f"to complete it: {start}{where.flags}; to see what is in the way: ue env doctor{where.flags}")
     return ExitCode.FAILED
 
 
@@ -114,6 +115,17 @@ def doctor(*, where: Where = HERE, printed: Output = PRINTED) -> ExitCode:
     document: JsonValue = {"healthy": healthy, "findings": TypeAdapter(tuple[Finding, ...]).dump_python(findings, mode="json")}
     result(printed, document, lambda ink: _findings_table(ink, findings))
     return ExitCode.DONE if healthy else ExitCode.FAILED
+
+
+def roles() -> ExitCode:
+    """Print the SQL that makes the roles of databases that somebody else runs; needs no server.
+
+    Give it to psql, as a superuser of the operated server. Safe to repeat: it makes what is missing, and narrows what somebody widened. It sets no password.
+    """
+    from unioneyes.environments import role_statements  # noqa: PLC0415 - reads files
+
+    sys.stdout.write(role_statements())
+    return ExitCode.DONE
 
 
 def _print_status(shown: StackStatus, printed: Output) -> None:

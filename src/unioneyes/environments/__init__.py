@@ -93,6 +93,25 @@ def open_environment(name: str, home: Path | None = None) -> OpenedEnvironment:
     return compose(folder)
 
 
+def migrate_control(name: str, home: Path | None = None) -> str:
+    """The engine's own database has the tables of this release, and no server was started; return the newest migration's number. Safe to repeat.
+
+    Raises: UnknownEnvironment, NeverStarted, SettingsRefused, SecretUnresolved, ControlDatabaseUnavailable, MigrationFailed.
+    """
+    folder = home_of(name, home)
+    from unioneyes.environments.local.stack import open_stack  # noqa: PLC0415 - imports adapters
+    from unioneyes.runbook.migrating import migrate_all  # noqa: PLC0415 - imports the engine
+
+    return migrate_all(open_stack(folder).control_database_url)
+
+
+def role_statements() -> str:
+    """Return the SQL, as psql reads it, that makes the operated database and its roles where somebody else runs the server."""
+    from unioneyes.adapters.postgres.statements_of_roles import role_statements as written  # noqa: PLC0415 - imports an adapter
+
+    return written()
+
+
 def open_directly(name: str, home: Path | None = None) -> DirectEnvironment:
     """Return the environment as it is operated without its server and without the engine's database; nothing is started, and neither is asked.
 

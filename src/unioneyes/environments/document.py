@@ -9,7 +9,7 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
 
 from unioneyes.environments.policy import read_policy
-from unioneyes.environments.settings import Text
+from unioneyes.environments.setting_types import Text
 from unioneyes.kernel.project import project_path
 from unioneyes.kernel.upkeep import Frequency, Upkeep
 

@@ -13,7 +13,8 @@ import yaml
 from dateutil.rrule import rrulestr
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NaiveDatetime, TypeAdapter, ValidationError, model_validator
 
-from unioneyes.environments.settings import Duration, EnvironmentSettings, Text
+from unioneyes.environments.setting_types import Duration, Text
+from unioneyes.environments.settings import EnvironmentSettings
 from unioneyes.kernel.access import Role
 from unioneyes.kernel.calendar import Window
 from unioneyes.kernel.problems import BadInput

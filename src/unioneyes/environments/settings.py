@@ -10,27 +10,30 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError, model_validator
 
+from unioneyes.environments.managed import ControlDatabaseSettings, OperatedDatabaseSettings
+from unioneyes.environments.setting_types import (
+    AbsolutePath,
+    Duration,
+    HttpAddress,
+    Port,
+    Reference,
+    SecretPlace,
+    Section,
+    Text,
+    UrlPath,
+    WebAddress,
+    as_address,
+    require_encrypted,
+)
 from unioneyes.kernel.access import Role
 from unioneyes.kernel.problems import BadInput
-from unioneyes.kernel.units import format_duration, parse_duration
+from unioneyes.kernel.units import format_duration
 from unioneyes.ports.environment import NoData
-from unioneyes.ports.secrets import SCHEME, BadReference, SecretReference
+from unioneyes.ports.secrets import SCHEME, SecretReference
 
-
-def _duration(value: object) -> timedelta:
-    if not isinstance(value, str):
-        message = "a duration is written as text: 90s, 10m, 1h30m"
-        raise ValueError(message)  # noqa: TRY004 - pydantic reports a ValueError with its place
-    try:
-        duration = parse_duration(value)
-    except BadInput as problem:
-        raise ValueError(str(problem)) from None
-    if not duration:
-        message = "a duration is longer than nothing"
-        raise ValueError(message)
-    return duration
+LONGEST_READY_WITHIN = timedelta(minutes=4)
 
 
 def _ready_within(duration: timedelta) -> timedelta:
@@ -40,64 +43,7 @@ def _ready_within(duration: timedelta) -> timedelta:
     return duration
 
 
-def _address(host: str) -> str:
-    return str(ip_address(host))
-
-
-def _web_address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"https", "http"} or not parts.hostname or parts.username or parts.query or parts.fragment:
-        message = "an address is written as https://NAME, with nothing after its path"
-        raise ValueError(message)
-    return _not_in_clear_text(url)
-
-
-def _not_in_clear_text(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        message = f"what nobody else may read or change would go to {parts.hostname} in clear text: https, but for an address on this machine"
-        raise ValueError(message)
-    return url
-
-
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-def _reference(value: object) -> object:
-    """Return what the text refers to. What is none is not repeated: it may be the secret itself."""
-    if isinstance(value, SecretReference):
-        return value
-    try:
-        return SecretReference.parse(value if isinstance(value, str) else "")
-    except BadReference as problem:
-        message = f"{problem.remedy}; a secret itself may not stand here"
-        raise ValueError(message) from None
-
-
-def _place(value: str) -> str:
-    if value.startswith(SCHEME):
-        _reference(value)
-    return value
-
-
-LONGEST_READY_WITHIN = timedelta(minutes=4)
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-Port = Annotated[int, Field(ge=1, le=65535)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-WebAddress = Annotated[str, AfterValidator(_web_address)]
-HttpAddress = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$")]
-AbsolutePath = Annotated[str, StringConstraints(pattern=r"^(/|~/)")]
-SecretPlace = Annotated[str, StringConstraints(pattern=r"^(/|~/|secret://)"), AfterValidator(_place)]
-"""The absolute path of a file that holds a secret; or a reference."""
-Reference = Annotated[SecretReference, BeforeValidator(_reference)]
-"""A secret, as `secret://PROVIDER/PATH#KEY`."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class ServiceSettings(_Section):
+class ServiceSettings(Section):
     """`[service]`: the operated service."""
 
     replicas: Annotated[int, Field(ge=1, le=8)] = 2
@@ -112,9 +58,18 @@ class ServiceSettings(_Section):
     """Where members reach it; 8080 when not given."""
     preview_port: Port | None = None
     """Where a colour is tried before members reach it; 8081 when not given."""
+    health_path: UrlPath = "/api/health"
+    """Where it says how it is."""
+    probe_path: UrlPath = "/api/claims?limit=20"
+    """What a probe asks for, many times a minute: a reading request that members make often."""
+    probe_token: Reference | None = None
+    """Whose session token the probes show; nobody's when not given. On the embedded stack, its issuer gives one."""
+    smoke: Annotated[list[Text], Field(min_length=1)] | None = None
+    """The program that walks through the service's flows, and its words; `--url URL` and `--header 'NAME: VALUE'` are added. When not given: the service's own
+    on the embedded stack, and the health report alone where the databases are elsewhere."""
 
 
-class ClusterSettings(_Section):
+class ClusterSettings(Section):
     """`[cluster]`: the Kubernetes that the service runs on. Without it, the service's replicas are processes of this machine."""
 
     kubeconfig: AbsolutePath | None = None
@@ -123,6 +78,8 @@ class ClusterSettings(_Section):
     """The context of that file; its current one when not given."""
     server: Annotated[str, StringConstraints(pattern=r"^https://[^/\s]+$")] | None = None
     """The API server's address: a context that leads anywhere else is refused."""
+    service_account: bool = False
+    """Whether it is reached as the pod that the server of `ue` runs in, and in no other way."""
     namespace: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")] = "unioneyes"
     """Where the service's objects stand."""
     images: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.:-]*(/[a-z0-9][a-z0-9._-]*)+$")]
@@ -135,16 +92,23 @@ class ClusterSettings(_Section):
     """Where members reach the service."""
     preview_url: HttpAddress
     """Where a colour is tried before members reach it."""
-    machine: Annotated[str, AfterValidator(_address)] | None = None
+    machine: Annotated[str, AfterValidator(as_address)] | None = None
     """The address by which pods reach this machine, where the database and the vendors' simulators run here; rehearsals only."""
     shell: Annotated[tuple[Text, ...], Field(strict=False)] = ()
     """What `ue app shell` opens in a pod, such as ["python3"] where the image has no shell; bash, or else sh, when not given."""
 
+    @model_validator(mode="after")
+    def _reached_in_one_way(self) -> Self:
+        if self.service_account and (self.kubeconfig or self.context or self.server):
+            message = "service_account is a pod's own way: leave out kubeconfig, context and server"
+            raise ValueError(message)
+        return self
 
-class ControlSettings(_Section):
+
+class ControlSettings(Section):
     """`[control]`: where and how the server of `ue` listens: on loopback; on any address with TLS; or at a Unix socket, and on no address then."""
 
-    host: Annotated[str, AfterValidator(_address)] = "127.0.0.1"
+    host: Annotated[str, AfterValidator(as_address)] = "127.0.0.1"
     """An address of this machine; one that other machines reach takes TLS."""
     port: Port | None = None
     """8180 when not given."""
@@ -158,6 +122,7 @@ class ControlSettings(_Section):
     """The Unix socket's path."""
     socket_group: Text | None = None
     """The group that may use the socket too; without it, only the server's user may."""
+    database: ControlDatabaseSettings | None = None
 
     @model_validator(mode="after")
     def _protected(self) -> Self:
@@ -175,7 +140,7 @@ class ControlSettings(_Section):
         raise ValueError(message)
 
 
-class SignInSettings(_Section):
+class SignInSettings(Section):
     """`[sign_in]`: the OpenID Connect provider that says who somebody is. Without it, tokens alone let people in."""
 
     issuer: WebAddress
@@ -183,7 +148,7 @@ class SignInSettings(_Section):
     client_id: Text
     client_secret: Reference | None = None
     """Left out for a public client, which PKCE alone protects."""
-    scopes: Annotated[list[Text], Field(min_length=1)] = ["openid", "profile", "email"]
+    scopes: Annotated[list[Text], Field(min_length=1, default_factory=lambda: ["openid", "profile", "email"])]
     url: WebAddress | None = None
     """Where browsers reach this server; as `[control]` says when not given. The provider sends them back to `/login/callback` there, and nowhere else."""
     name_claim: Text = "preferred_username"
@@ -206,21 +171,21 @@ class SignInSettings(_Section):
         return self
 
 
-class SourceSettings(_Section):
+class SourceSettings(Section):
     """`[source]`: what goes out."""
 
     folder: AbsolutePath
     """The work tree whose version the checklist verifies; that of this program when not given."""
 
 
-class ReleaseContractSettings(_Section):
+class ReleaseContractSettings(Section):
     """`[release_contract]`: what continuous integration says of the source's commit."""
 
     report: AbsolutePath
     """JUnit XML that it writes there: one run on one commit, which a property called `commit` names."""
 
 
-class RunbookSettings(_Section):
+class RunbookSettings(Section):
     """`[runbooks]`: which ones there are, and may be started."""
 
     folder: AbsolutePath | None = None
@@ -229,19 +194,21 @@ class RunbookSettings(_Section):
     """Whether a runbook is refused whose code changed since its last passing drill. Ways back, and what holds nobody up, never are; nor are your own."""
 
 
-class StagingSettings(_Section):
+class StagingSettings(Section):
     """`[staging]`: where a release was tried before."""
 
     url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")]
 
 
-class IncidentSettings(_Section):
+class IncidentSettings(Section):
     """`[incidents]`: who is told."""
 
     channel: Annotated[str, StringConstraints(pattern=r"^#[a-z0-9_-]{1,80}$")] = "#incidents"
+    slack_url: WebAddress | None = None
+    """Slack's Web API; Slack's own when not given, and its simulator on the embedded stack."""
 
 
-class SecretsSettings(_Section):
+class SecretsSettings(Section):
     """`[secrets]`: where passwords and tokens are read from. What is not named here is made, once, in a file of the environment's folder."""
 
     api_token: Reference | None = None
@@ -260,9 +227,13 @@ class SecretsSettings(_Section):
     """The password of the role that the replica streams as."""
     ue_control: Reference | None = None
     """The password of the engine's own database."""
+    restore: Reference | None = None
+    """The password of `[database] restore_role`."""
+    audit_key: Reference | None = None
+    """The private key that signs the audit log's checkpoints: 32 bytes as base64url. Servers that have no folder in common share it by this."""
 
 
-class RetentionSettings(_Section):
+class RetentionSettings(Section):
     """`[audit.s3.retention]`: how long an object can't be deleted. The bucket has Object Lock."""
 
     mode: Literal["compliance", "governance"]
@@ -270,13 +241,13 @@ class RetentionSettings(_Section):
     days: Annotated[int, Field(ge=1, le=36_500)]
 
 
-class S3Settings(_Section):
+class S3Settings(Section):
     """`[audit.s3]`: an object store that keeps the audit log's checkpoints too."""
 
     bucket: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
     prefix: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9_.-]+/)+$", max_length=500)] = "unioneyes/audit/"
     """Below which they stand; no other log's do."""
-    endpoint_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+/?$"), AfterValidator(_not_in_clear_text)] | None = None
+    endpoint_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+/?$"), AfterValidator(require_encrypted)] | None = None
     """Of a store that is not Amazon's."""
     region: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")] | None = None
     """Where the bucket is; what the standard chain says when not given."""
@@ -287,13 +258,13 @@ class S3Settings(_Section):
     retention: RetentionSettings | None = None
 
 
-class AuditSettings(_Section):
+class AuditSettings(Section):
     """`[audit]`: who keeps the audit log's checkpoints beside the environment's own file."""
 
     s3: S3Settings | None = None
 
 
-class EnvironmentSettings(_Section):
+class EnvironmentSettings(Section):
     """The whole file. Everything has a default: no file is needed."""
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,31}$")] = "local"
@@ -301,6 +272,7 @@ class EnvironmentSettings(_Section):
     production: bool = False
     """True where members' data is real: nothing is assumed then."""
     cluster: ClusterSettings | None = None
+    database: OperatedDatabaseSettings | None = None
     bake: Duration = timedelta(minutes=10)
     """How long a deployment is watched. Source: Production Deployment Steps, 3, "Monitor for 10 minutes"."""
     no_data: Annotated[NoData, Field(strict=False)] = NoData.BACK
@@ -324,13 +296,39 @@ class EnvironmentSettings(_Section):
     def _assumes_nothing_in_production(self) -> Self:
         """Return itself. Raises: ValueError, where production would be found by chance, or reached in clear text."""
         if self.production and (cluster := self.cluster):
-            if cluster.context is None or cluster.server is None:
-                message = "production is found by nobody's current context: give [cluster] context and server"
+            if not cluster.service_account and (cluster.context is None or cluster.server is None):
+                message = "production is found by nobody's current context: give [cluster] context and server; or service_account, where ue runs in a pod"
                 raise ValueError(message)
             if cluster.plain_registry or not all(url.startswith("https://") for url in (cluster.url, cluster.preview_url)):
                 message = "production is reached by https alone: [cluster] url and preview_url, and no plain_registry"
                 raise ValueError(message)
         return self
+
+    @model_validator(mode="after")
+    def _whole_here_or_elsewhere(self) -> Self:
+        """Return itself. Raises: ValueError, where half of it would be this machine's, or where what it is reached by is missing."""
+        operated, control, secrets = self.database, self.control.database, self.secrets
+        needed = ("claims_owner", "ue_backup", "ue_control", "slack_token") if operated and control else ()
+        if (operated is None) != (control is None):
+            message = "[database] and [control.database] go together: `ue env up` starts both on this machine, or neither"
+        elif operated and (self.cluster is None or self.cluster.machine):
+            message = "[database] goes with [cluster], without machine: replicas on this machine use the database of this machine"
+        elif (operated is None or operated.restore_role is None) != (secrets.restore is None):
+            message = "[database] restore_role and secrets.restore go together"
+        elif operated and control and operated.place == control.place:
+            message = "[database] and [control.database] are the same one: what runbooks restore does not say how far they came"
+        elif operated and control and self.production and not (operated.verified and control.verified):
+            message = 'production\'s databases are reached by sslmode = "verify-full", or on this machine'
+        elif missing := [f"secrets.{name}" for name in needed if getattr(secrets, name) is None]:
+            message = f"where [database] is somebody else's, its passwords are too, and so is Slack: name {', '.join(missing)} by reference"
+        else:
+            return self
+        raise ValueError(message)
+
+    @property
+    def elsewhere(self) -> bool:
+        """True where nothing of it is started on this machine but its server: its databases, its service and its vendors are others'."""
+        return self.database is not None
 
 
 def references(section: BaseModel, place: str = "") -> Iterator[tuple[str, SecretReference]]:

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 from unioneyes.environments import listening as control
 from unioneyes.environments.listening import Listening, OnAddress, listening
 from unioneyes.environments.secrets import resolve_at
-from unioneyes.environments.settings import LOOPBACK, EnvironmentSettings, SignInSettings
+from unioneyes.environments.setting_types import LOOPBACK
+from unioneyes.environments.settings import EnvironmentSettings, SignInSettings
 from unioneyes.kernel.problems import BadInput
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, error
 from pydantic import JsonValue
 from sqlalchemy.engine import URL
 
+from unioneyes.kernel.problems import Problem
 from unioneyes.runbook.store.database import IDLE_SECONDS
 from unioneyes.runbook.store.pool import ElasticPool
 
@@ -37,6 +38,20 @@ _UNFINISHED = {"PENDING", "ENQUEUED", "DELAYED"}
 
 class DurabilityLost(BaseException):
     """What was done can't be kept, so this execution must not go on. No `except Exception` may swallow it."""
+
+
+def migrate_durable(url: URL) -> None:
+    """DBOS's own tables are those of its release. Safe to repeat, and by several at once: an advisory lock lets them in one by one. Raises: MigrationFailed."""
+    try:
+        DBOS.migrate(url.render_as_string(hide_password=False))
+    except Exception as trouble:  # noqa: BLE001 - of many kinds, and its text may hold the address
+        raise MigrationFailed(
+            what=f"DBOS's tables could not be made ({type(trouble).__name__})", remedy="ue env doctor; let the role own its database"
+        ) from None
+
+
+class MigrationFailed(Problem):
+    """The engine's database has not the tables that it needs."""
 
 
 class Durable:

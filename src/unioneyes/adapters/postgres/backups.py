@@ -20,7 +20,7 @@ from unioneyes.adapters.postgres.connections import connection, shown, sql
 from unioneyes.adapters.postgres.fingerprint import Fingerprint, differences, take_fingerprint
 from unioneyes.adapters.postgres.ledger import read_ledger
 from unioneyes.adapters.postgres.manifest import Manifest, SchemaHead, keep, manifest_path, read_manifest, sha256_of, write_manifest
-from unioneyes.adapters.postgres.programs import ProgramFailed, password_in_file, program, run_program
+from unioneyes.adapters.postgres.programs import ProgramFailed, program, run_program, signed_in
 from unioneyes.adapters.postgres.scratch import ScratchCopy, ScratchServers
 from unioneyes.adapters.postgres.server import SUPERUSER, ServerNotReady
 from unioneyes.kernel.clock import now
@@ -230,7 +230,7 @@ class VerifiedBackups:
         lock_wait = f"--lock-wait-timeout={round(self._lock_wait.total_seconds() * 1000)}"
         argv = (program("pg_dump"), "-Fc", _COMPRESSION, "--no-password", lock_wait, f"--snapshot={source.snapshot}", "-f", str(path))
         try:
-            with password_in_file(_password(self._database_url)) as environment:
+            with signed_in(self._database_url) as environment:
                 run_program((*argv, "-d", shown(self._database_url)), within=_DUMP_LIMIT, environment=environment)
         except ProgramFailed as problem:
             raise BackupFailed(

@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
 from unioneyes.kernel.cancelling import group_ended_with_run
@@ -19,9 +21,16 @@ from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.units import format_duration
 from unioneyes.kernel.variables import handed_on
 
+_FIRST_ALIKE = 180_000
+"""The version of libpq whose functions the programs were built to call."""
+
 
 class PostgresMissing(Problem):
     """The server's programs are not installed."""
+
+
+class NoEncryption(Problem):
+    """An address asks for TLS, and nothing here speaks it."""
 
 
 class ProgramFailed(Problem):
@@ -92,6 +101,29 @@ def passfile_line(password: SecretStr) -> str:
     """Return the line of a libpq password file that gives `password` to any server."""
     escaped = password.get_secret_value().replace("\\", "\\\\").replace(":", "\\:")
     return f"*:*:*:*:{escaped}\n"
+
+
+@contextmanager
+def signed_in(database_url: SecretStr) -> Iterator[dict[str, str]]:
+    """Give the environment in which PostgreSQL's programs come in at an address that is shown to them without its password, by TLS where it says so.
+
+    Raises: NoEncryption.
+    """
+    told = conninfo_to_dict(database_url.get_secret_value())
+    encrypting = _encrypting() if told.get("sslmode", "disable") != "disable" else {}
+    with password_in_file(SecretStr(str(told.get("password") or ""))) as environment:
+        yield {**environment, **encrypting}
+
+
+def _encrypting() -> dict[str, str]:
+    """Return what has the programs use this process's libpq: the one that comes with them was built without TLS, and both are of one major version.
+
+    Raises: NoEncryption.
+    """
+    loaded = {line.split(maxsplit=5)[5].strip() for line in Path("/proc/self/maps").read_text().splitlines() if "/libpq" in line}
+    if pq.version() < _FIRST_ALIKE or len(loaded) != 1:
+        raise NoEncryption(what="PostgreSQL's programs can't speak TLS here: there is no libpq 18 to speak it by", remedy="pip install 'psycopg[binary]>=3.3'")
+    return {"LD_PRELOAD": loaded.pop()}
 
 
 @contextmanager

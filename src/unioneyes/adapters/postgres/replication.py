@@ -27,11 +27,16 @@ class ReplicationStatus:
     """Slots whose log the primary has thrown away: their replica must be cloned anew."""
 
 
-def replication_status(primary_url: SecretStr, replica_url: SecretStr) -> ReplicationStatus:
-    """Return the state of replication, as a role with pg_monitor sees it. Raises: DatabaseUnavailable when the primary does not answer."""
+def replication_status(primary_url: SecretStr, replica_url: SecretStr | None) -> ReplicationStatus:
+    """Return the state of replication, as a role with pg_monitor sees it; without a replica's address, as the primary alone does.
+
+    Raises: DatabaseUnavailable when the primary does not answer.
+    """
     with connection(primary_url, name="ue-status", statement_limit=_LIMIT) as primary:
         row = primary.execute(sql("replication_primary")).fetchone()
         position, streaming, lag, slots_lost = row or (None, False, None, [])
+    if replica_url is None:
+        return ReplicationStatus(connected=streaming, lag_bytes=lag, receiver="not asked", slots_lost=tuple(slots_lost))
     try:
         with connection(replica_url, name="ue-status", statement_limit=_LIMIT) as replica:
             seen = replica.execute(sql("replication_replica"), {"primary": position}).fetchone()

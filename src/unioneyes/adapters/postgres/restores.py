@@ -20,7 +20,7 @@ from unioneyes.adapters.postgres.databases import adopt, comment, create_alike, 
 from unioneyes.adapters.postgres.fence import enter
 from unioneyes.adapters.postgres.fingerprint import differences, take_fingerprint
 from unioneyes.adapters.postgres.manifest import Manifest, manifest_path, read_manifest, sha256_of
-from unioneyes.adapters.postgres.programs import ProgramFailed, password_in_file, program, run_program
+from unioneyes.adapters.postgres.programs import ProgramFailed, program, run_program, signed_in
 from unioneyes.adapters.postgres.row_difference import columns_of, compare, count_rows, named
 from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.units import format_bytes, format_duration
@@ -204,9 +204,8 @@ class RestoresBeside:
     def _fill(self, beside: str, dump: Path) -> None:
         address = self.admin(beside)
         argv = (program("pg_restore"), "--exit-on-error", "--jobs=2", "--no-password", "-d", shown(address), str(dump))
-        password = SecretStr(str(conninfo_to_dict(address.get_secret_value()).get("password") or ""))
         try:
-            with password_in_file(password) as environment:
+            with signed_in(address) as environment:
                 run_program(argv, within=_RESTORE_LIMIT, environment=environment)
         except ProgramFailed as problem:
             raise RestoreFailed(what=f"{problem.what}{self._left()}; {self.database} is as it was", remedy="make room, or choose another backup") from None

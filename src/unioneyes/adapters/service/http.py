@@ -6,7 +6,7 @@ import json
 import shlex
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
 from ssl import SSLContext
@@ -18,7 +18,7 @@ from unioneyes.adapters.service.health import HealthDocument
 from unioneyes.adapters.service.smoke import run_smoke
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Unavailable
-from unioneyes.ports.service import Health, HealthStatus, Probe, ServiceUnavailable, SmokeReport
+from unioneyes.ports.service import Health, HealthStatus, Probe, ServiceUnavailable, SmokeCheck, SmokeReport
 from unioneyes.ports.traffic import Colour
 
 PROBE_LIMITS = httpx.Timeout(connect=1, write=1, pool=0, read=5)
@@ -44,7 +44,7 @@ class HttpService:
     probe_token: Callable[[], SecretStr] | None
     """Where a probe gets its session token; None when `probe_path` needs none."""
     smoke_command: tuple[str, ...]
-    """The service's smoke tests; `--url URL` and `--header 'NAME: VALUE'` are added."""
+    """The service's smoke tests; `--url URL` and `--header 'NAME: VALUE'` are added. Where there are none, the health report has to do."""
 
     def url(self, via: Colour | None = None) -> str:
         """Return the address."""
@@ -86,11 +86,23 @@ class HttpService:
 
         Raises: SmokeUnavailable when the tests themselves could not run.
         """
-        return run_smoke(self._smoke_command(url, via), within=within)
+        return run_smoke(self._smoke_command(url, via), within=within) if self.smoke_command else self._health_alone(url, via)
 
     def describe_smoke(self, via: Colour | None = None) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
-        return (shlex.join(self._smoke_command(None, via)),)
+        return (shlex.join(self._smoke_command(None, via)) if self.smoke_command else self._curl(via),)
+
+    def _health_alone(self, url: str | None, via: Colour | None) -> SmokeReport:
+        """Return the report of the one flow that every service has. No answer is a result too."""
+        asked, began = url or self.url(via), time.monotonic()
+        version, detail = None, ""
+        try:
+            report = replace(self, public_url=asked).health() if url else self.health(via)
+            version, detail = report.version, "unhealthy" if report.status is HealthStatus.UNHEALTHY else ""
+        except ServiceUnavailable as problem:
+            detail = problem.what
+        took = timedelta(seconds=time.monotonic() - began)
+        return SmokeReport(url=asked, version=version, checks=(SmokeCheck(name="health", ok=not detail, took=took, detail=detail),), took=took)
 
     def _smoke_command(self, url: str | None, via: Colour | None) -> tuple[str, ...]:
         header = ("--header", f"{self.preview_header}: {via}") if via is not None else ()

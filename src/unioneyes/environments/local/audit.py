@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,9 @@ from unioneyes.environments.remote_witness import begin_remote, build_remote, re
 from unioneyes.environments.settings import EnvironmentSettings, read_settings
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.files import replace_file
-from unioneyes.kernel.problems import Refused
+from unioneyes.kernel.problems import BadInput, Refused
 from unioneyes.ports.secrets import SecretUnresolved
-from unioneyes.ports.witness import Witness
+from unioneyes.ports.witness import Witness, WitnessOvertaken
 from unioneyes.runbook.audit.checkpoints import empty_checkpoint, promises_something
 from unioneyes.runbook.audit.notes import Signer
 from unioneyes.runbook.audit.sealing import Sealing
@@ -42,11 +43,14 @@ _ANSWER_SECONDS = 2.0
 _STATUS = TypeAdapter(AuditStatus)
 
 
-def keep_audit_key(layout: Layout) -> SecretStr:
-    """Return the private key, its 32 bytes as base64url. One that was missing was made now, where no log was begun before, and the log with it.
+def keep_audit_key(layout: Layout, given: SecretStr | None = None) -> SecretStr:
+    """Return the private key, its 32 bytes as base64url: the one `given` by reference, else its file's.
 
-    To begin a log is to keep the checkpoint of an empty one: from then on, a witness that keeps nothing has lost something. Raises: AuditKeyLost.
+    A file that was missing was made now, where no log was begun before, and the log with it. To begin a log is to keep the checkpoint
+    of an empty one: from then on, a witness that keeps nothing has lost something. Raises: AuditKeyLost, BadAuditKey.
     """
+    if given is not None:
+        return _begun_with(given, layout)
     private, public = secret_file(layout.secrets, AUDIT_KEY), layout.audit / _PUBLIC_KEY
     if not private.exists():
         layout.audit.mkdir(mode=0o700, exist_ok=True)  # a stack of an earlier release has none
@@ -63,6 +67,21 @@ def keep_audit_key(layout: Layout) -> SecretStr:
     return SecretStr(private.read_text())
 
 
+def _begun_with(given: SecretStr, layout: Layout) -> SecretStr:
+    """Return the key; where no log was begun in this folder, it was begun now, by whichever of several servers was the first."""
+    try:
+        signer = _signer(given.get_secret_value())
+    except ValueError:
+        raise BadAuditKey(
+            what="secrets.audit_key is no key that checkpoints are signed with: 32 bytes as base64url",
+            remedy="make one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
+        ) from None
+    if not (layout.audit / _PUBLIC_KEY).exists():
+        with suppress(WitnessOvertaken):
+            checkpoint_file(layout).keep(empty_checkpoint(signer, now()).note)
+    return given
+
+
 def keep_remote_witness(layout: Layout, settings: EnvironmentSettings) -> CheckpointObjects | None:
     """Return the second witness that the settings name, begun; None where they name none.
 
@@ -74,8 +93,12 @@ def keep_remote_witness(layout: Layout, settings: EnvironmentSettings) -> Checkp
     return remote
 
 
-def kept_audit_key(layout: Layout) -> tuple[str, ...]:
-    """Return the private key, for whoever only must not print it; nothing where there is none."""
+def kept_audit_key(layout: Layout, given: SecretStr | None = None) -> tuple[str, ...]:
+    """Return the private key, for whoever only must not print it; nothing where there is none, or where it can't be read."""
+    if given is not None:
+        with suppress(SecretUnresolved):
+            return (given.get_secret_value(),)
+        return ()
     private = secret_file(layout.secrets, AUDIT_KEY)
     return (private.read_text(),) if private.exists() else ()
 
@@ -131,6 +154,10 @@ def audit_status(stack: Stack) -> AuditStatus | None:
 
 def _signer(key: str) -> Signer:
     return Signer.of(LOG_NAME, base64.urlsafe_b64decode(f"{key}="))
+
+
+class BadAuditKey(BadInput):
+    """What is given as the audit log's key is none."""
 
 
 class AuditKeyLost(Refused):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from unioneyes.adapters.kubernetes.access import find_access
+from unioneyes.adapters.kubernetes.access import Access, NoAccess, find_access
 from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.gateway.traffic import GatewayTraffic
 from unioneyes.adapters.kubernetes.pods import KubernetesPods
@@ -26,9 +26,18 @@ PROXIES = "envoy-gateway-system"
 
 def build_cluster(settings: ClusterSettings, *, namespace: str | None = None) -> Cluster:
     """Return the way to the service's namespace, or to another one of the same cluster; nothing is asked yet."""
-    kubeconfig = Path(settings.kubeconfig).expanduser() if settings.kubeconfig else None
-    access = partial(find_access, kubeconfig=kubeconfig, context=settings.context)
+    access = partial(_access, settings)
     return Cluster(access, namespace=namespace or settings.namespace, server=settings.server)
+
+
+def _access(settings: ClusterSettings) -> Access:
+    """Return the way that the settings name. Raises: NoAccess."""
+    found = find_access(kubeconfig=Path(settings.kubeconfig).expanduser() if settings.kubeconfig else None, context=settings.context)
+    if settings.service_account and not found.in_pod:
+        raise NoAccess(
+            what="[cluster] service_account says that ue runs in a pod, and this is none", remedy="ask the server in the cluster: UE_URL and UE_TOKEN"
+        )
+    return found
 
 
 def build_image_releases(settings: ClusterSettings) -> ImageReleases:

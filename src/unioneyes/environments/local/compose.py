@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+
+from pydantic import SecretStr
 
 import unioneyes.environments.chapters  # noqa: F401 - the policy is read by those who know every runbook of the program
 from unioneyes.adapters.files import MarkdownFolder
 from unioneyes.adapters.git import ReleaseChecklist
 from unioneyes.adapters.postgres.backups import VerifiedBackups
-from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OWNER
+from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER
 from unioneyes.adapters.postgres.migrations import DrizzleMigrations
 from unioneyes.adapters.postgres.queries import OperatedQueries
 from unioneyes.adapters.postgres.restores import RestoresBeside
-from unioneyes.adapters.postgres.server import SUPERUSER
 from unioneyes.adapters.service import HttpService, SyntheticMember
 from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.slack import SlackChat, SlackNotifier
@@ -25,6 +27,7 @@ from unioneyes.environments.local.parts import SERVICE_NAME, build_serving
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import DirectEnvironment, OpenedEnvironment
 from unioneyes.environments.policy import approval_rules, freeze_windows, waivers
+from unioneyes.environments.probe_token import ProbeToken
 from unioneyes.environments.secrets import InstalledProviders, resolve_all
 from unioneyes.environments.sign_in import open_sign_in
 from unioneyes.kernel.fencing import Fence
@@ -40,7 +43,7 @@ def compose(home: Path) -> OpenedEnvironment:
     """
     stack = open_stack(home)
     referred = resolve_all(stack.settings)
-    audit_key = keep_audit_key(stack.layout)
+    audit_key = keep_audit_key(stack.layout, stack.audit_key)
     remote = keep_remote_witness(stack.layout, stack.settings)
     sign_in = open_sign_in(stack.settings.sign_in, stack.listening)
     return OpenedEnvironment(
@@ -69,7 +72,7 @@ def compose_directly(home: Path) -> DirectEnvironment:
     stack = replace(stack, secrets=secrets)
     return DirectEnvironment(
         environment=build_environment(stack),
-        redactor=Redactor((*stack.secrets.values(), *kept_audit_key(stack.layout))),
+        redactor=Redactor((*stack.secrets.values(), *kept_audit_key(stack.layout, stack.audit_key))),
         break_glass=DirectFolder(stack.layout.break_glass),
         control=lambda: control_state(stack, token_read="api_token" not in missing),
         missing=tuple(missing.values()),
@@ -93,7 +96,7 @@ def build_environment(stack: Stack) -> Environment:
             service=SERVICE_NAME,
             replicas=stack.settings.service.replicas,
             ready_within=stack.settings.service.ready_within,
-            database=DATABASE,
+            database=stack.database_name,
             incidents_channel=stack.settings.incidents.channel,
             bake=stack.settings.bake,
             no_data=stack.settings.no_data,
@@ -114,8 +117,9 @@ def build_environment(stack: Stack) -> Environment:
         service=HttpService(
             public_url=stack.service_url,
             preview_url=stack.preview_url,
-            probe_path="/api/claims?limit=20",
-            probe_token=SyntheticMember(issuer_url=stack.issuer_url),
+            health_path=stack.settings.service.health_path,
+            probe_path=stack.settings.service.probe_path,
+            probe_token=_probe_token(stack),
             smoke_command=smoke_command(stack),
         ),
         migrations=migrations,
@@ -127,10 +131,10 @@ def build_environment(stack: Stack) -> Environment:
             reached_at=stack.reached_at,
         ),
         restores=RestoresBeside(
-            admin=lambda database: stack.primary.url(role=SUPERUSER, password=stack.secrets.superuser, database=database),
-            database=DATABASE,
+            admin=stack.administrative_url,
+            database=stack.database_name,
             folder=stack.layout.backups,
-            data_folder=stack.primary.data,
+            data_folder=None if stack.settings.elsewhere else stack.primary.data,
         ),
         notifier=SlackNotifier(token=stack.secrets.slack_token, base_url=stack.slack_url),
         documents=MarkdownFolder(stack.layout.documents),
@@ -142,3 +146,10 @@ def build_environment(stack: Stack) -> Environment:
         queries=OperatedQueries(database_url=stack.database_url(OWNER)),
         secrets=InstalledProviders(),
     )
+
+
+def _probe_token(stack: Stack) -> Callable[[], SecretStr] | None:
+    """Return where the probes get a session token; None where they show none."""
+    if reference := stack.settings.service.probe_token:
+        return ProbeToken(reference)
+    return None if stack.settings.elsewhere else SyntheticMember(issuer_url=stack.issuer_url)

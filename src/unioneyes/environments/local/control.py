@@ -21,9 +21,9 @@ _ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.2
 
 
-def control_state(stack: Stack, *, token_read: bool = True) -> ControlState:
+def control_state(stack: Stack, *, token_read: bool = True, away_for: timedelta = AWAY_FOR) -> ControlState:
     """Return how the server is, by a question that it can answer only out of its database, to whoever has a token: `token_read` says whether we have."""
-    gone_at = Deadline.after(AWAY_FOR)
+    gone_at = Deadline.after(away_for)
     address = listening(stack.settings.control, stack.ports.control).address(stack.secrets.api_token)
     with connected(address, timeout=httpx.Timeout(_ANSWER_SECONDS)) as client:
         while True:

@@ -71,6 +71,8 @@ class Machine:
     supervised: bool
     """True while the supervisor runs."""
     ailing: tuple[Ailing, ...] = ()
+    elsewhere: bool = False
+    """True where nothing of the environment but its server is started on this machine."""
 
 
 def diagnose(layout: Layout, machine: Machine) -> tuple[Finding, ...]:
@@ -84,7 +86,7 @@ def _findings(layout: Layout, machine: Machine) -> Iterator[Finding]:
     yield from _secrets(layout)
     yield from _certificate(layout)
     yield _policy(layout)
-    yield from _ports(layout, machine.alive)
+    yield from _ports(layout, machine.alive, ("control",) if machine.elsewhere else ("service", "preview", "control"))
     yield judge_disk(layout.home, shutil.disk_usage(_existing(layout.home)).free)
     yield judge_memory(Path("/proc/meminfo").read_text())
     yield _clock(layout)
@@ -181,13 +183,13 @@ def judge_certificate(chain: Path, ends: datetime, moment: datetime) -> Finding:
     )
 
 
-def _ports(layout: Layout, alive: frozenset[str]) -> Iterator[Finding]:
+def _ports(layout: Layout, alive: frozenset[str], names: tuple[str, ...]) -> Iterator[Finding]:
     try:
         settings = read_settings(layout.settings)
     except SettingsRefused:
         settings = EnvironmentSettings()  # its own check has said so
     ports = asked_ports(read_ports(layout.ports), settings, WantedPorts())
-    for name in ("service", "preview", "control"):
+    for name in names:
         port = asdict(ports)[name]
         if OWNERS[name] in alive:
             yield Finding(check=f"port {port}", health=Health.GOOD, detail=f"{name}, held by the stack's {OWNERS[name]}")

@@ -11,9 +11,13 @@ from unioneyes.adapters.postgres.privileges import Way, way
 from unioneyes.adapters.postgres.programs import program, run_program
 from unioneyes.adapters.processes.client import SupervisorUnavailable
 from unioneyes.adapters.processes.spec import ProcessStatus, describe_exit
+from unioneyes.environments.local.control import control_state
 from unioneyes.environments.local.doctor import Ailing, Finding, Machine, diagnose
+from unioneyes.environments.local.elsewhere import databases_elsewhere
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.parts import build_supervisor
+from unioneyes.environments.local.stack import open_stack
+from unioneyes.environments.settings import EnvironmentSettings, SettingsRefused, read_settings
 from unioneyes.kernel.problems import Problem
 
 _LIMIT = timedelta(seconds=15)
@@ -22,6 +26,8 @@ _LIMIT = timedelta(seconds=15)
 def examine(home: Path) -> tuple[Finding, ...]:
     """Return what is wrong, or well, with this machine and with the stack in `home`. Changes nothing."""
     layout = Layout(home)
+    if (settings := _settings(layout)) is not None and settings.elsewhere:
+        return _examine_elsewhere(layout)
     supervisor = build_supervisor(layout)
     supervised = supervisor.running() is not None
     try:
@@ -36,6 +42,25 @@ def examine(home: Path) -> tuple[Finding, ...]:
         ailing=tuple(_ailing(status) for status in processes if not status.ready),
     )
     return diagnose(layout, machine)
+
+
+def _examine_elsewhere(layout: Layout) -> tuple[Finding, ...]:
+    """Return the findings of an environment whose databases are others'."""
+    programs: tuple[tuple[str, str | Problem], ...] = (("postgres", _ask(_postgres)), ("unprivileged", _ask(_unprivileged)))
+    try:
+        stack = open_stack(layout.home)
+        serving = control_state(stack, away_for=timedelta(0)).alive
+    except Problem as problem:
+        return diagnose(layout, Machine(programs=(*programs, ("environment", problem)), alive=frozenset(), supervised=True, elsewhere=True))
+    alive = frozenset({"control"} if serving else ())
+    return diagnose(layout, Machine(programs=(*programs, *databases_elsewhere(stack)), alive=alive, supervised=True, elsewhere=True))
+
+
+def _settings(layout: Layout) -> EnvironmentSettings | None:
+    try:
+        return read_settings(layout.settings)
+    except SettingsRefused:
+        return None  # a check of its own says so
 
 
 def _ailing(status: ProcessStatus) -> Ailing:

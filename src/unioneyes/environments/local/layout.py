@@ -117,14 +117,14 @@ class Layout:
         """Scratch servers of verified backups."""
         return self.sockets / "scratch"
 
-    def claim_home(self) -> None:
-        """The home exists, is ours, and is closed to everybody else. Raises: ForeignFolder."""
+    def claim_home(self, *, embedded: bool = True) -> None:
+        """The home exists, is ours, and is closed to everybody else; `embedded`, where the whole stack stands in it. Raises: ForeignFolder."""
         if self.home.exists() and not self.marker.exists() and not _is_new(self.home):
             raise ForeignFolder(what=f"{self.home} holds files that are not of an embedded stack", remedy="name an empty or new folder with --home")
         self.home.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
         require_own(self.home)
         self.marker.touch(mode=0o600)
-        for folder in (self.secrets, self.logs, self.vendors, self.backups, self.audit, self.postgres, self.envoy):
+        for folder in (self.secrets, self.backups, self.audit, *((self.logs, self.vendors, self.postgres, self.envoy) if embedded else ())):
             folder.mkdir(mode=_PRIVATE, exist_ok=True)
 
     def require_stack(self) -> None:

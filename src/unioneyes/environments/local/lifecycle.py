@@ -70,11 +70,12 @@ class Started:
 def up(home: Path, *, wanted: WantedPorts, tell: Tell) -> Started:
     """The stack is up, with the replicas that served last. What runs already is left as it is.
 
-    Raises: ForeignFolder, SettingsRefused, SecretUnresolved, KeyExposed, CertificateUnusable, NoWayBack, PortTaken, PortsFixed, AuditKeyLost,
+    Raises: RunsElsewhere, ForeignFolder, SettingsRefused, SecretUnresolved, KeyExposed, CertificateUnusable, NoWayBack, PortTaken, PortsFixed, AuditKeyLost,
     PasswordInUse, RemoteWitnessMoved, ForeignCheckpoints, WitnessUnavailable (nothing was started); ProcessNotReady (the rest stays, `up` again completes it).
     """
     began = time.monotonic()
     layout = Layout(home)
+    _require_here(layout, remedy="nothing of it is started here but its server: ue serve; ue env doctor says whether it can be")
     with _turn(layout, tell, claim=layout.claim_home):
         settings = read_settings(layout.settings)
         referred = resolve_all(settings)
@@ -84,7 +85,7 @@ def up(home: Path, *, wanted: WantedPorts, tell: Tell) -> Started:
         if supervisor.running() is None:
             _clear(layout, tell)
         stack = _settle(layout, wanted, alive=frozenset(before))
-        keep_audit_key(layout)
+        keep_audit_key(layout, stack.audit_key)
         keep_remote_witness(layout, stack.settings)
         layout.claim_sockets()
         _hand_over(service_url_file(stack), stack.database_url(SERVICE), serving=before.keys() - stack.parts)
@@ -102,9 +103,11 @@ def up(home: Path, *, wanted: WantedPorts, tell: Tell) -> Started:
 def down(home: Path, *, tell: Tell) -> tuple[str, ...]:
     """Nothing of the stack runs; its data stays. Return the names of the processes that ran.
 
-    Raises: ForeignFolder, StillRunning.
+    Raises: RunsElsewhere, ForeignFolder, StillRunning.
     """
     layout = Layout(home)
+    if read_ports(layout.ports) is None:  # else there is an embedded stack, from before the settings named other databases
+        _require_here(layout, remedy="end its server where it was started: Ctrl-C, systemctl stop, kubectl scale")
     if not layout.marker.exists():
         return ()
     with _turn(layout, tell, claim=layout.require_stack):
@@ -114,9 +117,11 @@ def down(home: Path, *, tell: Tell) -> tuple[str, ...]:
 def reset(home: Path, *, tell: Tell) -> tuple[str, ...]:
     """Nothing of the stack is left but the person's own `environment.toml`. Return what was deleted.
 
-    Raises: ForeignFolder when the folder is not one of a stack, JournalsLeft; nothing was changed then.
+    Raises: RunsElsewhere, ForeignFolder when the folder is not one of a stack, JournalsLeft; nothing was changed then.
     """
     layout = Layout(home)
+    if read_ports(layout.ports) is None:
+        _require_here(layout, remedy=f"end its server, and remove {home} where nobody needs its backups and the audit log's checkpoints")
     if not home.exists():
         return ()
     with _turn(layout, tell, claim=layout.require_stack):
@@ -133,6 +138,12 @@ def reset(home: Path, *, tell: Tell) -> tuple[str, ...]:
         if not layout.settings.exists():
             home.rmdir()
         return tuple(entry.name for entry in entries)
+
+
+def _require_here(layout: Layout, *, remedy: str) -> None:
+    """Return when the environment is this machine's to start and end. Raises: RunsElsewhere, SettingsRefused."""
+    if (managed := read_settings(layout.settings).database) is not None:
+        raise RunsElsewhere(what=f"its databases are not this machine's to start or end: [database] in {layout.settings} names {managed.place}", remedy=remedy)
 
 
 def _require_brought_in(layout: Layout) -> None:
@@ -333,6 +344,10 @@ def _is_the_file(descriptor: int, path: Path) -> bool:
 
 class PasswordInUse(Refused):
     """The password that the serving replicas have would be changed behind their back."""
+
+
+class RunsElsewhere(Refused):
+    """What the environment consists of is run by others."""
 
 
 class JournalsLeft(Refused):

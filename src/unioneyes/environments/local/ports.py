@@ -63,6 +63,12 @@ def read_ports(path: Path) -> Ports | None:
     return Ports(**{field.name: int(kept[field.name]) for field in fields(Ports)})
 
 
+def known_ports(path: Path, settings: EnvironmentSettings) -> Ports | None:
+    """Return the kept ports; where nothing of the environment but its server is this machine's, the server's, as the settings say; None when none are kept."""
+    kept = read_ports(path)
+    return asked_ports(None, settings, WantedPorts()) if settings.elsewhere else kept
+
+
 def keep_ports(path: Path, ports: Ports) -> None:
     """The file names `ports`."""
     replace_file(path, json.dumps(asdict(ports), indent=2) + "\n")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from unioneyes.environments.local.audit import AUDIT_KEY
 from unioneyes.environments.local.layout import Layout
-from unioneyes.environments.local.secrets import Secrets, secret_file
+from unioneyes.environments.local.secrets import Secrets, is_made, secret_file, setting_of
 from unioneyes.environments.secrets import resolve_at
 from unioneyes.environments.settings import SecretsSettings, read_settings, references
 from unioneyes.kernel.files import exposed
@@ -35,10 +35,11 @@ def secret_places(layout: Layout) -> tuple[SecretPlace, ...]:
     """Return every secret, those by reference first; each provider is asked. Raises: SettingsRefused."""
     settings = read_settings(layout.settings)
     referred = dict(references(settings))
-    own = [field.name for field in fields(Secrets) if f"secrets.{field.name}" not in referred]
+    mine = [field.name for field in fields(Secrets) if is_made(field.name, elsewhere=settings.elsewhere)]
+    own = [name for name in (*mine, AUDIT_KEY) if f"secrets.{setting_of(name)}" not in referred]
     return (
         *(_referred(place, reference) for place, reference in referred.items()),
-        *(_made(name, secret_file(layout.secrets, name)) for name in (*own, AUDIT_KEY)),
+        *(_made(name, secret_file(layout.secrets, name)) for name in own),
     )
 
 

@@ -14,6 +14,10 @@ from unioneyes.kernel.files import replace_file
 from unioneyes.kernel.problems import Problem, Refused
 
 _BYTES = 32
+_OF_DATABASES = frozenset({"superuser", "claims_owner", "claims_app", "ue_replication", "ue_backup", "ue_control"})
+"""What databases let in by, and so theirs to choose: none is made where somebody else runs them."""
+NOBODYS = SecretStr("")
+"""In place of a password that there is none of: it opens nothing."""
 _PREFIXES = {"api_token": "ue_", "slack_token": "xoxb-"}
 
 
@@ -22,7 +26,7 @@ class Secrets:
     """Every secret of one stack. One that is read by reference is read when it is used first, and kept from then on."""
 
     superuser: SecretStr
-    """PostgreSQL's `postgres`, on all three servers."""
+    """PostgreSQL's `postgres`, on all three servers; that of `[database] restore_role` where somebody else runs them."""
     claims_owner: SecretStr
     claims_app: SecretStr
     ue_replication: SecretStr
@@ -36,7 +40,8 @@ class Secrets:
 
     def values(self) -> tuple[str, ...]:
         """Return the plain values, for the redactor. Raises: SecretUnresolved."""
-        return tuple(getattr(self, field.name).get_secret_value() for field in fields(self))
+        values = (getattr(self, field.name).get_secret_value() for field in fields(self))
+        return tuple(value for value in values if value)
 
     def as_far_as_there(self) -> tuple[Secrets, dict[str, Problem]]:
         """Return those that can be read, what opens nothing in place of the others, and why those can't: for when there is no time to wait for them."""
@@ -54,9 +59,26 @@ def secret_file(folder: Path, name: str) -> Path:
     return folder / name.replace("_", "-")
 
 
-def keep_secrets(folder: Path, settings: SecretsSettings | None = None) -> Secrets:
-    """Every secret that the settings do not refer to stands in its file; those that were missing were made now. Raises: EmptySecret."""
-    return Secrets(**{field.name: _by_reference(field.name, settings) or _keep(folder, field.name) for field in fields(Secrets)})
+def setting_of(name: str) -> str:
+    """Return by which name `[secrets]` may refer to the secret called `name`."""
+    return "restore" if name == "superuser" else name
+
+
+def is_made(name: str, *, elsewhere: bool) -> bool:
+    """Return whether the secret is made here, where nothing says where it is kept: not the passwords of databases that are `elsewhere`."""
+    return not (elsewhere and name in _OF_DATABASES)
+
+
+def keep_secrets(folder: Path, settings: SecretsSettings | None = None, *, elsewhere: bool = False) -> Secrets:
+    """Every secret that the settings do not refer to stands in its file; those that were missing were made now.
+
+    Where the databases are `elsewhere`, none of their passwords is. Raises: EmptySecret.
+    """
+
+    def kept(name: str) -> SecretStr:
+        return _by_reference(name, settings) or (_keep(folder, name) if is_made(name, elsewhere=elsewhere) else NOBODYS)
+
+    return Secrets(**{field.name: kept(field.name) for field in fields(Secrets)})
 
 
 def read_api_token(folder: Path, settings: SecretsSettings) -> SecretStr | None:
@@ -68,8 +90,8 @@ def read_api_token(folder: Path, settings: SecretsSettings) -> SecretStr | None:
 
 
 def _by_reference(name: str, settings: SecretsSettings | None) -> SecretByReference | None:
-    reference = getattr(settings, name, None)  # those that are of no use to anybody else, such as the superuser's password, have no setting
-    return SecretByReference(f"secrets.{name}", reference) if reference else None
+    reference = getattr(settings, setting_of(name), None)
+    return SecretByReference(f"secrets.{setting_of(name)}", reference) if reference else None
 
 
 def _keep(folder: Path, name: str) -> SecretStr:

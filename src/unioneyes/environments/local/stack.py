@@ -22,10 +22,12 @@ from unioneyes.adapters.processes.spec import Exec, ProcessSpec, Readiness, TcpH
 from unioneyes.environments.listening import CHAT_HOOK, AtSocket, Listening, OnAddress, listening
 from unioneyes.environments.local.address import NeverStarted, NotYours
 from unioneyes.environments.local.layout import Layout, require_own
-from unioneyes.environments.local.ports import HOST, Ports, read_ports
+from unioneyes.environments.local.ports import HOST, Ports, known_ports, read_ports
 from unioneyes.environments.local.remnants import MARK
 from unioneyes.environments.local.secrets import Secrets, keep_secrets, secret_file
+from unioneyes.environments.secrets import SecretByReference
 from unioneyes.environments.settings import EnvironmentSettings, read_settings
+from unioneyes.kernel.problems import Refused
 
 CONTROL_DATABASE = "control"
 CONTROL_ROLE = "ue_control"
@@ -33,6 +35,8 @@ REPLICATION_SLOT = "replica"
 _CONTROL_SETTINGS: Mapping[str, str] = MappingProxyType({"io_method": "sync", "max_logical_replication_workers": "0", "shared_buffers": "16MB"})
 """The control plane's database is small, and idle most of the time: it takes no memory that the operated one could use."""
 REHEARSAL = "rehearsal"
+SLACK = "https://slack.com/api/"
+"""Source: Slack's documentation, "Using the Slack Web API"."""
 _PARTS = frozenset({"postgres-control", "postgres-primary", "postgres-replica", "envoy", "vendors", "control"})
 _DRAIN = timedelta(seconds=30)
 """A replica answers on for 3 s, and has 20 s for what is under way then."""
@@ -50,6 +54,8 @@ class Stack:
     @property
     def parts(self) -> frozenset[str]:
         """Names of the processes of this machine that are always there; the service's replicas come and go."""
+        if self.settings.elsewhere:
+            return frozenset()
         return _PARTS - {"envoy"} if self.settings.cluster else _PARTS
 
     @property
@@ -100,6 +106,8 @@ class Stack:
     @property
     def slack_url(self) -> str:
         """Slack's Web API."""
+        if self.settings.incidents.slack_url or self.settings.elsewhere:
+            return f"{(self.settings.incidents.slack_url or SLACK).rstrip('/')}/"
         return f"http://{HOST}:{self.ports.vendors}/slack/api/"
 
     @property
@@ -123,22 +131,50 @@ class Stack:
         return (self.control_server, self.primary, self.replica)
 
     def database_url(self, role: str) -> SecretStr:
-        """Return the address of the operated database for `role`."""
+        """Return the address of the operated database for `role`. Raises: NoAuthority."""
+        if managed := self.settings.database:
+            return managed.url(role=role, password=self.passwords[role])
         return self.primary.url(role=role, password=self.passwords[role], database=DATABASE)
 
     def monitoring_url(self, server: PostgresServer) -> SecretStr:
         """Return the address of `server` for the role that sees how far replication got."""
         return server.url(role=REPLICATION, password=self.secrets.ue_replication, database="postgres")
 
+    def administrative_url(self, database: str) -> SecretStr:
+        """Return the address of a database of the operated server, as a superuser. Raises: NoRestoreRole, NoAuthority."""
+        if (managed := self.settings.database) is None:
+            return self.primary.url(role=SUPERUSER, password=self.secrets.superuser, database=database)
+        if managed.restore_role is None:
+            raise NoRestoreRole(
+                what=f"nothing is restored over the live database at {managed.place}: the environment has no role that may",
+                remedy="give [database] restore_role, a superuser, and secrets.restore; or restore by the means of whoever runs the server",
+            )
+        return managed.url(role=managed.restore_role, password=self.secrets.superuser, database=database)
+
+    @property
+    def database_name(self) -> str:
+        """What the operated database is called."""
+        return self.settings.database.name if self.settings.database else DATABASE
+
     @property
     def shown_database_url(self) -> str:
         """The operated database's address without its password, as the schema's owner."""
+        if managed := self.settings.database:
+            return f"postgresql://{OWNER}@{managed.place}"
         return f"postgresql://{OWNER}@{HOST}:{self.ports.database}/{DATABASE}"
 
     @property
     def control_database_url(self) -> SecretStr:
-        """The address of the engine's own database."""
+        """The address of the engine's own database. Raises: NoAuthority."""
+        if managed := self.settings.control.database:
+            return managed.url(self.secrets.ue_control)
         return self.control_server.url(role=CONTROL_ROLE, password=self.secrets.ue_control, database=CONTROL_DATABASE)
+
+    @property
+    def audit_key(self) -> SecretStr | None:
+        """The private key that signs the audit log's checkpoints, where the settings refer to it."""
+        reference = self.settings.secrets.audit_key
+        return SecretByReference("secrets.audit_key", reference) if reference else None
 
     @property
     def passwords(self) -> dict[str, SecretStr]:
@@ -158,18 +194,24 @@ def open_stack(home: Path) -> Stack:
     """Return the stack in `home`, as it was chosen when it was first started. Raises: NeverStarted, NotYours, SettingsRefused, ForeignFolder."""
     layout = Layout(home)
     try:
-        ports = read_ports(layout.ports)
+        kept = read_ports(layout.ports)
     except PermissionError:
         raise NotYours.at(home) from None
-    if ports is None:
+    settings = read_settings(layout.settings) if kept or layout.settings.exists() else None
+    ports = known_ports(layout.ports, settings) if settings else None
+    if settings is None or ports is None:
         raise NeverStarted.at(home)
+    if settings.elsewhere:  # nobody has made its folders: nothing of it but its server is started here
+        layout.claim_home(embedded=False)
+        layout.claim_sockets()
     require_own(home)
-    return stack_of(layout, ports, read_settings(layout.settings))
+    return stack_of(layout, ports, settings)
 
 
 def stack_of(layout: Layout, ports: Ports, settings: EnvironmentSettings) -> Stack:
     """Return the stack with its secrets: those that were missing were made now, those by reference are read when they are used. Raises: EmptySecret."""
-    return Stack(layout=layout, ports=ports, settings=settings, secrets=keep_secrets(layout.secrets, settings.secrets))
+    secrets = keep_secrets(layout.secrets, settings.secrets, elsewhere=settings.elsewhere)
+    return Stack(layout=layout, ports=ports, settings=settings, secrets=secrets)
 
 
 def postgres_process(stack: Stack, server: PostgresServer) -> ProcessSpec:
@@ -266,7 +308,9 @@ def rehearsal_process(stack: Stack, version: str, port: int) -> ProcessSpec:
 
 
 def smoke_command(stack: Stack) -> tuple[str, ...]:
-    """Return the command that walks through the service's flows."""
+    """Return the command that walks through the service's flows; nothing where there is none, and the health report has to do."""
+    if stack.settings.service.smoke or stack.settings.elsewhere:
+        return tuple(stack.settings.service.smoke or ())
     return _module("unioneyes.claims.smoke", "--issuer-url", stack.issuer_url)
 
 
@@ -330,6 +374,10 @@ def _process(
         after=after,
         memory=memory,
     )
+
+
+class NoRestoreRole(Refused):
+    """Nobody whom the environment knows may restore over the live database."""
 
 
 def _labelled(digest: str) -> dict[str, str]:

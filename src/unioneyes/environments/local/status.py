@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 
+from unioneyes.adapters.postgres.bootstrap import REPLICATION
 from unioneyes.adapters.postgres.replication import replication_status
 from unioneyes.adapters.processes.spec import ProcessState, ProcessStatus
 from unioneyes.environments.local.audit import audit_status
+from unioneyes.environments.local.control import control_state
+from unioneyes.environments.local.elsewhere import databases_elsewhere
 from unioneyes.environments.local.parts import build_serving, build_supervisor
 from unioneyes.environments.local.stack import Stack, open_stack
-from unioneyes.kernel.problems import Unavailable
+from unioneyes.kernel.problems import Problem, Refused, Unavailable
 from unioneyes.ports.database import DatabaseUnavailable
 from unioneyes.ports.replicas import Replica, versions_on
 from unioneyes.ports.secrets import SecretUnresolved
@@ -86,11 +89,15 @@ class StackStatus:
     """None when the primary does not answer."""
     audit: AuditStatus | None
     """None when the server does not answer."""
+    elsewhere: bool = False
+    """True where its databases are others': then nothing but its server is started here."""
 
 
 def stack_status(home: Path) -> StackStatus:
     """Return what runs now. Raises: NeverStarted, SettingsRefused, ForeignFolder."""
     stack = open_stack(home)
+    if stack.settings.elsewhere:
+        return _elsewhere(stack)
     supervisor = build_supervisor(stack.layout)
     supervised = supervisor.running()
     processes = supervisor.status() if supervised is not None else ()
@@ -109,6 +116,34 @@ def stack_status(home: Path) -> StackStatus:
         maintenance=view.maintenance if view else None,
         replication=_replication(stack) if supervised is not None else None,
         audit=audit_status(stack) if supervised is not None else None,
+    )
+
+
+def _elsewhere(stack: Stack) -> StackStatus:
+    """Return what answers of an environment whose databases are others'."""
+    try:
+        replicas, view = _serving(stack)
+    except Refused:  # no way to it is found, or it is another one; the doctor says why
+        replicas, view = (), None
+    server = control_state(stack, away_for=timedelta(0)).alive
+    seen = (("server", server), ("cluster", view is not None), *((name, not isinstance(said, Problem)) for name, said in databases_elsewhere(stack)))
+    ready, answering = [is_there for _, is_there in seen], {replica.colour for replica in replicas if replica.ready}
+    serves = view is not None and all(colour in answering for colour in Colour if view.weights.of(colour))
+    return StackStatus(
+        environment=stack.settings.name,
+        home=stack.layout.home,
+        state=StackState.UP if all(ready) and serves else StackState.PARTLY if any(ready) else StackState.DOWN,
+        service_url=stack.service_url,
+        preview_url=stack.preview_url,
+        control_url=stack.control_url,
+        login=stack.login,
+        database_url=stack.shown_database_url,
+        processes=tuple(ProcessView(name=name, pid=None, state=ProcessState.READY if ok else "away", restarts=0, since=None) for name, ok in seen),
+        colours=tuple(_colour(colour, replicas, view) for colour in Colour),
+        maintenance=view.maintenance if view else None,
+        replication=_replication(stack) if stack.settings.secrets.ue_replication else None,
+        audit=audit_status(stack) if server else None,
+        elsewhere=True,
     )
 
 
@@ -155,7 +190,9 @@ def _colour(colour: Colour, replicas: tuple[Replica, ...], view: TrafficView | N
 
 def _replication(stack: Stack) -> ReplicationView | None:
     try:
-        seen = replication_status(stack.monitoring_url(stack.primary), stack.monitoring_url(stack.replica))
+        elsewhere = stack.settings.elsewhere
+        primary = stack.database_url(REPLICATION) if elsewhere else stack.monitoring_url(stack.primary)
+        seen = replication_status(primary, None if elsewhere else stack.monitoring_url(stack.replica))
     except (DatabaseUnavailable, SecretUnresolved):
         return None
     return ReplicationView(connected=seen.connected, lag_bytes=seen.lag_bytes, receiver=seen.receiver, slots_lost=seen.slots_lost)
