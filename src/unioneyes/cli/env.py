@@ -117,14 +117,15 @@ def doctor(*, where: Where = HERE, printed: Output = PRINTED) -> ExitCode:
     return ExitCode.DONE if healthy else ExitCode.FAILED
 
 
-def roles() -> ExitCode:
-    """Print the SQL that makes the roles of databases that somebody else runs; needs no server.
+def roles(*, where: Where = HERE, printed: Output = PRINTED) -> ExitCode:
+    """Print the SQL that makes the operated database's roles where somebody else runs it; needs no server.
 
     Give it to psql, as a superuser of the operated server. Safe to repeat: it makes what is missing, and narrows what somebody widened. It sets no password.
     """
-    from unioneyes.environments import role_statements  # noqa: PLC0415 - reads files
+    from unioneyes.environments import role_statements  # noqa: PLC0415 - `ue env --help` pays nothing for it
 
-    sys.stdout.write(role_statements())
+    statements = role_statements(where.env, where.home)
+    result(printed, {"sql": statements}, lambda _: statements)
     return ExitCode.DONE
 
 

@@ -53,7 +53,7 @@ VERBS = (
     Verb("env reset", "", "env:reset", "Stop the environment and delete its data."),
     Verb("env doctor", "", "env:doctor", "Find what stands in the way of a running environment, and say what to do."),
     Verb("env secrets", "", "env_secrets:secrets", "Show where each secret of the environment is kept, and whether it can be read; never the secret."),
-    Verb("env roles", "", "env:roles", "Print the SQL that makes the roles of databases that somebody else runs; needs no server."),
+    Verb("env roles", "", "env:roles", "Print the SQL that makes the operated database's roles where somebody else runs it; needs no server."),
     Verb("control migrate", "", "control:migrate", "Bring the engine's own database to this release's tables, and start no server."),
     Verb("release list", "", "release:list_releases", "List the releases that can be deployed."),
     Verb("app pods", "", "app:pods", "List the pods of both colours: state, restarts, age, image, CPU and memory, and how each ended last."),

@@ -105,11 +105,17 @@ def migrate_control(name: str, home: Path | None = None) -> str:
     return migrate_all(open_stack(folder).control_database_url)
 
 
-def role_statements() -> str:
-    """Return the SQL, as psql reads it, that makes the operated database and its roles where somebody else runs the server."""
-    from unioneyes.adapters.postgres.statements_of_roles import role_statements as written  # noqa: PLC0415 - imports an adapter
+def role_statements(name: str, home: Path | None = None) -> str:
+    """Return the SQL, as psql reads it, that makes the operated database and its roles where somebody else runs the server.
 
-    return written()
+    Raises: UnknownEnvironment, SettingsRefused.
+    """
+    folder = home_of(name, home)
+    from unioneyes.adapters.postgres.statements_of_roles import role_statements as written  # noqa: PLC0415 - imports an adapter
+    from unioneyes.environments.settings import read_settings  # noqa: PLC0415 - the same
+
+    database = read_settings(folder / SETTINGS).database
+    return written(database.name) if database else written()
 
 
 def open_directly(name: str, home: Path | None = None) -> DirectEnvironment:

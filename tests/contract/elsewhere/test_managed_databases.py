@@ -125,7 +125,7 @@ def test_the_printed_sql_makes_the_roles_and_narrows_what_was_widened(managed: M
     elsewhere.settle(managed)
     as_superuser(managed, "ALTER ROLE claims_app BYPASSRLS")
     script = tmp_path / "roles.sql"
-    script.write_text(subprocess.run([UE, "env", "roles"], capture_output=True, text=True, timeout=60, check=True).stdout)
+    script.write_text(ue(elsewhere, "env", "roles").stdout)
 
     address = open_stack(elsewhere.home).administrative_url("postgres")
     with signed_in(address) as environment:
