@@ -51,6 +51,21 @@ def up(
     return ExitCode.DONE if status_now.state is StackState.UP else ExitCode.FAILED
 
 
+def add(
+    file: Annotated[Path, Parameter(help="What is to become the environment's environment.toml.")], /, *, where: Where = HERE, printed: Output = PRINTED
+) -> ExitCode:
+    """Make an environment of a file, or give the one of its name new settings.
+
+    It is called as the file says, and stands beside your other environments, or in --home. A server that runs takes new settings when it is started anew.
+    """
+    from unioneyes.environments import add_environment  # noqa: PLC0415 - `ue env --help` pays nothing for it
+
+    name, home = add_environment(file, where.home)
+    result(printed, {"environment": name, "home": str(home)}, lambda _: f"{name}: {home}")
+    say(f"next: ue env doctor --env {name}")
+    return ExitCode.DONE
+
+
 def down(*, where: Where = HERE, printed: Output = PRINTED) -> ExitCode:
     """Stop the environment; nothing of it is left running."""
     home = home_of(where.env, where.home)

@@ -48,6 +48,7 @@ NOUNS = {
 
 VERBS = (
     Verb("env up", "", "env:up", "Start the environment; it runs on after the terminal is closed."),
+    Verb("env add", "FILE", "env:add", "Make an environment of a file, or give the one of its name new settings."),
     Verb("env down", "", "env:down", "Stop the environment; nothing of it is left running."),
     Verb("env status", "", "env:status", "Show addresses, processes and colours of the environment."),
     Verb("env reset", "", "env:reset", "Stop the environment and delete its data."),

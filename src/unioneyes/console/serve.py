@@ -94,7 +94,7 @@ def serve(name: str, home: Path | None) -> None:
     at = opened.listening
     renewal = Renewal(at.certificate) if isinstance(at, OnAddress) and at.certificate else None
     with listener(at) as taken, running(opened) as control:
-        log.info("serving %s at %s", name, at.url)
+        log.info("serving %s at %s as %s", name, at.url, control.engine.name)
         Server(uvicorn_config(build_app(control), renewal.context if renewal else None), control, renewal).run([taken])
     log.info("ended")
 

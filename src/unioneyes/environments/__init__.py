@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unioneyes.kernel.problems import NotFound
+from unioneyes.kernel.problems import NotFound, Refused
 
 if TYPE_CHECKING:
     from unioneyes.environments.listening import ControlAddress
@@ -57,6 +57,27 @@ def _name_in(file: Path) -> str | None:
     except (OSError, ValueError):
         return None
     return said if isinstance(said, str) else None
+
+
+def add_environment(file: Path, home: Path | None = None) -> tuple[str, Path]:
+    """The environment that `file` says is one of this user's, in `home` where that is given; return its name and its folder. Its data there stays.
+
+    Raises: SettingsRefused, UnknownEnvironment where the folder is another one's, ForeignFolder, NotWritten.
+    """
+    from unioneyes.environments.local.layout import Layout  # noqa: PLC0415 - `ue --help` pays nothing for it
+    from unioneyes.environments.settings import read_given  # noqa: PLC0415 - the same
+    from unioneyes.kernel.files import replace_file  # noqa: PLC0415 - the same
+
+    name, text = read_given(file)
+    folder = home.expanduser().resolve() if home is not None else _folders() / name
+    if (folder / SETTINGS).exists():
+        home_of(name, folder)
+    try:
+        Layout(folder).claim_home(embedded=False)
+        replace_file(folder / SETTINGS, text)
+    except OSError as error:
+        raise NotWritten(what=f"{folder} can't be written to: {error.strerror}", remedy="name another folder with --home") from None
+    return name, folder
 
 
 def locate(name: str, home: Path | None = None) -> ControlAddress:
@@ -160,6 +181,10 @@ def kept_checkpoints(place: str) -> tuple[str, ...]:
     from unioneyes.adapters.files import CheckpointFile  # noqa: PLC0415 - as above
 
     return CheckpointFile(Path(place)).all()
+
+
+class NotWritten(Refused):
+    """The folder of an environment can't be made."""
 
 
 class UnknownEnvironment(NotFound):

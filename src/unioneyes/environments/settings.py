@@ -362,5 +362,14 @@ def read_settings(path: Path) -> EnvironmentSettings:
         raise SettingsRefused(what=f"{path}: {wrong}", remedy="correct these keys, or remove them to use the defaults") from None
 
 
+def read_given(path: Path) -> tuple[str, str]:
+    """Return the environment's name that a file says, and the file's text. Raises: SettingsRefused, where there is none, or where it says something wrong."""
+    settings = read_settings(path)
+    try:
+        return settings.name, path.read_text()
+    except OSError as error:
+        raise SettingsRefused(what=f"{path} can't be read: {error.strerror}", remedy="name a file like environment.toml") from None
+
+
 class SettingsRefused(BadInput):
     """The environment's file says something that it may not say."""

@@ -130,6 +130,11 @@ class Engine:
         self._open: ExitStack | None = None
         self._closed = Event()
 
+    @property
+    def name(self) -> str:
+        """Which worker it is: in charge of a run, it is the run's executor in DBOS's tables."""
+        return self._name
+
     def launch(self) -> None:
         """The schema is migrated, and a worker shows its life and takes runs: new ones, and those that dead workers left. Safe to repeat.
 

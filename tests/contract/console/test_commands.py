@@ -93,7 +93,7 @@ COMMANDS: dict[str, frozenset[Role]] = {
 }
 """What is typed, and who may. The world is such that nothing but that stands in its way before the right is asked for, and that those who may do no harm."""
 ASKS_NO_SERVER = {
-    *("env up", "env down", "env status", "env reset", "env doctor", "env secrets", "env roles", "control migrate"),
+    *("env up", "env down", "env status", "env reset", "env doctor", "env secrets", "env roles", "env add", "control migrate"),
     *("runbook lint", "runbook pages", "runbook document", "rehearse demo", "rehearse faults", "serve"),
 }
 """Whoever has the environment's folder may."""
