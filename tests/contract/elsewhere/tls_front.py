@@ -17,11 +17,11 @@ _AT_ONCE = 64 * 1024
 
 
 @contextmanager
-def tls_front(port: int, issued: Issued) -> Iterator[int]:
-    """Give the port where the server that listens at `port` is reached by TLS, with that certificate, and in no other way."""
+def tls_front(port: int, issued: Issued, *, address: str = "127.0.0.1") -> Iterator[int]:
+    """Give the port of `address` where the server that listens at `port` is reached by TLS, with that certificate, and in no other way."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(issued.certificate, issued.key)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
+    with socket.create_server((address, 0)) as listening:
         thread = Thread(target=_accept, args=(listening, port, context), daemon=True)
         thread.start()
         yield listening.getsockname()[1]

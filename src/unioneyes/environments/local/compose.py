@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,9 @@ from unioneyes.kernel.fencing import Fence
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.environment import Environment, Facts
 from unioneyes.runbook.direct.folder import DirectFolder
+
+POD_ADDRESS = "UE_POD_ADDRESS"
+"""Environment variable in which a pod of `ue` finds its own address."""
 
 
 def compose(home: Path) -> OpenedEnvironment:
@@ -128,7 +132,7 @@ def build_environment(stack: Stack) -> Environment:
             database_url=stack.database_url(BACKUP),
             scratch_folder=stack.layout.scratch,
             migration_names=migrations.tags,
-            reached_at=stack.reached_at,
+            reached_at=_reached_at(stack),
         ),
         restores=RestoresBeside(
             admin=stack.administrative_url,
@@ -146,6 +150,12 @@ def build_environment(stack: Stack) -> Environment:
         queries=OperatedQueries(database_url=stack.database_url(OWNER)),
         secrets=InstalledProviders(),
     )
+
+
+def _reached_at(stack: Stack) -> str | None:
+    """Return the address at which the rehearsal's pod reaches a restored copy: this machine's, or, where ue runs in a pod, the pod's own."""
+    in_pod = stack.settings.cluster is not None and stack.settings.cluster.service_account
+    return os.environ.get(POD_ADDRESS) if in_pod else stack.reached_at
 
 
 def _probe_token(stack: Stack) -> Callable[[], SecretStr] | None:
