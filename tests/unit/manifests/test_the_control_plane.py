@@ -14,8 +14,8 @@ from unioneyes.environments.settings import read_settings
 
 OVERLAY = K8S / "control-plane/overlays/production"
 SETTINGS = OVERLAY / "environment.toml"
-ELSEWHERE = {"PROXIES"}
-"""What is done in another namespace."""
+ELSEWHERE = {"PROXIES", "SELECTOR_TRAFFIC"}
+"""What is done in another namespace; and what is done where there is no Gateway, which the Role says how to add."""
 
 
 def granted(manifests: Iterable[Manifest]) -> set[tuple[str, str, str]]:
@@ -41,7 +41,7 @@ def said(lists: Iterable[tuple[Right, ...]]) -> set[tuple[str, str, str]]:
 def listed() -> dict[str, tuple[Right, ...]]:
     """Every list of rights that the adapters have."""
     found = {name: value for name, value in vars(rights).items() if isinstance(value, tuple) and value and all(isinstance(each, Right) for each in value)}
-    assert found.keys() >= {"REPLICAS", "GATEWAY", "PROXIES"}
+    assert found.keys() >= {"REPLICAS", "PODS", "GATEWAY_TRAFFIC", "GATEWAY_EDGE", *ELSEWHERE}
     return found
 
 
