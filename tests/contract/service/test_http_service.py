@@ -207,6 +207,18 @@ def test_smoke_tests_that_do_not_exist_are_unavailable(tmp_path: Path) -> None:
         service("http://a", smoke=(str(tmp_path / "gone"),)).smoke(within=timedelta(seconds=1))
 
 
+def test_where_there_are_no_smoke_tests_the_health_report_has_to_do(echoing: str, gone: str) -> None:
+    passed = service(echoing, smoke=()).smoke(via=Colour.GREEN, within=timedelta(seconds=5))
+    elsewhere = service(gone, smoke=()).smoke(url=echoing, within=timedelta(seconds=5))
+    failed = service(gone, smoke=()).smoke(within=timedelta(seconds=5))
+    with served(lambda _: answering(JSONResponse(UNHEALTHY, status_code=503))) as url:
+        sick = service(url, smoke=()).smoke(within=timedelta(seconds=5))
+
+    assert (passed.passed, passed.version, elsewhere.passed, failed.passed, sick.passed) == (True, "on green", True, False, False)
+    assert "no answer" in failed.checks[0].detail
+    assert service(echoing, smoke=()).describe_smoke(Colour.GREEN) == (f"curl -H 'x-preview: green' {echoing}/api/health",)
+
+
 def issuing(folder: Path) -> Callable[[str], Starlette]:
     return lambda url: Starlette(routes=[Mount("/identity", routes=Issuer.open(folder, url=f"{url}/identity").routes())])
 

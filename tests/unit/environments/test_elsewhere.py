@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from shutil import rmtree
 
 import pytest
+import time_machine
 
+from unioneyes.environments import UnknownEnvironment, add_environment
 from unioneyes.environments.local.address import NeverStarted, control_address
 from unioneyes.environments.local.audit import BadAuditKey, build_sealing, checkpoint_file, keep_audit_key
 from unioneyes.environments.local.layout import Layout
@@ -16,7 +19,10 @@ from unioneyes.environments.local.lifecycle import RunsElsewhere, down, reset, u
 from unioneyes.environments.local.ports import Ports, WantedPorts, keep_ports
 from unioneyes.environments.local.secret_places import secret_places
 from unioneyes.environments.local.stack import NoRestoreRole, Stack, open_stack, smoke_command
+from unioneyes.environments.probe_token import ProbeToken, ProbeTokenUnavailable
 from unioneyes.environments.settings import SettingsRefused, read_settings
+from unioneyes.kernel.problems import Problem
+from unioneyes.ports.secrets import SecretReference
 
 CLUSTER = """
 [cluster]
@@ -196,3 +202,45 @@ def test_servers_without_a_folder_in_common_sign_with_one_key(stack: Stack, home
     with pytest.raises(BadAuditKey):
         keep_audit_key(again.layout, settle(home, CLUSTER + DATABASES + refers).audit_key)
     assert stack.audit_key is None
+
+
+def test_an_environment_is_made_of_a_file_and_keeps_what_it_has(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('name = "mine"\nbake = "1m"\n')
+
+    added = add_environment(file, home)
+    (home / "backups/kept.dump").touch()
+    file.write_text('name = "mine"\nbake = "2m"\n')
+    again = add_environment(file, home)
+
+    assert added == again == ("mine", home.resolve())
+    assert read_settings(home / "environment.toml").bake == timedelta(minutes=2)
+    assert (home / "backups/kept.dump").exists()
+    assert home.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("text", "refused"), [('name = "other"\n', UnknownEnvironment), ("bake = 1\n", SettingsRefused)])
+def test_what_is_another_environment_s_or_wrong_is_not_taken(home: Path, tmp_path: Path, text: str, refused: type[Problem]) -> None:
+    (home / "environment.toml").write_text('name = "mine"\n')
+    file = tmp_path / "given.toml"
+    file.write_text(text)
+
+    for given in (file, tmp_path / "nowhere.toml"):
+        with pytest.raises(refused if given == file else SettingsRefused):
+            add_environment(given, home)
+    assert (home / "environment.toml").read_text() == 'name = "mine"\n'
+
+
+def test_a_probe_s_token_is_read_anew_and_the_probe_goes_on_without_one(tmp_path: Path) -> None:
+    kept = tmp_path / "token"
+    kept.touch(mode=0o600)
+    kept.write_text("first")
+    token = ProbeToken(SecretReference.parse(f"secret://file{kept}"))
+
+    with time_machine.travel(0, tick=False):
+        assert token().get_secret_value() == "first"
+        kept.write_text("second")
+        assert token().get_secret_value() == "first"
+    kept.unlink()
+    with pytest.raises(ProbeTokenUnavailable):
+        ProbeToken(SecretReference.parse(f"secret://file{kept}"))()
