@@ -66,17 +66,6 @@ SELECTOR_TRAFFIC = (Right(resource="services", verbs=("get", "patch")), Right(re
 """What `SelectorTraffic` does."""
 
 
-GATEWAY = (
-    Right(group="gateway.networking.k8s.io", resource="httproutes", verbs=("get", "patch")),
-    Right(group="gateway.envoyproxy.io", resource="backendtrafficpolicies", verbs=("get", "patch")),
-    Right(group="gateway.envoyproxy.io", resource="securitypolicies", verbs=("get", "patch")),
-    Right(group="discovery.k8s.io", resource="endpointslices", verbs=("list",)),
-)
-"""What `GatewayTraffic` and `GatewayEdge` do."""
-PROXIES = (Right(resource="pods", verbs=("list",)), Right(resource="pods/proxy", verbs=("get",)))
-"""What both do where Envoy Gateway runs the proxies."""
-
-
 def missing(cluster: Cluster, rights: Iterable[Right]) -> tuple[Right, ...]:
     """Return which of the rights we do not have, each with the verbs that are missing. Raises: as `Cluster.get`."""
     single = [(right, verb) for right in rights for verb in right.verbs]
