@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from ssl import SSLContext
+from threading import Thread
 
 import uvicorn
 from fastapi import FastAPI
@@ -106,6 +107,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
     own = OwnRunbooks(opened.runbooks)
     own.refresh()  # before a run of one of them is taken up
     _tell_disorder(opened)
+    _tell_inoperable(opened)
     engine = Engine(
         database_url=opened.control_database_url,
         environment=opened.environment,
@@ -141,6 +143,18 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
         reminder.stop()
         sampler.stop()
         engine.close()
+
+
+def _tell_inoperable(opened: OpenedEnvironment) -> None:
+    """The log says what we may not do where the service runs, before anybody asks for it. Whoever needs the rest is served all the same."""
+
+    def look() -> None:
+        try:
+            opened.require_operable()
+        except Problem as problem:
+            log.warning("%s", problem)
+
+    Thread(target=look, name="operable", daemon=True).start()
 
 
 def _tell_disorder(opened: OpenedEnvironment) -> None:

@@ -20,7 +20,7 @@ from unioneyes.environments.local.stack import Stack, service_configuration
 from unioneyes.environments.secrets import SecretByReference
 from unioneyes.environments.settings import ClusterSettings
 
-PROXIES = "envoy-gateway-system"
+PROXIES_NAMESPACE = "envoy-gateway-system"
 """Where Envoy Gateway runs the proxies. Source: its documentation, "Deployment Mode"."""
 
 
@@ -40,7 +40,7 @@ def build_image_releases(settings: ClusterSettings) -> ImageReleases:
 
 def build_gateway_traffic(settings: ClusterSettings) -> GatewayTraffic:
     """Return the traffic by the Gateway API."""
-    return GatewayTraffic(cluster=build_cluster(settings), proxies_cluster=build_cluster(settings, namespace=PROXIES))
+    return GatewayTraffic(cluster=build_cluster(settings), proxies_cluster=build_cluster(settings, namespace=PROXIES_NAMESPACE))
 
 
 def build_kubernetes_replicas(stack: Stack, settings: ClusterSettings) -> KubernetesReplicas:

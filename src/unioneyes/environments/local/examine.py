@@ -14,6 +14,7 @@ from unioneyes.adapters.processes.spec import ProcessStatus, describe_exit
 from unioneyes.environments.local.doctor import Ailing, Finding, Machine, diagnose
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.parts import build_supervisor
+from unioneyes.environments.settings import SettingsRefused, read_settings
 from unioneyes.kernel.problems import Problem
 
 _LIMIT = timedelta(seconds=15)
@@ -35,7 +36,20 @@ def examine(home: Path) -> tuple[Finding, ...]:
         supervised=supervised,
         ailing=tuple(_ailing(status) for status in processes if not status.ready),
     )
-    return diagnose(layout, machine)
+    return (*diagnose(layout, machine), *_cluster(layout))
+
+
+def _cluster(layout: Layout) -> tuple[Finding, ...]:
+    """Return the findings of the cluster that the service runs on; none where it runs here."""
+    try:
+        settings = read_settings(layout.settings).cluster
+    except SettingsRefused:
+        return ()  # a check of its own says so
+    if settings is None:
+        return ()
+    from unioneyes.environments.local.examine_cluster import examine_cluster  # noqa: PLC0415 - what talks to clusters is an extra
+
+    return examine_cluster(settings)
 
 
 def _ailing(status: ProcessStatus) -> Ailing:
