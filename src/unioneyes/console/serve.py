@@ -21,6 +21,7 @@ from unioneyes.console.control import Control
 from unioneyes.console.headers import LOOPBACK_NAMES
 from unioneyes.console.journals import Journals
 from unioneyes.console.listener import listener
+from unioneyes.console.pod_sampler import PodSampler
 from unioneyes.console.reminder import Reminder
 from unioneyes.console.renewal import Renewal
 from unioneyes.console.sampler import Sampler
@@ -118,10 +119,12 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
         require=drills.require if opened.refuse_undrilled else lambda _: None,
     )
     sampler = Sampler(opened.environment.traffic)
+    pods = PodSampler(opened.environment.pods, redact=opened.redactor)
     reminder = Reminder(document_upkeep)
     alarm = Alarm(engine.audit.status, opened.environment, opened.alarm, redact=opened.redactor)
     engine.launch()
     sampler.start()
+    pods.start()
     reminder.start()
     alarm.start()
     try:
@@ -130,6 +133,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
             environment=opened.environment,
             journals=Journals(engine),
             sampler=sampler,
+            pods=pods,
             own=own,
             drills=drills,
             token=opened.api_token,
@@ -141,6 +145,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
     finally:
         alarm.stop()
         reminder.stop()
+        pods.stop()
         sampler.stop()
         engine.close()
 
