@@ -53,6 +53,9 @@ PODS = (
 )
 """What `KubernetesPods` does beside that. Without the metrics, CPU and memory are not told."""
 
+TOLD = (Right(resource="configmaps", verbs=("patch",)), Right(resource="secrets", verbs=("get", "create", "patch")))
+"""What telling pods where this machine's database is takes; nobody reads a Secret where that is somebody else's."""
+
 _ENDPOINTS = Right(group="discovery.k8s.io", resource="endpointslices", verbs=("list",))
 GATEWAY_TRAFFIC = (Right(group="gateway.networking.k8s.io", resource="httproutes", verbs=("get", "patch")), _ENDPOINTS)
 """What `GatewayTraffic` does in the service's namespace."""

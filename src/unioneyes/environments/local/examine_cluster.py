@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from unioneyes.adapters.kubernetes.applied import require_applied, require_gateway
-from unioneyes.adapters.kubernetes.rights import GATEWAY_TRAFFIC, LOOKED_AT, PODS, PROXIES, REPLICAS, Needed, require, whoami
+from unioneyes.adapters.kubernetes.rights import GATEWAY_TRAFFIC, LOOKED_AT, PODS, PROXIES, REPLICAS, TOLD, Needed, require, whoami
 from unioneyes.environments.local.cluster import PROXIES_NAMESPACE, build_cluster, build_gateway_traffic, build_image_releases
 from unioneyes.environments.local.doctor import Finding, Health
 from unioneyes.environments.settings import ClusterSettings
@@ -80,7 +80,7 @@ def _registry(settings: ClusterSettings) -> Finding:
 
 def _needed(settings: ClusterSettings) -> tuple[Needed, ...]:
     return (
-        Needed(cluster=build_cluster(settings), rights=(*REPLICAS, *PODS, *GATEWAY_TRAFFIC, *LOOKED_AT)),
+        Needed(cluster=build_cluster(settings), rights=(*REPLICAS, *PODS, *GATEWAY_TRAFFIC, *LOOKED_AT, *(TOLD if settings.machine else ()))),
         Needed(cluster=build_cluster(settings, namespace=PROXIES_NAMESPACE), rights=PROXIES),
     )
 
