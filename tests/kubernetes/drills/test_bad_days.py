@@ -211,6 +211,19 @@ def test_a_release_whose_image_is_gone_is_refused_before_anything_is_changed(day
     assert day.job.serving() == before
 
 
+def test_a_second_environment_that_names_the_same_namespace_is_refused_and_pods_keep_their_database(day: Day) -> None:
+    """Two control planes of two databases: the second one's would have nothing of the members in it."""
+    day.deployed("1.1.0")
+    kept = day.type("get", "secret", "database-credentials", "--output=jsonpath={.data.url}")
+    with empty_stack(settings=day.job.stack.layout.settings.read_text().partition("\n")[2], env=NAME) as second:
+        said = second.start(within=STARTED_WITHIN)
+
+    assert said.code == 3, said.err
+    assert "another environment operates them" in said.err
+    assert day.type("get", "secret", "database-credentials", "--output=jsonpath={.data.url}") == kept
+    assert day.job.serving().version == "1.1.0"
+
+
 def evicted(day: Day, pod: str) -> bool:
     """Return whether the pod may go now: its budget may want another one ready first."""
     eviction = json.dumps({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod, "namespace": day.namespace}})

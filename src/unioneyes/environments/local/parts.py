@@ -63,6 +63,14 @@ def require_operable(settings: EnvironmentSettings) -> None:
         examine_cluster.require_operable(settings.cluster)
 
 
+def require_own_pods(stack: Stack) -> None:
+    """Return where no other environment operates the service's pods. Raises: ForeignPods, and the problems of the cluster."""
+    if stack.settings.cluster is not None:
+        from unioneyes.environments.local import cluster  # noqa: PLC0415 - what talks to clusters is an extra
+
+        cluster.require_own_pods(stack, stack.settings.cluster)
+
+
 def build_supervisor(layout: Layout) -> Supervisor:
     """Return the way to the stack's supervisor."""
     return Supervisor(layout.sockets)
