@@ -177,8 +177,18 @@ def _status_page(ink: Ink, shown: StackStatus) -> str:
     )
     colours = table(
         ink,
-        ("colour", "version", "replicas", "traffic"),
-        [(each.colour, each.version or "-", str(each.replicas), "unknown" if each.traffic is None else f"{each.traffic} %") for each in shown.colours],
+        ("colour", "version", "replicas", "traffic", "restarts", "ended last with"),
+        [
+            (
+                each.colour,
+                each.version or "-",
+                str(each.replicas),
+                "unknown" if each.traffic is None else f"{each.traffic} %",
+                Cell(str(each.restarts), Tone.WARN if each.restarts else None),
+                each.ended or "",
+            )
+            for each in shown.colours
+        ],
         empty="",
     )
     processes = table(

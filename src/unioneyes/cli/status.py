@@ -8,11 +8,13 @@ from unioneyes.cli.output import Cell, Ink, facts, status_cell, table
 from unioneyes.cli.runs import ago
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.status import Tone
-from unioneyes.kernel.units import format_duration, format_share
+from unioneyes.kernel.units import format_bytes, format_duration, format_share
 from unioneyes.operations.deployment.status import ColourStatus, DeploymentStatus, DeploymentView
+from unioneyes.ports.pods import OOM_KILLED
 from unioneyes.runbook.phases import PhaseView
 
 NO_DATA = Cell("no data", Tone.QUIET)
+_SHOWN_ENDS = 5
 
 
 def status_text(ink: Ink, status: DeploymentStatus) -> str:
@@ -35,7 +37,13 @@ def _lines(ink: Ink, status: DeploymentStatus) -> Iterator[str]:
     yield f"{ink.bold(f'{status.environment}: {serving}')}{maintenance}"
     for missing in status.unavailable:
         yield ink.tone(Tone.WARN, f"? {missing}")
-    yield "\n" + table(ink, ("colour", "version", "ready", "traffic", "req/s", "errors", "P99"), map(_colour, status.colours), empty="")
+    yield "\n" + table(
+        ink, ("colour", "version", "ready", "traffic", "req/s", "errors", "P99", "restarts", "CPU", "memory"), map(_colour, status.colours), empty=""
+    )
+    for end in status.ended[:_SHOWN_ENDS]:
+        yield ink.tone(Tone.BAD if end.reason == OOM_KILLED else Tone.WARN, f"✘ {rfc3339(end.at)} {end}")
+    if len(status.ended) > _SHOWN_ENDS:
+        yield f"  and {len(status.ended) - _SHOWN_ENDS} more in the last quarter of an hour; ue app pods shows those that are there"
     if status.current:
         yield ""
         yield from _deployment(ink, status.current)
@@ -75,7 +83,15 @@ def _colour(colour: ColourStatus) -> tuple[str | Cell, ...]:
         NO_DATA if colour.requests_per_s is None else f"{colour.requests_per_s:.1f}",
         Cell("-", Tone.QUIET) if colour.error_rate is None else Cell(format_share(colour.error_rate), bad),
         Cell("-", Tone.QUIET) if colour.p99_ms is None else f"{colour.p99_ms:.0f} ms",
+        NO_DATA if colour.restarts is None else Cell(str(colour.restarts), Tone.WARN if colour.restarts else None),
+        Cell("-", Tone.QUIET) if colour.cpu is None else f"{colour.cpu:.2f}",
+        Cell("-", Tone.QUIET) if colour.memory is None else _memory(colour),
     )
+
+
+def _memory(colour: ColourStatus) -> str:
+    share = "" if colour.memory_share is None else f" ({colour.memory_share:.0%} of the limit)"
+    return f"{format_bytes(colour.memory or 0)}{share}"
 
 
 def _phase(phase: PhaseView) -> tuple[str | Cell, ...]:

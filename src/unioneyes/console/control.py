@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Event
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from unioneyes.console.deployments import DEPLOYMENT, ROLLBACKS, deployment_view, step_times
 from unioneyes.console.journals import Journals
 from unioneyes.console.limits import Limits
+from unioneyes.console.pod_sampler import PodSampler
 from unioneyes.console.sampler import Sampler
 from unioneyes.environments.sign_in import SignIn
 from unioneyes.kernel.clock import now
@@ -48,6 +49,7 @@ class Control:
     environment: Environment
     journals: Journals
     sampler: Sampler
+    pods: PodSampler
     own: OwnRunbooks
     drills: Drills
     token: SecretStr
@@ -117,6 +119,7 @@ class Control:
             current=self.deployment(last) if last else None,
             lock=self.engine.lock(),
             unavailable=tuple(unavailable),
+            ended=self.pods.ends(),
         )
 
     def measured(self) -> Measured:
@@ -141,12 +144,9 @@ class Control:
     def _colour(self, colour: Colour, view: TrafficView | None, replicas: Sequence[Replica] | None) -> ColourStatus:
         own = None if replicas is None else [replica for replica in replicas if replica.colour is colour]
         rates = self.sampler.recent(colour)
-        return ColourStatus(
-            colour=colour,
+        return replace(
+            ColourStatus.of(colour, replicas=own, weight=view.weights.of(colour) if view else None, pods=self.pods.pods(colour)),
             version=versions_on(colour, own or ()),
-            replicas=None if own is None else len(own),
-            ready=None if own is None else sum(replica.ready for replica in own),
-            weight=view.weights.of(colour) if view else None,
             requests_per_s=rates.requests_per_s if rates else None,
             error_rate=rates.error_rate if rates else None,
             p99_ms=rates.p99_ms if rates else None,

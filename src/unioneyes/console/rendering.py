@@ -21,7 +21,7 @@ from unioneyes.console.control import control_of
 from unioneyes.console.forgery import page_token
 from unioneyes.console.guard import SESSION_COOKIE, entry_of
 from unioneyes.kernel.clock import now, rfc3339
-from unioneyes.kernel.units import format_duration, format_share
+from unioneyes.kernel.units import format_bytes, format_duration, format_share
 from unioneyes.runbook.phases import seconds
 from unioneyes.runbook.views import EntryKind, JournalEntry, RunView
 
@@ -90,6 +90,7 @@ def _templates() -> Templates:
         "took": took,
         "number": _number,
         "percent": _percent,
+        "bytes": _bytes,
         "pretty": _pretty,
         "told": told,
     }
@@ -124,6 +125,10 @@ def _number(value: float | None, digits: int = 1) -> str | None:
 
 def _percent(value: float | None) -> str | None:
     return None if value is None else format_share(value)
+
+
+def _bytes(value: int | None) -> str | None:
+    return None if value is None else format_bytes(value)
 
 
 def _pretty(document: JsonValue) -> str:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from ssl import SSLContext
+from threading import Thread
 
 import uvicorn
 from fastapi import FastAPI
@@ -20,6 +21,7 @@ from unioneyes.console.control import Control
 from unioneyes.console.headers import LOOPBACK_NAMES
 from unioneyes.console.journals import Journals
 from unioneyes.console.listener import listener
+from unioneyes.console.pod_sampler import PodSampler
 from unioneyes.console.reminder import Reminder
 from unioneyes.console.renewal import Renewal
 from unioneyes.console.sampler import Sampler
@@ -106,6 +108,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
     own = OwnRunbooks(opened.runbooks)
     own.refresh()  # before a run of one of them is taken up
     _tell_disorder(opened)
+    _tell_inoperable(opened)
     engine = Engine(
         database_url=opened.control_database_url,
         environment=opened.environment,
@@ -116,10 +119,12 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
         require=drills.require if opened.refuse_undrilled else lambda _: None,
     )
     sampler = Sampler(opened.environment.traffic)
+    pods = PodSampler(opened.environment.pods, redact=opened.redactor)
     reminder = Reminder(document_upkeep)
     alarm = Alarm(engine.audit.status, opened.environment, opened.alarm, redact=opened.redactor)
     engine.launch()
     sampler.start()
+    pods.start()
     reminder.start()
     alarm.start()
     try:
@@ -128,6 +133,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
             environment=opened.environment,
             journals=Journals(engine),
             sampler=sampler,
+            pods=pods,
             own=own,
             drills=drills,
             token=opened.api_token,
@@ -139,8 +145,21 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
     finally:
         alarm.stop()
         reminder.stop()
+        pods.stop()
         sampler.stop()
         engine.close()
+
+
+def _tell_inoperable(opened: OpenedEnvironment) -> None:
+    """The log says what we may not do where the service runs, before anybody asks for it. Whoever needs the rest is served all the same."""
+
+    def look() -> None:
+        try:
+            opened.require_operable()
+        except Problem as problem:
+            log.warning("%s", problem)
+
+    Thread(target=look, name="operable", daemon=True).start()
 
 
 def _tell_disorder(opened: OpenedEnvironment) -> None:

@@ -44,6 +44,8 @@ class OpenedEnvironment:
     """The file that remembers what people were told of the audit log's trouble; it need not be there."""
     break_glass: DirectFolder
     """Where people journal what they do without the server."""
+    require_operable: Callable[[], None] = lambda: None
+    """Returns where whoever runs the server may do all of it where the service runs. Raises: a Problem that says what is missing. May take seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

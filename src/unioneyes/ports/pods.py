@@ -15,6 +15,9 @@ from unioneyes.kernel.problems import NotFound, Refused
 from unioneyes.ports.replicas import LogLine
 from unioneyes.ports.traffic import Colour
 
+OOM_KILLED = "OOMKilled"
+"""Why a pod ended that was ended because it held more memory than it may. Source: Kubernetes, "Assign Memory Resources to Containers and Pods"."""
+
 
 class Phase(StrEnum):
     """Where a pod is in its life. Source: Kubernetes, "Pod lifecycle"."""

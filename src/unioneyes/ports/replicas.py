@@ -27,6 +27,8 @@ class Replica:
     """True when it answers its liveness address."""
     restarts: int
     """How often it was started again after it ended by itself."""
+    ended: str | None = None
+    """How it ended by itself the last time, in words: `exit code 137 (OOMKilled)`; None where it never did."""
     since: datetime
     served: bool
     """True once all members were sent to this version on this colour: it is known to work, and can be gone back to."""

@@ -26,6 +26,7 @@ from unioneyes.console.control import Control
 from unioneyes.console.headers import LOOPBACK_NAMES
 from unioneyes.console.journals import Journals
 from unioneyes.console.limits import Limits
+from unioneyes.console.pod_sampler import PodSampler
 from unioneyes.console.sampler import Sampler
 from unioneyes.console.serve import uvicorn_config
 from unioneyes.environments import open_environment
@@ -116,6 +117,7 @@ class Alone:
             environment=opened.environment,
             journals=Journals(engine),
             sampler=Sampler(opened.environment.traffic),
+            pods=PodSampler(opened.environment.pods, redact=opened.redactor),
             own=OwnRunbooks(opened.runbooks),
             drills=Drills(drilled),
             token=opened.api_token,

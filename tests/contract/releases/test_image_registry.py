@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import SecretStr
 
-from unioneyes.adapters.oci import ImageReleases, Repository
+from unioneyes.adapters.oci import ImageReleases, Repository, TaggedReleases
 from unioneyes.adapters.oci.repository import ImageMissing, RegistryRefuses, RegistryUnavailable
 from unioneyes.claims.releases import Catalogue
 from unioneyes.ports.releases import UnknownVersion
@@ -41,6 +42,12 @@ class Registry(BaseHTTPRequestHandler):
         elif asked.path.endswith("/service/manifests/1.0.0") and KIND in self.headers["Accept"]:
             lies = asked.path.startswith("/v2/liar/")
             self.say(200, MANIFEST, {"Content-Type": KIND, "Docker-Content-Digest": "sha256:" + "0" * 64 if lies else DIGEST})
+        elif asked.path == "/v2/service/tags/list":
+            last = parse_qs(asked.query).get("last", [""])[0]
+            page, link = (
+                (["1.10.0", "latest"], {"Link": '</v2/service/tags/list?n=200&last=latest>; rel="next"'}) if not last else (["1.9.0", "1.10.0-rc1"], {})
+            )
+            self.say(200, json.dumps({"name": "service", "tags": page}).encode(), link)
         elif asked.path == "/v2/page/manifests/1.0.0":
             self.say(200, b"<html>", {"Content-Type": "text/html"})
         elif asked.path == "/v2/broken/manifests/1.0.0":
@@ -127,3 +134,18 @@ def test_a_release_is_its_image_by_digest(address: str) -> None:
         releases.digest("no-such-release")
     with pytest.raises(ImageMissing):
         releases.digest("1.1.0")
+
+
+def test_each_tag_that_is_a_version_is_a_release_and_the_numbers_order_them() -> None:
+    with registry() as there:
+        releases = TaggedReleases(Repository(name=f"{there}/service", plain=True))
+        assert [release.version for release in releases.all()] == ["1.9.0", "1.10.0-rc1", "1.10.0"]
+        assert releases.get("1.9.0").migration is None
+        with pytest.raises(UnknownVersion, match="there is no release 'latest'") as unknown:
+            releases.get("latest")
+    assert unknown.value.remedy == "one of: 1.9.0, 1.10.0-rc1, 1.10.0"
+
+
+def test_a_repository_to_which_nothing_was_pushed_has_no_releases() -> None:
+    with registry() as there:
+        assert TaggedReleases(Repository(name=f"{there}/nobody/pushed", plain=True)).all() == ()

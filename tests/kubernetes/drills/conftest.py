@@ -16,7 +16,7 @@ from unioneyes.environments.local.rehearsal_cluster import namespace_of
 STARTED_WITHIN = timedelta(minutes=5)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def job(lent: Lent) -> Iterator[MainJob]:
     """An environment whose service runs on the cluster; nothing is deployed yet."""
     assert lent.own, "these drills start databases that pods reach: make test-kubernetes without KUBECONFIG"

@@ -325,8 +325,8 @@ def test_the_status_names_the_time_that_a_rollback_takes_and_no_data_as_no_data(
     assert "watch     29 s left" in text
     assert "? the data plane does not answer" in text
     blue, green = (line.split() for line in text.splitlines() if line.startswith(("blue", "green")))
-    assert blue == ["blue", "1.0.0", "1/2", "100", "%", "0.0", "-", "-"]
-    assert green == ["green", "-", *["no", "data"] * 3, "-", "-"]
+    assert blue == ["blue", "1.0.0", "1/2", "100", "%", "0.0", "-", "-", *["no", "data"], "-", "-"]
+    assert green == ["green", "-", *["no", "data"] * 3, "-", "-", *["no", "data"], "-", "-"]
 
 
 def test_deployments_are_one_line_each() -> None:

@@ -200,6 +200,15 @@ def test_replicas_that_keep_ending_roll_back_unless_the_old_ones_do_too() -> Non
     assert watched(1, new=Seen(restarts=2), old=Seen(restarts=2)).rolls_back() is None
 
 
+def test_whatever_convicts_a_version_how_its_replicas_ended_is_said_beside_it() -> None:
+    killed = "exit code 137 (OOMKilled)"
+    verdict = watched(20, new=Seen(tally=Tally(answers=50, errors=30), ended=killed)).rolls_back()
+    assert isinstance(verdict, RollBack)
+    assert verdict.reason.startswith("errors: ")
+    assert verdict.reason.endswith(f"; one of its replicas ended by itself, with {killed}")
+    assert watched(1, new=Seen(ended=killed)).rolls_back() is None
+
+
 def test_errors_in_the_logs_roll_back_although_every_answer_looks_fine() -> None:
     watch = watched(20, new=Seen(tally=Tally(answers=50), log_errors=200))
     verdict = watch.rolls_back()

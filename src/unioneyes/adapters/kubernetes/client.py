@@ -190,6 +190,10 @@ class Cluster:
             ended = client.exec(pod, container=container, command=command, stdin=stdin, stdout=True, stderr=True, decode=None, timeout=within.total_seconds())
         return ended.exit_code, _text(ended.stdout), _text(ended.stderr)
 
+    def server(self) -> str:
+        """Return the API server's address, which is the environment's; it is not asked. Raises: NoAccess, WrongCluster."""
+        return self._connection.server
+
     def check(self) -> str:
         """Return the API server's address: it answers, knows who asks, is the environment's, and has the namespace as far as we may see. Raises: as `get`."""
         self._look_for_namespace()

@@ -38,7 +38,7 @@ from unioneyes.adapters.kubernetes.release import (
 from unioneyes.adapters.kubernetes.release import replicas as replicas_of
 from unioneyes.adapters.kubernetes.release import version as running_version
 from unioneyes.adapters.kubernetes.revisions import Revisions
-from unioneyes.adapters.kubernetes.rollout import ending, is_ready, named, present, restarts, running, since
+from unioneyes.adapters.kubernetes.rollout import ended, ending, is_ready, named, present, restarts, running, since
 from unioneyes.adapters.kubernetes.scaling import Autoscaler, autoscaler
 from unioneyes.adapters.kubernetes.vigil import NotEnded, RolledOut, follow
 from unioneyes.kernel.clock import now
@@ -202,6 +202,7 @@ class KubernetesReplicas:
             alive=running(pod),
             ready=is_ready(pod),
             restarts=restarts(pod),
+            ended=ended(pod),
             since=since(pod) or now(),
             served=known is not None and known.served,
             placed=known.placed if known is not None else None,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import yaml
 from lightkube.models.authorization_v1 import ResourceAttributes, SelfSubjectAccessReviewSpec
@@ -52,6 +53,9 @@ PODS = (
 )
 """What `KubernetesPods` does beside that. Without the metrics, CPU and memory are not told."""
 
+TOLD = (Right(resource="configmaps", verbs=("patch",)), Right(resource="secrets", verbs=("get", "create", "patch")))
+"""What telling pods where this machine's database is takes; nobody reads a Secret where that is somebody else's."""
+
 _ENDPOINTS = Right(group="discovery.k8s.io", resource="endpointslices", verbs=("list",))
 GATEWAY_TRAFFIC = (Right(group="gateway.networking.k8s.io", resource="httproutes", verbs=("get", "patch")), _ENDPOINTS)
 """What `GatewayTraffic` does in the service's namespace."""
@@ -65,36 +69,58 @@ PROXIES = (Right(resource="pods", verbs=("list",)), Right(resource="pods/proxy",
 SELECTOR_TRAFFIC = (Right(resource="services", verbs=("get", "patch")), Right(resource="pods/proxy", verbs=("get", "create")), _ENDPOINTS)
 """What `SelectorTraffic` does."""
 
+LOOKED_AT = (
+    Right(resource="namespaces", verbs=("get",)),
+    Right(resource="services", verbs=("get",)),
+    Right(group="gateway.networking.k8s.io", resource="gateways", verbs=("get",)),
+    Right(group="gateway.envoyproxy.io", resource="backendtrafficpolicies", verbs=("get",)),
+    Right(group="gateway.envoyproxy.io", resource="securitypolicies", verbs=("get",)),
+)
+"""What is only looked at, to see that the manifests were applied."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """The rights that are needed in one namespace."""
+
+    cluster: Cluster
+    rights: tuple[Right, ...]
+
 
 def missing(cluster: Cluster, rights: Iterable[Right]) -> tuple[Right, ...]:
     """Return which of the rights we do not have, each with the verbs that are missing. Raises: as `Cluster.get`."""
-    single = [(right, verb) for right in rights for verb in right.verbs]
+    single = [(right, verb) for right in together(rights) for verb in right.verbs]
     with ThreadPoolExecutor(_AT_ONCE) as asking:
         held = list(asking.map(lambda one: _may(cluster, *one), single))
-    lacking: dict[tuple[str, str], tuple[str, ...]] = {}
-    for (right, verb), may in zip(single, held, strict=True):
-        if not may:
-            lacking[right.group, right.resource] = (*lacking.get((right.group, right.resource), ()), verb)
-    return tuple(Right(group=group, resource=resource, verbs=verbs) for (group, resource), verbs in lacking.items())
+    return together(replace(right, verbs=(verb,)) for (right, verb), may in zip(single, held, strict=True) if not may)
 
 
-def require(cluster: Cluster, rights: Iterable[Right]) -> None:
-    """Return where we have all of the rights. Raises: MissingRights, with the Role to apply."""
-    if lacking := missing(cluster, rights):
-        who = whoami(cluster)
-        raise MissingRights(
-            what=f"{who} may not, in the namespace {cluster.namespace}: {'; '.join(map(str, lacking))}",
-            remedy=f"let an administrator apply this (kubectl apply -f -):\n{role(lacking, namespace=cluster.namespace, who=who)}",
-        )
+def together(rights: Iterable[Right]) -> tuple[Right, ...]:
+    """Return one right for each kind of object, with every verb that is said of it."""
+    verbs: dict[tuple[str, str], dict[str, None]] = {}
+    for right in rights:
+        verbs.setdefault((right.group, right.resource), {}).update(dict.fromkeys(right.verbs))
+    return tuple(Right(group=group, resource=resource, verbs=tuple(said)) for (group, resource), said in verbs.items())
+
+
+def require(*needed: Needed) -> None:
+    """Return where we have all of the rights. Raises: MissingRights, with the Roles to apply; and as `Cluster.get`."""
+    lacking = [(each, found) for each in needed if (found := missing(each.cluster, each.rights))]
+    if not lacking:
+        return
+    who = whoami(lacking[0][0].cluster)
+    said = "; ".join(f"in the namespace {each.cluster.namespace}: {'; '.join(map(str, found))}" for each, found in lacking)
+    roles = "---\n".join(role(each.rights, namespace=each.cluster.namespace, who=who) for each, _ in lacking)
+    raise MissingRights(what=f"{who} may not, {said}", remedy=f"let an administrator apply this (kubectl apply -f -):\n{roles}")
 
 
 def role(rights: Iterable[Right], *, namespace: str, who: str) -> str:
-    """Return the Role and its binding to `who`, as YAML. Beside what `who` may already: its name is not that of our manifests' Role."""
-    rules = [{"apiGroups": [right.group], "resources": [right.resource], "verbs": list(right.verbs)} for right in rights]
-    of = {"name": f"{_ROLE}-more", "namespace": namespace}
+    """Return the Role and its binding to `who`, as YAML: all of the rights, so that the same Role applied again takes none away."""
+    rules = [{"apiGroups": [right.group], "resources": [right.resource], "verbs": list(right.verbs)} for right in together(rights)]
     api = "rbac.authorization.k8s.io"
     account = who.removeprefix("system:serviceaccount:").split(":") if who.startswith("system:serviceaccount:") else None
     subject = {"kind": "ServiceAccount", "namespace": account[0], "name": account[1]} if account else {"apiGroup": api, "kind": "User", "name": who}
+    of = {"name": f"{_ROLE}-{re.sub('[^a-z0-9]+', '-', (account[1] if account else who).lower()).strip('-')}", "namespace": namespace}
     binding = {"roleRef": {"apiGroup": api, "kind": "Role", "name": of["name"]}, "subjects": [subject]}
     documents = (
         {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": of, "rules": rules},

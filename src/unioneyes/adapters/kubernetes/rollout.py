@@ -137,6 +137,12 @@ def restarts(pod: Pod) -> int:
     return sum(status.restartCount for status in (pod.status.containerStatuses if pod.status else None) or ())
 
 
+def ended(pod: Pod) -> str | None:
+    """Return how a container of it ended by itself the last time, in words; None where none did."""
+    found = [how for status in _containers(pod) if not ending(pod) and (how := _ended(status)) and how.exitCode]
+    return last_words(max(found, key=lambda how: (how.finishedAt is not None, str(how.finishedAt)))) if found else None
+
+
 def running(pod: Pod) -> bool:
     """Return whether its process runs."""
     return any(status.state and status.state.running for status in (pod.status.containerStatuses if pod.status else None) or ())

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
+from urllib.parse import quote
 
 import httpx
 from pydantic import SecretStr
@@ -18,6 +19,8 @@ TIME_LIMIT = timedelta(seconds=10)
 _KINDS = ("oci.image.index.v1", "oci.image.manifest.v1", "docker.distribution.manifest.list.v2", "docker.distribution.manifest.v2")
 _ACCEPTED = ", ".join(f"application/vnd.{kind}+json" for kind in _KINDS)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_PAGE, _MOST_TAGS = 200, 5_000
+"""Tags in one answer, and in all: what is older than so many is deployed by nobody."""
 _LONGEST = 4 << 20
 """Bytes of a manifest that a registry has to take. Source: the specification, "Pushing manifests"."""
 
@@ -35,8 +38,26 @@ class Repository:
 
     def digest(self, tag: str) -> str:
         """Return the digest of the image that has the tag now, `sha256:...`. Raises: ImageMissing, RegistryUnavailable, RegistryRefuses."""
+        answer = self._get(f"manifests/{tag}")
+        if answer is None:
+            raise ImageMissing(what=f"there is no image {self.name}:{tag}", remedy=f"push it: make image PUSH={self.name}")
+        return self._digest(answer, tag)
+
+    def tags(self) -> tuple[str, ...]:
+        """Return every tag of the repository; none where nothing was pushed. Raises: RegistryUnavailable, RegistryRefuses."""
+        found: list[str] = []
+        asked: str | None = f"tags/list?n={_PAGE}"
+        while asked and len(found) < _MOST_TAGS:
+            answer = self._get(asked)
+            page = _tags(answer) if answer else []
+            found += page
+            asked = f"tags/list?n={_PAGE}&last={quote(page[-1], safe='')}" if answer and page and "next" in answer.links else None
+        return tuple(found)
+
+    def _get(self, what: str) -> httpx.Response | None:
+        """Return the answer; None where there is no such thing. Raises: RegistryUnavailable, RegistryRefuses."""
         registry, _, path = self.name.partition("/")
-        where = f"{'http' if self.plain else 'https'}://{registry}/v2/{path}/manifests/{tag}"
+        where = f"{'http' if self.plain else 'https'}://{registry}/v2/{path}/{what}"
         try:
             with httpx.Client(headers={"Accept": _ACCEPTED}, timeout=self.time_limit.total_seconds(), trust_env=False) as client:
                 answer = self._ask(client, where)
@@ -46,15 +67,15 @@ class Repository:
             ) from None
         match answer.status_code:
             case HTTPStatus.OK:
-                return self._digest(answer, tag)
+                return answer
             case HTTPStatus.NOT_FOUND:
-                raise ImageMissing(what=f"there is no image {self.name}:{tag}", remedy=f"push it: make image PUSH={self.name}")
+                return None
             case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
                 raise RegistryRefuses(
                     what=f"the registry {registry} shows {path} to nobody who asks like this", remedy="correct [cluster] registry_credentials (NAME:PASSWORD)"
                 )
             case status:
-                raise RegistryUnavailable(what=f"the registry {registry} answers {status} for {path}:{tag}", remedy="try again")
+                raise RegistryUnavailable(what=f"the registry {registry} answers {status} for {path}: {what}", remedy="try again")
 
     def _ask(self, client: httpx.Client, where: str) -> httpx.Response:
         answer = client.get(where)
@@ -93,6 +114,15 @@ def _token(answer: httpx.Response) -> str | None:
         return None
     token = (said.get("token") or said.get("access_token")) if isinstance(said, dict) else None
     return token if isinstance(token, str) else None
+
+
+def _tags(answer: httpx.Response) -> list[str]:
+    try:
+        said = answer.json()
+    except ValueError:
+        return []
+    tags = said.get("tags") if isinstance(said, dict) else None
+    return [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
 
 
 class ImageMissing(UnknownVersion):

@@ -20,7 +20,7 @@ from unioneyes.adapters.processes.layout import COLOUR, VERSION, ReplicaSlot, Wa
 from unioneyes.adapters.processes.logs import read_log
 from unioneyes.adapters.processes.metrics import ask
 from unioneyes.adapters.processes.rolling import Roll
-from unioneyes.adapters.processes.spec import ProcessSpec, ProcessStatus
+from unioneyes.adapters.processes.spec import ProcessSpec, ProcessStatus, describe_exit
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.logged import LEVELS
 from unioneyes.kernel.problems import BadInput
@@ -69,6 +69,7 @@ class LocalReplicas:
                 alive=status.alive,
                 ready=status.ready,
                 restarts=status.restarts,
+                ended=None if status.last_exit is None else describe_exit(status.last_exit),
                 since=status.since,
                 served=_served(wanted.get(Colour(status.labels[COLOUR])), status.labels[VERSION]),
                 placed=_placed(wanted.get(Colour(status.labels[COLOUR])), status.labels[VERSION]),

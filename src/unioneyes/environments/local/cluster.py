@@ -6,12 +6,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from unioneyes.adapters.kubernetes.access import Access, NoAccess, find_access
 from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.gateway.traffic import GatewayTraffic
 from unioneyes.adapters.kubernetes.pods import KubernetesPods
-from unioneyes.adapters.kubernetes.replicas import KubernetesReplicas
-from unioneyes.adapters.kubernetes.told import tell
+from unioneyes.adapters.kubernetes.replicas import APP, KubernetesReplicas
+from unioneyes.adapters.kubernetes.told import require_own, tell
 from unioneyes.adapters.oci import ImageReleases, Repository
 from unioneyes.adapters.postgres.bootstrap import DATABASE, SERVICE
 from unioneyes.claims.metrics import read_outcomes
@@ -20,7 +22,7 @@ from unioneyes.environments.local.stack import Stack, service_configuration
 from unioneyes.environments.secrets import SecretByReference
 from unioneyes.environments.settings import ClusterSettings
 
-PROXIES = "envoy-gateway-system"
+PROXIES_NAMESPACE = "envoy-gateway-system"
 """Where Envoy Gateway runs the proxies. Source: its documentation, "Deployment Mode"."""
 
 
@@ -49,7 +51,7 @@ def build_image_releases(settings: ClusterSettings) -> ImageReleases:
 
 def build_gateway_traffic(settings: ClusterSettings) -> GatewayTraffic:
     """Return the traffic by the Gateway API."""
-    return GatewayTraffic(cluster=build_cluster(settings), proxies_cluster=build_cluster(settings, namespace=PROXIES))
+    return GatewayTraffic(cluster=build_cluster(settings), proxies_cluster=build_cluster(settings, namespace=PROXIES_NAMESPACE))
 
 
 def build_kubernetes_replicas(stack: Stack, settings: ClusterSettings) -> KubernetesReplicas:
@@ -70,6 +72,17 @@ def build_kubernetes_pods(replicas: KubernetesReplicas, settings: ClusterSetting
     return replace(pods, shell_program=settings.shell) if settings.shell else pods
 
 
+def require_own_pods(stack: Stack, settings: ClusterSettings) -> None:
+    """Return where no pods of another environment stand in the namespace. Raises: ForeignPods, and the problems of the cluster."""
+    if settings.machine is not None:
+        require_own(build_cluster(settings), app=APP, database_url=_database_url(stack))
+
+
+def _database_url(stack: Stack) -> SecretStr:
+    """Return where pods reach this machine's database."""
+    return stack.primary.url(role=SERVICE, password=stack.passwords[SERVICE], database=DATABASE, elsewhere=True)
+
+
 def tell_pods(stack: Stack, settings: ClusterSettings) -> None:
     """Pods that are started find the database and the vendors of this machine. Nothing where these run elsewhere: then whoever runs them says where.
 
@@ -81,5 +94,5 @@ def tell_pods(stack: Stack, settings: ClusterSettings) -> None:
     tell(
         build_cluster(settings),
         addresses={"CLAIMS_JWKS_URL": f"{issuer}/.well-known/jwks.json", "CLAIMS_ISSUER": stack.issuer_url, "CLAIMS_ALLOW_FAULTS": "true"},
-        database_url=stack.primary.url(role=SERVICE, password=stack.passwords[SERVICE], database=DATABASE, elsewhere=True),
+        database_url=_database_url(stack),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -24,7 +25,7 @@ from unioneyes.claims.releases import migration_folders, newest_migration
 from unioneyes.environments.folders import report_file, runbooks_folder, source_folder
 from unioneyes.environments.local.audit import build_sealing, keep_audit_key, keep_remote_witness, kept_audit_key
 from unioneyes.environments.local.control import control_state
-from unioneyes.environments.local.parts import SERVICE_NAME, build_serving
+from unioneyes.environments.local.parts import SERVICE_NAME, build_serving, require_operable
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import DirectEnvironment, OpenedEnvironment
 from unioneyes.environments.policy import approval_rules, freeze_windows, waivers
@@ -63,6 +64,7 @@ def compose(home: Path) -> OpenedEnvironment:
         sealing=build_sealing(stack.layout, audit_key, remote),
         alarm=stack.layout.alarm,
         break_glass=DirectFolder(stack.layout.break_glass),
+        require_operable=partial(require_operable, stack.settings),
     )
 
 

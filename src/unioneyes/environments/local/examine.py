@@ -24,10 +24,18 @@ _LIMIT = timedelta(seconds=15)
 
 
 def examine(home: Path) -> tuple[Finding, ...]:
-    """Return what is wrong, or well, with this machine and with the stack in `home`. Changes nothing."""
-    layout = Layout(home)
-    if (settings := _settings(layout)) is not None and settings.elsewhere:
-        return _examine_elsewhere(layout)
+    """Return what is wrong, or well, with this machine, with the stack in `home`, and with the cluster that the service runs on. Changes nothing."""
+    layout, settings = Layout(home), _settings(Layout(home))
+    found = _examine_elsewhere(layout) if settings and settings.elsewhere else _examine_here(layout)
+    if settings is None or settings.cluster is None:
+        return found
+    from unioneyes.environments.local.examine_cluster import examine_cluster  # noqa: PLC0415 - what talks to clusters is an extra
+
+    return (*found, *examine_cluster(settings.cluster))
+
+
+def _examine_here(layout: Layout) -> tuple[Finding, ...]:
+    """Return the findings of a stack that runs on this machine."""
     supervisor = build_supervisor(layout)
     supervised = supervisor.running() is not None
     try:

@@ -24,7 +24,7 @@ from unioneyes.adapters.processes.spec import ProcessSpec
 from unioneyes.environments.local.audit import keep_audit_key, keep_remote_witness
 from unioneyes.environments.local.control_database import bootstrap_control
 from unioneyes.environments.local.layout import Layout
-from unioneyes.environments.local.parts import build_envoy, build_local_replicas, build_supervisor
+from unioneyes.environments.local.parts import build_envoy, build_local_replicas, build_supervisor, require_operable, require_own_pods
 from unioneyes.environments.local.ports import Ports, WantedPorts, asked_ports, is_free, keep_ports, read_ports, settle_ports
 from unioneyes.environments.local.remnants import end_remnants
 from unioneyes.environments.local.stack import (
@@ -71,7 +71,8 @@ def up(home: Path, *, wanted: WantedPorts, tell: Tell) -> Started:
     """The stack is up, with the replicas that served last. What runs already is left as it is.
 
     Raises: RunsElsewhere, ForeignFolder, SettingsRefused, SecretUnresolved, KeyExposed, CertificateUnusable, NoWayBack, PortTaken, PortsFixed, AuditKeyLost,
-    PasswordInUse, RemoteWitnessMoved, ForeignCheckpoints, WitnessUnavailable (nothing was started); ProcessNotReady (the rest stays, `up` again completes it).
+    PasswordInUse, RemoteWitnessMoved, ForeignCheckpoints, WitnessUnavailable, MissingRights, WrongCluster, NamespaceMissing, ForeignPods
+    (nothing was started); ProcessNotReady (the rest stays, `up` again completes it).
     """
     began = time.monotonic()
     layout = Layout(home)
@@ -80,11 +81,13 @@ def up(home: Path, *, wanted: WantedPorts, tell: Tell) -> Started:
         settings = read_settings(layout.settings)
         referred = resolve_all(settings)
         require_usable(settings)
+        require_operable(settings)
         supervisor = build_supervisor(layout)
         before = _pids(supervisor)
         if supervisor.running() is None:
             _clear(layout, tell)
         stack = _settle(layout, wanted, alive=frozenset(before))
+        require_own_pods(stack)
         keep_audit_key(layout, stack.audit_key)
         keep_remote_witness(layout, stack.settings)
         layout.claim_sockets()

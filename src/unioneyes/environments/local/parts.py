@@ -16,6 +16,7 @@ from unioneyes.claims.releases import Catalogue
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.remnants import MARK
 from unioneyes.environments.local.stack import Stack, rehearsal_process, rehearsal_url_file, replica_process, service_configuration
+from unioneyes.environments.settings import EnvironmentSettings
 from unioneyes.kernel.files import replace_file
 from unioneyes.ports.pods import Pods
 from unioneyes.ports.releases import Releases
@@ -52,6 +53,22 @@ def build_serving(stack: Stack) -> Serving:
         pods=cluster.build_kubernetes_pods(run_there, settings),
         traffic=cluster.build_gateway_traffic(settings),
     )
+
+
+def require_operable(settings: EnvironmentSettings) -> None:
+    """Return where we may do all that is needed where the service runs. Raises: as `examine_cluster.require_operable`."""
+    if settings.cluster is not None:
+        from unioneyes.environments.local import examine_cluster  # noqa: PLC0415 - what talks to clusters is an extra
+
+        examine_cluster.require_operable(settings.cluster)
+
+
+def require_own_pods(stack: Stack) -> None:
+    """Return where no other environment operates the service's pods. Raises: ForeignPods, and the problems of the cluster."""
+    if stack.settings.cluster is not None:
+        from unioneyes.environments.local import cluster  # noqa: PLC0415 - what talks to clusters is an extra
+
+        cluster.require_own_pods(stack, stack.settings.cluster)
 
 
 def build_supervisor(layout: Layout) -> Supervisor:

@@ -55,6 +55,10 @@ class ColourView:
     """Replicas that answer."""
     traffic: int | None
     """Share of the members' requests, in percent; None when the data plane does not answer."""
+    restarts: int = 0
+    """How often its replicas were started again after they ended by themselves, together."""
+    ended: str | None = None
+    """How one of them ended by itself the last time, in words; None where none did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,6 +189,8 @@ def _colour(colour: Colour, replicas: tuple[Replica, ...], view: TrafficView | N
         version=versions_on(colour, mine),
         replicas=sum(replica.ready for replica in mine),
         traffic=view.weights.of(colour) if view else None,
+        restarts=sum(replica.restarts for replica in mine),
+        ended=next((replica.ended for replica in mine if replica.ended), None),
     )
 
 

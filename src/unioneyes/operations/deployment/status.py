@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from unioneyes.kernel.problems import ProblemDocument
 from unioneyes.kernel.status import Look, RunStatus
+from unioneyes.ports.pods import Pod
+from unioneyes.ports.replicas import Replica
 from unioneyes.ports.traffic import Colour
 from unioneyes.runbook.phases import PhaseView
 from unioneyes.runbook.views import Decision, LockView
@@ -63,6 +66,55 @@ class ColourStatus:
     error_rate: float | None
     """Share of answers with 5xx, 0-1; None also when there were no answers."""
     p99_ms: float | None
+    restarts: int | None = None
+    """How often its replicas were started again after they ended by themselves, together."""
+    cpu: float | None = None
+    """Cores that they use together; None where that is not known of each."""
+    memory: int | None = None
+    """Bytes that they hold together; None where that is not known of each."""
+    memory_share: float | None = None
+    """Of what the fullest replica may hold at most, how much it holds, 0-1; None where none has a limit, or nobody measures."""
+
+    @classmethod
+    def of(cls, colour: Colour, *, replicas: Sequence[Replica] | None, weight: int | None, pods: Sequence[Pod] | None) -> ColourStatus:
+        """Return how `colour` stands by these readings of it; None for one that nobody could take."""
+        cpu, memory = [pod.cpu for pod in pods or () if pod.cpu is not None], [pod.memory for pod in pods or () if pod.memory is not None]
+        shares = [pod.memory / pod.memory_limit for pod in pods or () if pod.memory is not None and pod.memory_limit]
+        return cls(
+            colour=colour,
+            version=replicas[0].version if replicas else None,
+            replicas=None if replicas is None else len(replicas),
+            ready=None if replicas is None else sum(replica.ready for replica in replicas),
+            weight=weight,
+            requests_per_s=None,
+            error_rate=None,
+            p99_ms=None,
+            restarts=None if pods is None else sum(pod.restarts for pod in pods),
+            cpu=sum(cpu) if pods and len(cpu) == len(pods) else None,
+            memory=sum(memory) if pods and len(memory) == len(pods) else None,
+            memory_share=max(shares, default=None),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodEnd:
+    """A pod ended by itself: nobody told it to."""
+
+    pod: str
+    colour: Colour
+    version: str
+    restarts: int
+    """How often it had been started again when that was seen."""
+    at: datetime
+    """When it ended; when that was seen, where nobody knows."""
+    reason: str
+    """`OOMKilled` where it was ended because it held more memory than it may; `Error`, `Completed`, or another word of whoever ran it."""
+    how: str
+    """The same in words: with the exit code, and what it said last."""
+
+    def __str__(self) -> str:
+        """Return it in one line."""
+        return f"{self.pod} ({self.version}) ended by itself: {self.how}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,3 +133,5 @@ class DeploymentStatus:
     lock: LockView | None
     unavailable: tuple[str, ...]
     """What could not be read just now."""
+    ended: tuple[PodEnd, ...] = ()
+    """Pods that ended by themselves in the last quarter of an hour, newest first."""

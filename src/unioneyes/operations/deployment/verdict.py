@@ -80,6 +80,8 @@ class Seen:
     """Whether its health report was fine; None when none came."""
     restarts: int = 0
     """Restarts of its replicas since the watch began."""
+    ended: str | None = None
+    """How one of its replicas ended by itself, in words; None where none did."""
     ready: int | None = None
     """Replicas that are ready; None when nobody can say."""
     answered: bool | None = None
@@ -167,7 +169,7 @@ class Watch:
     def rolls_back(self) -> RollBack | None:
         """Return why the members must go back now; None while there is no reason."""
         reason = next(self._harms(self.looks[-1]), None) if self.looks else None
-        return RollBack(reason=reason) if reason else None
+        return RollBack(reason=f"{reason}{self._beside(self.looks[-1].new)}") if reason else None
 
     def concludes(self, *, blind: bool) -> Verdict:
         """Return the verdict when the time is up; `blind` says that the data plane is silent."""
@@ -235,6 +237,11 @@ class Watch:
             yield f"restarts: the new version's replicas ended by themselves {last.new.restarts} times"
         if self.logs_errors():
             yield f"log errors: the new version logged {self.log_errors} errors for {self.whole.answers} answers"
+
+    @staticmethod
+    def _beside(new: Seen) -> str:
+        """Return how the new version's replicas end by themselves, whatever convicts it: that is why, more often than not."""
+        return f"; one of its replicas ended by itself, with {new.ended}" if new.ended else ""
 
     def _unknown(self, *, blind: bool) -> str | None:
         """Return why nothing can be said; None when something can."""

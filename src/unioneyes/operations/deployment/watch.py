@@ -140,6 +140,17 @@ class Gathered:
         return total((self.members, self.probes))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How the replicas stand, by colour."""
+
+    restarts: Mapping[Colour, int]
+    """How often they were started again."""
+    ready: Mapping[Colour, int]
+    ended: Mapping[Colour, str]
+    """How one of them ended by itself."""
+
+
 class Lookout:
     """The watch's eyes: one per watch."""
 
@@ -164,7 +175,8 @@ class Lookout:
         self._new, self._old, self._since, self._split = new, old, since.at, split
         self._began, self._began_at = monotonic(), now()
         self._blind_from = Deadline.after(BLIND_FOR)
-        self._restarts_before, _ = self._standing()
+        standing = self._standing()
+        self._restarts_before = standing.restarts if standing else {}
         self._rehearsing = None if old is None else Repeated(partial(self._rehearse, old), every=REHEARSE_EVERY)
         self.rollback_takes: timedelta | None = None
         """What going back took when it was last tried: the routes' confirmation and an answer of the old version. None when it could not be done."""
@@ -198,7 +210,7 @@ class Lookout:
         """Return what was seen since the last look."""
         before = {colour: seen.heard for colour, seen in self._seen.items()}
         self._read_counters()
-        restarts, ready = self._standing()
+        standing = self._standing()
         logs = self._logs_due.passed
         self._logs_due = Deadline.after(LOGS_EVERY) if logs else self._logs_due
         for takes in self._rehearsing.answers() if self._rehearsing else ():
@@ -206,7 +218,7 @@ class Lookout:
         found = {}
         for colour, seen in self._seen.items():
             _take_in(seen)
-            stands = ready.get(colour, 0) if ready is not None else None
+            stands = standing.ready.get(colour, 0) if standing is not None else None
             found[colour] = Seen(
                 tally=less(seen.heard, before[colour])
                 if colour is self._new or stands != 0
@@ -216,7 +228,8 @@ class Lookout:
                 before=seen.readings.before if colour is self._new else {**self._failed_before, **seen.readings.before},
                 ready=stands,
                 answered=seen.answered,
-                restarts=restarts.get(colour, 0) - self._restarts_before.get(colour, 0),
+                restarts=(standing.restarts.get(colour, 0) if standing else 0) - self._restarts_before.get(colour, 0),
+                ended=standing.ended.get(colour) if standing else None,
                 log_errors=len(self._replicas.logs(colour, since=self._since, level="ERROR")) if logs else None,
             )
         self._failed_before = {}
@@ -268,17 +281,17 @@ class Lookout:
                     seen.probes = total((seen.probes, _probed(seen.preview, reading)))
                 seen.preview = reading
 
-    def _standing(self) -> tuple[dict[Colour, int], dict[Colour, int] | None]:
-        """Return how often replicas of each colour were started again, and how many are ready; nothing, and None, when nobody can say now."""
+    def _standing(self) -> Standing | None:
+        """Return how the replicas stand; None when nobody can say now."""
         try:
             replicas = self._replicas.all()
         except Unavailable:
-            return {}, None
+            return None
         restarts, ready = Counter[Colour](), Counter[Colour]()
         for replica in replicas:
             restarts[replica.colour] += replica.restarts
             ready[replica.colour] += replica.ready
-        return restarts, ready
+        return Standing(restarts=restarts, ready=ready, ended={replica.colour: replica.ended for replica in replicas if replica.ended})
 
     def _outcomes(self, colour: Colour) -> tuple[Outcome, ...] | None:
         try:

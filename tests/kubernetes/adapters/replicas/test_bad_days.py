@@ -26,7 +26,7 @@ from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.failures import MissingRight, NamespaceMissing
 from unioneyes.adapters.kubernetes.fencing import TOKEN
 from unioneyes.adapters.kubernetes.replicas import ChangedByHand, HalfApplied
-from unioneyes.adapters.kubernetes.rights import REPLICAS, MissingRights, missing, require
+from unioneyes.adapters.kubernetes.rights import REPLICAS, MissingRights, Needed, missing, require
 from unioneyes.kernel.fencing import FencedOff, fencing_token
 from unioneyes.kernel.problems import Problem
 from unioneyes.ports.replicas import NoReadyReplica
@@ -115,7 +115,7 @@ def test_rights_that_are_missing_are_told_with_the_role_that_gives_them(service:
         replicas.all()
     assert f"--serviceaccount={service.namespace}:ue" in one.value.remedy
     with pytest.raises(MissingRights, match=r"get, patch deployments\.apps") as all_of_them:
-        require(cluster, REPLICAS)
+        require(Needed(cluster=cluster, rights=REPLICAS))
     service.type("apply", "--filename=-", fed=all_of_them.value.remedy.partition("\n")[2])
     assert eventually(lambda: not missing(cluster, REPLICAS))
     start(replace(service, replicas=replicas), BLUE, count=1)
