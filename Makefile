@@ -10,6 +10,10 @@ WORKERS ?= 2
 UPGRADE ?= 0
 COOLDOWN ?= 7 days
 BENCH ?= *
+REQUESTS ?= 100000
+SWITCHES ?= 10
+FAULTS ?= 5
+OPTIONS ?=
 DRILLS ?=
 NODES ?= 1
 SUITES ?=
@@ -33,10 +37,10 @@ cluster = $(BIN)/python -m tests.kubernetes.cluster
 record = $(BIN)/python bench/measured.py $(1) --title '$(2)' --command 'make $@$(if $(DRILLS), DRILLS=$(DRILLS))'
 pytest = $(BIN)/pytest tests/$(1) --quiet -m "not campaign" --numprocesses $(WORKERS) --dist loadfile --junit-xml=$(REPORTS)/$(1).xml
 
-.PHONY: help setup demo demo-kubernetes test $(TIERS) record-drills campaign fuzz bench drill-faults object-store image kubernetes-up kubernetes-down kubernetes-status test-kubernetes fmt hooks lock clean
+.PHONY: help setup demo demo-kubernetes test $(TIERS) record-drills campaign fuzz bench bench-kubernetes bench-kubernetes-scale drill-faults object-store image kubernetes-up kubernetes-down kubernetes-status test-kubernetes fmt hooks lock clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-17s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-23s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\n'; printf '  %s\n' 'PYTHON=/path/to/python3   the interpreter to use (3.11 to 3.14; default: the newest found)' \
 		'KEEP=0                    stop the stack when the demo has ended' \
 		'BROWSER=no|yes            leave the browser tests out; or fail where they cannot run' \
@@ -50,6 +54,7 @@ help: ## List the targets
 		'BASE=python:3.13-slim     what it is based on: Python 3.11 to 3.14' \
 		'VERSION=1.1.0             the version of the service' \
 		'PUSH=registry/name        push it there, and print its digest (INSECURE=1: by plain HTTP)' \
+		'REQUESTS=100000 SWITCHES=10 FAULTS=5 OPTIONS="--ways ours argo"  what `make bench-kubernetes` measures' \
 		'UPGRADE=1                 let `make lock` take newer releases that are at least COOLDOWN old (7 days)'
 
 setup: ## Make .venv from the locks (quick when nothing changed)
@@ -125,6 +130,12 @@ fuzz: setup ## Ask both APIs whatever their descriptions allow and forbid, more 
 
 bench: setup ## Measure what was promised; results stand in docs/measured/
 	@ended=0; for bench in bench/bench_$(BENCH).py; do printf '\n%s\n' "$$bench"; $(BIN)/python "$$bench" || ended=1; done; exit $$ended
+
+bench-kubernetes: setup ## Measure switches on a real Kubernetes beside Argo Rollouts, Flagger and plain kubectl (root, Go)
+	@PYTHONPATH='$(CURDIR)' $(BIN)/python bench/kubernetes_switch.py --requests $(REQUESTS) --switches $(SWITCHES) --faults $(FAULTS) $(OPTIONS)
+
+bench-kubernetes-scale: setup ## Measure commands and the control plane on a hundred nodes and a thousand pods (root, Go)
+	@PYTHONPATH='$(CURDIR)' $(BIN)/python bench/kubernetes_scale.py
 
 drill-faults: setup ## Roll every shipped fault out, and print the time from fault to good
 	@mkdir -p .cache; $(BIN)/ue rehearse faults --to .cache/faults.txt; ended=$$?; cat .cache/faults.txt; \

@@ -114,7 +114,7 @@ def measure(home: Path, lasts: float) -> dict[str, Taken]:
     time.sleep(lasts)
     took = time.monotonic() - began
     families = {name: family(pid, without=known) for name, pid in pids.items()}
-    return {name: Taken(pss=sum(_pss(each) for each in pids), cpu=(_cpu(pids) - before[name]) / took) for name, pids in families.items()}
+    return {name: Taken(pss=sum(pss(each) for each in pids), cpu=(_cpu(pids) - before[name]) / took) for name, pids in families.items()}
 
 
 def family(pid: int, *, without: frozenset[int]) -> list[int]:
@@ -141,7 +141,8 @@ def starts(commands: Mapping[str, Sequence[str]], times: int) -> dict[str, timed
     return {what: timedelta(seconds=statistics.median(each[1:])) for what, each in took.items()}  # the first one fills caches
 
 
-def _pss(pid: int) -> float:
+def pss(pid: int) -> float:
+    """Return the memory of one process, in KiB; what it shares with others is counted in part. 0 where there is none."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):

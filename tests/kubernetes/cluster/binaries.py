@@ -101,7 +101,18 @@ ENVOY_GATEWAY = Family(
 )
 HELM = Family(name="helm", module="helm.sh/helm/v3", programs={"helm": "helm.sh/helm/v3/cmd/helm"}, minutes=1)
 KWOK = Family(name="kwok", module="sigs.k8s.io/kwok", programs={"kwok": "sigs.k8s.io/kwok/cmd/kwok"}, files=("kustomize/stage",), minutes=1)
-FAMILIES = (ETCD, KUBERNETES, COREDNS, METRICS_SERVER, KUBE_ROUTER, ENVOY_GATEWAY, HELM, KWOK)
+ARGO_ROLLOUTS = Family(
+    name="argo-rollouts",
+    module="github.com/argoproj/argo-rollouts",
+    programs={"rollouts-controller": "github.com/argoproj/argo-rollouts/cmd/rollouts-controller"},
+    files=("manifests/crds",),
+    minutes=3,
+)
+FLAGGER = Family(
+    name="flagger", module="github.com/fluxcd/flagger", programs={"flagger": "github.com/fluxcd/flagger/cmd/flagger"}, files=("artifacts/flagger",), minutes=1
+)
+FAMILIES = (ETCD, KUBERNETES, COREDNS, METRICS_SERVER, KUBE_ROUTER, ENVOY_GATEWAY, HELM, KWOK, ARGO_ROLLOUTS, FLAGGER)
+"""The last two are part of no cluster: they are what ours is measured beside."""
 
 
 def program(name: str) -> Path:
