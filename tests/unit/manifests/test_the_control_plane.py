@@ -14,8 +14,8 @@ from unioneyes.environments.settings import read_settings
 
 OVERLAY = K8S / "control-plane/overlays/production"
 SETTINGS = OVERLAY / "environment.toml"
-ELSEWHERE = {"PROXIES", "SELECTOR_TRAFFIC"}
-"""What is done in another namespace; and what is done where there is no Gateway, which the Role says how to add."""
+ELSEWHERE = {"PROXIES", "SELECTOR_TRAFFIC", "TOLD"}
+"""What is done in another namespace; where there is no Gateway, which the Role says how to add; and by a machine that has the database itself."""
 
 
 def granted(manifests: Iterable[Manifest]) -> set[tuple[str, str, str]]:
