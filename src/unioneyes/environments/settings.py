@@ -67,6 +67,21 @@ class ServiceSettings(Section):
     smoke: Annotated[list[Text], Field(min_length=1)] | None = None
     """The program that walks through the service's flows, and its words; `--url URL` and `--header 'NAME: VALUE'` are added. When not given: the service's own
     on the embedded stack, and the health report alone where the databases are elsewhere."""
+    plain: bool = False
+    """Whether nothing of it is ours: the status of its health path's answer counts and no report, its version is what its pods were started as, and each tag
+    of its images that is a version is a release."""
+    migrations: AbsolutePath | None = None
+    """The Drizzle folder of a plain service's migrations; it has none when not given."""
+
+    @model_validator(mode="after")
+    def _said_of_a_plain_service(self) -> Self:
+        if self.plain and not {"health_path", "probe_path"} <= self.model_fields_set:
+            message = "plain: name health_path and probe_path, for nothing is known of the service"
+            raise ValueError(message)
+        if self.migrations and not self.plain:
+            message = "migrations are named for a plain service; UnionEyes' own releases carry theirs"
+            raise ValueError(message)
+        return self
 
 
 class ClusterSettings(Section):
@@ -291,6 +306,13 @@ class EnvironmentSettings(Section):
     """Gate -> reason: a gate that may be passed over, and why. The receipt shows it."""
     enforced: list[Text] = Field(default_factory=list)
     """Gates that count here, whatever waives them."""
+
+    @model_validator(mode="after")
+    def _runs_a_plain_service_on_a_cluster(self) -> Self:
+        if self.service.plain and self.cluster is None:
+            message = "a plain service runs on a cluster, from images: give [cluster]"
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _assumes_nothing_in_production(self) -> Self:

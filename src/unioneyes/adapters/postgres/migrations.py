@@ -65,7 +65,9 @@ class DrizzleMigrations:
     """How long to try for a lock."""
 
     def folder(self, version: str) -> tuple[Migration, ...]:
-        """Return every migration that the release carries, in order. Raises: FolderUnreadable."""
+        """Return every migration that the release carries, in order; a service without folders has none. Raises: FolderUnreadable."""
+        if not self.folders(version):
+            return ()
         carried = tuple(file.migration for file in read_folders(self.folders(version)))
         newest = self.upto(version)
         tags = [migration.tag for migration in carried]

@@ -18,7 +18,7 @@ from unioneyes.adapters.service.health import HealthDocument
 from unioneyes.adapters.service.smoke import run_smoke
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Unavailable
-from unioneyes.ports.service import Health, HealthStatus, Probe, ServiceUnavailable, SmokeCheck, SmokeReport
+from unioneyes.ports.service import Health, HealthCheck, HealthStatus, Probe, ServiceUnavailable, SmokeCheck, SmokeReport
 from unioneyes.ports.traffic import Colour
 
 PROBE_LIMITS = httpx.Timeout(connect=1, write=1, pool=0, read=5)
@@ -27,6 +27,8 @@ HEALTH_LIMITS = httpx.Timeout(5)
 _SERVER_ERROR = 500
 _SERVICE_UNAVAILABLE = 503
 VERSION_HEADER = "x-ue-version"
+UNKNOWN_VERSION = "unknown"
+"""Of a service that does not say it, where nobody else knows either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,8 @@ class HttpService:
     """Where a probe gets its session token; None when `probe_path` needs none."""
     smoke_command: tuple[str, ...]
     """The service's smoke tests; `--url URL` and `--header 'NAME: VALUE'` are added. Where there are none, the health report has to do."""
+    stands: Callable[[Colour | None], str | None] | None = None
+    """Says which version answers members, or stands on a colour. Where it is given, the service makes no report: its health path's status alone counts."""
 
     def url(self, via: Colour | None = None) -> str:
         """Return the address."""
@@ -58,6 +62,8 @@ class HttpService:
                 answer = client.get(url, headers=self._headers(via))
         except httpx.HTTPError as error:
             raise ServiceUnavailable(what=f"{url} gives no answer: {type(error).__name__}", remedy=f"try: {self._curl(via)}") from error
+        if self.stands is not None:
+            return self._by_status(answer, self.stands(via))
         try:
             report = HealthDocument.model_validate(answer.json()).value()
         except (json.JSONDecodeError, UnicodeDecodeError, ValidationError) as error:
@@ -66,6 +72,13 @@ class HttpService:
         if answer.status_code != expected:
             raise ServiceUnavailable(what=f"{url} says {report.status} and answers {answer.status_code}", remedy=f"believe neither; try: {self._curl(via)}")
         return report
+
+    def _by_status(self, answer: httpx.Response, version: str | None) -> Health:
+        """Return what an answer without a report says: that the service is well, or that it is not."""
+        status = HealthStatus.HEALTHY if answer.is_success else HealthStatus.UNHEALTHY
+        error = None if answer.is_success else f"it answers {answer.status_code}"
+        check = HealthCheck(name=self.health_path, status=status, response_time=answer.elapsed, error=error)
+        return Health(status=status, version=version or UNKNOWN_VERSION, uptime=timedelta(0), checks=(check,), at=now())
 
     def probe(self, via: Colour) -> Probe:
         """Make one synthetic request; a failure is a result, not an error. At most 10 s."""

@@ -14,13 +14,13 @@ from unioneyes.adapters.kubernetes.gateway.traffic import GatewayTraffic
 from unioneyes.adapters.kubernetes.pods import KubernetesPods
 from unioneyes.adapters.kubernetes.replicas import APP, KubernetesReplicas
 from unioneyes.adapters.kubernetes.told import require_own, tell
-from unioneyes.adapters.oci import ImageReleases, Repository
+from unioneyes.adapters.oci import ImageReleases, Repository, TaggedReleases
 from unioneyes.adapters.postgres.bootstrap import DATABASE, SERVICE
 from unioneyes.claims.metrics import read_outcomes
 from unioneyes.claims.releases import Catalogue
 from unioneyes.environments.local.stack import Stack, service_configuration
 from unioneyes.environments.secrets import SecretByReference
-from unioneyes.environments.settings import ClusterSettings
+from unioneyes.environments.settings import ClusterSettings, ServiceSettings
 
 PROXIES_NAMESPACE = "envoy-gateway-system"
 """Where Envoy Gateway runs the proxies. Source: its documentation, "Deployment Mode"."""
@@ -42,11 +42,12 @@ def _access(settings: ClusterSettings) -> Access:
     return found
 
 
-def build_image_releases(settings: ClusterSettings) -> ImageReleases:
-    """Return the releases whose images are in the registry."""
+def build_image_releases(settings: ClusterSettings, service: ServiceSettings) -> ImageReleases:
+    """Return the releases whose images are in the registry: those of UnionEyes' catalogue; of a plain service, all that were pushed."""
     reference = settings.registry_credentials
     credentials = SecretByReference("cluster.registry_credentials", reference) if reference else None
-    return ImageReleases(Catalogue(), Repository(name=settings.images, plain=settings.plain_registry, credentials=credentials))
+    repository = Repository(name=settings.images, plain=settings.plain_registry, credentials=credentials)
+    return ImageReleases(TaggedReleases(repository) if service.plain else Catalogue(), repository)
 
 
 def build_gateway_traffic(settings: ClusterSettings) -> GatewayTraffic:
@@ -58,9 +59,9 @@ def build_kubernetes_replicas(stack: Stack, settings: ClusterSettings) -> Kubern
     """Return the replicas that the cluster runs."""
     return KubernetesReplicas(
         cluster=build_cluster(settings),
-        image=build_image_releases(settings).image,
+        image=build_image_releases(settings, stack.settings.service).image,
         configuration=lambda: service_configuration(stack),
-        read_outcomes=read_outcomes,
+        read_outcomes=(lambda _text, _replica: ()) if stack.settings.service.plain else read_outcomes,
     )
 
 

@@ -21,8 +21,8 @@ from unioneyes.adapters.postgres.restores import RestoresBeside
 from unioneyes.adapters.service import HttpService, SyntheticMember
 from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.slack import SlackChat, SlackNotifier
-from unioneyes.claims.releases import migration_folders, newest_migration
 from unioneyes.environments.folders import report_file, runbooks_folder, source_folder
+from unioneyes.environments.local.any_service import carried_migrations, standing_version
 from unioneyes.environments.local.audit import build_sealing, keep_audit_key, keep_remote_witness, kept_audit_key
 from unioneyes.environments.local.control import control_state
 from unioneyes.environments.local.parts import SERVICE_NAME, build_serving, require_operable
@@ -88,11 +88,12 @@ def compose_directly(home: Path) -> DirectEnvironment:
 def build_environment(stack: Stack) -> Environment:
     """Return the ports of `stack`."""
     serving, name = build_serving(stack), stack.settings.name
+    carried = carried_migrations(stack.settings.service)
     migrations = DrizzleMigrations(
         database_url=stack.database_url(OWNER),
         versions=lambda: tuple(release.version for release in serving.releases.all()),
-        folders=migration_folders,
-        upto=newest_migration,
+        folders=carried.folders,
+        upto=carried.newest,
         reading_url=stack.database_url(BACKUP),
     )
     return Environment(
@@ -127,6 +128,7 @@ def build_environment(stack: Stack) -> Environment:
             probe_path=stack.settings.service.probe_path,
             probe_token=_probe_token(stack),
             smoke_command=smoke_command(stack),
+            stands=standing_version(serving.replicas, serving.traffic) if stack.settings.service.plain else None,
         ),
         migrations=migrations,
         backups=VerifiedBackups(
@@ -164,4 +166,4 @@ def _probe_token(stack: Stack) -> Callable[[], SecretStr] | None:
     """Return where the probes get a session token; None where they show none."""
     if reference := stack.settings.service.probe_token:
         return ProbeToken(reference)
-    return None if stack.settings.elsewhere else SyntheticMember(issuer_url=stack.issuer_url)
+    return None if stack.settings.elsewhere or stack.settings.service.plain else SyntheticMember(issuer_url=stack.issuer_url)

@@ -31,7 +31,7 @@ def examine(home: Path) -> tuple[Finding, ...]:
         return found
     from unioneyes.environments.local.examine_cluster import examine_cluster  # noqa: PLC0415 - what talks to clusters is an extra
 
-    return (*found, *examine_cluster(settings.cluster))
+    return (*found, *examine_cluster(settings.cluster, settings.service))
 
 
 def _examine_here(layout: Layout) -> tuple[Finding, ...]:

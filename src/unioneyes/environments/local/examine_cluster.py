@@ -8,7 +8,7 @@ from unioneyes.adapters.kubernetes.applied import require_applied, require_gatew
 from unioneyes.adapters.kubernetes.rights import GATEWAY_TRAFFIC, LOOKED_AT, PODS, PROXIES, REPLICAS, TOLD, Needed, require, whoami
 from unioneyes.environments.local.cluster import PROXIES_NAMESPACE, build_cluster, build_gateway_traffic, build_image_releases
 from unioneyes.environments.local.doctor import Finding, Health
-from unioneyes.environments.settings import ClusterSettings
+from unioneyes.environments.settings import ClusterSettings, ServiceSettings
 from unioneyes.kernel.problems import Problem
 from unioneyes.ports.releases import UnknownVersion
 
@@ -27,12 +27,12 @@ def require_operable(settings: ClusterSettings) -> None:
         cluster.close()
 
 
-def examine_cluster(settings: ClusterSettings) -> tuple[Finding, ...]:
+def examine_cluster(settings: ClusterSettings, service: ServiceSettings) -> tuple[Finding, ...]:
     """Return a finding for each of: the way to the cluster, our rights, the manifests, the Gateway, the registry."""
-    return tuple(_findings(settings))
+    return tuple(_findings(settings, service))
 
 
-def _findings(settings: ClusterSettings) -> Iterator[Finding]:
+def _findings(settings: ClusterSettings, service: ServiceSettings) -> Iterator[Finding]:
     cluster = build_cluster(settings)
     reached = _finding("cluster", lambda: f"{cluster.server()} knows us as {whoami(cluster)}")
     yield reached
@@ -40,7 +40,7 @@ def _findings(settings: ClusterSettings) -> Iterator[Finding]:
         yield _finding("rights", lambda: _rights(settings))
         yield _finding("manifests", lambda: f"{require_applied(cluster)} objects are there, in {cluster.namespace}")
         yield _finding("gateway", lambda: _gateway(settings))
-    yield _registry(settings)
+    yield _registry(settings, service)
     cluster.close()
 
 
@@ -57,10 +57,15 @@ def _gateway(settings: ClusterSettings) -> str:
     return f"programmed at {', '.join(addresses) or 'no address'}; its proxies {runs} what is filed"
 
 
-def _registry(settings: ClusterSettings) -> Finding:
+def _registry(settings: ClusterSettings, service: ServiceSettings) -> Finding:
     """Return which releases have an image. That some have none hinders nobody who deploys another."""
-    releases, missing = build_image_releases(settings), []
-    every = releases.all()
+    releases, missing = build_image_releases(settings, service), []
+    try:
+        every = releases.all()
+    except Problem as problem:
+        return Finding(check="registry", health=Health.BAD, detail=problem.what, remedy=problem.remedy)
+    if not every:
+        return Finding(check="registry", health=Health.BAD, detail=f"{settings.images} has no image yet", remedy="push one whose tag is its version")
     for release in every:
         try:
             releases.digest(release.version)

@@ -48,7 +48,7 @@ def build_serving(stack: Stack) -> Serving:
 
     run_there = cluster.build_kubernetes_replicas(stack, settings)
     return Serving(
-        releases=cluster.build_image_releases(settings),
+        releases=cluster.build_image_releases(settings, stack.settings.service),
         replicas=run_there,
         pods=cluster.build_kubernetes_pods(run_there, settings),
         traffic=cluster.build_gateway_traffic(settings),

@@ -309,14 +309,14 @@ def rehearsal_process(stack: Stack, version: str, port: int) -> ProcessSpec:
 
 def smoke_command(stack: Stack) -> tuple[str, ...]:
     """Return the command that walks through the service's flows; nothing where there is none, and the health report has to do."""
-    if stack.settings.service.smoke or stack.settings.elsewhere:
+    if stack.settings.service.smoke or stack.settings.service.plain or stack.settings.elsewhere:
         return tuple(stack.settings.service.smoke or ())
     return _module("unioneyes.claims.smoke", "--issuer-url", stack.issuer_url)
 
 
 def service_configuration(stack: Stack) -> dict[str, str]:
     """Return the service's settings as the environment's file says now: what a revision keeps. Addresses and secrets are none of it: they may move."""
-    return {"CLAIMS_POOL_SIZE": str(stack.settings.service.pool_size)}
+    return {} if stack.settings.service.plain else {"CLAIMS_POOL_SIZE": str(stack.settings.service.pool_size)}
 
 
 def vendors_file(stack: Stack, secret: str) -> Path:
