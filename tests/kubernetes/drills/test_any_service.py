@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import threading
@@ -67,9 +66,9 @@ def plain(lent: Lent) -> Iterator[MainJob]:
     """The manifests with another program in their containers, and three versions of its image in the registry."""
     assert lent.own, "the base image is in our own registry"
     namespace, registry = new_id("unioneyes-plain").lower(), lent.own.addresses.registry
-    for tag, form in (("2.0.0", "oci"), ("2.1.0", "v2s2"), ("2.2.0-sick", "oci"), ("latest", "oci")):
-        pushed(registry, f"{namespace}/thing", tag, form)
-    patches = [{"target": {"kind": "ConfigMap", "name": "unioneyes-web"}, "patch": json.dumps([{"op": "remove", "path": "/data"}])}]
+    command = [sys.executable, "-m", "tests.kubernetes.tagging", registry, f"{namespace}/thing", "2.0.0", "2.1.0", "2.2.0-sick", "latest"]
+    subprocess.run(command, cwd=ROOT, check=True, stdin=subprocess.DEVNULL, timeout=120)
+    patches: list[JsonValue] = [{"target": {"kind": "ConfigMap", "name": "unioneyes-web"}, "patch": json.dumps([{"op": "remove", "path": "/data"}])}]
     patches += [{"target": {"kind": "Deployment", "name": f"unioneyes-web-{colour}"}, "patch": json.dumps(another_program())} for colour in Colour]
     with in_namespace(namespace, "machine", patches=patches) as overlay:
         lent.kubectl("apply", "--server-side", f"--kustomize={overlay}", within=120)
@@ -99,14 +98,6 @@ def another_program() -> list[dict[str, JsonValue]]:
         {"op": "replace", "path": f"{container}/env", "value": [version]},
         *probes,
     ]
-
-
-def pushed(registry: str, name: str, tag: str, form: str) -> None:
-    """The base image stands in the registry under this name and tag; its manifest's form makes another digest of it."""
-    skopeo = shutil.which("skopeo")
-    assert skopeo, "make kubernetes-up installs it"
-    command = [skopeo, "copy", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false", f"--format={form}"]
-    subprocess.run([*command, f"docker://{registry}/base", f"docker://{registry}/{name}:{tag}"], check=True, timeout=120, stdin=subprocess.DEVNULL)
 
 
 @contextmanager
