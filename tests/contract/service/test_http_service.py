@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -243,3 +244,20 @@ def test_an_issuer_that_answers_something_else_is_unavailable(answer: Response) 
     posting = Starlette(routes=[Route("/token", lambda _: answer, methods=["POST"])])
     with served(lambda _: posting) as url, pytest.raises(TokenUnavailable):
         SyntheticMember(issuer_url=url)()
+
+
+@pytest.mark.parametrize(
+    ("status", "says"), [(200, HealthStatus.HEALTHY), (204, HealthStatus.HEALTHY), (404, HealthStatus.UNHEALTHY), (503, HealthStatus.UNHEALTHY)]
+)
+def test_of_a_service_that_makes_no_report_the_status_counts_and_its_version_is_what_stands_there(status: int, says: HealthStatus) -> None:
+    with served(lambda _: answering(PlainTextResponse("whatever", status_code=status))) as url:
+        plain = replace(service(url), health_path="/ready", stands=lambda via: "2.1.0" if via is Colour.GREEN else None)
+        health = plain.health(Colour.GREEN)
+        assert (health.status, health.version) == (says, "2.1.0")
+        assert plain.health().version == "unknown"
+
+
+def test_a_service_without_smoke_tests_and_reports_passes_by_its_health_path_as_the_version_that_stands_there() -> None:
+    with served(lambda _: answering(PlainTextResponse(""))) as url:
+        report = replace(service(url, smoke=()), stands=lambda _via: "2.1.0").smoke(via=Colour.GREEN, within=timedelta(seconds=5))
+    assert (report.passed, report.version) == (True, "2.1.0")

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from unioneyes.environments.settings import SettingsRefused, read_settings
+from unioneyes.environments.local.any_service import carried_migrations
+from unioneyes.environments.settings import ServiceSettings, SettingsRefused, read_settings
+from unioneyes.kernel.project import project_path
 from unioneyes.ports.environment import NoData
 
 
@@ -153,3 +155,40 @@ def test_images_are_a_repository_without_a_tag(tmp_path: Path, images: str) -> N
 
     with pytest.raises(SettingsRefused, match=r"cluster\.images"):
         read_settings(file)
+
+
+PLAIN = '[service]\nplain = true\nhealth_path = "/ready"\nprobe_path = "/"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (PLAIN, "a plain service runs on a cluster"),
+        ("[service]\nplain = true\n", "name health_path and probe_path"),
+        ('[service]\nmigrations = "/srv/drizzle"\n', "migrations are named for a plain service"),
+    ],
+)
+def test_a_plain_service_is_described_whole(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "environment.toml"
+    file.write_text(text)
+
+    with pytest.raises(SettingsRefused, match=said):
+        read_settings(file)
+
+
+def test_a_plain_service_on_a_cluster_needs_no_more_than_where_it_answers(tmp_path: Path) -> None:
+    file = tmp_path / "environment.toml"
+    file.write_text(CLUSTER.format(production="false", url="https://api.example.org", more="") + PLAIN)
+
+    settings = read_settings(file)
+
+    assert settings.service.plain
+    assert carried_migrations(settings.service).folders("2.0.0") == ()
+    assert carried_migrations(settings.service).newest("2.0.0") == ""
+
+
+def test_every_version_of_a_plain_service_carries_what_stands_in_its_folder() -> None:
+    folder = project_path("db/migrations")
+    carried = carried_migrations(ServiceSettings(plain=True, health_path="/ready", probe_path="/", migrations=str(folder)))
+    assert carried.folders("2.0.0") == (folder,)
+    assert carried.newest("2.0.0") == "0001_claim_deadlines"
