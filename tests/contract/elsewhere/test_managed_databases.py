@@ -101,7 +101,7 @@ def test_the_engine_s_tables_are_made_before_any_server_starts_and_making_them_a
     assert json.loads(first.stdout) == {"revision": newest_revision()}
     assert migrate_control(NAME, elsewhere.home) == newest_revision()
     with psycopg.connect(open_stack(elsewhere.home).control_database_url.get_secret_value()) as session:
-        assert {str(row[0]) for row in session.execute("SELECT nspname FROM pg_namespace")} >= {"dbos", "unioneyes"}
+        assert {str(row[0]) for row in session.execute("SELECT nspname FROM pg_namespace")} >= {"dbos", "ue"}
 
 
 def test_what_is_away_is_told_and_the_embedded_stack_is_not_offered(managed: Managed, elsewhere: Elsewhere) -> None:

@@ -36,7 +36,8 @@ class Service:
         return self.edge.get(path, preview=True, headers={"x-preview": colour}).version
 
     def settings_of(self, colour: Colour) -> list[Mapping[str, str]]:
-        return [json.loads(file.read_text()) for file in sorted(self.edge.folder.glob(f"{colour}-*.settings"))]
+        running = sorted(each.name for each in self.edge.supervisor.status() if each.name.startswith(colour) and each.pid is not None)
+        return [json.loads((self.edge.folder / f"{name}.settings").read_text()) for name in running]
 
     def fail(self, colour: Colour) -> None:
         pid = next(each.pid for each in self.edge.supervisor.status() if each.name.startswith(colour) and each.pid is not None)

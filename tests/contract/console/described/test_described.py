@@ -23,6 +23,7 @@ FEW, MANY = 4, 100
 """Generated requests of each kind, for each operation: beside other tests, and in a campaign."""
 SOME, ALL = 7, 1
 """Each how many of the odd requests are sent, beside other tests and in a campaign."""
+EVENTS = "text/event-stream"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 BEFORE = {"POST /api/v1/line/lift": World.stop_the_line}
 """What must be so for an operation to do what it is there for."""
@@ -93,8 +94,9 @@ def test_what_no_generator_writes_is_answered_as_described_too(asking: Asking, o
     named = world.named(changing=True)
     path = operation.path.format(**{name: found[0] for name, found in named.items()})
     for odd in islice(odd_requests(operation, path), 0, None, every):
-        answer = world.owner.request(operation.method.upper(), odd.url, headers=odd.header_lines, content=odd.body)
-        told = f"{odd.what}: {answer.status_code} {answer.text[:500]}"
+        with world.owner.stream(operation.method.upper(), odd.url, headers=odd.header_lines, content=odd.body) as answer:
+            said = "a stream, without an end" if answer.headers.get("content-type", "").startswith(EVENTS) else answer.read().decode(errors="replace")
+        told = f"{odd.what}: {answer.status_code} {said[:500]}"
         assert str(answer.status_code) in operation.definition.raw["responses"], told
         assert answer.status_code < 500, told
         assert answer.is_success or answer.headers["content-type"] == PROBLEM_JSON, told
@@ -104,7 +106,7 @@ def test_what_no_generator_writes_is_answered_as_described_too(asking: Asking, o
 def test_a_method_that_is_not_described_is_refused_with_those_that_are(world: World, path: str) -> None:
     methods = [method for method in METHODS if any(each.path == path and each.method.upper() == method for each in OPERATIONS)]
     for method in set(METHODS) - set(methods):
-        refused = world.owner.request(method, path.format(run_id="no-such-run", name="nobody", index="0"))
+        refused = world.owner.request(method, path.format(run_id="no-such-run", name="nobody", index="0", pod="no-such-pod"))
         assert (refused.status_code, refused.headers["allow"]) == (405, ", ".join(methods)), method
 
 
