@@ -27,6 +27,17 @@ GUARD = "validatingadmissionpolicy/unioneyes-web-stays-deployed", "validatingadm
 
 
 @pytest.fixture(scope="module")
+def lent(lent: Lent) -> Iterator[Lent]:
+    """A namespace for these tests alone: what the manifests forbid in it, other tests do."""
+    own = replace(lent, namespace=f"{lent.namespace}-manifests")
+    lent.kubectl("create", "namespace", own.namespace)
+    try:
+        yield own
+    finally:
+        lent.kubectl("delete", "namespace", own.namespace, within=120)
+
+
+@pytest.fixture(scope="module")
 def images(lent: Lent) -> dict[str, str]:
     assert lent.own, "the service's images are pushed to the registry of a cluster of our own"
     return dict(push_releases(lent.own, "manifests/service", "1.0.0", "1.1.0"))
