@@ -42,7 +42,8 @@ def test_status_names_every_address_every_process_and_both_colours(stack: Runnin
     assert {each["name"] for each in processes if isinstance(each, dict)} >= open_stack(stack.home).parts | {"supervisor"}
     assert all(isinstance(each["pid"], int) for each in processes if isinstance(each, dict))
     assert [each["colour"] for each in colours if isinstance(each, dict)] == ["blue", "green"]
-    assert all(isinstance(each, dict) and {"colour", "version", "replicas", "traffic"} == each.keys() for each in colours)
+    named = {"colour", "version", "replicas", "traffic", "restarts", "ended"}
+    assert all(isinstance(each, dict) and named == each.keys() for each in colours)
 
 
 def secrets_of(stack: RunningStack) -> tuple[str, ...]:
