@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,8 +59,9 @@ def run_controller(setting: Setting, name: str, command: Callable[[str], tuple[s
     with _running(proxy, log):
         await_(lambda: "Starting to serve" in log.read_text(errors="replace"), "kubectl proxy serves")
         with _running(command(str(kubeconfig)), folder / f"{name}.log") as controller:
-            time.sleep(1)
-            assert controller.poll() is None, (folder / f"{name}.log").read_text()[-800:]
+            with suppress(subprocess.TimeoutExpired):  # one that can't run ends at once
+                controller.wait(timeout=1)
+                raise AssertionError((folder / f"{name}.log").read_text()[-800:])
             yield Controller(pid=controller.pid, log=log)
 
 

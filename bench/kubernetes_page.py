@@ -13,6 +13,8 @@ from measured import Promise, milliseconds, ratio, seconds, table
 from unioneyes.simulators.report import Exchange, LoadReport, Pace, summarise
 
 OURS = "ours"
+PEERS = 3
+"""Ways that are measured beside ours: kubectl, Argo Rollouts, Flagger."""
 LAST_OLD_ANSWER_WITHIN = timedelta(milliseconds=300)
 """Figure to reach of the design: from the command to the last answer of the old version, kept-alive connections included."""
 FAULT_TO_GOOD_WITHIN = timedelta(seconds=10)
@@ -125,7 +127,7 @@ def page(outcomes: Sequence[Outcome], *, load: str) -> str:
 def promises(outcomes: Sequence[Outcome], *, requests: int, switches: int) -> tuple[Promise, ...]:
     """Return what was promised of ours, and that the peers stand beside it."""
     beside = [each.way for each in outcomes if each.way != OURS]
-    peers = Promise(what="ways beside ours", measured=", ".join(beside) or "none", promise="3 measured", kept=len(beside) == 3)  # noqa: PLR2004 - so many
+    peers = Promise(what="ways beside ours", measured=", ".join(beside) or "none", promise=f"{PEERS} measured", kept=len(beside) == PEERS)
     ours = next((each for each in outcomes if each.way == OURS), None)
     if ours is None:
         return (Promise(what="ours", measured="not measured", promise="measured", kept=False), peers)

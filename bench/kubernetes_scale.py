@@ -42,6 +42,8 @@ from unioneyes.ports.traffic import Colour
 NAME, NAMESPACE = "scale", "unioneyes-scale"
 UE = Path(sys.executable).with_name("ue")
 READY_WITHIN = timedelta(minutes=5)
+NODES = 100
+"""That the figure to reach is promised for, at the least."""
 VERSIONS = {Colour.BLUE: "1.0.0", Colour.GREEN: "1.1.0"}
 SETTLE, LOOKED_AT = 20.0, 20.0
 """Seconds that the control plane has to itself before it is looked at, and for which it is."""
@@ -64,7 +66,7 @@ class Timed:
 def main() -> int:
     """Measure all, print it, and say whether every pod was there."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nodes", type=int, default=100)
+    parser.add_argument("--nodes", type=int, default=NODES)
     parser.add_argument("--pods", type=int, default=1000)
     parser.add_argument("--times", type=int, default=5, help="each command (%(default)s)")
     arguments = parser.parse_args()
@@ -90,7 +92,7 @@ def main() -> int:
     least = min(each.told for each in commands)
     promises = (
         Promise(what="pods that each command told of", measured=str(least), promise=str(arguments.pods), kept=least == arguments.pods),
-        Promise(what="nodes", measured=str(arguments.nodes), promise=">= 100", kept=arguments.nodes >= 100),  # noqa: PLR2004 - the issue's figure
+        Promise(what="nodes", measured=str(arguments.nodes), promise=f">= {NODES}", kept=arguments.nodes >= NODES),
     )
     return conclude("kubernetes-scale", title="A hundred nodes and a thousand pods", text=text, promises=promises)
 

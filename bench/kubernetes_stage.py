@@ -146,7 +146,8 @@ def _deploy(stage: Stage, version: str) -> None:
 
 
 def _setting(home: Path, stage: Stage) -> Setting:
-    cluster, settings = running("test"), open_stack(home).settings.cluster
+    cluster, chosen = running("test"), open_stack(home).settings
+    settings = chosen.cluster
     assert cluster
     assert settings
     setting = Setting(
@@ -155,7 +156,7 @@ def _setting(home: Path, stage: Stage) -> Setting:
         env=open_environment(CLUSTER_TEST, home).environment,
         cluster=cluster,
         namespace=settings.namespace,
-        image=build_image_releases(settings).image,
+        image=build_image_releases(settings, chosen.service).image,
     )
     everyone: JsonValue = {"matchExpressions": [{"key": LABEL, "operator": "Exists"}]}
     setting.apply(

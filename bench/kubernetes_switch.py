@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,7 +25,7 @@ from kubernetes_flagger import flagger
 from kubernetes_observer import Observer, observe
 from kubernetes_page import Outcome, Switched, Tried, page, promises
 from kubernetes_rules import Switch
-from kubernetes_stage import FAULTY, FIRST, GOOD, Setting, on_the_cluster
+from kubernetes_stage import FAULTY, FIRST, GOOD, Setting, await_, on_the_cluster
 from kubernetes_ways import Ours, Peer, PlainKubectl, Way
 from measured import conclude
 from tests.kubernetes.cluster.binaries import ARGO_ROLLOUTS, FLAGGER, build
@@ -35,8 +36,6 @@ from unioneyes.ports.traffic import Colour
 from unioneyes.simulators.report import read_exchanges, read_pace
 
 WAYS = ("ours", "kubectl", "argo", "flagger")
-SIGN_IN = 2.0
-"""Seconds until the members' first request."""
 FEWEST = 5.0
 """Seconds between two switches, so that it can be seen whether the old version still answers."""
 
@@ -164,7 +163,6 @@ def _peers_fault(setting: Setting, observer: Observer, way: Peer) -> Tried:
     good = way.serving
     with run_members(setting.home, rate=RATE, url=way.url) as members:
         observer.watch(members.report)
-        time.sleep(SIGN_IN)
         taken_back = True
         try:
             way.prepare(FAULTY)
@@ -189,19 +187,17 @@ def _switched(setting: Setting, observer: Observer, way: Way, asked: Asked) -> S
     commands: list[tuple[float, float, str]] = []
     with run_members(setting.home, rate=asked.rate, url=way.url) as members:
         observer.watch(members.report)
-        time.sleep(SIGN_IN)
         for _ in range(asked.switches):
             old, since = way.serving, time.monotonic()
             way.prepare(FIRST if old == GOOD else GOOD)
-            time.sleep(max(since + spread / 2 - time.monotonic(), 0))
+            time.sleep(max(since + spread / 2 - time.monotonic(), 0))  # switches are spread over the requests
             began = time.time()
             way.promote()
             commands.append((began, time.time(), old))
             way.settle()
-            time.sleep(max(since + spread - time.monotonic(), FEWEST / 2))
+            time.sleep(max(since + spread - time.monotonic(), FEWEST / 2))  # it must be seen who answers afterwards
             print(f"  {old} was followed by {way.serving}; the command took {commands[-1][1] - began:.2f} s", flush=True)
-        while lines(members.report) < asked.requests:
-            time.sleep(1)
+        await_(lambda: lines(members.report) >= asked.requests, "the members have asked all", within=timedelta(seconds=2 * asked.requests / asked.rate))
         ended = time.time()
         members.finish()
         exchanges, pace = tuple(read_exchanges(members.report)), read_pace(members.report)

@@ -20,7 +20,7 @@ from unioneyes.adapters.kubernetes.access import Access, find_access
 from unioneyes.adapters.kubernetes.connection import FIELD_MANAGER, Connection
 from unioneyes.adapters.kubernetes.failures import APPLY, Asked, Expired, MissingRight, NamespaceMissing, ObjectMissing
 from unioneyes.adapters.kubernetes.kinds import learn
-from unioneyes.adapters.kubernetes.watching import Event, Snapshot
+from unioneyes.adapters.kubernetes.watching import Event, Snapshot, made, metadata
 from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.problems import Unavailable
 
@@ -86,7 +86,7 @@ class Cluster:
 
         What is to be changed later is made by `apply`: what we made, or patched, counts as another's when we apply.
         """
-        name = thing.metadata.name if thing.metadata else None  # type: ignore[attr-defined]  # every resource has some
+        name = metadata(thing).name
         with self._connection.used(self._asked("create", type(thing), name), within) as client:
             made: _R = client.create(thing, field_manager=FIELD_MANAGER)
             return made
@@ -217,7 +217,7 @@ class Cluster:
     def _snapshot(self, kind: type[_R], params: Mapping[str, str], left: float) -> Snapshot[_R]:
         limit = timedelta(seconds=max(1.0, min(left, self._connection.limit.total_seconds())))
         whole = self._connection.send(self._asked("list", kind), self._path(kind), params=params, within=limit).json()
-        things = tuple(kind.from_dict(item) for item in whole["items"])  # type: ignore[attr-defined]  # every resource has one
+        things = tuple(made(kind, item) for item in whole["items"])
         return Snapshot(things=things, version=whole["metadata"]["resourceVersion"])
 
     def _events(self, kind: type[_R], params: Mapping[str, str], since: str, seconds: float) -> Iterator[Event[_R]]:
@@ -228,7 +228,7 @@ class Cluster:
             said = json.loads(line)
             if said["type"] == "ERROR":
                 raise Expired(what=f"the watch ended: {said['object'].get('message', '')}", remedy="try again: it begins anew")
-            yield Event(what=said["type"], thing=kind.from_dict(said["object"]))  # type: ignore[attr-defined]  # the same
+            yield Event(what=said["type"], thing=made(kind, said["object"]))
 
     def _look_for_namespace(self) -> None:
         """Return where the namespace exists, as far as we may see that. Raises: NamespaceMissing."""

@@ -108,14 +108,9 @@ class KubernetesReplicas:
     def describe_start(self, colour: Colour, *, version: str, count: int, configuration: Mapping[str, str] | None = None) -> tuple[str, ...]:
         """Return the commands that a person would type for the same. Raises: ObjectMissing."""
         there = self._deployment(colour)
-        settled = dict(self.configuration() if configuration is None else configuration)
-        wanted = Standing(version=version, image=self.image(version), settings=self._revisions.settings(settled), count=count, placed=now())
-        values = "".join(f" --from-literal={shlex.quote(f'{name}={value}')}" for name, value in sorted(settled.items()))
-        change: JsonValue = {"spec": {"template": template(there, wanted, container=self.container, family=self.app)}}
         return (
             *self.describe_stop(colour),
-            f"kubectl {self._in} create configmap {wanted.settings}{values}",
-            f"kubectl {self._in} patch deployment {self._name(colour)} --patch {shlex.quote(json.dumps(change))}",
+            *self._describe_change(there, colour, version=version, count=count, configuration=configuration),
             f"kubectl {self._in} scale deployment {self._name(colour)} --replicas={count}",
             f"kubectl {self._in} rollout status deployment {self._name(colour)}",
         )
@@ -326,7 +321,7 @@ class KubernetesReplicas:
         scaled = autoscaler(self.cluster, self._name(colour))
         done = self._follow(colour, wanted, written, scaled, within=within * (wanted.count + 1))
         if wanted.served and wanted.before is not None and wanted.new is None:  # back where it was before
-            write(self.cluster, Deployment, self._name(colour), self._rests)
+            write(self.cluster, Deployment, self._name(colour), self._served)
         stands = done.count if wanted.new is None else wanted.new
         return Rolled(colour=colour, version=version, new=stands, count=wanted.count, took=timedelta(seconds=time.monotonic() - began))
 
@@ -342,15 +337,23 @@ class KubernetesReplicas:
         """Return the commands that a person would type for the same. Raises: CanNotRoll, ObjectMissing."""
         there = self._deployment(colour)
         current = self._stands(there, colour)
+        return (
+            *self._describe_change(there, colour, version=version, count=current.count, configuration=configuration, before=current),
+            f"kubectl {self._in} rollout status deployment {self._name(colour)}",
+        )
+
+    def _describe_change(
+        self, there: Deployment, colour: Colour, *, version: str, count: int, configuration: Mapping[str, str] | None, before: Standing | None = None
+    ) -> tuple[str, ...]:
+        """Return the commands that give the Deployment a release with its settings; `before` is what it replaces pod by pod."""
         settled = dict(self.configuration() if configuration is None else configuration)
-        wanted = Standing(version=version, image=self.image(version), settings=self._revisions.settings(settled), count=current.count, placed=now())
+        wanted = Standing(version=version, image=self.image(version), settings=self._revisions.settings(settled), count=count, placed=now())
         values = "".join(f" --from-literal={shlex.quote(f'{name}={value}')}" for name, value in sorted(settled.items()))
-        how = strategy(replace(wanted, before=current))
+        how = strategy(replace(wanted, before=before)) if before else {}
         change: JsonValue = {"spec": {**how, "template": template(there, wanted, container=self.container, family=self.app)}}
         return (
             f"kubectl {self._in} create configmap {wanted.settings}{values}",
             f"kubectl {self._in} patch deployment {self._name(colour)} --patch {shlex.quote(json.dumps(change))}",
-            f"kubectl {self._in} rollout status deployment {self._name(colour)}",
         )
 
     def _stands(self, found: Deployment, colour: Colour) -> Standing:
@@ -359,12 +362,6 @@ class KubernetesReplicas:
         if stands is None or stands.count < 1:
             raise CanNotRoll(what=f"{colour} runs nothing, so there is nothing to roll", remedy="ue deploy status; ue deploy start without --strategy rolling")
         return stands
-
-    def _rests(self, found: Deployment) -> Mapping[str, JsonValue]:
-        stands = standing(found)
-        if stands is None:
-            raise ChangedByHand(what=f"{of(found).name} was stopped in the middle of it", remedy="ue deploy status")
-        return said(found, stands.at_rest, container=self.container, run=stands.count, family=self.app)
 
     def _labels(self, colour: Colour) -> dict[str, str]:
         return {"app": self.app, "version": colour.value}

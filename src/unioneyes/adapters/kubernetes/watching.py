@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from lightkube.core.resource import NamespacedResourceG as Resource
 from lightkube.models.meta_v1 import ObjectMeta
+from pydantic import JsonValue
 
 _R = TypeVar("_R", bound=Resource)
 
@@ -43,6 +45,11 @@ class Snapshot(Generic[_R]):
         else:
             self._by_name[of.name or ""] = event.thing
         self.things = tuple(self._by_name.values())
+
+
+def made(kind: type[_R], said: Mapping[str, JsonValue]) -> _R:
+    """Return the object that the API server told of."""
+    return kind.from_dict(said)  # type: ignore[attr-defined, no-any-return]  # lightkube gives it to every resource, and says so of none
 
 
 def metadata(thing: Resource) -> ObjectMeta:
