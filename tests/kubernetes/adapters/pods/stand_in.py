@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import JsonValue
 
+from tests.kubernetes.adapters.colours import APP, deployment_of
 from unioneyes.adapters.kubernetes.release import VERSION_LABEL
 from unioneyes.ports.traffic import Colour
 
-APP = "unioneyes-web"
 PORT = 8000
 _PROGRAM = """
 import datetime, http.server, json, os, signal, threading
@@ -54,10 +54,7 @@ log("INFO", "serving")
 
 def deployment(namespace: str, colour: Colour) -> dict[str, JsonValue]:
     """Return the colour's Deployment as manifests have it: nothing runs."""
-    labels: dict[str, JsonValue] = {"app": APP, "version": colour.value}
     container: dict[str, JsonValue] = {
-        "name": "web",
-        "image": "nothing-deployed.invalid/unioneyes-web",
         "command": ["python3", "-c", _PROGRAM],
         "env": [
             {"name": "STAND_IN_VERSION", "value": "1.0.0"},
@@ -65,28 +62,10 @@ def deployment(namespace: str, colour: Colour) -> dict[str, JsonValue]:
             {"name": "STAND_IN_SECRET", "valueFrom": {"secretKeyRef": {"name": "database-credentials", "key": "url"}}},
         ],
         "ports": [{"name": "http", "containerPort": PORT}],
-        "readinessProbe": {"httpGet": {"port": "http", "path": "/healthz"}, "periodSeconds": 1},
         "lifecycle": {"preStop": {"sleep": {"seconds": 2}}},
         "resources": {"requests": {"cpu": "20m"}, "limits": {"memory": "128Mi"}},
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [{"name": "database", "mountPath": "/etc/unioneyes/database", "readOnly": True}],
     }
-    spec: dict[str, JsonValue] = {
-        "containers": [container],
-        "terminationGracePeriodSeconds": 30,
-        "volumes": [{"name": "database", "secret": {"secretName": "database-credentials"}}],
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": f"{APP}-{colour}", "namespace": namespace, "labels": labels},
-        "spec": {
-            "replicas": 0,
-            "selector": {"matchLabels": labels},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-            "template": {"metadata": {"labels": labels}, "spec": spec},
-        },
-    }
+    return deployment_of(namespace, colour, container, grace=30)
 
 
 def service(namespace: str) -> dict[str, JsonValue]:

@@ -14,7 +14,8 @@ import pytest
 from tests.contract.pods.promises import BLUE, VERSION, WITHIN, PodsPromises, lives, names, sized
 from tests.contract.traffic.load import Load, load
 from tests.contract.traffic.world import Door
-from tests.kubernetes.adapters.pods.stand_in import APP, PORT, autoscaler, deployment, secret, service
+from tests.kubernetes.adapters.colours import APP
+from tests.kubernetes.adapters.pods.stand_in import PORT, autoscaler, deployment, secret, service
 from tests.kubernetes.cluster.binaries import program
 from tests.kubernetes.cluster.layout import CONTROL_NODE
 from tests.kubernetes.cluster.lent import Lent

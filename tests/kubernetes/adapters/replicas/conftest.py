@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import pytest
 from pydantic import JsonValue
 
-from tests.kubernetes.adapters.replicas.stand_in import APP, deployment, secret
+from tests.kubernetes.adapters.colours import APP
+from tests.kubernetes.adapters.replicas.stand_in import deployment, secret
 from tests.kubernetes.cluster.kubectl import Kubectl
 from tests.kubernetes.cluster.lent import Lent
 from unioneyes.adapters.kubernetes.access import find_access

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from tests.contract.replicas.world import BROKEN, MUTE
+from tests.kubernetes.adapters.colours import deployment_of
 from unioneyes.adapters.kubernetes.release import VERSION_LABEL
 from unioneyes.ports.traffic import Colour
 
-APP = "unioneyes-web"
-PLACEHOLDER = "nothing-deployed.invalid/unioneyes-web"
 _PROGRAM = """
 import datetime, http.server, json, os, signal, sys, threading, time
 VERSION = os.environ["VERSION"]
@@ -69,34 +68,13 @@ threads = [threading.Thread(target=server.serve_forever) for server in servers]
 
 def deployment(namespace: str, colour: Colour, **resources: JsonValue) -> dict[str, JsonValue]:
     """Return the colour's Deployment as manifests have it: nothing runs, and of no image that there is."""
-    labels: dict[str, JsonValue] = {"app": APP, "version": colour.value}
     container: dict[str, JsonValue] = {
-        "name": "web",
-        "image": PLACEHOLDER,
         "command": ["python3", "-c", _PROGRAM],
         "env": [{"name": "VERSION", "valueFrom": {"fieldRef": {"fieldPath": f"metadata.labels['{VERSION_LABEL}']"}}}],
         "ports": [{"name": "http", "containerPort": 8000}, {"name": "private", "containerPort": 8001}],
-        "readinessProbe": {"httpGet": {"port": "http", "path": "/healthz"}, "periodSeconds": 1},
-        "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [{"name": "database", "mountPath": "/etc/unioneyes/database", "readOnly": True}],
         **({"resources": resources} if resources else {}),
     }
-    spec: dict[str, JsonValue] = {
-        "containers": [container],
-        "terminationGracePeriodSeconds": 5,
-        "volumes": [{"name": "database", "secret": {"secretName": "database-credentials"}}],
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": f"{APP}-{colour}", "namespace": namespace, "labels": labels},
-        "spec": {
-            "replicas": 0,
-            "selector": {"matchLabels": labels},
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
-            "template": {"metadata": {"labels": labels}, "spec": spec},
-        },
-    }
+    return deployment_of(namespace, colour, container, grace=5)
 
 
 def secret(namespace: str) -> dict[str, JsonValue]:

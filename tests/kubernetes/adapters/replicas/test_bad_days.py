@@ -16,9 +16,10 @@ from lightkube.resources.apps_v1 import Deployment
 
 from tests.contract.replicas.promises import BLUE, FOR_EVER, GREEN, PATIENCE, standing, start
 from tests.contract.replicas.world import MUTE
+from tests.kubernetes.adapters.colours import APP
 from tests.kubernetes.adapters.relay import relayed
 from tests.kubernetes.adapters.replicas.conftest import MISSING, Service
-from tests.kubernetes.adapters.replicas.stand_in import APP, deployment
+from tests.kubernetes.adapters.replicas.stand_in import deployment
 from tests.kubernetes.cluster.lent import Lent
 from tests.stack import eventually
 from unioneyes.adapters.kubernetes.access import find_access
