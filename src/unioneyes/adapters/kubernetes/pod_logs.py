@@ -41,7 +41,8 @@ def last_lines(cluster: Cluster, pod: str, *, container: str, lines: int) -> str
             said = cluster.logs(pod, container=container, previous=previous, tail=lines)
         except (NotAdmitted, ObjectMissing):  # "container is waiting to start", "previous terminated container not found"
             continue
-        if texts := [entry.message for entry in entries(said)]:
+        own = [line for line in said if _moment(line.partition(" ")[0])]  # "unable to retrieve container logs" is the kubelet's word
+        if texts := [entry.message for entry in entries(own)]:
             return " / ".join(texts[-lines:])
     return ""
 
@@ -58,8 +59,10 @@ def _blocks(lines: Iterable[str]) -> Iterator[tuple[datetime, list[str]]]:
     at, inside = datetime.now(UTC), False
     for line in lines:
         stamp, _, text = line.partition(" ")
+        if (moment := _moment(stamp)) is None:
+            text = line
         if not inside:
-            block, at = [], _moment(stamp) or at
+            block, at = [], moment or at
         block.append(text)
         inside = text.startswith(_TRACEBACK) or (inside and not text[:1].strip())
         if not inside:
