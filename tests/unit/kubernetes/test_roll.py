@@ -11,7 +11,8 @@ from lightkube.resources.apps_v1 import Deployment
 from lightkube.resources.core_v1 import Pod
 from pydantic import JsonValue
 
-from tests.kubernetes.adapters.replicas.stand_in import APP, deployment
+from tests.kubernetes.adapters.colours import APP
+from tests.kubernetes.adapters.replicas.stand_in import deployment
 from unioneyes.adapters.kubernetes.release import VERSION_LABEL, Standing, rolled, said, standing, strategy
 from unioneyes.adapters.kubernetes.rollout import Hopeless, Ready, Waiting, judge
 from unioneyes.ports.traffic import Colour
