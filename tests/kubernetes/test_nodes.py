@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -35,11 +36,18 @@ def test_pods_and_services_are_reached_across_nodes(two: Lent) -> None:
     for node in two.own.nodes:
         serve(two, f"on-{node}", node=node)
     for here, there in (("node1", "node2"), ("node2", "node1")):
-        pods, service = pods_of(two, f"on-{there}"), _of_service(two, f"on-{there}", "{.spec.clusterIP}")
-        assert ask(two, f"on-{here}", f"http://{service}/", times=20) == pods
-        port = _of_service(two, f"on-{there}", "{.spec.ports[0].nodePort}")
-        url = f"http://{two.own.addresses.node(here)}:{port}/"
-        assert eventually(lambda url=url, pods=pods: curl(url) in pods)  # type: ignore[misc]  # mypy infers no lambda's default
+        _is_reached(two, there=there, here=here)
+
+
+def _is_reached(two: Lent, *, there: str, here: str) -> None:
+    """A pod on one node and the machine itself reach the service of the other, as soon as the node's proxy knows it."""
+    assert two.own
+    pods = pods_of(two, f"on-{there}")
+    reached = partial(ask, two, f"on-{here}", f"http://{_of_service(two, f'on-{there}', '{.spec.clusterIP}')}/")
+    assert eventually(lambda: reached() == pods)
+    assert reached(times=20) == pods
+    url = f"http://{two.own.addresses.node(here)}:{_of_service(two, f'on-{there}', '{.spec.ports[0].nodePort}')}/"
+    assert eventually(lambda: curl(url) in pods)
 
 
 def test_nodes_that_only_say_so_are_ready_and_run_pods(two: Lent) -> None:
