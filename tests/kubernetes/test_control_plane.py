@@ -105,7 +105,7 @@ def plane(lent: Lent, folder: Path) -> Iterator[ControlPlane]:
         ports = [stack.enter_context(tls_front(server.port, issued, address=machine)) for server in (operated, control)]
         token = f"ue_{secrets.token_urlsafe(32)}"
         hand_over(lent, authority, node, token, machine=machine, port=ports[0])
-        stack.enter_context(volume(lent, folder))
+        stack.enter_context(volume(lent))
         stack.enter_context(reading_the_proxies(lent))
         image, digest = push_control_plane(lent.own, f"{lent.namespace}/ue").split("@")
         overlay = stack.enter_context(written(environment(served, node, machine, ports), lent.namespace, image, digest))
@@ -150,20 +150,20 @@ def hand_over(lent: Lent, authority: Authority, node: str, token: str, *, machin
 
 
 @contextmanager
-def volume(lent: Lent, folder: Path) -> Iterator[None]:
-    """There is something to claim: a folder of this machine's, which is the only node's too."""
-    place = folder / "volume"
-    place.mkdir(mode=0o700)
+def volume(lent: Lent) -> Iterator[None]:
+    """There is something to claim: a folder of the only node's, in which a node may write nowhere else."""
+    assert lent.own
+    name, place = f"{lent.namespace}-control-plane", lent.own.layout.home / "volumes" / lent.namespace
+    place.mkdir(mode=0o700, parents=True)
     os.chown(place, USER, USER)
-    folder.chmod(0o755)
-    of: JsonValue = {"name": f"{lent.namespace}-control-plane"}
     claimed: JsonValue = {"namespace": lent.namespace, "name": NAME}
     spec: JsonValue = {"capacity": {"storage": "20Gi"}, "accessModes": ["ReadWriteMany"], "hostPath": {"path": str(place)}, "claimRef": claimed}
-    lent.kubectl.apply({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": of, "spec": spec})
+    lent.kubectl.apply({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": spec})
     try:
         yield
     finally:
-        lent.kubectl("delete", "persistentvolume", f"{lent.namespace}-control-plane", "--wait=false", "--ignore-not-found")
+        lent.kubectl("delete", "persistentvolume", name, "--wait=false", "--ignore-not-found")
+        shutil.rmtree(place)
 
 
 @contextmanager

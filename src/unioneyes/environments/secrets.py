@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -24,6 +26,8 @@ GROUP = "unioneyes.secrets"
 """The entry points of plug-ins: the provider's name, and what gives a `SecretProvider` when it is called."""
 VARIABLES = "environment"
 """The provider that reads this process's variables."""
+KUBERNETES = "kubernetes"
+"""The provider that reads Secrets of a cluster."""
 LIMIT = timedelta(seconds=10)
 """For one secret, whoever gives it."""
 
@@ -46,7 +50,7 @@ def _kubernetes() -> SecretProvider:
     return KubernetesSecrets()
 
 
-BUILT_IN: Mapping[str, Callable[[], SecretProvider]] = {VARIABLES: _variables, "file": _files, "kubernetes": _kubernetes}
+BUILT_IN: Mapping[str, Callable[[], SecretProvider]] = {VARIABLES: _variables, "file": _files, KUBERNETES: _kubernetes}
 
 
 def providers() -> tuple[str, ...]:
@@ -92,9 +96,16 @@ def resolve_all(settings: EnvironmentSettings) -> dict[str, SecretStr]:
     return {place: resolve_at(place, reference) for place, reference in references(settings)}
 
 
-def referred_variables(settings: EnvironmentSettings, found: Mapping[str, SecretStr]) -> dict[str, str]:
-    """Return the environment variables that the file refers to, as they were `found`: what a process needs that reads the same file."""
-    return {reference.path: found[place].get_secret_value() for place, reference in references(settings) if reference.provider == VARIABLES}
+def referred_variables(settings: EnvironmentSettings, found: Mapping[str, SecretStr], variables: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment variables that the file refers to, as they were `found`, and the one that leads to its cluster.
+
+    They are what a process needs that reads the same file.
+    """
+    referred = dict(references(settings))
+    named = {reference.path: found[place].get_secret_value() for place, reference in referred.items() if reference.provider == VARIABLES}
+    asks_a_cluster = (settings.cluster and not settings.cluster.kubeconfig) or any(each.provider == KUBERNETES for each in referred.values())
+    kubeconfig = variables.get("KUBECONFIG")
+    return named | ({"KUBECONFIG": str(Path(kubeconfig).absolute())} if kubeconfig and asks_a_cluster else {})
 
 
 def digest_of(found: Mapping[str, SecretStr], *, key: SecretStr) -> str:

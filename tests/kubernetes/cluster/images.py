@@ -21,7 +21,7 @@ from tests.kubernetes.cluster.layout import cache
 from tests.kubernetes.cluster.registry import registry
 
 _PAUSE = Path(__file__).with_name("pause.c")
-_BASE = ("ca-certificates", "libpython3-stdlib", "python3-minimal")
+_BASE = ("ca-certificates", "libpython3-stdlib", "libstdc++6", "python3-minimal")
 _CORE = {
     "pause": 'FROM scratch\nCOPY pause /pause\nUSER 65535:65535\nENTRYPOINT ["/pause"]\n',
     "base": 'FROM scratch\nADD base.tar /\nENV PATH=/usr/local/bin:/usr/bin:/bin PYTHONUNBUFFERED=1\nUSER 65534:65534\nCMD ["python3"]\n',

@@ -57,7 +57,7 @@ def tenant(job: MainJob, lent: Lent, tmp_path: Path) -> Iterator[Tenant]:
     kubeconfig["users"] = [{"name": kubeconfig["users"][0]["name"], "user": {"token": token}}]
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
-    own = home / "kubeconfig"
+    own = tmp_path / "kubeconfig"
     own.write_text(yaml.safe_dump(kubeconfig))
     own.chmod(0o600)
     tenant = Tenant(home=home, namespace=namespace, account=account, cluster=settings.model_copy(update={"kubeconfig": str(own)}))

@@ -112,6 +112,29 @@ def test_the_server_s_process_gets_the_variables_that_the_file_refers_to_and_nob
     assert "OPS_SLACK" not in vendors_process(stack).env
 
 
+CLUSTER = '[cluster]\nserver = "https://cluster"\nnamespace = "n"\nimages = "r/i"\nurl = "http://m"\npreview_url = "http://p"\n'
+
+
+@pytest.mark.parametrize(
+    ("settings", "handed_on"),
+    [
+        (CLUSTER, True),
+        (CLUSTER + 'kubeconfig = "/etc/way"\n', False),
+        ('[secrets]\nslack_token = "secret://kubernetes/ops/slack#token"\n', True),
+        ("", False),
+    ],
+    ids=["a cluster", "a cluster whose file is named", "a Secret", "neither"],
+)
+def test_the_server_s_process_finds_the_cluster_that_whoever_started_it_did(tmp_path: Path, settings: str, *, handed_on: bool) -> None:
+    stack = open_stack(home(tmp_path, settings).home)
+    found = {"secrets.slack_token": SecretStr("never asked for")}
+
+    variables = referred_variables(stack.settings, found, {"KUBECONFIG": "/some/way"})
+
+    assert variables == ({"KUBECONFIG": "/some/way"} if handed_on else {})
+    assert referred_variables(stack.settings, found, {}) == {}
+
+
 def test_every_secret_that_the_settings_can_refer_to_is_one_of_the_stack(tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     all_of_them = {name: f"secret://file{tmp_path}/{name}" for name in SecretsSettings.model_fields if name != AUDIT_KEY}

@@ -192,3 +192,10 @@ def test_every_version_of_a_plain_service_carries_what_stands_in_its_folder() ->
     carried = carried_migrations(ServiceSettings(plain=True, health_path="/ready", probe_path="/", migrations=str(folder)))
     assert carried.folders("2.0.0") == (folder,)
     assert carried.newest("2.0.0") == "0001_claim_deadlines"
+
+
+def test_the_example_for_a_cluster_of_one_s_own_is_an_environment() -> None:
+    settings = read_settings(project_path("k8s/environment.example.toml"))
+    assert (settings.name, settings.production) == ("mine", False)
+    assert settings.cluster
+    assert settings.cluster.machine

@@ -12,6 +12,9 @@ from unioneyes.environments.settings import ClusterSettings, ServiceSettings
 from unioneyes.kernel.problems import Problem
 from unioneyes.ports.releases import UnknownVersion
 
+_NAMED = 3
+"""Releases without an image, of which more are only counted."""
+
 
 def require_operable(settings: ClusterSettings) -> None:
     """Return where the context leads to the environment's cluster, its namespace is there, and we have every right that is needed.
@@ -77,8 +80,8 @@ def _registry(settings: ClusterSettings, service: ServiceSettings) -> Finding:
         return Finding(
             check="registry",
             health=Health.BAD if len(missing) == len(every) else Health.WARNING,
-            detail=f"{settings.images} has no image of {', '.join(missing)}",
-            remedy=f"push them before they are deployed: make image PUSH={settings.images} VERSION={missing[0]}",
+            detail=f"{settings.images} has no image of {', '.join(missing[:_NAMED])}{f' and {len(missing) - _NAMED} more' if len(missing) > _NAMED else ''}",
+            remedy=f"push what is to be deployed: make image IMAGE=service PUSH={settings.images} VERSION={missing[0]}",
         )
     return Finding(check="registry", health=Health.GOOD, detail=f"{settings.images} has an image of each of {len(every)} releases")
 
