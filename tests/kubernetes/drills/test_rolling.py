@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
 from tests.drills.main_job.main_job import MainJob
 from tests.kubernetes.cluster.lent import Lent
 from tests.kubernetes.drills.test_releases import deployments
+from unioneyes.adapters.kubernetes.replicas import KubernetesReplicas
 from unioneyes.environments.local.members import run_members
 from unioneyes.kernel.status import RunStatus
 from unioneyes.ports.traffic import Colour
@@ -31,8 +34,10 @@ def only(job: MainJob, lent: Lent, version: str, colour: str) -> None:
     assert found[colour] == (2, version)
     assert found[Colour(colour).other.value][0] == 0
     replicas = job.stack.environment.replicas
-    assert {(replica.colour.value, replica.version) for replica in replicas.all()} == {(colour, version)}
-    assert all(replicas.rolling(each) is None for each in Colour)
+    assert isinstance(replicas, KubernetesReplicas)
+    with closing(replicas.cluster):
+        assert {(replica.colour.value, replica.version) for replica in replicas.all()} == {(colour, version)}
+        assert all(replicas.rolling(each) is None for each in Colour)
 
 
 def test_a_good_release_takes_the_place_of_the_old_one_where_it_stands_and_no_request_is_lost(serving: MainJob, lent: Lent) -> None:
