@@ -19,7 +19,6 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
-import pytest_socket
 from pydantic import JsonValue
 
 from tests.certificates import Authority
@@ -76,12 +75,6 @@ class ControlPlane:
     def steps(self, run: str) -> list[str]:
         """Return what the run's journal says, line by line."""
         return [json.dumps(line) for line in json.loads(self.ue("run", "logs", run, "-o", "json").stdout or "[]")]
-
-
-@pytest.fixture(autouse=True)
-def _reaching_the_cluster(lent: Lent) -> None:
-    assert lent.own, "the databases run on this machine, which the pods of a cluster of our own reach"
-    pytest_socket.socket_allow_hosts(["127.0.0.1", "localhost", "::1", f"10.94.{lent.own.number}.0/24"], allow_unix_socket=True)
 
 
 @pytest.fixture(scope="module")

@@ -9,18 +9,11 @@ import pytest
 
 from tests.drills.main_job.main_job import MainJob
 from tests.kubernetes.cluster.lent import Lent
-from tests.kubernetes.reaching import let_reach
 from tests.stack import DRILL_SETTINGS, empty_stack
 from unioneyes.environments import CLUSTER_TEST
 from unioneyes.environments.local.rehearsal_cluster import namespace_of
 
 STARTED_WITHIN = timedelta(minutes=5)
-
-
-@pytest.fixture(autouse=True)
-def _reaching_the_cluster(lent: Lent) -> None:
-    """Some drills look at the cluster by the adapters, in their own process."""
-    let_reach(lent)
 
 
 @pytest.fixture(scope="module")

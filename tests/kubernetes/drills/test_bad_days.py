@@ -6,7 +6,9 @@ The control plane reaches the API server through a relay that can be cut. What o
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.drills.kills.boundaries import Boundary, drop_held, held_at, wait_until_held
 from tests.drills.main_job.main_job import MainJob
 from tests.kubernetes.adapters.relay import Relay, relayed
 from tests.kubernetes.cluster.kubectl import KubectlFailed
@@ -26,6 +29,7 @@ from tests.stack import DRILL_SETTINGS, Said, empty_stack, eventually
 from unioneyes.environments.local.members import run_members
 from unioneyes.kernel.ids import new_id
 from unioneyes.ports.traffic import Weights
+from unioneyes.runbook.views import EntryKind
 
 pytestmark = pytest.mark.timeout(600)
 ROOT = Path(__file__).parents[3]
@@ -33,6 +37,19 @@ RATE = 20.0
 AWAY_SECONDS = 30
 STARTED_WITHIN = 300
 NAME = "bad-days"
+STEPS = (
+    "check_gates",
+    "check_world",
+    "start_replicas",
+    "smoke_test",
+    "shift_traffic",
+    "drain_old_colour",
+    "watch_release",
+    "verify_deployment",
+    "retire_old_colour",
+    "write_receipt",
+)
+"""Of a deployment without migrations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,12 +137,17 @@ def test_what_can_not_be_read_while_the_api_server_is_away_is_named_and_never_sh
     assert eventually(lambda: not json.loads(day.job.stack.ue("deploy", "status", "-o", "json").out)["unavailable"], within=60)
 
 
-@pytest.mark.parametrize("killed_in", ["start_replicas", "watch_release"])
-def test_a_killed_worker_s_deployment_is_taken_over_and_finished(day: Day, killed_in: str) -> None:
+@pytest.mark.parametrize("step", STEPS)
+def test_a_worker_that_is_killed_when_it_has_done_a_step_and_not_said_so_is_taken_over_and_nothing_is_lost(day: Day, step: str) -> None:
     day.deployed("1.1.0")
+    worker = day.job.stack.pid("control")
     with run_members(day.job.stack.home, rate=RATE) as members:
         members.await_signed_in()
-        run, _ = day.job.kill_in(killed_in, {"version": "1.0.0", "bake": "PT6S"})
+        with held_at(day.job, Boundary(part="deployment", kind=EntryKind.STEP_DONE, step=step)) as gate:
+            run = day.job.begin({"version": "1.0.0", "bake": "PT6S"})
+            wait_until_held(gate)
+            os.kill(worker, signal.SIGKILL)
+            drop_held(gate)
         ended = day.ended(run)
         seen = members.finish()
 
@@ -133,8 +155,10 @@ def test_a_killed_worker_s_deployment_is_taken_over_and_finished(day: Day, kille
     assert (seen.lost, seen.sent > 100) == (0, True), seen
     after = day.job.serving()
     assert (after.version, after.idle_version) == ("1.0.0", None)
-    kinds = [entry["kind"] for entry in day.job.journal(run)]
+    journal = day.job.journal(run)
+    kinds = [entry["kind"] for entry in journal]
     assert ("taken-over" in kinds, kinds.count("run-ended")) == (True, 1)
+    assert tuple(dict.fromkeys(entry["step"] for entry in journal if entry["kind"] == "step-done")) == STEPS, "there are others than those it is killed in"
 
 
 def test_routes_that_a_person_changes_during_the_watch_are_named_and_left_as_they_are(day: Day) -> None:
