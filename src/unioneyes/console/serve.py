@@ -37,6 +37,7 @@ from unioneyes.runbook.definition import definitions
 from unioneyes.runbook.engine import Engine
 from unioneyes.runbook.freshness import Drills
 from unioneyes.runbook.own import OwnRunbooks
+from unioneyes.runbook.store.pool import ElasticPool
 
 log = logging.getLogger(__name__)
 
@@ -179,7 +180,7 @@ def log_to_stderr(redact: Redactor) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RedactedLines(redact))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-    for chatty in ("uvicorn.error", "httpx", "dbos"):
+    for chatty in ("uvicorn.error", "httpx", "httpx2", "dbos", ElasticPool.__module__):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -21,6 +21,7 @@ from unioneyes.environments import migrate_control
 from unioneyes.environments.local.compose import build_environment
 from unioneyes.environments.local.stack import open_stack
 from unioneyes.ports.database import BackupState, DatabaseUnavailable
+from unioneyes.runbook.store.database import ControlDatabase
 from unioneyes.runbook.store.schema import newest_revision
 
 
@@ -102,6 +103,16 @@ def test_the_engine_s_tables_are_made_before_any_server_starts_and_making_them_a
     assert migrate_control(NAME, elsewhere.home) == newest_revision()
     with psycopg.connect(open_stack(elsewhere.home).control_database_url.get_secret_value()) as session:
         assert {str(row[0]) for row in session.execute("SELECT nspname FROM pg_namespace")} >= {"dbos", "ue"}
+
+
+def test_a_server_s_session_is_opened_whatever_stands_in_the_password(managed: Managed, elsewhere: Elsewhere) -> None:
+    elsewhere.settle(managed)
+    database = ControlDatabase(open_stack(elsewhere.home).control_database_url, name="drill")
+    try:
+        with database.session() as session:
+            assert session.execute("SELECT current_user").fetchone() == ("ue_control",)
+    finally:
+        database.close()
 
 
 def test_what_is_away_is_told_and_the_embedded_stack_is_not_offered(managed: Managed, elsewhere: Elsewhere) -> None:

@@ -62,7 +62,7 @@ def test_a_release_that_is_killed_for_its_memory_is_taken_back_and_that_is_named
     assert said.code == 5, said.err
     assert job.result(said)["rolled_back"]
     killed = [end for end in status(job).ended if end.reason == OOM_KILLED]
-    assert killed, status(job).ended
+    assert killed, (job.result(said)["outcome"], status(job).ended)
     assert {(end.version, end.colour.value) for end in killed} == {("1.2.0-leak", "green")}
     assert "(1.2.0-leak) ended by itself: OOMKilled, exit code 137" in job.stack.ue("deploy", "status").out
     assert 'ue_pod_ends_recent{colour="green",reason="OOMKilled",version="1.2.0-leak"}' in scraped(job)

@@ -73,16 +73,16 @@ class ControlDatabase:
 
     def session(self) -> psycopg.Connection[tuple[object, ...]]:
         """Return a connection of its own, in autocommit mode, for what lives as long as a session. Raises: ControlDatabaseUnavailable."""
+        where = self._strict.dialect.create_connect_args(self.url)[1]  # as text, SQLAlchemy's URL is one that libpq refuses where a password has spaces
+        limits = {
+            "application_name": f"{self._name}-liveness",
+            "connect_timeout": CONNECT_SECONDS,
+            "tcp_user_timeout": STATEMENT_SECONDS * 1000,
+            "keepalives_idle": STATEMENT_SECONDS,
+            "options": f"-c statement_timeout={STATEMENT_SECONDS}s",
+        }
         try:
-            return psycopg.connect(
-                self.url.set(drivername="postgresql").render_as_string(hide_password=False),
-                autocommit=True,
-                application_name=f"{self._name}-liveness",
-                connect_timeout=CONNECT_SECONDS,
-                tcp_user_timeout=STATEMENT_SECONDS * 1000,
-                keepalives_idle=STATEMENT_SECONDS,
-                options=f"-c statement_timeout={STATEMENT_SECONDS}s",
-            )
+            return psycopg.connect(**{**where, **limits}, autocommit=True)
         except psycopg.Error as error:
             raise _unavailable(error) from None
 
