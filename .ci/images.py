@@ -32,6 +32,8 @@ TITLES = {SERVICE: "unioneyes-web", CONTROL_PLANE: "unioneyes-control-plane"}
 _SERVICES_PARTS = ("__init__.py", "py.typed", "claims", "kernel", "ports")
 """Of the product's package: what a replica may import. `claims/digest.py` says the same of what a release is made of."""
 _SERVICES_FILES = ("db/migrations", "db/faults")
+_PROGRAM = b"\x7fELF"
+"""How a program begins."""
 _OLDEST_GLIBC, _GLIBC = 5, "manylinux_2_{minor}_{machine}"
 
 
@@ -144,9 +146,11 @@ def _packages(image: str, base: Base) -> Path:
 
 
 def _install(to: Path, *words: str) -> None:
-    """Packages are installed in the folder `to`; without commands of theirs, which would name this machine's interpreter."""
+    """Packages are installed in the folder `to`; of their commands those that are programs: scripts would name this machine's interpreter."""
     _run(sys.executable, "-I", "-m", "pip", "install", "--quiet", "--no-compile", f"--target={to}", *words)
-    shutil.rmtree(to / "bin", ignore_errors=True)
+    for command in (to / "bin").glob("*"):
+        if not command.read_bytes().startswith(_PROGRAM):
+            command.unlink()
 
 
 def _own_version() -> str:

