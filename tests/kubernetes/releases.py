@@ -17,19 +17,19 @@ _STORAGE = _ROOT / ".cache/images"
 
 def push_releases(cluster: Cluster, repository: str, *versions: str) -> Mapping[str, str]:
     """Each of `versions` is an image of `repository` in the cluster's registry; return the references, by digest. Takes seconds where nothing changed."""
-    return _push(cluster, "service", repository, *(f"--version={version}" for version in versions))
+    return _push(cluster, "service", "base", repository, *(f"--version={version}" for version in versions))
 
 
 def push_control_plane(cluster: Cluster, repository: str) -> str:
     """`ue` is an image of `repository` in the cluster's registry; return its reference, by digest."""
-    (reference,) = _push(cluster, "control-plane", repository).values()
+    (reference,) = _push(cluster, "control-plane", "debian", repository).values()
     return reference
 
 
-def _push(cluster: Cluster, image: str, repository: str, *words: str) -> Mapping[str, str]:
+def _push(cluster: Cluster, image: str, base: str, repository: str, *words: str) -> Mapping[str, str]:
     """Return the references by version. A program of its own builds: a test's process may ask nobody but this machine."""
     registry = cluster.addresses.registry
-    command = [sys.executable, ".ci/images.py", image, f"--base={registry}/base", "--insecure", f"--push={registry}/{repository}", *words]
+    command = [sys.executable, ".ci/images.py", image, f"--base={registry}/{base}", "--insecure", f"--push={registry}/{repository}", *words]
     environment = {**os.environ, "CONTAINERS_STORAGE_CONF": str(_storage()), "CONTAINER_TOOL": "buildah"}
     done = subprocess.run(command, cwd=_ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,4 @@
-"""The images run as what they are: restricted, without a shell, on a file system that nobody writes to."""
+"""The images run as what they are: restricted, on a file system that nobody writes to; the service's without a shell."""
 
 from __future__ import annotations
 

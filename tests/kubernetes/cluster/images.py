@@ -1,4 +1,4 @@
-"""The images that a cluster begins with, built once: `pause`, which holds a pod's namespaces, `base`, Python on a small Debian, and what its parts bring.
+"""The images that a cluster begins with, built once: `pause`, which holds a pod's namespaces, `base`, Python and hardly more, `debian`, and what its parts bring.
 
 They are kept as the folder of a registry that they were pushed to.
 """
@@ -21,10 +21,15 @@ from tests.kubernetes.cluster.layout import cache
 from tests.kubernetes.cluster.registry import registry
 
 _PAUSE = Path(__file__).with_name("pause.c")
-_BASE = ("ca-certificates", "libpython3-stdlib", "libstdc++6", "python3-minimal")
+_BASE = ("ca-certificates", "libpython3-stdlib", "python3-minimal")
+"""No shell, and no program but Python's."""
+_DEBIAN = (*_BASE, "dash", "libstdc++6", "util-linux")
+"""What every Debian has, and the control plane takes: greenlet the library, PostgreSQL the rest."""
+_FROM = 'FROM scratch\nADD {tar} /\nENV PATH=/usr/local/bin:/usr/bin:/bin PYTHONUNBUFFERED=1\nUSER 65534:65534\nCMD ["python3"]\n'
 _CORE = {
     "pause": 'FROM scratch\nCOPY pause /pause\nUSER 65535:65535\nENTRYPOINT ["/pause"]\n',
-    "base": 'FROM scratch\nADD base.tar /\nENV PATH=/usr/local/bin:/usr/bin:/bin PYTHONUNBUFFERED=1\nUSER 65534:65534\nCMD ["python3"]\n',
+    "base": _FROM.format(tar="base.tar"),
+    "debian": _FROM.format(tar="debian.tar"),
 }
 
 
@@ -43,7 +48,7 @@ class Image:
 
 def images(more: tuple[Image, ...] = ()) -> Path:
     """Return the folder of the registry that holds the images, once they are built."""
-    inputs = [_PAUSE.read_text(), *_BASE, *_CORE.values(), _suite()]
+    inputs = [_PAUSE.read_text(), *_DEBIAN, *_CORE.values(), _suite()]
     for image in more:
         inputs += [image.containerfile(""), *(f"{program.parent.name}/{program.name}: {program.stat().st_size}" for program in image.programs)]
     return cache() / f"images-{hashlib.sha256('/'.join(inputs).encode()).hexdigest()[:12]}"
@@ -52,7 +57,7 @@ def images(more: tuple[Image, ...] = ()) -> Path:
 def build_images(more: tuple[Image, ...], say: Say) -> None:
     """The images are in the cache. Says that it builds them; says nothing when they are there. Raises: NotBuilt."""
     if not images().exists():
-        _build(images(), "pause and base", _build_core, say)
+        _build(images(), "pause, base and debian", _build_core, say)
     if not images(more).exists():
         _build(images(more), ", ".join(image.name for image in more), lambda work: _build_more(work, more), say)
 
@@ -71,7 +76,8 @@ def _build(kept: Path, named: str, build: Callable[[Path], None], say: Say) -> N
 
 def _build_core(work: Path) -> None:
     _run("gcc", "-Os", "-static", "-o", str(work / "pause"), str(_PAUSE))
-    _run("mmdebstrap", "--quiet", "--variant=extract", f"--include={','.join(_BASE)}", _suite(), str(work / "base.tar"))
+    for tar, packages in (("base.tar", _BASE), ("debian.tar", _DEBIAN)):
+        _run("mmdebstrap", "--quiet", "--variant=extract", f"--include={','.join(packages)}", _suite(), str(work / tar))
     with _registry(work) as address:
         for name, containerfile in _CORE.items():
             _push(work, f"{address}/{name}", containerfile)
