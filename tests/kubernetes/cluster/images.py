@@ -1,4 +1,4 @@
-"""The images that a cluster begins with, built once: `pause`, which holds a pod's namespaces, `base`, Python and hardly more, `debian`, and what its parts bring.
+"""The images that a cluster begins with, built once: `pause`, `base`, Python and hardly more, `debian`, and what its parts bring.
 
 They are kept as the folder of a registry that they were pushed to.
 """
