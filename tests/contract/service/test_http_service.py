@@ -40,7 +40,7 @@ def no_token() -> SecretStr:
 
 
 def service(url: str, *, smoke: tuple[str, ...] = ("smoke",), token: Callable[[], SecretStr] | None = None) -> HttpService:
-    return HttpService(public_url=url, preview_url=url, probe_path="/api/claims", probe_token=token, smoke_command=smoke)
+    return HttpService(public_url=url, preview_urls=dict.fromkeys(Colour, url), probe_path="/api/claims", probe_token=token, smoke_command=smoke)
 
 
 def answering(answer: Response) -> Starlette:
@@ -114,7 +114,8 @@ def test_a_colour_is_reached_by_the_preview_header_and_members_way_has_none(echo
 
 
 def test_members_and_previews_have_addresses_of_their_own() -> None:
-    both = HttpService(public_url="http://a", preview_url="http://b", probe_path="/", probe_token=None, smoke_command=())
+    previews = {Colour.BLUE: "http://b", Colour.GREEN: "http://g"}
+    both = HttpService(public_url="http://a", preview_urls=previews, probe_path="/", probe_token=None, smoke_command=())
     assert (both.url(), both.url(Colour.BLUE)) == ("http://a", "http://b")
 
 

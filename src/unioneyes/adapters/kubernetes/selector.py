@@ -36,6 +36,7 @@ from unioneyes.ports.traffic import (
     Drained,
     ForeignRoutes,
     NoHealthyReplica,
+    NotOffered,
     RoutesRejected,
     TrafficShifted,
     TrafficUnavailable,
@@ -56,7 +57,7 @@ _SERVICE_NAME = "kubernetes.io/service-name"
 _WITHIN = timedelta(seconds=3)
 _NOTHING = ColourCounters(answers_2xx=0, answers_3xx=0, answers_4xx=0, answers_5xx=0, active=0, healthy=0, replicas=0, latency=(), timed=0)
 _WHY = "a Service's selector leads to one colour, and answers nothing by itself"
-_GATEWAY = "lead the traffic by a Gateway: k8s/components/envoy-gateway"
+_GATEWAY = 'lead the traffic by a Gateway: k8s/components/envoy-gateway, and [cluster] traffic = "gateway"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,13 @@ class SelectorTraffic:
     app: str = "unioneyes-web"
     private_port: int = 8001
     """Of a replica: where it says what it counted, and is told to send its clients away."""
+
+    def require_means(self, *, shares: bool = False, maintenance: bool = False) -> None:
+        """Return where neither is asked for. Raises: NotOffered."""
+        if shares:
+            raise NotOffered(what=f"no share of the members can be led to a colour: {_WHY}", remedy=f"leave out --canary; or {_GATEWAY}")
+        if maintenance:
+            raise NotOffered(what=f"members can't be told that there is maintenance: {_WHY}", remedy=f"do it without maintenance; or {_GATEWAY}")
 
     def view(self) -> TrafficView:
         """Return what the selector says now. A colour without any replica is led to by nobody. Raises: ForeignRoutes, TrafficUnavailable."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
@@ -33,12 +33,12 @@ UNKNOWN_VERSION = "unknown"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpService:
-    """The members' address, and a second one where a header picks the colour."""
+    """The members' address, and others where a colour is tried."""
 
     public_url: str
     """The way members take, such as `https://api.unioneyes.app`."""
-    preview_url: str
-    """Where `preview_header` picks the colour; reached by no member."""
+    preview_urls: Mapping[Colour, str]
+    """Where each colour is tried, reached by no member; where that is the same address, `preview_header` picks the colour."""
     preview_header: str = "x-preview"
     health_path: str = "/api/health"
     probe_path: str
@@ -52,7 +52,7 @@ class HttpService:
 
     def url(self, via: Colour | None = None) -> str:
         """Return the address."""
-        return self.public_url if via is None else self.preview_url
+        return self.public_url if via is None else self.preview_urls[via]
 
     def health(self, via: Colour | None = None) -> Health:
         """Return the health report, also an unhealthy one. Raises: ServiceUnavailable when none comes."""
@@ -87,7 +87,7 @@ class HttpService:
         status = version = None
         try:
             with _client(PROBE_LIMITS) as client:
-                answer = client.get(f"{self.preview_url}{self.probe_path}", headers=headers)
+                answer = client.get(f"{self.url(via)}{self.probe_path}", headers=headers)
             status, version = answer.status_code, answer.headers.get(VERSION_HEADER)
         except httpx.HTTPError:
             pass  # no answer: that is what the probe says
