@@ -15,6 +15,7 @@ from unioneyes.kernel.problems import NotFound, Refused
 if TYPE_CHECKING:
     from unioneyes.environments.listening import ControlAddress
     from unioneyes.environments.model import AuditEvidence, DirectEnvironment, OpenedEnvironment
+    from unioneyes.environments.settings import ClusterSettings
 
 LOCAL, CLUSTER_TEST = "local", "cluster-test"
 ENVIRONMENTS = (LOCAL, CLUSTER_TEST)
@@ -83,13 +84,19 @@ def add_environment(file: Path, home: Path | None = None) -> Added:
     folder = home.expanduser().resolve() if home is not None else _folders() / name
     if (folder / SETTINGS).exists():
         home_of(name, folder)
-    text, chosen = choose_traffic(file, given, read_settings(file))
+    text, chosen = choose_traffic(file, given, read_settings(file), knows=_knows_gateway_api)
     try:
         Layout(folder).claim_home(embedded=False)
         replace_file(folder / SETTINGS, text)
     except OSError as error:
         raise NotWritten(what=f"{folder} can't be written to: {error.strerror}", remedy="name another folder with --home") from None
     return Added(name, folder, chosen)
+
+
+def _knows_gateway_api(cluster: ClusterSettings) -> bool:
+    from unioneyes.environments.local.examine_cluster import knows_gateway_api  # noqa: PLC0415 - what talks to clusters is an extra
+
+    return knows_gateway_api(cluster)
 
 
 def locate(name: str, home: Path | None = None) -> ControlAddress:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 from unioneyes.environments.previews import NOT_TOLD_APART, tells_apart
-from unioneyes.environments.settings import EnvironmentSettings, SettingsRefused
+from unioneyes.environments.settings import ClusterSettings, EnvironmentSettings, SettingsRefused
 from unioneyes.kernel.problems import Problem
 
 _SECTION = re.compile(r"^[ \t]*\[[ \t]*cluster[ \t]*\][ \t]*(#.*)?$", re.MULTILINE)
@@ -15,18 +16,16 @@ _WRITTEN = 'traffic = "selector"  # the cluster did not know the Gateway API whe
 _NONE = "the cluster does not know the Gateway API, so the Service's selector leads the members"
 
 
-def choose_traffic(file: Path, text: str, settings: EnvironmentSettings) -> tuple[str, str]:
+def choose_traffic(file: Path, text: str, settings: EnvironmentSettings, *, knows: Callable[[ClusterSettings], bool]) -> tuple[str, str]:
     """Return the text of the environment's file, with `traffic = "selector"` where the cluster knows no Gateway API, and what is to be said of that.
 
-    Where the file says it, nobody is asked. Raises: SettingsRefused, where the rest of the file does not fit a selector.
+    `knows` asks the cluster; where the file says what leads members, nobody is asked. Raises: SettingsRefused, where the rest of it does not fit a selector.
     """
     cluster = settings.cluster
     if cluster is None or "traffic" in cluster.model_fields_set:
         return text, ""
-    from unioneyes.environments.local.examine_cluster import knows_gateway_api  # noqa: PLC0415 - what talks to clusters is an extra
-
     try:
-        if knows_gateway_api(cluster):
+        if knows(cluster):
             return text, ""
     except Problem as problem:
         return text, f"whether the cluster knows the Gateway API could not be seen, and it counts as having it: {problem.what}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Discriminator, Tag
 
 from unioneyes.environments.setting_types import HttpAddress, Section
 from unioneyes.ports.traffic import Colour
@@ -34,6 +34,13 @@ class PreviewAddresses(Section):
 
     blue: HttpAddress
     green: HttpAddress
+
+
+def _kind(said: object) -> str:
+    return "addresses" if isinstance(said, dict | PreviewAddresses) else "address"
+
+
+Preview = Annotated[Annotated[PreviewAddress, Tag("address")] | Annotated[PreviewAddresses, Tag("addresses")], Discriminator(_kind)]
 
 
 def addresses_by_colour(said: str | PreviewAddresses) -> Mapping[Colour, str]:

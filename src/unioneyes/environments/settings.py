@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError, model_validator
 
 from unioneyes.environments.managed import ControlDatabaseSettings, OperatedDatabaseSettings
-from unioneyes.environments.previews import NOT_TOLD_APART, PreviewAddress, PreviewAddresses, addresses_by_colour, tells_apart
+from unioneyes.environments.previews import NOT_TOLD_APART, Preview, addresses_by_colour, tells_apart
 from unioneyes.environments.setting_types import (
     AbsolutePath,
     Duration,
@@ -108,7 +108,7 @@ class ClusterSettings(Section):
     """Where members reach the service."""
     traffic: Literal["gateway", "selector"] = "gateway"
     """What leads members to a colour: routes of the Gateway API; or, on a cluster without it, the Service's selector: without shares or maintenance."""
-    preview_url: PreviewAddress | PreviewAddresses
+    preview_url: Preview
     """Where a colour is tried before members reach it: one address, at which a header picks it; or one for each, as `traffic = "selector"` takes it."""
     machine: Annotated[str, AfterValidator(as_address)] | None = None
     """The address by which pods reach this machine, where the database and the vendors' simulators run here; rehearsals only."""

@@ -15,7 +15,7 @@ from tests.kubernetes.cluster.lent import Lent
 from tests.kubernetes.cluster.network import lead_to_pods
 from tests.kubernetes.overlays import in_namespace
 from tests.kubernetes.releases import push_releases
-from tests.stack import DRILL_SETTINGS, empty_stack, eventually
+from tests.stack import empty_stack, eventually
 from unioneyes.environments.local.members import run_members
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.ids import new_id
@@ -27,6 +27,15 @@ NAME = "selected"
 RATE = 20.0
 STARTED_WITHIN = 300
 SERVICES = ("unioneyes-web", "unioneyes-web-blue", "unioneyes-web-green")
+SETTINGS = """
+[waivers]
+release-contract = "a drill, to which no continuous integration reports"
+staging-health = "a drill, before which no staging stands"
+security-sign-off = "a drill, with no member's data"
+product-approval = "a drill, which no member sees"
+migration-review = "a drill, whose migrations are those of other drills"
+current-version = "a drill runs on whatever stands in the work tree"
+"""
 VERSIONS = ("1.0.0", "1.1.0", "1.2.0-errors")
 
 
@@ -75,7 +84,7 @@ def selected(lent: Lent) -> Iterator[Selected]:
             "url": url,
         }
         lines = ["[cluster]", *(f"{key} = {json.dumps(value)}" for key, value in said.items()), f'preview_url = {{ blue = "{blue}", green = "{green}" }}', ""]
-        with empty_stack(settings="\n".join([DRILL_SETTINGS, *lines]), env=NAME) as stack:
+        with empty_stack(settings="\n".join([SETTINGS, *lines]), env=NAME) as stack:
             started = stack.start(within=STARTED_WITHIN)
             assert started.code == 0, started.err
             yield Selected(job=MainJob(stack=stack), lent=lent, namespace=namespace)
