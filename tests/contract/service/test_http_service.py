@@ -116,7 +116,16 @@ def test_a_colour_is_reached_by_the_preview_header_and_members_way_has_none(echo
 def test_members_and_previews_have_addresses_of_their_own() -> None:
     previews = {Colour.BLUE: "http://b", Colour.GREEN: "http://g"}
     both = HttpService(public_url="http://a", preview_urls=previews, probe_path="/", probe_token=None, smoke_command=())
-    assert (both.url(), both.url(Colour.BLUE)) == ("http://a", "http://b")
+    assert (both.url(), both.url(Colour.BLUE), both.url(Colour.GREEN)) == ("http://a", "http://b", "http://g")
+
+
+def test_a_colour_is_asked_at_its_own_address(echoing: str, gone: str) -> None:
+    previews = {Colour.BLUE: gone, Colour.GREEN: echoing}
+    apart = HttpService(public_url=gone, preview_urls=previews, probe_path="/api/claims", probe_token=None, smoke_command=())
+    assert (apart.probe(Colour.GREEN).ok, apart.probe(Colour.BLUE).ok) == (True, False)
+    assert apart.health(Colour.GREEN).version == "on green"
+    assert echoing in apart.describe_smoke(Colour.GREEN)[0]
+    assert gone in apart.describe_smoke(Colour.BLUE)[0]
 
 
 def test_a_probe_tells_status_version_and_who_asked(echoing: str) -> None:

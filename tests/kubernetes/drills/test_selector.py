@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 
 from tests.drills.main_job.main_job import MainJob
 from tests.kubernetes.cluster.layout import CONTROL_NODE
@@ -16,6 +17,7 @@ from tests.kubernetes.cluster.network import lead_to_pods
 from tests.kubernetes.overlays import in_namespace
 from tests.kubernetes.releases import push_releases
 from tests.stack import empty_stack, eventually
+from unioneyes.adapters.kubernetes.selector import SelectorTraffic
 from unioneyes.environments.local.members import run_members
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.ids import new_id
@@ -36,6 +38,7 @@ product-approval = "a drill, which no member sees"
 migration-review = "a drill, whose migrations are those of other drills"
 current-version = "a drill runs on whatever stands in the work tree"
 """
+_OBJECTS: TypeAdapter[list[dict[str, JsonValue]]] = TypeAdapter(list[dict[str, JsonValue]])
 VERSIONS = ("1.0.0", "1.1.0", "1.2.0-errors")
 
 
@@ -52,7 +55,11 @@ class Selected:
         return self.lent.kubectl("get", "service", "unioneyes-web", f"--namespace={self.namespace}", "--output=jsonpath={.spec.selector.version}")
 
     def counters(self) -> Counters:
-        return self.job.stack.environment.traffic.counters()
+        """Return what the replicas counted, read anew."""
+        traffic = self.job.stack.environment.traffic
+        assert isinstance(traffic, SelectorTraffic)
+        with closing(traffic.cluster):
+            return traffic.counters()
 
     def examined(self) -> dict[str, dict[str, str]]:
         """Return what the doctor finds, by what was checked."""
@@ -154,6 +161,10 @@ def test_the_next_one_replaces_it_under_load_and_nobody_is_left_on_the_old_one(s
     old = seen.of("1.0.0")
     assert old is not None
     assert old.last_at <= watched, "a member was answered by the old colour when the switch had been said to be done"
+    receipt = selected.job.result(ended)
+    served = {one["version"]: (one["answers"], one["errors"]) for one in _OBJECTS.validate_python(receipt["served_by"])}
+    assert all(int(str(answers)) > 50 and not errors for answers, errors in served.values()), served
+    assert (served.keys(), receipt["lost"]) == ({"1.0.0", "1.1.0"}, 0)
     assert selected.selector() == "green"
     assert (selected.counters().blue.replicas, selected.counters().green.healthy) == (0, 2)
 
