@@ -60,9 +60,11 @@ def add(
     """
     from unioneyes.environments import add_environment  # noqa: PLC0415 - `ue env --help` pays nothing for it
 
-    name, home = add_environment(file, where.home)
-    result(printed, {"environment": name, "home": str(home)}, lambda _: f"{name}: {home}")
-    say(f"next: ue env doctor --env {name}")
+    added = add_environment(file, where.home)
+    result(printed, {"environment": added.name, "home": str(added.home)}, lambda _: f"{added.name}: {added.home}")
+    if added.chosen:
+        say(added.chosen)
+    say(f"next: ue env doctor --env {added.name}")
     return ExitCode.DONE
 
 
@@ -158,6 +160,11 @@ def _next(shown: StackStatus, where: Where) -> str:
     return f"ue deploy start 1.0.0 --migrate{where.flags}"
 
 
+def _preview(url: str) -> str:
+    """Return where a colour is tried, and how it is named where the address does not name it."""
+    return url if "green" in url or "{colour}" in url else f"{url}  (header x-preview: blue or green)"
+
+
 def _status_page(ink: Ink, shown: StackStatus) -> str:
     tone = {"up": Tone.GOOD, "partly": Tone.WARN, "down": Tone.BAD}[shown.state]
     icon = {"up": "✔", "partly": "‖", "down": "✘"}[shown.state]
@@ -166,7 +173,7 @@ def _status_page(ink: Ink, shown: StackStatus) -> str:
         (
             ("state", ink.tone(tone, f"{icon} {shown.state}") + (", in maintenance" if shown.maintenance else "")),
             ("service", shown.service_url),
-            ("preview", f"{shown.preview_url}  (header x-preview: blue or green)"),
+            ("preview", _preview(shown.preview_url)),
             ("console", shown.control_url),
             ("sign in", shown.login),
             ("database", shown.database_url),

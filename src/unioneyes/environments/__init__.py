@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from unioneyes.kernel.problems import NotFound, Refused
 
 if TYPE_CHECKING:
     from unioneyes.environments.listening import ControlAddress
     from unioneyes.environments.model import AuditEvidence, DirectEnvironment, OpenedEnvironment
+    from unioneyes.environments.settings import ClusterSettings
 
 LOCAL, CLUSTER_TEST = "local", "cluster-test"
 ENVIRONMENTS = (LOCAL, CLUSTER_TEST)
@@ -59,25 +60,43 @@ def _name_in(file: Path) -> str | None:
     return said if isinstance(said, str) else None
 
 
-def add_environment(file: Path, home: Path | None = None) -> tuple[str, Path]:
-    """The environment that `file` says is one of this user's, in `home` where that is given; return its name and its folder. Its data there stays.
+class Added(NamedTuple):
+    """An environment that is one of this user's."""
 
+    name: str
+    home: Path
+    chosen: str
+    """What was chosen, or could not be, where its file leaves it open; empty when nothing was."""
+
+
+def add_environment(file: Path, home: Path | None = None) -> Added:
+    """The environment that `file` says is one of this user's, in `home` where that is given. Its data there stays.
+
+    Where the file does not say what leads members on its cluster, that is asked what it knows.
     Raises: SettingsRefused, UnknownEnvironment where the folder is another one's, ForeignFolder, NotWritten.
     """
+    from unioneyes.environments.leading import choose_traffic  # noqa: PLC0415 - the same
     from unioneyes.environments.local.layout import Layout  # noqa: PLC0415 - `ue --help` pays nothing for it
-    from unioneyes.environments.settings import read_given  # noqa: PLC0415 - the same
+    from unioneyes.environments.settings import read_given, read_settings  # noqa: PLC0415 - the same
     from unioneyes.kernel.files import replace_file  # noqa: PLC0415 - the same
 
-    name, text = read_given(file)
+    name, given = read_given(file)
     folder = home.expanduser().resolve() if home is not None else _folders() / name
     if (folder / SETTINGS).exists():
         home_of(name, folder)
+    text, chosen = choose_traffic(file, given, read_settings(file), knows=_knows_gateway_api)
     try:
         Layout(folder).claim_home(embedded=False)
         replace_file(folder / SETTINGS, text)
     except OSError as error:
         raise NotWritten(what=f"{folder} can't be written to: {error.strerror}", remedy="name another folder with --home") from None
-    return name, folder
+    return Added(name, folder, chosen)
+
+
+def _knows_gateway_api(cluster: ClusterSettings) -> bool:
+    from unioneyes.environments.local.examine_cluster import knows_gateway_api  # noqa: PLC0415 - what talks to clusters is an extra
+
+    return knows_gateway_api(cluster)
 
 
 def locate(name: str, home: Path | None = None) -> ControlAddress:

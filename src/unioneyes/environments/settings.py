@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError, model_validator
 
 from unioneyes.environments.managed import ControlDatabaseSettings, OperatedDatabaseSettings
+from unioneyes.environments.previews import NOT_TOLD_APART, Preview, addresses_by_colour, tells_apart
 from unioneyes.environments.setting_types import (
     AbsolutePath,
     Duration,
@@ -105,8 +106,10 @@ class ClusterSettings(Section):
     """NAME:PASSWORD for the registry; nobody's when not given."""
     url: HttpAddress
     """Where members reach the service."""
-    preview_url: HttpAddress
-    """Where a colour is tried before members reach it."""
+    traffic: Literal["gateway", "selector"] = "gateway"
+    """What leads members to a colour: routes of the Gateway API; or, on a cluster without it, the Service's selector: without shares or maintenance."""
+    preview_url: Preview
+    """Where a colour is tried before members reach it: one address, at which a header picks it; or one for each, as `traffic = "selector"` takes it."""
     machine: Annotated[str, AfterValidator(as_address)] | None = None
     """The address by which pods reach this machine, where the database and the vendors' simulators run here; rehearsals only."""
     shell: Annotated[tuple[Text, ...], Field(strict=False)] = ()
@@ -117,6 +120,12 @@ class ClusterSettings(Section):
         if self.service_account and (self.kubeconfig or self.context or self.server):
             message = "service_account is a pod's own way: leave out kubeconfig, context and server"
             raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _tells_the_colours_apart(self) -> Self:
+        if self.traffic == "selector" and not tells_apart(self.preview_url):
+            raise ValueError(NOT_TOLD_APART)
         return self
 
 
@@ -312,6 +321,9 @@ class EnvironmentSettings(Section):
         if self.service.plain and self.cluster is None:
             message = "a plain service runs on a cluster, from images: give [cluster]"
             raise ValueError(message)
+        if self.service.plain and self.cluster and self.cluster.traffic == "selector":
+            message = 'a plain service does not say what it was asked, nor does it send members away who keep a connection: give [cluster] traffic = "gateway"'
+            raise ValueError(message)
         return self
 
     @model_validator(mode="after")
@@ -321,7 +333,7 @@ class EnvironmentSettings(Section):
             if not cluster.service_account and (cluster.context is None or cluster.server is None):
                 message = "production is found by nobody's current context: give [cluster] context and server; or service_account, where ue runs in a pod"
                 raise ValueError(message)
-            if cluster.plain_registry or not all(url.startswith("https://") for url in (cluster.url, cluster.preview_url)):
+            if cluster.plain_registry or not all(url.startswith("https://") for url in (cluster.url, *addresses_by_colour(cluster.preview_url).values())):
                 message = "production is reached by https alone: [cluster] url and preview_url, and no plain_registry"
                 raise ValueError(message)
         return self

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from unioneyes.kernel.problems import Problem, Unavailable
+from unioneyes.kernel.problems import Problem, Refused, Unavailable
 
 
 class Colour(StrEnum):
@@ -140,6 +140,9 @@ class Drained:
 class Traffic(Protocol):
     """Which colour answers. Every change is observed first, atomic, safe to repeat, and done only when the data plane confirms it."""
 
+    def require_means(self, *, shares: bool = False, maintenance: bool = False) -> None:
+        """Return where what is planned can be had at all, both colours at once or maintenance; nobody is asked. Raises: NotOffered, with what to do instead."""
+
     def view(self) -> TrafficView:
         """Return what the routes say now. Raises: ForeignRoutes, TrafficUnavailable."""
 
@@ -184,6 +187,10 @@ class ForeignRoutes(TrafficUnavailable):
 
 class NoHealthyReplica(Problem):
     """The colour has no replica that could answer; the routes were left as they are."""
+
+
+class NotOffered(Refused):
+    """What leads this environment's traffic can't do that; said before anything is changed."""
 
 
 class RoutesRejected(Problem):

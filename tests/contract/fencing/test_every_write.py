@@ -67,7 +67,7 @@ READS = {
     "SecretProvider": {"resolve"},
     "Service": {"health", "probe", "smoke", "url"},
     "Shell": {"missing"},
-    "Traffic": {"counters", "drained", "view"},
+    "Traffic": {"counters", "drained", "require_means", "view"},
     "Witness": {"all", "latest", "since"},
 }
 """What changes nothing that a run operates on: it may come as late as it likes. So does whatever only says what a person would type."""

@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Timer
 
 import pytest
 import time_machine
@@ -40,7 +42,7 @@ def no_token() -> SecretStr:
 
 
 def service(url: str, *, smoke: tuple[str, ...] = ("smoke",), token: Callable[[], SecretStr] | None = None) -> HttpService:
-    return HttpService(public_url=url, preview_url=url, probe_path="/api/claims", probe_token=token, smoke_command=smoke)
+    return HttpService(public_url=url, preview_urls=dict.fromkeys(Colour, url), probe_path="/api/claims", probe_token=token, smoke_command=smoke)
 
 
 def answering(answer: Response) -> Starlette:
@@ -114,8 +116,18 @@ def test_a_colour_is_reached_by_the_preview_header_and_members_way_has_none(echo
 
 
 def test_members_and_previews_have_addresses_of_their_own() -> None:
-    both = HttpService(public_url="http://a", preview_url="http://b", probe_path="/", probe_token=None, smoke_command=())
-    assert (both.url(), both.url(Colour.BLUE)) == ("http://a", "http://b")
+    previews = {Colour.BLUE: "http://b", Colour.GREEN: "http://g"}
+    both = HttpService(public_url="http://a", preview_urls=previews, probe_path="/", probe_token=None, smoke_command=())
+    assert (both.url(), both.url(Colour.BLUE), both.url(Colour.GREEN)) == ("http://a", "http://b", "http://g")
+
+
+def test_a_colour_is_asked_at_its_own_address(echoing: str, gone: str) -> None:
+    previews = {Colour.BLUE: gone, Colour.GREEN: echoing}
+    apart = HttpService(public_url=gone, preview_urls=previews, probe_path="/api/claims", probe_token=None, smoke_command=())
+    assert (apart.probe(Colour.GREEN).ok, apart.probe(Colour.BLUE).ok) == (True, False)
+    assert apart.health(Colour.GREEN).version == "on green"
+    assert echoing in apart.describe_smoke(Colour.GREEN)[0]
+    assert gone in apart.describe_smoke(Colour.BLUE)[0]
 
 
 def test_a_probe_tells_status_version_and_who_asked(echoing: str) -> None:
@@ -163,12 +175,35 @@ def test_smoke_tests_that_fail_are_a_report_too(tmp_path: Path) -> None:
     assert [check.name for check in result.failures] == ["see it"]
 
 
-def test_smoke_tests_are_told_the_address_and_the_colour(tmp_path: Path) -> None:
+def test_smoke_tests_are_told_the_address_and_the_colour(tmp_path: Path, echoing: str) -> None:
     smoke = smoke_program(tmp_path, "print(json.dumps({'url': '|'.join(sys.argv[1:]), 'version': None, 'checks': [], 'took_ms': 0})); sys.exit(1)")
-    at = service("http://a", smoke=smoke)
-    assert at.smoke(via=Colour.GREEN, within=timedelta(seconds=20)).url == "--url|http://a|--header|x-preview: green"
+    at = service(echoing, smoke=smoke)
+    assert at.smoke(via=Colour.GREEN, within=timedelta(seconds=20)).url == f"--url|{echoing}|--header|x-preview: green"
     assert at.smoke(url="http://b", within=timedelta(seconds=20)).url == "--url|http://b"
-    assert at.describe_smoke(Colour.GREEN)[0].endswith("smoke.py --url http://a --header 'x-preview: green'")
+    assert at.describe_smoke(Colour.GREEN)[0].endswith(f"smoke.py --url {echoing} --header 'x-preview: green'")
+
+
+def test_smoke_tests_begin_when_there_is_a_way_to_the_colour(gone: str) -> None:
+    opened: list[ThreadingHTTPServer] = []
+
+    def open_way() -> None:
+        opened.append(ThreadingHTTPServer(("127.0.0.1", int(gone.rpartition(":")[2])), BaseHTTPRequestHandler))
+        opened[0].serve_forever()
+
+    opening = Timer(0.5, open_way)
+    opening.start()
+    try:
+        said = service(gone, smoke=()).smoke(via=Colour.GREEN, within=timedelta(seconds=20))
+        assert "answers 501 without a health report" in said.checks[0].detail
+    finally:
+        opened[0].shutdown()
+        opening.join()
+        opened[0].server_close()
+
+
+def test_a_colour_to_which_no_way_leads_fails_its_smoke_tests(gone: str) -> None:
+    said = service(gone, smoke=()).smoke(via=Colour.GREEN, within=timedelta(seconds=1))
+    assert (said.passed, "ConnectError" in said.checks[0].detail) == (False, True)
 
 
 @pytest.mark.parametrize(

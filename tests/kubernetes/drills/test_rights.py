@@ -78,7 +78,7 @@ def test_what_may_not_be_done_is_named_with_the_role_before_anything_is_started(
     assert f"in the namespace {tenant.namespace}: get, patch deployments.apps" in said.err
     assert "in the namespace envoy-gateway-system: list pods; get pods/proxy" in said.err
     assert "kind: Role" in said.err
-    assert not list((tenant.home / "postgres").iterdir()), "nothing was started"
+    assert not list((tenant.home / "postgres").iterdir())
 
 
 def test_the_doctor_gives_the_role_and_with_it_everything_is_well(tenant: Tenant, lent: Lent) -> None:
@@ -123,6 +123,18 @@ def test_what_the_manifests_have_not_made_is_named(tenant: Tenant, lent: Lent) -
     assert found["gateway"]["health"] == "bad"
 
 
+def test_where_a_selector_leads_its_rights_are_asked_for_and_none_of_the_gateway_s(tenant: Tenant) -> None:
+    tenant.names(traffic="selector", preview_url="http://preview-{colour}.example.org")
+
+    found = tenant.examined()
+
+    assert (found.keys() >= {"rights", "manifests"}, "gateway" in found) == (True, False)
+    role, _ = yaml.safe_load_all(found["rights"]["remedy"].partition("\n")[2])
+    allowed = {(*rule["apiGroups"], *rule["resources"], verb) for rule in role["rules"] for verb in rule["verbs"]}
+    assert allowed >= {("", "services", "patch"), ("", "pods/proxy", "create")}
+    assert not [right for right in allowed if "gateway" in right[0]]
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
@@ -138,11 +150,11 @@ def test_a_way_that_leads_elsewhere_is_refused_before_anything_is_started(tenant
     up = tenant.ue("env", "up", *FREE_PORTS)
 
     assert (up.code, said in up.err) == (3, True), up.err
-    assert not list((tenant.home / "postgres").iterdir()), "nothing was started"
+    assert not list((tenant.home / "postgres").iterdir())
 
 
 def test_a_token_that_has_expired_is_named(tenant: Tenant) -> None:
-    own = Path(str(tenant.cluster.kubeconfig))
+    own = Path(tenant.cluster.kubeconfig or "")
     own.write_text(own.read_text().replace("token: ", "token: no"))
 
     found = tenant.examined()["cluster"]

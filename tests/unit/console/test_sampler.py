@@ -115,6 +115,9 @@ class Scripted:
     def leave_maintenance(self) -> TrafficView:
         raise NotImplementedError
 
+    def require_means(self, *, shares: bool = False, maintenance: bool = False) -> None:
+        raise NotImplementedError
+
     def describe_maintenance(self, *, on: bool) -> tuple[str, ...]:
         raise NotImplementedError(on)
 

@@ -75,6 +75,14 @@ def test_each_version_is_counted_from_where_the_deployment_began() -> None:
     assert (seen.requests, seen.lost, seen.slowest_ms) == (400, 20, 100.0)
 
 
+def test_what_a_version_answered_is_not_forgotten_where_its_counters_end_with_it() -> None:
+    before = counted(AT + timedelta(seconds=30), blue=replace(NOTHING, answers_2xx=1290, answers_5xx=2), green=NOTHING)
+    switched = entry(EntryKind.STEP_DONE, "shift_traffic", encode(replace(SWITCHED, before=before), Switched))
+    seen = written(BEGAN, switched, counters=replace(LATER, blue=NOTHING))
+    assert [(one.version, one.answers, one.errors) for one in seen.served_by] == [("1.0.0", 292, 2), ("1.1.0", 100, 20)]
+    assert (seen.lost, seen.slowest_ms) == (22, 100.0)
+
+
 def test_what_the_data_plane_does_not_say_is_unknown_and_not_zero() -> None:
     seen = written(BEGAN, counters=None)
     assert (seen.requests, seen.lost, seen.slowest_ms, seen.served_by) == (None, None, None, ())

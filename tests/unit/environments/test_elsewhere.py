@@ -11,7 +11,7 @@ from shutil import rmtree
 import pytest
 import time_machine
 
-from unioneyes.environments import UnknownEnvironment, add_environment
+from unioneyes.environments import Added, UnknownEnvironment, add_environment
 from unioneyes.environments.local.address import NeverStarted, control_address
 from unioneyes.environments.local.audit import BadAuditKey, build_sealing, checkpoint_file, keep_audit_key
 from unioneyes.environments.local.layout import Layout
@@ -213,7 +213,7 @@ def test_an_environment_is_made_of_a_file_and_keeps_what_it_has(home: Path, tmp_
     file.write_text('name = "mine"\nbake = "2m"\n')
     again = add_environment(file, home)
 
-    assert added == again == ("mine", home.resolve())
+    assert added == again == Added("mine", home.resolve(), "")
     assert read_settings(home / "environment.toml").bake == timedelta(minutes=2)
     assert (home / "backups/kept.dump").exists()
     assert home.stat().st_mode & 0o077 == 0

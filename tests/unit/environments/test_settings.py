@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from unioneyes.environments.local.any_service import carried_migrations
+from unioneyes.environments.previews import addresses_by_colour
 from unioneyes.environments.settings import ServiceSettings, SettingsRefused, read_settings
 from unioneyes.kernel.project import project_path
 from unioneyes.ports.environment import NoData
+from unioneyes.ports.traffic import Colour
 
 
 def test_no_file_means_the_defaults(tmp_path: Path) -> None:
@@ -155,6 +158,58 @@ def test_images_are_a_repository_without_a_tag(tmp_path: Path, images: str) -> N
 
     with pytest.raises(SettingsRefused, match=r"cluster\.images"):
         read_settings(file)
+
+
+PREVIEW = 'preview_url = "https://preview.example.org"'
+BY_COLOUR = 'preview_url = "https://preview-{colour}.example.org"'
+BY_ADDRESS = 'preview_url = { blue = "http://10.94.0.2:30081", green = "http://10.94.0.2:30082" }'
+SELECTOR = 'traffic = "selector"\n'
+
+
+def led(more: str, preview: str, *, production: str = "false") -> str:
+    return CLUSTER.replace(PREVIEW, preview.replace("{", "{{").replace("}", "}}")).format(production=production, url="https://api.example.org", more=more)
+
+
+@pytest.mark.parametrize(
+    ("preview", "blue", "green"),
+    [
+        (BY_COLOUR, "https://preview-blue.example.org", "https://preview-green.example.org"),
+        (BY_ADDRESS, "http://10.94.0.2:30081", "http://10.94.0.2:30082"),
+    ],
+)
+@pytest.mark.parametrize("more", [SELECTOR, ""], ids=["selector", "gateway"])
+def test_a_colour_may_be_tried_at_an_address_of_its_own(tmp_path: Path, preview: str, blue: str, green: str, more: str) -> None:
+    file = tmp_path / "environment.toml"
+    file.write_text(led(more, preview))
+
+    cluster = read_settings(file).cluster
+
+    assert cluster is not None
+    assert addresses_by_colour(cluster.preview_url) == {Colour.BLUE: blue, Colour.GREEN: green}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (led(SELECTOR, PREVIEW), 'takes a preview_url for each colour.*"https://preview-{colour}.example.org"'),
+        (led(SELECTOR, BY_ADDRESS.replace("30082", "30081")), "takes a preview_url for each colour"),
+        (led("", BY_COLOUR.replace("{colour}", "{color}")), "nothing but {colour} is put into an address"),
+        (led('traffic = "ingress"', BY_COLOUR), "Input should be 'gateway' or 'selector'"),
+        (led("", BY_ADDRESS.replace("green", "grey")), r"cluster\.preview_url\.addresses\.green: Field required"),
+        (led("", "preview_url = 8081"), r"cluster\.preview_url\.address: Input should be a valid string"),
+        (led("", 'preview_url = "preview.example.org"'), r"cluster\.preview_url\.address: String should match pattern"),
+        (led(f'{SELECTOR}context = "prod"\nserver = "https://10.0.0.1:6443"', BY_ADDRESS, production="true"), "reached by https alone"),
+        (led(SELECTOR, BY_COLOUR) + '[service]\nplain = true\nhealth_path = "/"\nprobe_path = "/"\n', "a plain service does not say what it was asked"),
+    ],
+)
+def test_what_a_selector_could_not_lead_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "environment.toml"
+    file.write_text(text)
+
+    with pytest.raises(SettingsRefused) as refused:
+        read_settings(file)
+
+    assert re.search(said, refused.value.what)
 
 
 PLAIN = '[service]\nplain = true\nhealth_path = "/ready"\nprobe_path = "/"\n'

@@ -110,6 +110,24 @@ def test_what_is_said_of_a_deployment_that_ue_operates_leaves_to_ue_what_ue_says
         assert deployment.at("spec", "template", "spec", "containers", 0, "env") == before[name].at("spec", "template", "spec", "containers", 0, "env")
 
 
+@pytest.mark.parametrize("overlay", ["production-selector", "production-selector-operated"])
+def test_without_the_gateway_api_nothing_of_it_is_applied_and_members_come_by_the_service(overlay: str) -> None:
+    manifests = render(K8S / "overlays" / overlay)
+    assert [manifest for manifest in manifests if "gateway" in manifest.type] == []
+    (entrance,) = (manifest for manifest in manifests if str(manifest) == "NetworkPolicy/unioneyes-web-in")
+    assert entrance.at("spec", "ingress", 0) == {"ports": [{"port": "http"}]}
+    assert entrance.at("spec", "ingress", 1, "from", 0, "podSelector", "matchLabels", "app") == "unioneyes-control-plane"
+
+
+def test_what_is_said_of_a_service_that_ue_points_leaves_the_colour_to_ue() -> None:
+    before, operated = (
+        {manifest.name: manifest.at("spec", "selector") for manifest in render(K8S / "overlays" / overlay) if manifest.kind == "Service"}
+        for overlay in ("production-selector", "production-selector-operated")
+    )
+    assert before == {**operated, "unioneyes-web": {"app": "unioneyes-web", "version": "blue"}}
+    assert operated["unioneyes-web"] == {"app": "unioneyes-web"}
+
+
 def test_a_mistake_is_found() -> None:
     text = (K8S / "base/deployment-blue.yaml").read_text()
     (unknown,) = read(text.replace("replicas: 0", "replica: 0"))

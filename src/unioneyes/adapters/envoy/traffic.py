@@ -99,6 +99,10 @@ class EnvoyTraffic:
                 _confirm(partial(self._admin.endpoints_accepted, cluster), version, refused[cluster])
         self._await_healthy(colour, len(sockets), within)
 
+    def require_means(self, *, shares: bool = False, maintenance: bool = False) -> None:
+        """Return: the routes offer both."""
+        del shares, maintenance
+
     def view(self) -> TrafficView:
         """Return what the routes say now, as Envoy runs them. The revision covers the file too, so that an edit that Envoy refused shows.
 

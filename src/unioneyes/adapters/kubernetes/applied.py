@@ -18,7 +18,9 @@ from unioneyes.adapters.kubernetes.gateway.routes import NAMES, Names
 from unioneyes.kernel.problems import Refused
 from unioneyes.ports.traffic import Colour
 
-GATEWAY = create_namespaced_resource("gateway.networking.k8s.io", "v1", "Gateway", "gateways")
+GATEWAY_API = "gateway.networking.k8s.io"
+"""The group of the Gateway API's kinds."""
+GATEWAY = create_namespaced_resource(GATEWAY_API, "v1", "Gateway", "gateways")
 _AT_ONCE = 8
 """Objects that are asked for at the same time."""
 
@@ -43,12 +45,17 @@ class _Gateway(BaseModel):
     status: _Status = _Status()
 
 
-def manifests(names: Names = NAMES) -> tuple[tuple[type[NamespacedResource], str], ...]:
-    """Return what the manifests make that is operated, or leads members to it."""
+def manifests(names: Names = NAMES, *, routed: bool = True) -> tuple[tuple[type[NamespacedResource], str], ...]:
+    """Return what the manifests make that is operated, or leads members to it; `routed`: by a Gateway."""
     colours = tuple(f"{names.app}-{colour}" for colour in Colour)
-    return (
+    selected: tuple[tuple[type[NamespacedResource], str], ...] = (
         *((Deployment, name) for name in colours),
         *((Service, name) for name in (names.app, *colours)),
+    )
+    if not routed:
+        return selected
+    return (
+        *selected,
         (HTTP_ROUTE, names.app),
         (HTTP_ROUTE, names.preview),
         (BACKEND_TRAFFIC_POLICY, RATE_LIMIT),
@@ -56,9 +63,18 @@ def manifests(names: Names = NAMES) -> tuple[tuple[type[NamespacedResource], str
     )
 
 
-def require_applied(cluster: Cluster, names: Names = NAMES) -> int:
+def require_gateway_api(cluster: Cluster) -> None:
+    """Return where the cluster knows the Gateway API. Raises: NoGatewayApi, and as `Cluster.get`."""
+    if not cluster.knows(GATEWAY_API):
+        raise NoGatewayApi(
+            what="the cluster does not know the Gateway API, by which [cluster] traffic leads members",
+            remedy='install Envoy Gateway; or lead them by the Service\'s selector: [cluster] traffic = "selector", and k8s/overlays/production-selector',
+        )
+
+
+def require_applied(cluster: Cluster, names: Names = NAMES, *, routed: bool = True) -> int:
     """Return how many objects of the manifests there are: all of them. Raises: NotApplied, and as `Cluster.get`."""
-    wanted = manifests(names)
+    wanted = manifests(names, routed=routed)
     with ThreadPoolExecutor(_AT_ONCE) as asking:
         there = list(asking.map(lambda one: _is_there(cluster, *one), wanted))
     if absent := [f"{api_info(kind).resource.kind} {name}" for (kind, name), found in zip(wanted, there, strict=True) if not found]:
@@ -89,6 +105,10 @@ def _is_there(cluster: Cluster, kind: type[NamespacedResource], name: str) -> bo
 
 class NotApplied(Refused):
     """What the manifests make is not all there."""
+
+
+class NoGatewayApi(Refused):
+    """The environment leads its traffic by the Gateway API, and the cluster has none."""
 
 
 class NotProgrammed(Refused):

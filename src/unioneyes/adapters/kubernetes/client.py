@@ -18,7 +18,7 @@ from pydantic import JsonValue
 
 from unioneyes.adapters.kubernetes.access import Access, find_access
 from unioneyes.adapters.kubernetes.connection import FIELD_MANAGER, Connection
-from unioneyes.adapters.kubernetes.failures import APPLY, Asked, Expired, MissingRight, NamespaceMissing, ObjectMissing
+from unioneyes.adapters.kubernetes.failures import APPLY, Asked, Expired, KindMissing, MissingRight, NamespaceMissing, ObjectMissing
 from unioneyes.adapters.kubernetes.kinds import learn
 from unioneyes.adapters.kubernetes.watching import Event, Snapshot, made, metadata
 from unioneyes.kernel.cancelling import sleep
@@ -198,6 +198,14 @@ class Cluster:
         """Return the API server's address: it answers, knows who asks, is the environment's, and has the namespace as far as we may see. Raises: as `get`."""
         self._look_for_namespace()
         return self._connection.server
+
+    def knows(self, group: str) -> bool:
+        """Return whether the cluster has kinds of objects of that group, such as `gateway.networking.k8s.io`: every user may ask. Raises: as `get`."""
+        try:
+            self._connection.send(Asked(verb="get", resource=group, namespace=self.namespace), f"/apis/{group}")
+        except (KindMissing, ObjectMissing):
+            return False
+        return True
 
     def ask_about_us(self, question: _G) -> _G:
         """Return the API server's answer: who we are, what we may."""

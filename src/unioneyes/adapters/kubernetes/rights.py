@@ -69,14 +69,14 @@ PROXIES = (Right(resource="pods", verbs=("list",)), Right(resource="pods/proxy",
 SELECTOR_TRAFFIC = (Right(resource="services", verbs=("get", "patch")), Right(resource="pods/proxy", verbs=("get", "create")), _ENDPOINTS)
 """What `SelectorTraffic` does."""
 
-LOOKED_AT = (
-    Right(resource="namespaces", verbs=("get",)),
-    Right(resource="services", verbs=("get",)),
+LOOKED_AT = (Right(resource="namespaces", verbs=("get",)), Right(resource="services", verbs=("get",)))
+"""What is only looked at, to see that the manifests were applied."""
+GATEWAY_LOOKED_AT = (
     Right(group="gateway.networking.k8s.io", resource="gateways", verbs=("get",)),
     Right(group="gateway.envoyproxy.io", resource="backendtrafficpolicies", verbs=("get",)),
     Right(group="gateway.envoyproxy.io", resource="securitypolicies", verbs=("get",)),
 )
-"""What is only looked at, to see that the manifests were applied."""
+"""The same, where a Gateway leads the traffic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,11 @@ import json
 import shlex
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TypeVar
 
 from lightkube.models.discovery_v1 import Endpoint
 from lightkube.resources.core_v1 import Service
@@ -36,6 +38,7 @@ from unioneyes.ports.traffic import (
     Drained,
     ForeignRoutes,
     NoHealthyReplica,
+    NotOffered,
     RoutesRejected,
     TrafficShifted,
     TrafficUnavailable,
@@ -52,11 +55,14 @@ NOBODY = "none"
 _FOLLOW_LIMIT, _SILENCE_LIMIT = timedelta(seconds=10), timedelta(seconds=60)
 _POLL_SECONDS, _SILENCE_SECONDS = 0.05, 0.5
 """The second one is longer than the nodes take to lead new connections elsewhere (measured: 0.08 s, rarely 0.9), with two looks between."""
+_AT_ONCE = 8
+"""Pods that are asked at the same time."""
 _SERVICE_NAME = "kubernetes.io/service-name"
 _WITHIN = timedelta(seconds=3)
 _NOTHING = ColourCounters(answers_2xx=0, answers_3xx=0, answers_4xx=0, answers_5xx=0, active=0, healthy=0, replicas=0, latency=(), timed=0)
 _WHY = "a Service's selector leads to one colour, and answers nothing by itself"
-_GATEWAY = "lead the traffic by a Gateway: k8s/components/envoy-gateway"
+_T = TypeVar("_T")
+_GATEWAY = 'lead the traffic by a Gateway: k8s/components/envoy-gateway, and [cluster] traffic = "gateway"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +75,13 @@ class SelectorTraffic:
     app: str = "unioneyes-web"
     private_port: int = 8001
     """Of a replica: where it says what it counted, and is told to send its clients away."""
+
+    def require_means(self, *, shares: bool = False, maintenance: bool = False) -> None:
+        """Return where neither is asked for. Raises: NotOffered."""
+        if shares:
+            raise NotOffered(what=f"no share of the members can be led to a colour: {_WHY}", remedy=f"leave out --canary; or {_GATEWAY}")
+        if maintenance:
+            raise NotOffered(what=f"members can't be told that there is maintenance: {_WHY}", remedy=f"do it without maintenance; or {_GATEWAY}")
 
     def view(self) -> TrafficView:
         """Return what the selector says now. A colour without any replica is led to by nobody. Raises: ForeignRoutes, TrafficUnavailable."""
@@ -194,9 +207,12 @@ class SelectorTraffic:
 
     def _send_away(self, colour: Colour, lasts: timedelta) -> None:
         """Its replicas close each connection that they answer on, for so long. One that can't be told is seen by its counters."""
-        for pod in self._ready(self._service(colour)):
+
+        def tell(pod: str) -> None:
             with suppress(Problem):
                 self.cluster.ask_pod(pod, self.private_port, f"drain/connections?seconds={lasts.total_seconds():.0f}", method="POST", within=_WITHIN)
+
+        _of_each(self._ready(self._service(colour)), tell)
 
     def _await_silence(self, colours: tuple[Colour, ...]) -> None:
         """These colours are asked nothing any more, by their own counters. Raises: TrafficUnavailable."""
@@ -215,17 +231,21 @@ class SelectorTraffic:
         """Return what the ready replicas of a colour counted. Raises: TrafficUnavailable."""
         every, ready = self._endpoints(self._service(colour)), self._ready(self._service(colour))
         total = _NOTHING
-        for pod in sorted(ready):
-            try:
-                answer = self.cluster.ask_pod(pod, self.private_port, "metrics", within=_WITHIN)
-            except ObjectMissing:
-                continue  # it ended this moment
-            except Unavailable as problem:
-                raise TrafficUnavailable(what=problem.what, remedy=problem.remedy) from problem
-            if answer.is_error:
-                raise TrafficUnavailable(what=f"{pod} does not say what it counted: it answers {answer.status_code}", remedy="ue app logs shows its log")
-            total = _sum(total, self.read_counters(answer.text))
+        for counted in _of_each(ready, self._counted_by):
+            total = _sum(total, counted)
         return replace(total, healthy=len(ready), replicas=len(every))
+
+    def _counted_by(self, pod: str) -> ColourCounters:
+        """Return what one replica counted; nothing of one that has just ended. Raises: TrafficUnavailable."""
+        try:
+            answer = self.cluster.ask_pod(pod, self.private_port, "metrics", within=_WITHIN)
+        except ObjectMissing:
+            return _NOTHING
+        except Unavailable as problem:
+            raise TrafficUnavailable(what=problem.what, remedy=problem.remedy) from problem
+        if answer.is_error:
+            raise TrafficUnavailable(what=f"{pod} does not say what it counted: it answers {answer.status_code}", remedy="ue app logs shows its log")
+        return self.read_counters(answer.text)
 
     def _endpoints(self, service: str) -> tuple[Endpoint, ...]:
         try:
@@ -241,6 +261,14 @@ class SelectorTraffic:
             for each in self._endpoints(service)
             if each.targetRef and each.targetRef.name and not (each.conditions and (each.conditions.ready is False or each.conditions.terminating))
         )
+
+
+def _of_each(pods: frozenset[str], ask: Callable[[str], _T]) -> tuple[_T, ...]:
+    """Return what `ask` says of each pod, asked at the same time."""
+    if not pods:
+        return ()
+    with ThreadPoolExecutor(max_workers=min(len(pods), _AT_ONCE)) as pool:
+        return tuple(pool.map(ask, sorted(pods)))
 
 
 def _selector(service: Service) -> dict[str, str]:

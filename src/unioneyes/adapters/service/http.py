@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
@@ -16,7 +16,8 @@ from pydantic import SecretStr, ValidationError
 
 from unioneyes.adapters.service.health import HealthDocument
 from unioneyes.adapters.service.smoke import run_smoke
-from unioneyes.kernel.clock import now
+from unioneyes.kernel.cancelling import sleep
+from unioneyes.kernel.clock import Deadline, now
 from unioneyes.kernel.problems import Unavailable
 from unioneyes.ports.service import Health, HealthCheck, HealthStatus, Probe, ServiceUnavailable, SmokeCheck, SmokeReport
 from unioneyes.ports.traffic import Colour
@@ -24,6 +25,9 @@ from unioneyes.ports.traffic import Colour
 PROBE_LIMITS = httpx.Timeout(connect=1, write=1, pool=0, read=5)
 """Seconds; with the token's time limit, the 10 s that the port allows a probe."""
 HEALTH_LIMITS = httpx.Timeout(5)
+WAY_WITHIN = timedelta(seconds=10)
+"""How far a node's proxy may be behind a colour's replicas: on a busy machine, more than a second was seen."""
+_LOOK_SECONDS = 0.1
 _SERVER_ERROR = 500
 _SERVICE_UNAVAILABLE = 503
 VERSION_HEADER = "x-ue-version"
@@ -33,12 +37,12 @@ UNKNOWN_VERSION = "unknown"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpService:
-    """The members' address, and a second one where a header picks the colour."""
+    """The members' address, and others where a colour is tried."""
 
     public_url: str
     """The way members take, such as `https://api.unioneyes.app`."""
-    preview_url: str
-    """Where `preview_header` picks the colour; reached by no member."""
+    preview_urls: Mapping[Colour, str]
+    """Where each colour is tried, reached by no member; where that is the same address, `preview_header` picks the colour."""
     preview_header: str = "x-preview"
     health_path: str = "/api/health"
     probe_path: str
@@ -52,7 +56,7 @@ class HttpService:
 
     def url(self, via: Colour | None = None) -> str:
         """Return the address."""
-        return self.public_url if via is None else self.preview_url
+        return self.public_url if via is None else self.preview_urls[via]
 
     def health(self, via: Colour | None = None) -> Health:
         """Return the health report, also an unhealthy one. Raises: ServiceUnavailable when none comes."""
@@ -87,7 +91,7 @@ class HttpService:
         status = version = None
         try:
             with _client(PROBE_LIMITS) as client:
-                answer = client.get(f"{self.preview_url}{self.probe_path}", headers=headers)
+                answer = client.get(f"{self.url(via)}{self.probe_path}", headers=headers)
             status, version = answer.status_code, answer.headers.get(VERSION_HEADER)
         except httpx.HTTPError:
             pass  # no answer: that is what the probe says
@@ -97,13 +101,30 @@ class HttpService:
     def smoke(self, *, url: str | None = None, via: Colour | None = None, within: timedelta) -> SmokeReport:
         """Run the service's own end-to-end flows against `url`, or `via` a colour. Failures are results.
 
+        A colour's way may be a moment behind its replicas: a node's proxy learns of them after they are ready. So it is waited for, and no flow is.
         Raises: SmokeUnavailable when the tests themselves could not run.
         """
+        if via is not None:
+            self._await_way(via, within=min(within, WAY_WITHIN))
         return run_smoke(self._smoke_command(url, via), within=within) if self.smoke_command else self._health_alone(url, via)
 
     def describe_smoke(self, via: Colour | None = None) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
         return (shlex.join(self._smoke_command(None, via)) if self.smoke_command else self._curl(via),)
+
+    def _await_way(self, via: Colour, *, within: timedelta) -> None:
+        """Somebody listens at the colour's address, whatever he answers; or the time is up, and the flows say so."""
+        deadline = Deadline.after(within)
+        while not deadline.passed:
+            try:
+                with _client(PROBE_LIMITS) as client:
+                    client.get(f"{self.url(via)}{self.health_path}", headers=self._headers(via))
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                sleep(_LOOK_SECONDS)
+            except httpx.HTTPError:
+                return  # there is a way; what is at its end is the flows' matter
+            else:
+                return
 
     def _health_alone(self, url: str | None, via: Colour | None) -> SmokeReport:
         """Return the report of the one flow that every service has. No answer is a result too."""

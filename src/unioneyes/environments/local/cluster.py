@@ -13,14 +13,16 @@ from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.gateway.traffic import GatewayTraffic
 from unioneyes.adapters.kubernetes.pods import KubernetesPods
 from unioneyes.adapters.kubernetes.replicas import APP, KubernetesReplicas
+from unioneyes.adapters.kubernetes.selector import SelectorTraffic
 from unioneyes.adapters.kubernetes.told import require_own, tell
 from unioneyes.adapters.oci import ImageReleases, Repository, TaggedReleases
 from unioneyes.adapters.postgres.bootstrap import DATABASE, SERVICE
-from unioneyes.claims.metrics import read_outcomes
+from unioneyes.claims.metrics import read_counters, read_outcomes
 from unioneyes.claims.releases import Catalogue
 from unioneyes.environments.local.stack import Stack, service_configuration
 from unioneyes.environments.secrets import SecretByReference
 from unioneyes.environments.settings import ClusterSettings, ServiceSettings
+from unioneyes.ports.traffic import Traffic
 
 PROXIES_NAMESPACE = "envoy-gateway-system"
 """Where Envoy Gateway runs the proxies. Source: its documentation, "Deployment Mode"."""
@@ -53,6 +55,16 @@ def build_image_releases(settings: ClusterSettings, service: ServiceSettings) ->
 def build_gateway_traffic(settings: ClusterSettings) -> GatewayTraffic:
     """Return the traffic by the Gateway API."""
     return GatewayTraffic(cluster=build_cluster(settings), proxies_cluster=build_cluster(settings, namespace=PROXIES_NAMESPACE))
+
+
+def build_selector_traffic(settings: ClusterSettings) -> SelectorTraffic:
+    """Return the traffic by the Service's selector."""
+    return SelectorTraffic(cluster=build_cluster(settings), read_counters=read_counters)
+
+
+def build_traffic(settings: ClusterSettings) -> Traffic:
+    """Return what leads members on this cluster."""
+    return build_selector_traffic(settings) if settings.traffic == "selector" else build_gateway_traffic(settings)
 
 
 def build_kubernetes_replicas(stack: Stack, settings: ClusterSettings) -> KubernetesReplicas:

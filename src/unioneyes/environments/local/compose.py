@@ -123,7 +123,7 @@ def build_environment(stack: Stack) -> Environment:
         pods=serving.pods,
         service=HttpService(
             public_url=stack.service_url,
-            preview_url=stack.preview_url,
+            preview_urls=stack.preview_urls,
             health_path=stack.settings.service.health_path,
             probe_path=stack.settings.service.probe_path,
             probe_token=_probe_token(stack),

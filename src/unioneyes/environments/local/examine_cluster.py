@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from unioneyes.adapters.kubernetes.applied import require_applied, require_gateway
-from unioneyes.adapters.kubernetes.rights import GATEWAY_TRAFFIC, LOOKED_AT, PODS, PROXIES, REPLICAS, TOLD, Needed, require, whoami
-from unioneyes.environments.local.cluster import PROXIES_NAMESPACE, build_cluster, build_gateway_traffic, build_image_releases
+from unioneyes.adapters.kubernetes.applied import GATEWAY_API, require_applied, require_gateway, require_gateway_api
+from unioneyes.adapters.kubernetes.rights import (
+    GATEWAY_LOOKED_AT,
+    GATEWAY_TRAFFIC,
+    LOOKED_AT,
+    PODS,
+    PROXIES,
+    REPLICAS,
+    SELECTOR_TRAFFIC,
+    TOLD,
+    Needed,
+    require,
+    whoami,
+)
+from unioneyes.environments.local.cluster import PROXIES_NAMESPACE, build_cluster, build_gateway_traffic, build_image_releases, build_selector_traffic
 from unioneyes.environments.local.doctor import Finding, Health
 from unioneyes.environments.settings import ClusterSettings, ServiceSettings
 from unioneyes.kernel.problems import Problem
@@ -30,8 +42,17 @@ def require_operable(settings: ClusterSettings) -> None:
         cluster.close()
 
 
+def knows_gateway_api(settings: ClusterSettings) -> bool:
+    """Return whether the cluster has the kinds of the Gateway API. Raises: NoAccess, WrongCluster, UnknownToCluster, ClusterUnavailable."""
+    cluster = build_cluster(settings)
+    try:
+        return cluster.knows(GATEWAY_API)
+    finally:
+        cluster.close()
+
+
 def examine_cluster(settings: ClusterSettings, service: ServiceSettings) -> tuple[Finding, ...]:
-    """Return a finding for each of: the way to the cluster, our rights, the manifests, the Gateway, the registry."""
+    """Return a finding for each of: the way to the cluster, our rights, the manifests, the Gateway or the Service, the registry."""
     return tuple(_findings(settings, service))
 
 
@@ -41,8 +62,8 @@ def _findings(settings: ClusterSettings, service: ServiceSettings) -> Iterator[F
     yield reached
     if reached.health is not Health.BAD:
         yield _finding("rights", lambda: _rights(settings))
-        yield _finding("manifests", lambda: f"{require_applied(cluster)} objects are there, in {cluster.namespace}")
-        yield _finding("gateway", lambda: _gateway(settings))
+        yield _finding("manifests", lambda: f"{require_applied(cluster, routed=_routed(settings))} objects are there, in {cluster.namespace}")
+        yield _finding("gateway", lambda: _gateway(settings)) if _routed(settings) else _finding("service", lambda: _selector(settings))
     yield _registry(settings, service)
     cluster.close()
 
@@ -55,9 +76,17 @@ def _rights(settings: ClusterSettings) -> str:
 
 def _gateway(settings: ClusterSettings) -> str:
     traffic = build_gateway_traffic(settings)
+    require_gateway_api(traffic.cluster)
     addresses = require_gateway(traffic.cluster, traffic.gateway)
     runs = "run" if traffic.view().in_force else "do not run yet"
     return f"programmed at {', '.join(addresses) or 'no address'}; its proxies {runs} what is filed"
+
+
+def _selector(settings: ClusterSettings) -> str:
+    traffic = build_selector_traffic(settings)
+    view = traffic.view()
+    follows = "its endpoints are that" if view.in_force else "its endpoints do not follow it yet"
+    return f"the selector of {traffic.app} leads members to {view.weights.live or 'nobody'}; {follows}"
 
 
 def _registry(settings: ClusterSettings, service: ServiceSettings) -> Finding:
@@ -87,10 +116,17 @@ def _registry(settings: ClusterSettings, service: ServiceSettings) -> Finding:
 
 
 def _needed(settings: ClusterSettings) -> tuple[Needed, ...]:
+    everywhere = (*REPLICAS, *PODS, *LOOKED_AT, *(TOLD if settings.machine else ()))
+    if not _routed(settings):
+        return (Needed(cluster=build_cluster(settings), rights=(*everywhere, *SELECTOR_TRAFFIC)),)
     return (
-        Needed(cluster=build_cluster(settings), rights=(*REPLICAS, *PODS, *GATEWAY_TRAFFIC, *LOOKED_AT, *(TOLD if settings.machine else ()))),
+        Needed(cluster=build_cluster(settings), rights=(*everywhere, *GATEWAY_TRAFFIC, *GATEWAY_LOOKED_AT)),
         Needed(cluster=build_cluster(settings, namespace=PROXIES_NAMESPACE), rights=PROXIES),
     )
+
+
+def _routed(settings: ClusterSettings) -> bool:
+    return settings.traffic == "gateway"
 
 
 def _finding(check: str, look: Callable[[], str]) -> Finding:

@@ -25,9 +25,11 @@ from unioneyes.environments.local.layout import Layout, require_own
 from unioneyes.environments.local.ports import HOST, Ports, known_ports, read_ports
 from unioneyes.environments.local.remnants import MARK
 from unioneyes.environments.local.secrets import Secrets, keep_secrets, secret_file
+from unioneyes.environments.previews import PreviewAddresses, addresses_by_colour, shown
 from unioneyes.environments.secrets import SecretByReference
 from unioneyes.environments.settings import EnvironmentSettings, read_settings
 from unioneyes.kernel.problems import Refused
+from unioneyes.ports.traffic import Colour
 
 CONTROL_DATABASE = "control"
 CONTROL_ROLE = "ue_control"
@@ -65,7 +67,16 @@ class Stack:
 
     @property
     def preview_url(self) -> str:
-        """Where a colour is tried before members reach it."""
+        """Where a colour is tried before members reach it, for people."""
+        return shown(self._preview)
+
+    @property
+    def preview_urls(self) -> Mapping[Colour, str]:
+        """The same for each colour, for programs."""
+        return addresses_by_colour(self._preview)
+
+    @property
+    def _preview(self) -> str | PreviewAddresses:
         return self.settings.cluster.preview_url if self.settings.cluster else f"http://{HOST}:{self.ports.preview}"
 
     @property

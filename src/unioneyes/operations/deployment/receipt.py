@@ -1,9 +1,10 @@
-"""What a deployment shows for itself: from its plan, its journal, and two readings of the data plane's counters. Pure."""
+"""What a deployment shows for itself: from its plan, its journal, and readings of the data plane's counters. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import pairwise
 from typing import TypeVar
 
 from unioneyes.kernel.status import RunStatus
@@ -27,8 +28,9 @@ def receipt(
     plan: DeployPlan, story: Sequence[JournalEntry], run_id: str, *, started: Started, counters: Counters | None, ends_as: RunStatus, outcome: str
 ) -> Receipt:
     """Return the receipt. `counters` is the data plane's last reading; without one, what it served is not known and not claimed."""
-    served = _served_by(plan, started.counters, counters) if counters else ()
-    switched = _returned(story, run_id, "roll_replicas" if plan.strategy is Strategy.ROLLING else "shift_traffic", Switched)
+    switches = _all_returned(story, run_id, "roll_replicas" if plan.strategy is Strategy.ROLLING else "shift_traffic", Switched)
+    readings = (started.counters, *(each.before for each in switches), *((counters,) if counters else ()))
+    served = _served_by(plan, readings) if counters else ()
     watches = _all_returned(story, run_id, "watch_release", Watched)
     backup = _returned(story, run_id, "back_up_database", Backup)
     return Receipt(
@@ -39,9 +41,9 @@ def receipt(
         outcome=outcome,
         requests=sum(one.answers for one in served) if counters else None,
         lost=lost(served) if counters else None,
-        slowest_ms=slowest_ms(started.counters, counters) if counters else None,
+        slowest_ms=slowest_ms(readings) if counters else None,
         served_by=served,
-        switch_took=switched.took if switched else None,
+        switch_took=switches[-1].took if switches else None,
         watched=watches[-1] if watches else None,
         canary=watches[:-1],
         verified=_returned(story, run_id, "verify_deployment", Verified),
@@ -76,27 +78,29 @@ def _all_returned(story: Sequence[JournalEntry], run_id: str, step: str, kind: t
     return tuple(decode(result, kind) for result in results)
 
 
-def _served_by(plan: DeployPlan, before: Counters, after: Counters) -> tuple[ServedBy, ...]:
+def _served_by(plan: DeployPlan, readings: Sequence[Counters]) -> tuple[ServedBy, ...]:
     """Return the same of a plan. Of a colour on which both versions stood, the data plane can't say which of them answered."""
     if plan.strategy is not Strategy.ROLLING:
-        return served_by(before, after, new=plan.colour, version=plan.version, previous=plan.previous)
-    return (_served(before.of(plan.colour), after.of(plan.colour), f"{plan.previous} and {plan.version}", plan.colour),)
+        return served_by(readings, new=plan.colour, version=plan.version, previous=plan.previous)
+    return (_served([each.of(plan.colour) for each in readings], f"{plan.previous} and {plan.version}", plan.colour),)
 
 
-def served_by(before: Counters, after: Counters, *, new: Colour, version: str, previous: str | None) -> tuple[ServedBy, ...]:
-    """Return how many answers each version gave between the readings; a data plane that was restarted between them counts from zero."""
+def served_by(readings: Sequence[Counters], *, new: Colour, version: str, previous: str | None) -> tuple[ServedBy, ...]:
+    """Return how many answers each version gave from the first reading to the last; what was restarted between two of them counts from zero.
+
+    Where replicas do the counting, they end with the old version: then the readings before the switches say what it answered.
+    """
     versions = [(previous, new.other), (version, new)]
-    return tuple(_served(before.of(colour), after.of(colour), name, colour) for name, colour in versions if name is not None)
+    return tuple(_served([each.of(colour) for each in readings], name, colour) for name, colour in versions if name is not None)
 
 
-def _served(before: ColourCounters, after: ColourCounters, version: str, colour: Colour) -> ServedBy:
-    restarted = after.answers < before.answers
-    return ServedBy(
-        version=version,
-        colour=colour,
-        answers=after.answers - (0 if restarted else before.answers),
-        errors=after.answers_5xx - (0 if restarted else before.answers_5xx),
-    )
+def _served(readings: Sequence[ColourCounters], version: str, colour: Colour) -> ServedBy:
+    answers = errors = 0
+    for before, after in pairwise(readings):
+        restarted = after.answers < before.answers
+        answers += after.answers - (0 if restarted else before.answers)
+        errors += after.answers_5xx - (0 if restarted else before.answers_5xx)
+    return ServedBy(version=version, colour=colour, answers=answers, errors=errors)
 
 
 def lost(served: tuple[ServedBy, ...]) -> int:
@@ -104,10 +108,10 @@ def lost(served: tuple[ServedBy, ...]) -> int:
     return sum(one.errors for one in served)
 
 
-def slowest_ms(before: Counters, after: Counters) -> float | None:
+def slowest_ms(readings: Sequence[Counters]) -> float | None:
     """Return the upper bound of the bucket in which the slowest answer between the readings lies; None without answers."""
-    bounds = [bound for colour in Colour if (bound := _slowest(before.of(colour), after.of(colour))) is not None]
-    return max(bounds, default=None)
+    between = [_slowest(before.of(colour), after.of(colour)) for before, after in pairwise(readings) for colour in Colour]
+    return max((bound for bound in between if bound is not None), default=None)
 
 
 def _slowest(before: ColourCounters, after: ColourCounters) -> float | None:

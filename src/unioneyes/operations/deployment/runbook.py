@@ -95,6 +95,8 @@ class Deploy:
                 what=f"{release.version} needs {_tags(pending)}, which the database does not have",
                 remedy=f"ue deploy start {release.version} --migrate",
             )
+        maintenance = request.maintenance or any(migration.needs_maintenance for migration in pending)
+        env.traffic.require_means(shares=bool(request.canary) and not rolls, maintenance=maintenance)
         gates = waive(
             (
                 env.checklist.release_contract(),
@@ -113,7 +115,6 @@ class Deploy:
             env.checklist,
         )
         where = Colour.BLUE if live is None else live if rolls else live.other
-        maintenance = request.maintenance or any(migration.needs_maintenance for migration in pending)
         plan = DeployPlan(
             summary=f"deploy {release.version} to {where}, {manner(request)}, {_instead_of(previous, live, request.strategy)}",
             steps=(),

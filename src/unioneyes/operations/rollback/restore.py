@@ -47,7 +47,8 @@ class Restore:
     """Put a backup in the live database's place."""
 
     def plan(self, env: Environment, request: RestoreRequest) -> RestorePlan:
-        """Find the backup, and what it would cost. Raises: NoSuchBackup, UnprovenBackup, NeedsNewerSchema, NoRoom; nothing was changed."""
+        """Find the backup, and what it would cost. Raises: NotOffered, NoSuchBackup, UnprovenBackup, NeedsNewerSchema, NoRoom; nothing was changed."""
+        env.traffic.require_means(maintenance=True)
         backup = chosen(env.backups.all(), request.backup)
         there = serving(env.traffic.view().weights, env.replicas.all())
         for one in there:

@@ -25,7 +25,7 @@ from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.selector import SelectorTraffic
 from unioneyes.claims.metrics import read_counters
 from unioneyes.kernel.problems import Problem
-from unioneyes.ports.traffic import Colour, ForeignRoutes, NoHealthyReplica, RoutesRejected, Weights
+from unioneyes.ports.traffic import Colour, ForeignRoutes, NoHealthyReplica, NotOffered, RoutesRejected, Weights
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(400), pytest.mark.allow_hosts(["127.0.0.1", "localhost", "::1", "10.94.0.0/16"])]
 
@@ -94,11 +94,21 @@ def test_everybody_follows_and_nothing_is_lost(selected: Selected, *, kept_alive
 
 def test_what_a_selector_can_not_do_is_refused(selected: Selected) -> None:
     before = selected.traffic.view()
+    selected.traffic.require_means()
+    with pytest.raises(NotOffered, match="no share of the members"):
+        selected.traffic.require_means(shares=True)
+    with pytest.raises(NotOffered, match="maintenance"):
+        selected.traffic.require_means(maintenance=True)
     with pytest.raises(RoutesRejected, match="leads to one colour"):
         selected.traffic.shift(Weights(blue=90, green=10))
     with pytest.raises(RoutesRejected, match="no maintenance"):
         selected.traffic.enter_maintenance(retry_after=timedelta(minutes=1))
     assert selected.traffic.leave_maintenance() == before
+
+
+def test_the_cluster_says_of_which_group_it_knows_kinds(selected: Selected) -> None:
+    assert selected.traffic.cluster.knows("discovery.k8s.io")
+    assert not selected.traffic.cluster.knows("nobody.example.org")
 
 
 def test_a_colour_without_a_replica_gets_nothing(selected: Selected) -> None:

