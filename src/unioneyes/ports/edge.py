@@ -98,8 +98,10 @@ def refuse_ours(networks: tuple[Network, ...], own: tuple[Network, ...]) -> None
     """Return where none of the networks is, holds or is in one of our own, and none is a part of the world. Raises: OwnNetwork."""
     for network in networks:
         if (ours := next((each for each in own if each.version == network.version and each.overlaps(network)), None)) is not None:
+            where = "is in" if network.prefixlen >= ours.prefixlen else "would keep out"
             raise OwnNetwork(
-                what=f"{network} would keep out {ours}, which is one of ours", remedy="name the attacker's addresses alone; [edge] own says which are ours"
+                what=f"{network} {where} {ours}, which is ours",
+                remedy="name the attacker's addresses alone; [edge] own in environment.toml says which are ours",
             )
         if network.prefixlen < WIDEST[network.version]:
             raise OwnNetwork(what=f"{network} is a part of the world", remedy=f"name networks of /{WIDEST[network.version]} or longer")
