@@ -16,7 +16,7 @@ class KeepOut:
     """Keep addresses out of the service, or let them in again; never our own."""
 
     def plan(self, env: Environment, request: DenyRequest) -> DenyPlan:
-        """Read who is kept out now. Raises: NoNetwork, NotKeptOut, OwnNetwork, NoEdge, EdgeUnavailable."""
+        """Read who is kept out now. Raises: NoNetwork, NotKeptOut, OwnNetwork, NoEdgeHere, EdgeUnavailable."""
         view = env.edge.view()
         wanted = wanted_networks(view.denied, request)
         env.edge.require_others(wanted)

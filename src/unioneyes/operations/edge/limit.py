@@ -15,7 +15,7 @@ class LimitRequests:
     """Let each client's address make so many requests, and answer 429 to more."""
 
     def plan(self, env: Environment, request: LimitRequest) -> LimitPlan:
-        """Read what the limit is now. Raises: BadLimit, NoEdge, EdgeUnavailable."""
+        """Read what the limit is now. Raises: BadLimit, NoEdgeHere, EdgeUnavailable."""
         wanted, view = read_limit(request.limit), env.edge.view()
         return LimitPlan(
             summary=f"limit requests: {spoken_limit(view.limit)} becomes {spoken_limit(wanted)}",
