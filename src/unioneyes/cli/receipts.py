@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from pydantic import JsonValue, TypeAdapter
 
+from unioneyes.cli.edgetexts import kept_out_text, limited_text
 from unioneyes.cli.output import Ink, facts, table
 from unioneyes.cli.plans import gates_table
 from unioneyes.cli.podtexts import restarted_text, scaled_text
@@ -16,6 +17,7 @@ from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration, format_share
 from unioneyes.operations.app.model import Restarted, ScaledTo
 from unioneyes.operations.deployment.model import Figures, Receipt, VerifyResult, Watched
+from unioneyes.operations.edge.model import KeptOut, Limited
 from unioneyes.operations.rollback.model import Afterwards, MigrationsTakenBack, ReleaseRolledBack, Restored
 from unioneyes.ports.database import Loss
 from unioneyes.ports.runs import RolledBack
@@ -219,6 +221,8 @@ _SHOWN: Mapping[str, Callable[[Ink, JsonValue, JsonValue], str]] = {
     "deployment.verify": lambda ink, result, _: verify_text(ink, TypeAdapter(VerifyResult).validate_python(result)),
     "document.read": lambda ink, result, _: document_text(ink, TypeAdapter(DocumentRun).validate_python(result)),
     "document.run": lambda ink, result, _: document_text(ink, TypeAdapter(DocumentRun).validate_python(result)),
+    "edge.deny": lambda ink, result, _: kept_out_text(ink, TypeAdapter(KeptOut).validate_python(result)),
+    "edge.limit": lambda ink, result, _: limited_text(ink, TypeAdapter(Limited).validate_python(result)),
     "rollback.migration": lambda ink, result, _: taken_back_text(ink, TypeAdapter(MigrationsTakenBack).validate_python(result)),
     "rollback.release": lambda ink, result, _: release_rolled_back_text(ink, TypeAdapter(ReleaseRolledBack).validate_python(result)),
     "rollback.restore": lambda ink, result, _: restored_text(ink, TypeAdapter(Restored).validate_python(result)),

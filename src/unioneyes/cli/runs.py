@@ -78,6 +78,8 @@ def next_command(run: RunView, where: Where) -> str:
     match run.status:
         case RunStatus.DONE if run.runbook.startswith("app."):
             command = "ue app status"
+        case RunStatus.DONE if run.runbook.startswith("edge."):
+            command = "ue edge status"
         case RunStatus.DONE:
             command = "ue deploy status" if run.runbook == "deployment.start" or run.runbook.startswith("rollback.") else ""
         case RunStatus.AWAITING_APPROVAL:

@@ -13,8 +13,8 @@ from unioneyes.cli.tree import VERBS
 
 
 def commands() -> dict[str, str]:
-    """Return what a person types to start a runbook, by the runbook's name: `ue rollback traffic`."""
-    return {runbook: f"ue {verb.words} {verb.takes}".rstrip() for verb in VERBS for runbook in _started_by(inspect.unwrap(load(verb)))}
+    """Return what a person types to start a runbook, by the runbook's name: `ue rollback traffic`. Of several commands, the first one of the table."""
+    return {runbook: f"ue {verb.words} {verb.takes}".rstrip() for verb in reversed(VERBS) for runbook in _started_by(inspect.unwrap(load(verb)))}
 
 
 def _started_by(command: Callable[..., object]) -> Iterator[str]:

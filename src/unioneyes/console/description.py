@@ -32,6 +32,7 @@ TAGS = {
     "approvals": "Runs that wait for others to say yes.",
     "deployments": "What is deployed and is being deployed, and the numbers behind each verdict.",
     "app": "The service's pods: how they stand, what they log, the way into one.",
+    "edge": "How much each client's address may ask, and who is kept out.",
     "rollback": "The ways back, as they are open now.",
     "releases": "What can be deployed.",
     "traffic": "The routes, and both colours second by second.",

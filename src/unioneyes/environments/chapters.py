@@ -5,6 +5,8 @@ from __future__ import annotations
 import unioneyes.operations.app.restart
 import unioneyes.operations.app.scale
 import unioneyes.operations.deployment.runbook
+import unioneyes.operations.edge.deny
+import unioneyes.operations.edge.limit
 import unioneyes.operations.rollback.migration
 import unioneyes.operations.rollback.release
 import unioneyes.operations.rollback.restore

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -33,6 +33,11 @@ def _duration(value: object) -> timedelta:
 def as_address(host: str) -> str:
     """Return the address. Raises: ValueError, where it is a name."""
     return str(ip_address(host))
+
+
+def as_network(network: str) -> str:
+    """Return the network; a single address is one. Raises: ValueError."""
+    return str(ip_network(network))
 
 
 def _web_address(url: str) -> str:

@@ -26,6 +26,7 @@ from unioneyes.environments.setting_types import (
     UrlPath,
     WebAddress,
     as_address,
+    as_network,
     require_encrypted,
 )
 from unioneyes.kernel.access import Role
@@ -195,6 +196,17 @@ class SignInSettings(Section):
         return self
 
 
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "fc00::/7", "fe80::/10")
+"""Whence no attacker comes over the internet, but load balancers, nodes and pods do. Source: RFC 6890."""
+
+
+class EdgeSettings(Section):
+    """`[edge]`: who is never kept out of the service."""
+
+    own: list[Annotated[str, AfterValidator(as_network)]] = Field(default_factory=lambda: list(PRIVATE))
+    """Our networks, and those of whom the service depends on; every private network when not given. The machine's own address always is one."""
+
+
 class SourceSettings(Section):
     """`[source]`: what goes out."""
 
@@ -303,6 +315,7 @@ class EnvironmentSettings(Section):
     """What a watch without enough data comes to: `back` to what is known to work, or `hold` for a person."""
     service: ServiceSettings = ServiceSettings()
     control: ControlSettings = ControlSettings()
+    edge: EdgeSettings = EdgeSettings()
     sign_in: SignInSettings | None = None
     source: SourceSettings | None = None
     release_contract: ReleaseContractSettings | None = None

@@ -9,6 +9,7 @@ from enum import StrEnum
 from unioneyes.ports.checklist import Checklist
 from unioneyes.ports.database import Backups, Migrations, Restores
 from unioneyes.ports.documents import Documents
+from unioneyes.ports.edge import Edge
 from unioneyes.ports.notifier import Notifier
 from unioneyes.ports.pods import Pods
 from unioneyes.ports.queries import Queries
@@ -62,6 +63,7 @@ class Environment:
     releases: Releases
     checklist: Checklist
     traffic: Traffic
+    edge: Edge
     replicas: Replicas
     pods: Pods
     service: Service

@@ -16,6 +16,8 @@ from typing import TypeVar
 import pytest
 from pydantic import SecretStr
 
+from tests.contract.edge.conftest import guard_of
+from tests.contract.edge.promises import ATTACKER
 from tests.contract.fencing import test_late_blocks as blocks
 from tests.contract.fencing import test_late_checkpoints as checkpoints
 from tests.contract.fencing import test_late_writes as others
@@ -25,7 +27,6 @@ from tests.contract.postgres.conftest import Database
 from tests.contract.replicas.conftest import Service
 from tests.contract.restores.test_restores import NAME, Restoring
 from tests.contract.traffic.conftest import Edge as Envoy
-from tests.kubernetes.adapters.traffic import test_edge as edges
 from unioneyes import ports
 from unioneyes.adapters.postgres import locks
 from unioneyes.adapters.postgres.backups import VerifiedBackups
@@ -37,7 +38,7 @@ from unioneyes.kernel.clock import now
 from unioneyes.kernel.fencing import Fence
 from unioneyes.ports.database import Backups, Migrations, Restores
 from unioneyes.ports.documents import Documents
-from unioneyes.ports.edge import Edge
+from unioneyes.ports.edge import STRICT, Edge
 from unioneyes.ports.notifier import Notifier
 from unioneyes.ports.pods import Pods, Size
 from unioneyes.ports.queries import Queries
@@ -57,7 +58,7 @@ READS = {
     "Chat": {"complaint", "next", "read", "show"},  # a form for one person, outside of any run
     "Checklist": {"approvals", "change_freeze", "current_version", "freezes", "release_contract", "staging_health", "waived"},
     "Documents": {"read"},
-    "Edge": {"view"},
+    "Edge": {"require_others", "view"},
     "IdentityProvider": {"identify", "sign_in_url", "sign_out_url"},
     "Migrations": {"applied", "folder", "ledger", "lint", "losses", "pending"},
     "Pods": {"all", "details", "follow", "logs", "shell", "size"},
@@ -79,6 +80,7 @@ TRAFFIC: dict[str, Callable[[Traffic], object]] = {
     "leave_maintenance": lambda traffic: traffic.leave_maintenance(),
     "rehearse_shift": lambda traffic: traffic.rehearse_shift(),
 }
+EDGE: dict[str, Callable[[Edge], object]] = {"limit": lambda edge: edge.limit(STRICT), "deny": lambda edge: edge.deny((ATTACKER,))}
 REPLICAS: dict[str, Callable[[Replicas], object]] = {
     "start": lambda replicas: replicas.start(Colour.BLUE, version="2.0.0", count=1, within=WITHIN),
     "stop": lambda replicas: replicas.stop(Colour.BLUE),
@@ -116,6 +118,7 @@ AFTER_A_SWAP: dict[str, Callable[[Restoring], object]] = {
 }
 WRITES: Mapping[type, set[str]] = {
     Traffic: {*TRAFFIC},
+    Edge: {*EDGE},
     Replicas: {*REPLICAS, *REHEARSALS},
     Pods: {*PODS},
     Migrations: {*MIGRATIONS},
@@ -125,7 +128,6 @@ WRITES: Mapping[type, set[str]] = {
 """Refused to whoever comes late, by the tests below."""
 SINGLE: Mapping[type, Mapping[str, Callable[..., None]]] = {
     Documents: {"write": others.test_pages},
-    Edge: {"deny": edges.test_whoever_comes_late_is_refused_by_the_policies, "limit": edges.test_whoever_comes_late_is_refused_by_the_policies},
     Notifier: {"announce": others.test_messages_in_the_chat_which_refuses_nobody_so_the_late_one_takes_its_own_back},
     Queries: {"run": blocks.test_sql_of_runbooks},
     Shell: {"run": blocks.test_a_block_that_was_not_begun_yet},
@@ -145,6 +147,12 @@ def test_traffic(edge: Envoy) -> None:
     refused(TRAFFIC, edge.traffic, before=OUTSIDE, newer=lambda: edge.traffic.shift(Weights(blue=100)))
     after = edge.traffic.view()
     assert (after.weights, after.maintenance) == (Weights(blue=100), before.maintenance)
+
+
+def test_edge(edge: Envoy) -> None:
+    guard = guard_of(edge)
+    refused(EDGE, guard, before=OUTSIDE, newer=lambda: (guard.limit(None), guard.deny(())))
+    assert (guard.view().limit, guard.view().denied) == (None, ())
 
 
 def test_replicas(service: Service) -> None:

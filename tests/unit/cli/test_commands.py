@@ -33,7 +33,8 @@ def test_the_table_says_what_the_command_says_of_itself(verb: Verb) -> None:
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.words)
 def test_the_table_names_the_positional_arguments(verb: Verb) -> None:
-    positional = [name for name, parameter in inspect.signature(load(verb)).parameters.items() if parameter.kind is inspect.Parameter.POSITIONAL_ONLY]
+    many = {inspect.Parameter.POSITIONAL_ONLY: "", inspect.Parameter.VAR_POSITIONAL: "..."}
+    positional = [f"{name}{many[parameter.kind]}" for name, parameter in inspect.signature(load(verb)).parameters.items() if parameter.kind in many]
     assert [word.strip("[]").lower() for word in verb.takes.split()] == positional
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unioneyes.adapters.envoy.config import LATENCY_BOUNDS_MS, Routes, bootstrap, endpoints, read_configuration, read_routes, revision, routes
+from unioneyes.adapters.envoy.config import LATENCY_BOUNDS_MS, Guards, Routes, bootstrap, endpoints, read_configuration, read_routes, revision, routes
 from unioneyes.ports.traffic import Colour, Weights
 
 WEIGHTS = st.integers(0, 100).map(lambda green: Weights(blue=100 - green, green=green)) | st.just(Weights())
@@ -73,7 +73,8 @@ def test_the_limit_of_slow_answers_is_a_bound_of_the_histogram() -> None:
 
 
 def test_both_clusters_of_a_colour_read_the_same_endpoints() -> None:
-    document = json.dumps(bootstrap(Path("/stack"), public_port=1, preview_port=2, admin_socket=Path("/stack/admin.sock")))
+    guards = Guards(filters=[], answers={})
+    document = json.dumps(bootstrap(Path("/stack"), public_port=1, preview_port=2, admin_socket=Path("/stack/admin.sock"), guards=guards))
     assert document.count("/stack/endpoints_green.json") == 2
     assert '"name": "preview_green"' in document
     assert "/stack/green-1.sock" in json.dumps(endpoints(Colour.GREEN, [Path("/stack/green-1.sock")], version="1"))

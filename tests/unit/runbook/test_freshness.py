@@ -21,7 +21,8 @@ ROLLBACKS = {"rollback.migration", "rollback.release", "rollback.restore", "roll
 DEPLOYMENTS = {"deployment.start", "deployment.verify"}
 DOCUMENTS = {"document.read", "document.run"}
 APP = {"app.restart", "app.scale"}
-BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP
+EDGE = {"edge.deny", "edge.limit"}
+BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP | EDGE
 
 
 def as_drilled(code: Mapping[str, str]) -> dict[str, Drilled]:
@@ -55,6 +56,7 @@ def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         ("operations/deployment/page.py", set()),
         ("operations/app/steps.py", APP),
         ("operations/app/status.py", set()),
+        ("operations/edge/rules.py", EDGE),
         ("runbook/documents/effects.py", DOCUMENTS),
         ("runbook/execution.py", BUILT_IN),
         ("runbook/store/lock.py", BUILT_IN),

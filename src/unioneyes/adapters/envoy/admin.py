@@ -53,6 +53,14 @@ class EnvoyAdmin:
         """Return which endpoints of `cluster` Envoy knows. Raises: TrafficUnavailable."""
         return self._accepted(f"cluster.{cluster}")
 
+    def filter_accepted(self, name: str) -> Accepted:
+        """Return which configuration of a filter Envoy runs. Raises: TrafficUnavailable."""
+        return self._accepted(f"extension_config_discovery.http_filter.{name}")
+
+    def running_filters(self) -> str:
+        """Return the filters that Envoy takes from files, as it runs them. Raises: TrafficUnavailable."""
+        return self.ask("/config_dump?resource=ecds_filters")
+
     def running_routes(self) -> JsonValue:
         """Return the route configuration that Envoy runs; None when it has none. Raises: TrafficUnavailable."""
         try:

@@ -52,7 +52,19 @@ class Routes:
     """Names the last change. The same routes written anew keep it."""
 
 
-def bootstrap(folder: Path, *, public_port: int, preview_port: int, admin_socket: Path) -> Node:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """What stands before the members' routes."""
+
+    filters: list[JsonValue]
+    answers: Node
+    """What those are told who are kept away."""
+
+
+_NO_GUARDS = Guards(filters=[], answers={})
+
+
+def bootstrap(folder: Path, *, public_port: int, preview_port: int, admin_socket: Path, guards: Guards) -> Node:
     """Return the part of the configuration that stays as it is while Envoy runs."""
     clusters: list[JsonValue] = [_cluster(folder, colour, name=name) for colour in Colour for name in (colour.value, preview_cluster(colour))]
     return {
@@ -63,8 +75,10 @@ def bootstrap(folder: Path, *, public_port: int, preview_port: int, admin_socket
         "static_resources": {
             "listeners": [
                 # A member can't choose a colour: the header is taken away before anything looks at it.
-                _listener(folder, name=PUBLIC, port=public_port, preview_header={"remove": PREVIEW_HEADER}),
-                _listener(folder, name=PREVIEW, port=preview_port, preview_header={"append": _header(PREVIEW_HEADER, "idle", "ADD_IF_ABSENT")}),
+                _listener(folder, name=PUBLIC, port=public_port, preview_header={"remove": PREVIEW_HEADER}, guards=guards),
+                _listener(
+                    folder, name=PREVIEW, port=preview_port, preview_header={"append": _header(PREVIEW_HEADER, "idle", "ADD_IF_ABSENT")}, guards=_NO_GUARDS
+                ),
             ],
             "clusters": clusters,
         },
@@ -359,16 +373,17 @@ def _cluster(folder: Path, colour: Colour, *, name: str) -> Node:
     }
 
 
-def _listener(folder: Path, *, name: str, port: int, preview_header: Node) -> Node:
+def _listener(folder: Path, *, name: str, port: int, preview_header: Node, guards: Guards) -> Node:
+    settings = _connection_settings(folder, name=name, preview_header=preview_header, guards=guards)
     return {
         "name": name,
         "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
         "enable_reuse_port": False,  # or a second Envoy silently shares the port
-        "filter_chains": [{"filters": [{"name": "http", "typed_config": _connection_settings(folder, name=name, preview_header=preview_header)}]}],
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": settings}]}],
     }
 
 
-def _connection_settings(folder: Path, *, name: str, preview_header: Node) -> Node:
+def _connection_settings(folder: Path, *, name: str, preview_header: Node, guards: Guards) -> Node:
     return {
         "@type": f"{_TYPES}extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": name,
@@ -390,7 +405,8 @@ def _connection_settings(folder: Path, *, name: str, preview_header: Node) -> No
         ],
         "rds": {"route_config_name": ROUTES, "config_source": _source(routes_file(folder))},
         "access_log": [_failures_log()],
-        "http_filters": [{"name": "router", "typed_config": {"@type": f"{_TYPES}extensions.filters.http.router.v3.Router"}}],
+        "local_reply_config": guards.answers,
+        "http_filters": [*guards.filters, {"name": "router", "typed_config": {"@type": f"{_TYPES}extensions.filters.http.router.v3.Router"}}],
     }
 
 
@@ -401,7 +417,9 @@ def _failures_log() -> Node:
     """
     at_least_500: Node = {"comparison": {"op": "GE", "value": {"default_value": 500, "runtime_key": "access_log.status"}}}
     at_least_2_s: Node = {"comparison": {"op": "GE", "value": {"default_value": 2000, "runtime_key": "access_log.duration"}}}
-    filters: list[JsonValue] = [{"status_code_filter": at_least_500}, {"duration_filter": at_least_2_s}, {"response_flag_filter": {}}]
+    not_limited: Node = {"comparison": {"op": "NE", "value": {"default_value": 429, "runtime_key": "access_log.limited"}}}
+    flagged: Node = {"and_filter": {"filters": [{"response_flag_filter": {}}, {"status_code_filter": not_limited}]}}  # a flood fills no log
+    filters: list[JsonValue] = [{"status_code_filter": at_least_500}, {"duration_filter": at_least_2_s}, flagged]
     return {
         "name": "failures",
         "filter": {"or_filter": {"filters": filters}},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,11 +14,12 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from unioneyes.adapters.envoy.admin import Accepted, EnvoyAdmin
+from unioneyes.adapters.envoy.admin import EnvoyAdmin
 from unioneyes.adapters.envoy.config import (
     IDLE,
     MAINTENANCE,
     NOTHING_DEPLOYED,
+    Guards,
     Routes,
     bootstrap,
     endpoints,
@@ -30,7 +31,9 @@ from unioneyes.adapters.envoy.config import (
     routes,
     routes_file,
 )
+from unioneyes.adapters.envoy.confirming import confirm, new_version
 from unioneyes.adapters.envoy.counters import parse_counters
+from unioneyes.adapters.envoy.edge_config import DENY, LIMIT, deny_document, edge_answers, edge_file, edge_filters, limit_document
 from unioneyes.adapters.envoy.program import envoy_program
 from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.clock import now
@@ -50,10 +53,7 @@ from unioneyes.ports.traffic import (
     Weights,
 )
 
-_CONFIRM_LIMIT = timedelta(seconds=5)
-"""A change takes milliseconds; after this Envoy hangs."""
 _HEALTHY_LIMIT = timedelta(seconds=10)
-_POLL_SECONDS = 0.002
 _DRAIN_POLL_SECONDS = 0.05
 
 
@@ -75,13 +75,17 @@ class EnvoyTraffic:
         return (str(envoy_program()), "-c", str(self._bootstrap_file), "--disable-hot-restart", "--concurrency", "2", "--log-level", "warning")
 
     def prepare(self) -> None:
-        """Every file that Envoy reads exists. Routes and endpoints that stand there already are kept: they are the durable state."""
+        """Every file that Envoy reads exists. What stands there already but for the bootstrap is kept: it is the durable state."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        wanted = bootstrap(self.folder, public_port=self.public_port, preview_port=self.preview_port, admin_socket=self.admin_socket)
+        guards = Guards(filters=edge_filters(self.folder), answers=edge_answers())
+        wanted = bootstrap(self.folder, public_port=self.public_port, preview_port=self.preview_port, admin_socket=self.admin_socket, guards=guards)
         replace_file(self._bootstrap_file, json.dumps(wanted, indent=1))
         for colour in Colour:
             if not endpoints_file(self.folder, colour).exists():
                 replace_file(endpoints_file(self.folder, colour), json.dumps(endpoints(colour, (), version="initial")))
+        for name, nothing in ((LIMIT, limit_document(None, version="initial")), (DENY, deny_document((), version="initial"))):
+            if not edge_file(self.folder, name).exists():
+                replace_file(edge_file(self.folder, name), json.dumps(nothing))
         if not self._routes_file.exists():
             replace_file(self._routes_file, json.dumps(routes(Routes(weights=Weights()), version="initial")))
 
@@ -93,10 +97,10 @@ class EnvoyTraffic:
         clusters = (colour.value, preview_cluster(colour))
         with self._only_writer():
             refused = {cluster: self._admin.endpoints_accepted(cluster).refused for cluster in clusters}
-            version = _new_version()
+            version = new_version()
             replace_file(endpoints_file(self.folder, colour), json.dumps(endpoints(colour, sockets, version=version)))
             for cluster in clusters:
-                _confirm(partial(self._admin.endpoints_accepted, cluster), version, refused[cluster])
+                confirm(partial(self._admin.endpoints_accepted, cluster), version, refused[cluster])
         self._await_healthy(colour, len(sockets), within)
 
     def require_means(self, *, shares: bool = False, maintenance: bool = False) -> None:
@@ -206,14 +210,14 @@ class EnvoyTraffic:
         """Envoy runs `wanted`, and the file says the same. Nothing is written when both do already."""
         if self._running_state() == wanted and self._filed_state() == wanted:
             return
-        self._write(replace(wanted, change=_new_version()))
+        self._write(replace(wanted, change=new_version()))
 
     def _write(self, wanted: Routes) -> None:
         """The file says `wanted`, and Envoy took it; else the file is as it was before. Call it as the only writer."""
-        before, refused, version = self._read_file(), self._admin.routes_accepted().refused, _new_version()
+        before, refused, version = self._read_file(), self._admin.routes_accepted().refused, new_version()
         replace_file(self._routes_file, json.dumps(routes(wanted, version=version)))
         try:
-            _confirm(self._admin.routes_accepted, version, refused)
+            confirm(self._admin.routes_accepted, version, refused)
         except (RoutesRejected, TrafficUnavailable):
             replace_file(self._routes_file, before)
             raise
@@ -276,20 +280,3 @@ class EnvoyTraffic:
         sed = shlex.join(("sed", "-i", "-E", *(word for edit in marked for word in ("-e", edit)), str(self._routes_file)))
         ask = shlex.join(("curl", "--silent", "--unix-socket", str(self.admin_socket), "http://envoy/stats?filter=rds.main.version_text"))
         return (sed, ask)
-
-
-def _confirm(accepted: Callable[[], Accepted], version: str, refused: int) -> None:
-    """Return when Envoy took the content with this version. Raises: RoutesRejected, TrafficUnavailable."""
-    give_up = time.monotonic() + _CONFIRM_LIMIT.total_seconds()
-    while (seen := accepted()).version != version:
-        if seen.refused > refused:
-            raise RoutesRejected(what="Envoy refused the new configuration and keeps the old one", remedy="Envoy's log says why; the file was put back")
-        if time.monotonic() > give_up:
-            raise TrafficUnavailable(
-                what=f"Envoy has not taken a change within {format_duration(_CONFIRM_LIMIT)}", remedy="ue env status; the file was put back"
-            )
-        time.sleep(_POLL_SECONDS)
-
-
-def _new_version() -> str:
-    return str(time.time_ns())

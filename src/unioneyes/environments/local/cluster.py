@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from unioneyes.adapters.kubernetes.access import Access, NoAccess, find_access
 from unioneyes.adapters.kubernetes.client import Cluster
+from unioneyes.adapters.kubernetes.gateway.edge import GatewayEdge
 from unioneyes.adapters.kubernetes.gateway.traffic import GatewayTraffic
 from unioneyes.adapters.kubernetes.pods import KubernetesPods
 from unioneyes.adapters.kubernetes.replicas import APP, KubernetesReplicas
@@ -19,9 +20,11 @@ from unioneyes.adapters.oci import ImageReleases, Repository, TaggedReleases
 from unioneyes.adapters.postgres.bootstrap import DATABASE, SERVICE
 from unioneyes.claims.metrics import read_counters, read_outcomes
 from unioneyes.claims.releases import Catalogue
+from unioneyes.environments.local.no_edge import NoEdge
 from unioneyes.environments.local.stack import Stack, service_configuration
 from unioneyes.environments.secrets import SecretByReference
 from unioneyes.environments.settings import ClusterSettings, ServiceSettings
+from unioneyes.ports.edge import Edge, Network
 from unioneyes.ports.traffic import Traffic
 
 PROXIES_NAMESPACE = "envoy-gateway-system"
@@ -65,6 +68,21 @@ def build_selector_traffic(settings: ClusterSettings) -> SelectorTraffic:
 def build_traffic(settings: ClusterSettings) -> Traffic:
     """Return what leads members on this cluster."""
     return build_selector_traffic(settings) if settings.traffic == "selector" else build_gateway_traffic(settings)
+
+
+def build_gateway_edge(settings: ClusterSettings, *, path: str, own: tuple[Network, ...]) -> GatewayEdge:
+    """Return the edge by Envoy Gateway's policies; `path` is what is asked of the service to see that a change does what it should."""
+    return GatewayEdge(
+        cluster=build_cluster(settings),
+        proxies_cluster=build_cluster(settings, namespace=PROXIES_NAMESPACE),
+        members_url=f"{settings.url}{path}",
+        own=own,
+    )
+
+
+def build_edge(settings: ClusterSettings, *, path: str, own: tuple[Network, ...]) -> Edge:
+    """Return what keeps requests away on this cluster."""
+    return NoEdge() if settings.traffic == "selector" else build_gateway_edge(settings, path=path, own=own)
 
 
 def build_kubernetes_replicas(stack: Stack, settings: ClusterSettings) -> KubernetesReplicas:

@@ -119,6 +119,7 @@ def build_environment(stack: Stack) -> Environment:
             rules=approval_rules,
         ),
         traffic=serving.traffic,
+        edge=serving.edge,
         replicas=serving.replicas,
         pods=serving.pods,
         service=HttpService(

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from unioneyes.adapters.kubernetes.applied import GATEWAY_API, require_applied, require_gateway, require_gateway_api
 from unioneyes.adapters.kubernetes.rights import (
+    GATEWAY_EDGE,
     GATEWAY_LOOKED_AT,
     GATEWAY_TRAFFIC,
     LOOKED_AT,
@@ -120,7 +121,7 @@ def _needed(settings: ClusterSettings) -> tuple[Needed, ...]:
     if not _routed(settings):
         return (Needed(cluster=build_cluster(settings), rights=(*everywhere, *SELECTOR_TRAFFIC)),)
     return (
-        Needed(cluster=build_cluster(settings), rights=(*everywhere, *GATEWAY_TRAFFIC, *GATEWAY_LOOKED_AT)),
+        Needed(cluster=build_cluster(settings), rights=(*everywhere, *GATEWAY_TRAFFIC, *GATEWAY_EDGE, *GATEWAY_LOOKED_AT)),
         Needed(cluster=build_cluster(settings, namespace=PROXIES_NAMESPACE), rights=PROXIES),
     )
 

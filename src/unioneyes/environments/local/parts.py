@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import ip_network
 
 from pydantic import SecretStr
 
+from unioneyes.adapters.envoy.edge import EnvoyEdge
 from unioneyes.adapters.envoy.traffic import EnvoyTraffic
 from unioneyes.adapters.processes.client import Supervisor
 from unioneyes.adapters.processes.pods import LocalPods
@@ -18,6 +20,7 @@ from unioneyes.environments.local.remnants import MARK
 from unioneyes.environments.local.stack import Stack, rehearsal_process, rehearsal_url_file, replica_process, service_configuration
 from unioneyes.environments.settings import EnvironmentSettings
 from unioneyes.kernel.files import replace_file
+from unioneyes.ports.edge import Edge, Network
 from unioneyes.ports.pods import Pods
 from unioneyes.ports.releases import Releases
 from unioneyes.ports.replicas import Replicas
@@ -25,6 +28,7 @@ from unioneyes.ports.traffic import Traffic
 
 SERVICE_NAME = "unioneyes-web"
 """What the service is called, as its Deployments are."""
+_THIS_MACHINE = (ip_network("127.0.0.1/32"), ip_network("::1/128"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,7 @@ class Serving:
     replicas: Replicas
     pods: Pods
     traffic: Traffic
+    edge: Edge
 
 
 def build_serving(stack: Stack) -> Serving:
@@ -43,7 +48,7 @@ def build_serving(stack: Stack) -> Serving:
         envoy, catalogue = build_envoy(stack), Catalogue()
         replicas = build_local_replicas(stack, envoy)
         pods = LocalPods(replicas=replicas, image=lambda version: f"{SERVICE_NAME}@sha256:{catalogue.digest(version)}", marks=frozenset({MARK}))
-        return Serving(releases=catalogue, replicas=replicas, pods=pods, traffic=envoy)
+        return Serving(releases=catalogue, replicas=replicas, pods=pods, traffic=envoy, edge=build_envoy_edge(stack))
     from unioneyes.environments.local import cluster  # noqa: PLC0415 - what talks to clusters is an extra
 
     run_there = cluster.build_kubernetes_replicas(stack, settings)
@@ -52,6 +57,7 @@ def build_serving(stack: Stack) -> Serving:
         replicas=run_there,
         pods=cluster.build_kubernetes_pods(run_there, settings),
         traffic=cluster.build_traffic(settings),
+        edge=cluster.build_edge(settings, path=stack.settings.service.health_path, own=own_networks(stack.settings)),
     )
 
 
@@ -84,6 +90,22 @@ def build_envoy(stack: Stack) -> EnvoyTraffic:
         preview_port=stack.ports.preview,
         admin_socket=stack.layout.envoy_admin,
     )
+
+
+def build_envoy_edge(stack: Stack) -> EnvoyEdge:
+    """Return the edge of the stack's Envoy."""
+    return EnvoyEdge(
+        folder=stack.layout.envoy,
+        public_port=stack.ports.service,
+        admin_socket=stack.layout.envoy_admin,
+        path=stack.settings.service.health_path,
+        own=own_networks(stack.settings),
+    )
+
+
+def own_networks(settings: EnvironmentSettings) -> tuple[Network, ...]:
+    """Return whom the edge never keeps out."""
+    return (*(ip_network(each) for each in settings.edge.own), *_THIS_MACHINE)
 
 
 def build_local_replicas(stack: Stack, traffic: EnvoyTraffic) -> LocalReplicas:

@@ -17,6 +17,8 @@ from unioneyes.runbook.pages.markdown import table
 RUNBOOKS = ("document.read", "document.run")
 EMERGENCY = ("app.restart", "app.scale")
 """Of the document's last page."""
+EDGE = ("edge.limit", "edge.deny")
+"""Of its security procedures, what is done at the edge."""
 
 
 def page(runbooks: Mapping[str, Definition], commands: Mapping[str, str]) -> str:
@@ -40,6 +42,13 @@ def _lines(runbooks: Mapping[str, Definition], commands: Mapping[str, str]) -> I
         "why ([why](../decisions/0037-pods-in-both-worlds.md)).\n"
     )
     for name in EMERGENCY:
+        yield from card(runbooks[name], commands[name])
+    yield "## Under attack\n"
+    yield (
+        "`ue edge status` shows how much each client's address may ask, and who is kept out. What is changed counts when the data plane says that it does it, "
+        "and a real request shows it; no connection ends for it ([why](../decisions/0040-the-edge-in-both-worlds.md)).\n"
+    )
+    for name in EDGE:
         yield from card(runbooks[name], commands[name])
     yield "## What a block does to the world\n"
     yield f"{RULE}\n"

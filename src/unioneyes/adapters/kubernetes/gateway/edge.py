@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from ipaddress import collapse_addresses, ip_network
+from ipaddress import ip_network
 
 import httpx
 from pydantic import BaseModel, Field, JsonValue, ValidationError
@@ -24,17 +24,13 @@ from unioneyes.adapters.kubernetes.gateway.edge_running import Letting
 from unioneyes.adapters.kubernetes.gateway.filed import BACKEND_TRAFFIC_POLICY, SECURITY_POLICY, Filed, FiledObject
 from unioneyes.adapters.kubernetes.gateway.proxies import Proxies
 from unioneyes.adapters.kubernetes.gateway.routes import NAMES, Names
-from unioneyes.kernel.problems import BadInput, Unavailable
+from unioneyes.kernel.problems import Unavailable
 from unioneyes.kernel.units import format_duration
-from unioneyes.ports.edge import EdgeRejected, EdgeUnavailable, EdgeView, Network, OwnNetwork, RateLimit
+from unioneyes.ports.edge import UNITS, EdgeRejected, EdgeUnavailable, EdgeView, Network, RateLimit, collapsed, refuse_ours
 from unioneyes.ports.traffic import RoutesRejected
 
 RATE_LIMIT, DENY_LIST = "rate-limit-strict", "deny-list"
 """The policies' names; the first one is the document's."""
-UNITS = {timedelta(seconds=1): "Second", timedelta(minutes=1): "Minute", timedelta(hours=1): "Hour"}
-"""What Envoy Gateway counts by. Source: its RateLimitUnit."""
-WIDEST = {4: 8, 6: 16}
-"""Bits of a network that may be kept out: a shorter prefix is a part of the world, and none of an attacker."""
 EVERYBODY = ("0.0.0.0/0", "::/0")
 _CONFIRM_LIMIT = timedelta(seconds=10)
 _ANSWER_LIMIT = timedelta(seconds=5)
@@ -96,7 +92,7 @@ class GatewayEdge:
         with _reached():
             filed = Letting(limit=_limit(self._limits.read()), denied=frozenset(_denied(self._denials.read())))
             running = self._proxies.letting(self._proxies.ready())
-            return EdgeView(limit=filed.limit, denied=_sorted(filed.denied), in_force=all(each == {filed} for each in running))
+            return EdgeView(limit=filed.limit, denied=collapsed(filed.denied), in_force=all(each == {filed} for each in running))
 
     def limit(self, limit: RateLimit | None) -> EdgeView:
         """Each client's address may make so many requests. See the port."""
@@ -116,8 +112,8 @@ class GatewayEdge:
 
     def deny(self, networks: tuple[Network, ...]) -> EdgeView:
         """Requests from these networks, and from no other, are answered with 403. See the port."""
-        wanted = _sorted(networks)
-        self._refuse_own(wanted)
+        wanted = collapsed(networks)
+        self.require_others(wanted)
 
         def answered() -> str:
             return "we are kept out ourselves" if self._ask().status_code == HTTPStatus.FORBIDDEN else ""
@@ -127,7 +123,11 @@ class GatewayEdge:
 
     def describe_deny(self, networks: tuple[Network, ...]) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
-        return (self._by_hand("securitypolicy", DENY_LIST, {"spec": self._deny_spec(_sorted(networks))}),)
+        return (self._by_hand("securitypolicy", DENY_LIST, {"spec": self._deny_spec(collapsed(networks))}),)
+
+    def require_others(self, networks: tuple[Network, ...]) -> None:
+        """Return where none of these is ours. Raises: OwnNetwork."""
+        refuse_ours(networks, self.own)
 
     @property
     def _limits(self) -> FiledObject:
@@ -146,16 +146,15 @@ class GatewayEdge:
         return [{"group": "gateway.networking.k8s.io", "kind": "HTTPRoute", "name": self.names.app}]
 
     def _limit_spec(self, limit: RateLimit | None) -> dict[str, JsonValue]:
-        """Return what the policy says. Raises: BadInput."""
+        """Return what the policy says. Raises: BadLimit."""
         spec: dict[str, JsonValue] = {"targetRefs": self._target, "mergeType": "StrategicMerge"}
         if limit is None:
             return spec
-        if limit.per not in UNITS or limit.requests < 1:
-            raise BadInput(what=f"{limit} can't be a limit", remedy="name a number above 0, by the second, the minute or the hour")
+        limit.require_countable()
         rules: list[JsonValue] = [
             {
                 "clientSelectors": [{"sourceCIDR": {"type": "Distinct", "value": network}}],
-                "limit": {"requests": limit.requests, "unit": UNITS[limit.per]},
+                "limit": {"requests": limit.requests, "unit": UNITS[limit.per].capitalize()},
             }
             for network in EVERYBODY
         ]
@@ -165,14 +164,6 @@ class GatewayEdge:
         named: list[JsonValue] = [str(each) for each in networks]
         rules: list[JsonValue] = [{"name": _RULE, "action": "Deny", "principal": {"clientCIDRs": named}}] if named else []
         return {"targetRefs": self._target, "authorization": {"defaultAction": "Allow", "rules": rules}}
-
-    def _refuse_own(self, networks: tuple[Network, ...]) -> None:
-        """Raises: OwnNetwork."""
-        for network in networks:
-            if (ours := next((own for own in self.own if own.version == network.version and own.overlaps(network)), None)) is not None:
-                raise OwnNetwork(what=f"{network} would keep out {ours}, which is one of ours", remedy="name the attacker's addresses alone")
-            if network.prefixlen < WIDEST[network.version]:
-                raise OwnNetwork(what=f"{network} is a part of the world", remedy=f"name networks of /{WIDEST[network.version]} or longer")
 
     def _change(self, what: FiledObject, spec: Mapping[str, JsonValue], runs: Callable[[Letting], bool], answered: Callable[[], str]) -> None:
         """The policy says `spec`, each proxy runs it, and a real request is answered as it should; else everything is as it was before."""
@@ -220,7 +211,7 @@ class GatewayEdge:
 def _limit(filed: Filed) -> RateLimit | None:
     """Return the limit that is filed; None where that is none of ours. Raises: EdgeUnavailable."""
     limits = {(rule.limit.requests, rule.limit.unit) for rule in _spec(filed).limit.local.rules}
-    per = {unit: per for per, unit in UNITS.items()}
+    per = {unit.capitalize(): per for per, unit in UNITS.items()}  # as Envoy Gateway's RateLimitUnit writes them
     found = [RateLimit(requests=requests, per=per[unit]) for requests, unit in limits if unit in per]
     return found[0] if len(found) == 1 else None
 
@@ -236,14 +227,6 @@ def _spec(filed: Filed) -> _Spec:
         raise EdgeUnavailable(
             what="a policy of the edge says something that is not known", remedy="kubectl apply --server-side -k the environment's overlay"
         ) from error
-
-
-def _sorted(networks: tuple[Network, ...] | frozenset[Network]) -> tuple[Network, ...]:
-    """Return them without repetitions and neighbours, IPv4 before IPv6."""
-    return (
-        *collapse_addresses(sorted(each for each in networks if each.version == 4)),  # noqa: PLR2004 - the version of a protocol
-        *collapse_addresses(sorted(each for each in networks if each.version == 6)),  # noqa: PLR2004 - the same
-    )
 
 
 @contextmanager

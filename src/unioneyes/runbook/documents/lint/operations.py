@@ -42,7 +42,7 @@ NGINX = Rule(
     severity=Severity.ERROR,
     title="blocks an attacker by reloading nginx",
     wrong="a reload of the same configuration blocks nobody; and ingress-nginx was retired in March 2026 and gets no security fixes",
-    do="put the address on a deny list with an end, at the edge; never one of your own ranges",
+    do="put the address on a list at the edge, by `ue edge deny`; it refuses your own ranges",
 )
 ERASURE = Rule(
     id="erasure-not-verified",
