@@ -33,13 +33,15 @@ class Scripted:
     answers: deque[Answer] = field(default_factory=deque)
     asked: list[tuple[str, str, dict[str, str], str]] = field(default_factory=list)
     """Method, path, query and credential of each request."""
+    sent: list[bytes] = field(default_factory=list)
+    """The body of each request that had one."""
 
     def then(self, *answers: Answer) -> None:
         self.answers.extend(answers)
 
     async def handle(self, request: Request) -> Response:
         self.asked.append((request.method, request.url.path, dict(request.query_params), request.headers.get("authorization", "")))
-        await request.body()
+        self.sent += [body] if (body := await request.body()) else []
         return self.answers.popleft()(request)
 
 

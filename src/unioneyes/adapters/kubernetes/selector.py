@@ -106,10 +106,11 @@ class SelectorTraffic:
         started = time.monotonic()
         to = weights.live
         if to is not None and not self._ready(self._service(to)):
-            what = f"{to} has no healthy replica, so it gets no requests: the Service {self._service(to)} has no endpoint that is ready"
-            raise NoHealthyReplica(what=what, remedy="ue env status shows what is wrong with them")
-        self._point(to)
-        self._await_followed(to)
+            raise self._no_replica(to, f"the Service {self._service(to)} has no endpoint that is ready")
+        before = self._point(to)
+        if not self._followed(to) and to is not None:
+            self._point(before)
+            raise self._no_replica(to, "it lost its last one in this moment, and members are led as before")
         for colour in Colour:
             self._send_away(colour, timedelta() if colour is to else AWAY)
         self._await_silence(tuple(colour for colour in Colour if colour is not to))
@@ -163,15 +164,20 @@ class SelectorTraffic:
     def _service(self, colour: Colour) -> str:
         return f"{self.app}-{colour}"
 
-    def _point(self, to: Colour | None) -> None:
-        """The selector leads to `to`; nothing is written that is so already, but for the token. Raises: FencedOff, ForeignRoutes, TrafficUnavailable."""
-        change = f"{time.time_ns():x}"
+    def _point(self, to: Colour | None) -> Colour | None:
+        """The selector leads to `to`; nothing is written that is so already, but for the token. Return where it led before.
+
+        Raises: FencedOff, ForeignRoutes, TrafficUnavailable.
+        """
+        change, led = f"{time.time_ns():x}", to
 
         def said(service: Service) -> Mapping[str, JsonValue]:
+            nonlocal led
             selected = _selector(service)
             same = selected.get("version") == str(to or NOBODY)
             before = ((service.metadata and service.metadata.annotations) or {}).get(CHANGE, change)
-            self._colour(selected)
+            found = self._colour(selected)
+            led = led if same else found  # same: as it was, or as this write left it, whose answer did not come
             return {
                 "metadata": {"annotations": {CHANGE: before if same else change}},
                 "spec": {"selector": {**selected, "version": str(to or NOBODY)}},
@@ -183,6 +189,7 @@ class SelectorTraffic:
             raise
         except Unavailable as problem:
             raise TrafficUnavailable(what=problem.what, remedy=problem.remedy) from problem
+        return led
 
     def _colour(self, selected: Mapping[str, str]) -> Colour | None:
         """Return the colour that a selector names. Raises: ForeignRoutes."""
@@ -194,16 +201,22 @@ class SelectorTraffic:
             )
         return None if version == NOBODY else Colour(version)
 
-    def _await_followed(self, to: Colour | None) -> None:
-        """The Service's endpoints are those of `to`. Raises: TrafficUnavailable."""
+    def _no_replica(self, colour: Colour, why: str) -> NoHealthyReplica:
+        return NoHealthyReplica(what=f"{colour} has no healthy replica, so it gets no requests: {why}", remedy="ue env status shows what is wrong with them")
+
+    def _followed(self, to: Colour | None) -> bool:
+        """Return when the Service's endpoints are those of `to`: True; or when `to` has none any more: False. Raises: TrafficUnavailable."""
         began = time.monotonic()
-        while self._ready(self.app) != (self._ready(self._service(to)) if to else frozenset()):
+        while self._ready(self.app) != (wanted := self._ready(self._service(to)) if to else frozenset()):
+            if to is not None and not wanted:
+                break
             if time.monotonic() > began + _FOLLOW_LIMIT.total_seconds():
                 raise TrafficUnavailable(
                     what=f"the Service {self.app} does not follow its selector after {format_duration(_FOLLOW_LIMIT)}",
                     remedy="try again; do the controllers run?",
                 )
             time.sleep(_POLL_SECONDS)
+        return bool(wanted)
 
     def _send_away(self, colour: Colour, lasts: timedelta) -> None:
         """Its replicas close each connection that they answer on, for so long. One that can't be told is seen by its counters."""
