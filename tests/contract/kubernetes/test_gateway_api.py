@@ -12,7 +12,8 @@ from starlette.responses import PlainTextResponse
 from tests.contract.kubernetes.scripted import Scripted, failing, saying, scripted
 from tests.stack import ue
 from unioneyes.adapters.kubernetes.applied import GATEWAY_API, NoGatewayApi, require_gateway_api
-from unioneyes.adapters.kubernetes.failures import ClusterUnavailable
+from unioneyes.adapters.kubernetes.failures import ClusterUnavailable, KindMissing
+from unioneyes.adapters.kubernetes.gateway.filed import HTTP_ROUTE
 from unioneyes.environments.settings import read_settings
 
 KNOWN = saying({"kind": "APIGroup", "apiVersion": "v1", "name": GATEWAY_API, "versions": []})
@@ -55,6 +56,14 @@ def test_without_it_the_setting_is_named_that_does_without(script: Scripted) -> 
     with pytest.raises(NoGatewayApi) as refused:
         require_gateway_api(script.cluster)
     assert '[cluster] traffic = "selector"' in refused.value.remedy
+
+
+def test_whoever_asks_for_a_route_there_is_told_the_same(script: Scripted) -> None:
+    script.then(UNKNOWN, saying({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ops"}}))
+
+    with pytest.raises(KindMissing) as refused:
+        script.cluster.get(HTTP_ROUTE, "unioneyes-web")
+    assert 'traffic = "selector"' in refused.value.remedy
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "not known"])

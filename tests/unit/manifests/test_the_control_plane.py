@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.manifests import K8S, Manifest, errors, render
+from tests.manifests import K8S, ROOT, Manifest, errors, render
 from unioneyes.adapters.kubernetes import rights
 from unioneyes.adapters.kubernetes.rights import Right
 from unioneyes.environments.settings import read_settings
@@ -15,7 +17,7 @@ from unioneyes.environments.settings import read_settings
 OVERLAY = K8S / "control-plane/overlays/production"
 SETTINGS = OVERLAY / "environment.toml"
 ELSEWHERE = {"PROXIES", "SELECTOR_TRAFFIC", "TOLD"}
-"""What is done in another namespace; where there is no Gateway, which the Role says how to add; and by a machine that has the database itself."""
+"""What is done in another namespace; where there is no Gateway, for which there is a component; and by a machine that has the database itself."""
 
 
 def granted(manifests: Iterable[Manifest]) -> set[tuple[str, str, str]]:
@@ -34,7 +36,7 @@ def granted(manifests: Iterable[Manifest]) -> set[tuple[str, str, str]]:
     return found
 
 
-def said(lists: Iterable[tuple[Right, ...]]) -> set[tuple[str, str, str]]:
+def said_by(lists: Iterable[tuple[Right, ...]]) -> set[tuple[str, str, str]]:
     return {(right.group, right.resource, verb) for each in lists for right in each for verb in right.verbs}
 
 
@@ -46,7 +48,7 @@ def listed() -> dict[str, tuple[Right, ...]]:
 
 
 def test_its_role_allows_whatever_the_adapters_do_in_the_namespace() -> None:
-    assert said(value for name, value in listed().items() if name not in ELSEWHERE) - granted(render(OVERLAY)) == set()
+    assert said_by(value for name, value in listed().items() if name not in ELSEWHERE) - granted(render(OVERLAY)) == set()
 
 
 def test_it_may_read_no_secret_and_do_nothing_by_a_wildcard() -> None:
@@ -57,11 +59,25 @@ def test_it_may_read_no_secret_and_do_nothing_by_a_wildcard() -> None:
     assert not [manifest for manifest in render(OVERLAY) if manifest.kind.startswith("Cluster")]
 
 
+def test_where_a_selector_leads_a_component_adds_what_that_takes_and_no_more() -> None:
+    parent = ROOT / ".cache/overlays"
+    parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=parent) as folder:
+        back = f"../../../{K8S.name}/control-plane"
+        said = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", "resources": [f"{back}/overlays/production"]}
+        (Path(folder) / "kustomization.yaml").write_text(json.dumps({**said, "components": [f"{back}/selector"]}))
+        may = granted(render(Path(folder)))
+
+    more = may - granted(render(OVERLAY))
+    assert said_by([rights.SELECTOR_TRAFFIC]) - may == set()
+    assert more == {("", "services", "patch"), ("", "pods/proxy", "create")}
+
+
 def test_of_the_proxies_it_reads_and_changes_nothing() -> None:
     proxies = render(K8S / "control-plane/proxies")
 
     assert [error for manifest in proxies for error in errors(manifest)] == []
-    assert granted(proxies) == said([rights.PROXIES])
+    assert granted(proxies) == said_by([rights.PROXIES])
 
 
 def test_the_settings_beside_the_manifests_are_taken_and_belong_to_them() -> None:

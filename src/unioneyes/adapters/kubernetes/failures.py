@@ -143,7 +143,8 @@ def _missing(asked: Asked, reason: str, said: str) -> Problem:
     if said.startswith('namespaces "') and asked.resource != "namespaces":
         return NamespaceMissing(what=f"there is no namespace {asked.namespace!r}", remedy=f"kubectl create namespace {asked.namespace}, then {APPLY}")
     if reason != "NotFound" or said.startswith("the server could not find the requested resource"):
-        return KindMissing(what=f"the cluster knows no {asked.resource}", remedy="install what defines them; for the Gateway API that is Envoy Gateway")
+        gateway = 'Envoy Gateway; or do without: [cluster] traffic = "selector"' if "gateway" in asked.resource else "what defines them"
+        return KindMissing(what=f"the cluster knows no {asked.resource}", remedy=f"install {gateway}")
     return ObjectMissing(what=f"there is no {asked.resource} {asked.name or ''} in the namespace {asked.namespace}", remedy=APPLY)
 
 
