@@ -57,6 +57,7 @@ def add(
     """Make an environment of a file, or give the one of its name new settings.
 
     It is called as the file says, and stands beside your other environments, or in --home. A server that runs takes new settings when it is started anew.
+    Where the file does not say what leads members on its cluster, the cluster is asked whether it knows the Gateway API; else the selector of the Service does.
     """
     from unioneyes.environments import add_environment  # noqa: PLC0415 - `ue env --help` pays nothing for it
 
