@@ -43,7 +43,7 @@ from unioneyes.runbook.problems import (
     UnexpectedFailure,
     UnplannedStep,
 )
-from unioneyes.runbook.rules import UNDO_TRIES, Taken, Undo, Undoing, ends_as, pause_before, refuse_unasked, refuse_unconfirmed
+from unioneyes.runbook.rules import UNDO_TRIES, Taken, Undo, Undoing, ends_as, gives_up, pause_before, refuse_unasked, refuse_unconfirmed
 from unioneyes.runbook.steps import P, R, RunStopped, Step, Stop, current_run
 from unioneyes.runbook.store.approvals import Approvals
 from unioneyes.runbook.store.database import patiently
@@ -130,7 +130,7 @@ class _Manner:
     done: EntryKind
     failed: EntryKind
     tries: int
-    only_retryable: bool
+    undoes: bool
     number: int | None = None
     """Which of its run's steps it is, in the order in which they are taken, the same for each worker; None where one is taken back."""
 
@@ -205,7 +205,7 @@ class Execution:
             done=EntryKind.STEP_DONE,
             failed=EntryKind.STEP_FAILED,
             tries=step.retries + 1,
-            only_retryable=True,
+            undoes=False,
             number=next(self._numbers),
         )
         noted = False
@@ -485,7 +485,7 @@ class Execution:
                 return Stopped(why=came, begun=True)
             kept = keep_problem(came, self._equipment.redactor)
             told: dict[str, JsonValue] = {**took, "problem": kept.document}
-            if attempt >= manner.tries or (manner.only_retryable and not came.retryable):
+            if gives_up(came, attempt=attempt, tries=manner.tries, after=timedelta(seconds=monotonic() - began), undoes=manner.undoes):
                 self._note(Line(kind=manner.failed, step=name, message=came.what, data=told))
                 return Raised(problem=kept, refused=isinstance(came, Refused))
             pause = pause_before(attempt)
@@ -557,7 +557,7 @@ class Execution:
             done=EntryKind.UNDO_DONE,
             failed=EntryKind.UNDO_FAILED,
             tries=max(UNDO_TRIES, undo.undo.retries + 1),
-            only_retryable=False,
+            undoes=True,
         )
         return self._attempt(undo.undo, undo.taken, undo.call, manner)
 

@@ -17,11 +17,20 @@ FIRST_PAUSE = timedelta(milliseconds=200)
 LONGEST_PAUSE = timedelta(seconds=5)
 UNDO_TRIES = 3
 """How often an undo is tried at least, whatever it fails with: there is nothing else left to do."""
+UNDO_PATIENCE = timedelta(minutes=5)
+"""For how long an undo is tried again that meets what is out of reach: half-way is the worst place to be."""
 
 
 def pause_before(retry: int) -> timedelta:
     """Return how long to wait before the `retry`-th try (1-based): doubling, to a limit."""
     return min(FIRST_PAUSE * (1 << min(retry - 1, 10)), LONGEST_PAUSE)
+
+
+def gives_up(problem: Problem, *, attempt: int, tries: int, after: timedelta, undoes: bool) -> bool:
+    """Return whether what failed with `problem` at its `attempt`-th time (1-based), so long `after` its beginning, is not tried again."""
+    if undoes:
+        return attempt >= tries and not (problem.retryable and after < UNDO_PATIENCE)
+    return attempt >= tries or not problem.retryable
 
 
 def refuse_unconfirmed(plan: Plan, typed: str | None) -> None:

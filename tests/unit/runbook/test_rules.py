@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unioneyes.kernel.problems import Problem, Refused
+from unioneyes.kernel.problems import Problem, Refused, Unavailable
 from unioneyes.kernel.status import RunStatus
 from unioneyes.runbook.plan import Effect, Plan
 from unioneyes.runbook.problems import NotConfirmed
-from unioneyes.runbook.rules import LONGEST_PAUSE, Taken, Undoing, ends_as, pause_before, refuse_unconfirmed
+from unioneyes.runbook.rules import LONGEST_PAUSE, UNDO_PATIENCE, Taken, Undoing, ends_as, gives_up, pause_before, refuse_unconfirmed
 from unioneyes.runbook.steps import Step, Stop, step
 
 
@@ -111,3 +111,24 @@ def test_a_plan_that_asks_for_a_name_starts_by_that_name_only() -> None:
     for typed in (None, "", "claims", "yes"):
         with pytest.raises(NotConfirmed, match="can't be brought back"):
             refuse_unconfirmed(asking, typed)
+
+
+BROKEN, AWAY = Problem(what="it is broken", remedy="mend it"), Unavailable(what="it is away", remedy="wait")
+
+
+@pytest.mark.parametrize(
+    ("problem", "attempt", "after", "forwards", "back"),
+    [
+        (BROKEN, 1, timedelta(), True, False),
+        (BROKEN, 3, timedelta(), True, True),
+        (AWAY, 1, timedelta(), False, False),
+        (AWAY, 3, timedelta(seconds=1), True, False),
+        (AWAY, 40, UNDO_PATIENCE - timedelta(seconds=1), True, False),
+        (AWAY, 40, UNDO_PATIENCE, True, True),
+    ],
+)
+def test_an_undo_is_tried_again_for_minutes_where_what_it_needs_is_away(
+    problem: Problem, attempt: int, after: timedelta, *, forwards: bool, back: bool
+) -> None:
+    said = [gives_up(problem, attempt=attempt, tries=3, after=after, undoes=undoes) for undoes in (False, True)]
+    assert said == [forwards, back]
