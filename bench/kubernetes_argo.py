@@ -101,10 +101,10 @@ class ArgoRollouts:
 @contextmanager
 def argo_rollouts(setting: Setting, observer: Observer, *, version: str, count: int, delay: int, folder: Path) -> Iterator[ArgoRollouts]:
     """Its controller runs, and a Rollout of `version` serves; nothing of it is left afterwards."""
-    definitions = f"--filename={ARGO_ROLLOUTS.folder / _CRDS}"
+    definitions = [f"--filename={file}" for file in sorted((ARGO_ROLLOUTS.folder / _CRDS).glob("*-crd.yaml"))]
     there = "rollouts.argoproj.io" in setting.api("get", "crd", "--output=name")
-    for file in sorted((ARGO_ROLLOUTS.folder / _CRDS).glob("*-crd.yaml")):
-        setting.api("apply", "--server-side", f"--filename={file}", within=120)
+    setting.api("apply", "--server-side", *definitions, within=120)
+    setting.api("wait", "--for=condition=Established", *definitions, "--timeout=30s")
     setting.apply(*_objects(setting, observer, version=version, count=count, delay=delay))
 
     def command(kubeconfig: str) -> tuple[str, ...]:
@@ -128,7 +128,7 @@ def argo_rollouts(setting: Setting, observer: Observer, *, version: str, count: 
                 setting.kubectl("delete", "rollout,analysistemplate,analysisrun", "--all", within=120)
     finally:
         if not there:
-            setting.api("delete", definitions, "--ignore-not-found", "--recursive", within=120)
+            setting.api("delete", *definitions, "--ignore-not-found", within=120)
 
 
 def _objects(setting: Setting, observer: Observer, *, version: str, count: int, delay: int) -> tuple[dict[str, JsonValue], ...]:

@@ -89,6 +89,7 @@ class Setting:
         (web,) = containers
         assert isinstance(web, dict)
         web["image"] = self.image(version)
+        web["lifecycle"] = {"preStop": {"exec": {"command": ["python3", "-c", "import time; time.sleep(2)"]}}}  # Flagger knows no `sleep` of Kubernetes' own
         return {"metadata": {"labels": {"app": app, LABEL: app}, "annotations": {LABEL: "0"}}, "spec": spec}
 
     def apply(self, *objects: Mapping[str, JsonValue]) -> None:

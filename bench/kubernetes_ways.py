@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
+import httpx
+
 from bench_footprint import CONTROL_PLANE, measure
-from kubernetes_stage import FIRST, GOOD, READY_WITHIN, Setting
+from kubernetes_stage import FIRST, GOOD, READY_WITHIN, Setting, await_
 from unioneyes.environments.local.stack import open_stack
 from unioneyes.ports.traffic import Colour, Weights
 
@@ -150,7 +152,7 @@ class PlainKubectl:
         return "bench-kubectl"
 
     def install(self) -> None:
-        """The Service stands before the blue pods."""
+        """The Service stands before the blue pods, and leads to them: the node's proxy learns of it a moment later."""
         self.setting.apply(
             {
                 "apiVersion": "v1",
@@ -163,6 +165,7 @@ class PlainKubectl:
                 },
             }
         )
+        await_(lambda: _answers(self.url), "the Service leads to its pods", within=READY_WITHIN)
 
     @property
     def url(self) -> str:
@@ -196,6 +199,13 @@ class PlainKubectl:
     def memory(self) -> float | None:
         """It has no controller."""
         return None
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/api/health", timeout=2, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
 
 
 @contextmanager
