@@ -61,6 +61,16 @@ class EdgePromises:
         assert guarded.guard.view().denied == ()
         eventually(lambda: guarded.get().status == 200 and guarded.guard.view().in_force)
 
+    def test_what_was_filed_by_somebody_who_did_not_look_is_looked_at(self, guarded: Guarded) -> None:
+        ours = (guarded.ours,)
+        for command in guarded.guard.describe_deny(ours):
+            guarded.type(command)
+        eventually(lambda: guarded.get().status == 403 and guarded.guard.view().in_force)
+        with pytest.raises(EdgeRejected, match="we are kept out ourselves"):
+            guarded.guard.deny(ours)
+        assert guarded.guard.deny(()).denied == ()
+        eventually(lambda: guarded.get().status == 200)
+
     @pytest.mark.parametrize("network", ["10.96.4.0/24", "10.0.0.0/8", "0.0.0.0/0", "12.0.0.0/7", "::/0"])
     def test_our_own_networks_and_the_whole_world_are_refused(self, guarded: Guarded, network: str) -> None:
         for refusing in (guarded.guard.deny, guarded.guard.require_others):

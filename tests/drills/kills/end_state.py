@@ -17,6 +17,7 @@ from unioneyes.adapters.postgres.bootstrap import DATABASE, OWNER
 from unioneyes.adapters.postgres.programs import program, run_program
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.status import RunStatus
+from unioneyes.ports.edge import EdgeView
 from unioneyes.ports.replicas import Revision
 from unioneyes.runbook.views import EntryKind
 
@@ -38,6 +39,8 @@ class EndState:
     replicas: dict[str, int]
     """Replicas that answer, by version."""
     maintenance: bool | None
+    edge: EdgeView
+    """Who is limited, and kept out."""
     revisions: tuple[tuple[str, bool], ...]
     """Those that began or ended since, newest first, and whether they are bad."""
     ledger: tuple[str, ...]
@@ -80,6 +83,7 @@ def end_state(job: MainJob, runs: tuple[str, ...], before: Before) -> EndState:
         traffic={str(colour.version): colour.traffic for colour in status.colours if colour.traffic},
         replicas={str(colour.version): colour.replicas for colour in status.colours if colour.replicas},
         maintenance=status.maintenance,
+        edge=job.stack.environment.edge.view(),
         revisions=tuple((revision.version, revision.bad) for revision in job.stack.environment.replicas.revisions() if revision not in before.revisions),
         ledger=tuple(job.ledger()),
         schema=schema_of(job),

@@ -86,6 +86,13 @@ def nothing_left(job: MainJob) -> None:
     drop_kept(job)
     without_marks(job)
     without_obstacles(job)
+    nobody_kept_away(job)
+
+
+def nobody_kept_away(job: MainJob) -> None:
+    """Everybody may ask as much as they like."""
+    job.stack.environment.edge.limit(None)
+    job.stack.environment.edge.deny(())
 
 
 @contextmanager

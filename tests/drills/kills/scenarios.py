@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from tests.drills.kills.boundaries import Boundary
 from tests.drills.kills.own import READING, before_marks, document, in_doubt, page_of
-from tests.drills.kills.scenario import Scenario, members_at_work
+from tests.drills.kills.scenario import Scenario, members_at_work, nobody_kept_away
 from tests.drills.kills.undone import UNDONE, before_migration, before_scaling, begun
 from tests.drills.main_job.main_job import JsonObject, MainJob
 from tests.drills.rollback.ways_back import admin, backed_up
@@ -36,6 +36,12 @@ def before_restore(job: MainJob) -> None:
     with admin(job) as connection:
         connection.execute("delete from login_attempts where request_id = 'drill'")
         connection.execute("insert into login_attempts (succeeded, request_id) select false, 'drill' from generate_series(1, 7)")
+
+
+def before_an_attack(job: MainJob) -> None:
+    """1.1.0 serves, to everybody."""
+    job.ensure_serving("1.1.0")
+    nobody_kept_away(job)
 
 
 def rolling(version: str, **asked: JsonValue) -> JsonObject:
@@ -163,6 +169,18 @@ SCALING = Scenario(
     prepare=before_scaling,
     begin=lambda job: (job.begin({"count": 3}, runbook="app.scale"),),
 )
+LIMIT = Scenario(
+    name="edge.limit",
+    runbooks=("edge.limit",),
+    prepare=before_an_attack,
+    begin=lambda job: (job.begin({"limit": "1000/second"}, runbook="edge.limit"),),
+)
+DENY = Scenario(
+    name="edge.deny",
+    runbooks=("edge.deny",),
+    prepare=before_an_attack,
+    begin=lambda job: (job.begin({"deny": ["192.0.2.0/24"]}, runbook="edge.deny"),),
+)
 SCENARIOS = (
     MIGRATION,
     RESTORE,
@@ -179,6 +197,8 @@ SCENARIOS = (
     PYTHON_FILE,
     RESTART,
     SCALING,
+    LIMIT,
+    DENY,
     *UNDONE,
 )
 """A further runbook is one more of these."""

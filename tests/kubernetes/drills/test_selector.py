@@ -148,6 +148,14 @@ def test_what_a_selector_can_not_do_is_refused_before_anything_changes(selected:
     assert "0002" not in "".join(migration.tag for migration in selected.job.stack.environment.migrations.applied())
 
 
+@pytest.mark.parametrize("words", [("status",), ("limit", "strict"), ("deny", "198.51.100.7")])
+def test_nothing_before_the_pods_keeps_anybody_away_and_that_is_said(selected: Selected, words: tuple[str, ...]) -> None:
+    said = selected.job.stack.ue("edge", *words)
+
+    assert said.code == 3, said.err
+    assert "reach the pods by the Service alone" in said.err
+
+
 def test_the_next_one_replaces_it_under_load_and_nobody_is_left_on_the_old_one(selected: Selected) -> None:
     with run_members(selected.job.stack.home, rate=RATE) as members:
         run = selected.job.started("1.1.0", "--migrate", "--bake", "5s")

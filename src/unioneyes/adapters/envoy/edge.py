@@ -105,6 +105,7 @@ class EnvoyEdge:
         """The file says what `document` returns, Envoy runs it, and a real request is answered as it should; else the file is as it was before."""
         with _reached(), self._only_writer():
             if says(self._running()[name]) and self._filed(name, says):
+                self._look_again(answered)
                 return
             file, version, accepted = edge_file(self.folder, name), new_version(), partial(self._admin.filter_accepted, name)
             before, refused = self._read(name), accepted().refused
@@ -118,6 +119,15 @@ class EnvoyEdge:
                 with suppress(Problem, ValueError):
                     confirm(accepted, read_document(before)[0], accepted().refused)
                 raise
+
+    def _look_again(self, answered: Callable[[], str]) -> None:
+        """Return where a real answer says nothing else, or there is none: whoever wrote it may have been killed before looking. Raises: EdgeRejected."""
+        try:
+            wrong = answered()
+        except EdgeRejected:
+            return
+        if wrong:
+            raise EdgeRejected(what=f"Envoy does it already, but {wrong}", remedy="ue edge status; nothing was changed")
 
     def _running(self) -> dict[str, JsonValue]:
         """Return what Envoy runs. Raises: EdgeUnavailable, TrafficUnavailable."""
