@@ -13,7 +13,7 @@ from unioneyes.cli.options import HERE, PRINTED, Output, Where
 from unioneyes.cli.output import result
 from unioneyes.cli.request import asks_for
 from unioneyes.kernel.problems import ExitCode
-from unioneyes.operations.edge.model import DenyRequest, LimitRequest
+from unioneyes.operations.security.model import DenyRequest, LimitRequest
 from unioneyes.ports.edge import EdgeView
 
 Reason = Annotated[str | None, Parameter(help="Why, for the journal and the audit log.")]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from unioneyes.cli.output import Ink, facts
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
-from unioneyes.operations.edge.model import KeptOut, Limited
-from unioneyes.operations.edge.rules import spoken_limit, spoken_network, spoken_networks
+from unioneyes.operations.security.model import KeptOut, Limited
+from unioneyes.operations.security.rules import spoken_limit, spoken_network, spoken_networks
 from unioneyes.ports.edge import EdgeView, Network
 
 

@@ -17,8 +17,8 @@ from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration, format_share
 from unioneyes.operations.app.model import Restarted, ScaledTo
 from unioneyes.operations.deployment.model import Figures, Receipt, VerifyResult, Watched
-from unioneyes.operations.edge.model import KeptOut, Limited
 from unioneyes.operations.rollback.model import Afterwards, MigrationsTakenBack, ReleaseRolledBack, Restored
+from unioneyes.operations.security.model import KeptOut, Limited
 from unioneyes.ports.database import Loss
 from unioneyes.ports.runs import RolledBack
 from unioneyes.runbook.documents.plan import DocumentRun

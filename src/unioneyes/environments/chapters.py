@@ -5,13 +5,13 @@ from __future__ import annotations
 import unioneyes.operations.app.restart
 import unioneyes.operations.app.scale
 import unioneyes.operations.deployment.runbook
-import unioneyes.operations.edge.deny
-import unioneyes.operations.edge.limit
 import unioneyes.operations.rollback.migration
 import unioneyes.operations.rollback.release
 import unioneyes.operations.rollback.restore
 import unioneyes.operations.rollback.rolling
 import unioneyes.operations.rollback.runbook
+import unioneyes.operations.security.deny
+import unioneyes.operations.security.limit
 import unioneyes.runbook.documents.runbook  # noqa: F401 - importing a flow registers its runbooks
 from unioneyes.kernel.project import project_path
 from unioneyes.operations.deployment.page import PAGE as DEPLOYMENT

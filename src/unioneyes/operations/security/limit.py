@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from unioneyes.kernel.access import Right
-from unioneyes.operations.edge.model import Limited, LimitPlan, LimitRequest
-from unioneyes.operations.edge.rules import read_limit, readings, spoken_limit
-from unioneyes.operations.edge.steps import limit_requests
+from unioneyes.operations.security.model import Limited, LimitPlan, LimitRequest
+from unioneyes.operations.security.rules import read_limit, readings, spoken_limit
+from unioneyes.operations.security.steps import limit_requests
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.definition import runbook
 

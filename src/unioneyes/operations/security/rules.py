@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from unioneyes.kernel.problems import BadInput, Refused
-from unioneyes.operations.edge.model import DenyRequest
+from unioneyes.operations.security.model import DenyRequest
 from unioneyes.ports.edge import STRICT, UNITS, BadLimit, EdgeView, Network, RateLimit, collapsed
 from unioneyes.runbook.plan import Reading
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from unioneyes.operations.edge.model import EdgeChanged
+from unioneyes.operations.security.model import EdgeChanged
 from unioneyes.ports.edge import Edge, EdgeView, Network, RateLimit
 from unioneyes.runbook.plan import Effect
 from unioneyes.runbook.steps import step

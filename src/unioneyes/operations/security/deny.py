@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from unioneyes.kernel.access import Right
-from unioneyes.operations.edge.model import DenyPlan, DenyRequest, KeptOut
-from unioneyes.operations.edge.rules import readings, spoken_networks, wanted_networks
-from unioneyes.operations.edge.steps import keep_out
+from unioneyes.operations.security.model import DenyPlan, DenyRequest, KeptOut
+from unioneyes.operations.security.rules import readings, spoken_networks, wanted_networks
+from unioneyes.operations.security.steps import keep_out
 from unioneyes.ports.edge import Network
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.definition import runbook

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from unioneyes.operations.edge.model import DenyRequest
-from unioneyes.operations.edge.rules import NoNetwork, NotKeptOut, read_limit, readings, spoken_limit, spoken_networks, wanted_networks
+from unioneyes.operations.security.model import DenyRequest
+from unioneyes.operations.security.rules import NoNetwork, NotKeptOut, read_limit, readings, spoken_limit, spoken_networks, wanted_networks
 from unioneyes.ports.edge import STRICT, BadLimit, EdgeView, Network, OwnNetwork, RateLimit, collapsed, refuse_ours
 
 LISTS: st.SearchStrategy[list[Network]] = st.lists(
