@@ -66,7 +66,7 @@ def test_under_attack_the_attacker_is_kept_away_and_no_member(serving: MainJob) 
         assert str(changed(serving, "limit", f"{LIMIT}/minute").limit) == f"{LIMIT} requests a minute"
         flood = asked(serving, until=429)
         assert flood[429] == OFTEN
-        assert flood[404] % LIMIT == 0, "a bucket was emptied, and perhaps filled again meanwhile"
+        assert LIMIT <= flood[404] < 2 * LIMIT, "a bucket was emptied, which fills up while he asks"
         assert [str(each) for each in changed(serving, "deny", ATTACKER).denied] == [f"{ATTACKER}/32"]
         assert asked(serving, until=403) == {403: OFTEN}
         assert changed(serving, "allow", ATTACKER).denied == ()
