@@ -8,6 +8,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -101,6 +102,7 @@ def plane(lent: Lent, folder: Path) -> Iterator[ControlPlane]:
         token = f"ue_{secrets.token_urlsafe(32)}"
         hand_over(lent, authority, node, token, machine=machine, port=ports[0])
         stack.enter_context(volume(lent))
+        stack.enter_context(issuer(lent, folder, machine))
         stack.enter_context(reading_the_proxies(lent))
         image, digest = push_control_plane(lent.own, f"{lent.namespace}/ue").split("@")
         overlay = stack.enter_context(written(environment(served, node, machine, ports), lent.namespace, image, digest))
@@ -142,6 +144,20 @@ def hand_over(lent: Lent, authority: Authority, node: str, token: str, *, machin
     for name, held in ((NAME, kept), (f"{NAME}-tls", tls), ("database-credentials", {"url": f"{address.get_secret_value()}?sslmode=require"})):
         data: JsonValue = {key: base64.b64encode(value.encode()).decode() for key, value in held.items()}
         lent.kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": lent.namespace}, "data": data})
+
+
+@contextmanager
+def issuer(lent: Lent, folder: Path, machine: str) -> Iterator[None]:
+    """The service's pods know whose session tokens count."""
+    at = f"{machine}:{free_port()}"
+    command = [sys.executable, "-m", "unioneyes.simulators.vendors", "--listen", at, "--folder", str(folder / "vendors")]
+    said: JsonValue = {"CLAIMS_ISSUER": f"http://{at}/identity", "CLAIMS_JWKS_URL": f"http://{at}/identity/.well-known/jwks.json"}
+    lent.kubectl("patch", "configmap", "unioneyes-web", f"--namespace={lent.namespace}", "--type=merge", f"--patch={json.dumps({'data': said})}")
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as vendors:
+        try:
+            yield
+        finally:
+            vendors.terminate()
 
 
 @contextmanager
@@ -187,6 +203,7 @@ def environment(served: Served, node: str, machine: str, ports: list[int]) -> st
         ('host = "db.example.org"', f'host = "{machine}"\nport = {ports[0]}\nauthority = "/etc/unioneyes/tls/ca.crt"'),
         ('host = "control-db.example.org"', f'host = "{machine}"\nport = {ports[1]}\nauthority = "/etc/unioneyes/tls/ca.crt"'),
         ("unioneyes-control-plane.production.svc", node),
+        ("[control]\n", '[service]\nprobe_path = "/api/health"\n\n[control]\n'),
         ("[waivers]\n", "".join(["[waivers]\n", *(f'{gate} = "nobody is here but a drill"\n' for gate in WAIVED)])),
     ):
         assert theirs in text

@@ -217,10 +217,10 @@ def test_pods_that_are_evicted_from_their_node_lose_no_request(day: Day) -> None
         for pod in before:
             name = pod.removeprefix("pod/")
             assert eventually(partial(evicted, day, name), within=90), f"the budget never let {name} go"
+        assert eventually(lambda: not set(before) & set(day.type("get", "pods", *chosen, "--output=name").split()), within=90)
         assert eventually(lambda: ready(day, colour) == len(before), within=90)
         seen = members.finish()
 
-    assert not set(before) & set(day.type("get", "pods", *chosen, "--field-selector=status.phase=Running", "--output=name").split())
     assert (seen.lost, seen.sent > 100) == (0, True), seen
 
 

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from http import HTTPStatus
 from threading import Lock
 from typing import NamedTuple
+from weakref import finalize
 
 import httpx2
 from httpx2.websockets import HTTPXWSException, WebSocketUpgradeError
@@ -30,7 +32,7 @@ class _Open(NamedTuple):
 
 
 class Connection:
-    """Opened when it is first used; kept for all threads."""
+    """Opened when it is first used; kept for all threads; closed with whoever used it last."""
 
     def __init__(self, access: Callable[[], Access], *, namespace: str, server: str | None, time_limit: timedelta) -> None:
         """Reach the API server as `access` says; `server`, where given, must be its address."""
@@ -40,6 +42,7 @@ class Connection:
         self._limit = time_limit
         self._lock = Lock()
         self._now: _Open | None = None
+        self._closing: finalize[[_Open], Connection] | None = None
 
     @property
     def server(self) -> str:
@@ -91,10 +94,9 @@ class Connection:
     def close(self) -> None:
         """It is closed; what is asked next opens another one."""
         with self._lock:
-            if self._now is not None:
-                self._now.client.close()
-                self._now.http.close()
-                self._now = None
+            if self._closing is not None:
+                self._closing()
+            self._now = self._closing = None
 
     @contextmanager
     def _ended(self, within: timedelta | None) -> Iterator[None]:
@@ -123,23 +125,31 @@ class Connection:
         with self._lock:
             if self._now is None:
                 self._now = self._opened()
+                self._closing = finalize(self, _close, self._now)
             return self._now
 
     def _opened(self) -> _Open:
-        transport = Transport(self._checked)
+        transport = Transport(partial(_checked, self._access, self._server))  # nothing of it knows this object, which would else never be let go
         # What lightkube would read of a kubeconfig, it would write into files; so it is given the transport, and no credentials.
         config = KubeConfig.from_one(cluster=Cluster(server=transport.server), user=User(), namespace=self._namespace)
         client = Client(config=config, namespace=self._namespace, field_manager=FIELD_MANAGER, trust_env=False, transport=transport)
         return _Open(transport, client, httpx2.Client(base_url=transport.server, transport=transport, trust_env=False))
 
-    def _checked(self) -> Access:
-        access = self._access()
-        if self._server is not None and not access.in_pod and access.server.rstrip("/") != self._server.rstrip("/"):
-            raise WrongCluster(
-                what=f"the kubeconfig's context leads to {access.server}, and the environment's cluster is {self._server}",
-                remedy="name the right context in the environment's [cluster], or correct its server; `kubectl config get-contexts` lists them",
-            )
-        return access
+
+def _close(opened: _Open) -> None:
+    opened.client.close()
+    opened.http.close()
+
+
+def _checked(find: Callable[[], Access], server: str | None) -> Access:
+    """Return the way to the API server, which is `server` where that is given. Raises: NoAccess, WrongCluster."""
+    access = find()
+    if server is not None and not access.in_pod and access.server.rstrip("/") != server.rstrip("/"):
+        raise WrongCluster(
+            what=f"the kubeconfig's context leads to {access.server}, and the environment's cluster is {server}",
+            remedy="name the right context in the environment's [cluster], or correct its server; `kubectl config get-contexts` lists them",
+        )
+    return access
 
 
 def _of_api_server(answer: httpx2.Response) -> bool:
