@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 import threading
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from weakref import ref
 
 import pytest
 from lightkube.resources.core_v1 import ConfigMap, Pod
@@ -255,3 +257,19 @@ def test_many_threads_share_one(script: Scripted) -> None:
     for thread in threads:
         thread.join()
     assert failed == []
+
+
+def test_what_nobody_uses_any_more_is_let_go_with_its_connections(script: Scripted) -> None:
+    """Else a warning of a socket that was left open fails the test."""
+    script.then(saying(configmap()))
+    script.cluster.get(ConfigMap, "a")
+    left = ref(script.cluster)
+
+    script.cluster = Cluster(nobody_asks, namespace=NAMESPACE)
+    gc.collect()
+
+    assert left() is None
+
+
+def nobody_asks() -> Access:
+    raise AssertionError
