@@ -128,7 +128,7 @@ def on_the_cluster() -> Iterator[Setting]:
             stage.chapter("A Kubernetes for the service, and the embedded stack for the rest")
             stage.up()
             for version in (FIRST, GOOD):
-                _deploy(stage, version)
+                deploy(stage, version)
             yield _setting(home, stage)
         finally:
             stage.farewell(keep=False)
@@ -136,7 +136,7 @@ def on_the_cluster() -> Iterator[Setting]:
                 cluster.kubectl("delete", "namespace", namespace_of(home), "--ignore-not-found", within=180)
 
 
-def _deploy(stage: Stage, version: str) -> None:
+def deploy(stage: Stage, version: str) -> None:
     """The version serves. On a machine that others keep busy, a smoke test may take too long: it is tried again. Raises: RehearsalFailed."""
     for attempt in range(_ATTEMPTS):
         stage.chapter(version if attempt == 0 else f"{version}, once more")

@@ -25,7 +25,7 @@ from kubernetes_flagger import flagger
 from kubernetes_observer import Observer, observe
 from kubernetes_page import Outcome, Switched, Tried, page, promises
 from kubernetes_rules import Switch
-from kubernetes_stage import FAULTY, FIRST, GOOD, Setting, await_, on_the_cluster
+from kubernetes_stage import FAULTY, FIRST, GOOD, Setting, await_, deploy, on_the_cluster
 from kubernetes_ways import Ours, Peer, PlainKubectl, Way
 from measured import conclude
 from tests.kubernetes.cluster.binaries import ARGO_ROLLOUTS, FLAGGER, build
@@ -113,9 +113,8 @@ def _both_colours(setting: Setting, observer: Observer, asked: Asked, of_peers: 
         by_hand = _switched(setting, observer, plain, of_peers)
         found.append(_outcome(plain, by_hand, calls=plain.calls(), of=of_peers.switches, tried=()))
     if switched:
-        if ours.serving != GOOD:
-            ours.prepare(GOOD)
-            ours.promote()
+        for version in (FIRST, GOOD) if ours.serving == GOOD else (GOOD,):  # what a fault goes back to was put there by a deployment, not by a bench
+            deploy(setting.stage, version)
         tried = [_our_fault(setting) for _ in range(asked.faults)]
         found.insert(0, _outcome(ours, switched, calls=ours.calls(), of=1, tried=tried))
     setting.env.replicas.stop(ours.live.other)  # room for the others'
