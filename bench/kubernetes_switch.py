@@ -202,7 +202,13 @@ def _switched(setting: Setting, observer: Observer, way: Way, asked: Asked) -> S
         exchanges, pace = tuple(read_exchanges(members.report)), read_pace(members.report)
     untils = [*(each[0] for each in commands[1:]), ended]
     switches = tuple(Switch(asked=began, confirmed=done, until=until, old=old) for (began, done, old), until in zip(commands, untils, strict=True))
-    return Switched.seen_by(exchanges, switches, pace)
+    found = Switched.seen_by(exchanges, switches, pace)
+    last = ", ".join(f"{each.after.total_seconds():.2f}" for each in (*found.new, *found.kept))
+    print(
+        f"  lost {found.seen.lost} of {found.seen.sent:,}; the old version answered for so many seconds more, new and kept-alive connections: {last}",
+        flush=True,
+    )
+    return found
 
 
 def lines(path: Path) -> int:
