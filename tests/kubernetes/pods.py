@@ -8,6 +8,7 @@ import subprocess
 from pydantic import JsonValue
 
 from tests.kubernetes.cluster.lent import Lent
+from tests.stack import eventually
 
 _PORT = 8000
 _SERVER = f"""
@@ -47,9 +48,11 @@ def server(lent: Lent, name: str, *, replicas: int = 1, node: str | None = None)
 
 
 def serve(lent: Lent, name: str, *, replicas: int = 1, node: str | None = None) -> None:
-    """The pods answer."""
+    """The pods answer, by their Service too: a node's proxy learns of them a moment after they are ready."""
     lent.kubectl.apply(*server(lent, name, replicas=replicas, node=node))
     lent.kubectl("rollout", "status", f"deployment/{name}", "--namespace", lent.namespace, "--timeout=90s", within=100)
+    address = lent.kubectl("get", "service", name, "--namespace", lent.namespace, "--output=jsonpath={.spec.clusterIP}")
+    assert eventually(lambda: ask(lent, name, f"http://{address}/", times=10) <= pods_of(lent, name)), f"{address} leads nowhere"
 
 
 def ask(lent: Lent, name: str, url: str, *, times: int = 1) -> frozenset[str]:
