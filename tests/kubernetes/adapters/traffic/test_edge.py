@@ -21,7 +21,7 @@ from unioneyes.adapters.kubernetes.gateway.edge import GatewayEdge
 from unioneyes.adapters.kubernetes.gateway.filed import FiledObject
 from unioneyes.ports.edge import STRICT, EdgeRejected, Network
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(400), pytest.mark.allow_hosts(["127.0.0.1", "localhost", "::1", "10.94.0.0/16"])]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(400)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
