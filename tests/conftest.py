@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -11,6 +12,7 @@ from tests.stack import RunningStack, running_stack
 
 settings.register_profile("unioneyes", deadline=None)  # a busy machine is no failed property
 settings.load_profile("unioneyes")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts what runs in its background deaf to Ctrl-C, and some tests press it
 
 
 @pytest.fixture(scope="session")

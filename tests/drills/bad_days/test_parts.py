@@ -27,7 +27,8 @@ def old_schema(job: MainJob) -> MainJob:
     return job
 
 
-@pytest.mark.parametrize("step", [pytest.param("start_replicas", marks=pytest.mark.campaign), "watch_release"])
+@pytest.mark.campaign
+@pytest.mark.parametrize("step", ["start_replicas", "watch_release"])
 def test_the_service_s_database_is_killed_under_a_deployment_and_no_release_is_blamed(serving: MainJob, step: str) -> None:
     restarts = serving.stack.process("postgres-primary").restarts
     with run_members(serving.stack.home, rate=RATE) as members:

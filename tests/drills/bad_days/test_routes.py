@@ -23,6 +23,7 @@ AWAY = timedelta(seconds=15)
 BAKE = ("--bake", "60s")
 
 
+@pytest.mark.campaign
 def test_routes_that_a_person_changes_during_the_watch_are_named_and_left_as_they_are(serving: MainJob) -> None:
     before = serving.serving()
     by_hand = Weights(blue=30, green=70)

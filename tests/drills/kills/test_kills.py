@@ -23,7 +23,7 @@ from tests.drills.kills.end_state import EndState, differences, end_state
 from tests.drills.kills.own import document, marks, without_marks
 from tests.drills.kills.passes import KEPT, keep_passed, passed
 from tests.drills.kills.scenario import Disturbance, Scenario, a_person_decides, members_at_work, nothing_left, prepared
-from tests.drills.kills.scenarios import DEPLOYMENT, DOCUMENT, PYTHON_FILE, RESTORE, SCENARIOS
+from tests.drills.kills.scenarios import DEPLOYMENT, DOCUMENT, SCENARIOS
 from tests.drills.main_job.main_job import MainJob
 from tests.stack import eventually
 from unioneyes.kernel.clock import now
@@ -92,12 +92,10 @@ def twin(job: MainJob) -> Iterator[Callable[[Scenario], Twin]]:
 @pytest.mark.parametrize(
     ("scenario", "disturbance", "boundary"),
     [
-        (RESTORE, Disturbance.KILLED, Boundary(part="rollback", kind=EntryKind.STEP_DONE, step="swap_databases")),
         (DEPLOYMENT, Disturbance.KILLED, Boundary(part="deployment", kind=EntryKind.STEP_DONE, step="apply_migrations")),
         (DEPLOYMENT, Disturbance.STOPPED, Boundary(part="deployment", kind=EntryKind.STEP_STARTED, step="shift_traffic")),
         (DOCUMENT, Disturbance.KILLED, Boundary(part="document", kind=EntryKind.STEP_DONE, step="mark-the-table:28")),
         (DOCUMENT, Disturbance.KILLED, Boundary(part="document", kind=NOT_KEPT, step="mark-the-page:12")),
-        (PYTHON_FILE, Disturbance.KILLED, Boundary(part="own", kind=EntryKind.STEP_DONE, step="mark_page")),
     ],
     ids=lambda value: value.name if isinstance(value, Scenario) else str(value),
 )

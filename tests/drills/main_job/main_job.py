@@ -83,13 +83,13 @@ class MainJob:
         return _OBJECT.validate_json(self.stack.ue("env", "status", "-o", "json").out)
 
     def serving(self) -> Serving:
-        colours = {str(colour["colour"]): colour for colour in _OBJECTS.validate_python(self.status()["colours"])}
-        live = next(colour for colour in colours.values() if colour["traffic"] == 100)
-        idle = next(colour for colour in colours.values() if colour is not live)
-        return Serving(colour=str(live["colour"]), version=str(live["version"]), idle_version=str(idle["version"]) if idle["replicas"] else None)
+        colours = self.stack.status().colours
+        live = next(colour for colour in colours if colour.traffic == 100)
+        idle = next(colour for colour in colours if colour is not live)
+        return Serving(colour=live.colour, version=str(live.version), idle_version=str(idle.version) if idle.replicas else None)
 
     def serving_nothing(self) -> bool:
-        return all(not colour["replicas"] for colour in _OBJECTS.validate_python(self.status()["colours"]))
+        return all(not colour.replicas for colour in self.stack.status().colours)
 
     def at_rest(self) -> bool:
         """Whether one release serves alone, every part runs, and no run holds the service."""
@@ -195,7 +195,8 @@ class MainJob:
 
     def wait_for_step(self, run_id: str, step: str) -> None:
         """Return when the run is in `step`."""
-        assert eventually(lambda: self.shown(run_id)["step"] == step, within=60), self.journal(run_id)
+        with closing(Api(Where(env=self.stack.env, home=self.stack.home))) as api:
+            assert eventually(lambda: api.run(run_id).value.step == step, within=60), self.journal(run_id)
 
     def kill_in(self, step: str, request: JsonObject, *, process: str = "control") -> tuple[str, datetime]:
         """`process`, the worker when not given, was killed as soon as its run's journal said that it had come to `step`; return the run, and when."""

@@ -85,6 +85,7 @@ def test_a_deployment_begins_when_the_last_of_three_said_yes_and_one_that_the_wo
     assert job.serving().version == "1.1.0"
 
 
+@pytest.mark.campaign
 def test_a_deployment_that_two_would_not_let_wait_is_followed_to_its_end(approved: Approved) -> None:
     job = approved.job
     run = approved.requested("1.0.0" if job.serving().version == "1.1.0" else "1.1.0")

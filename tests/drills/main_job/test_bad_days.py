@@ -72,7 +72,7 @@ def test_a_person_who_stops_watching_does_not_stop_the_deployment(serving: MainJ
     assert serving.serving().version == "1.0.0"
 
 
-@pytest.mark.parametrize("killed_in", ["start_replicas", "watch_release"])
+@pytest.mark.parametrize("killed_in", [pytest.param("start_replicas", marks=pytest.mark.campaign), "watch_release"])
 def test_a_killed_worker_s_deployment_is_taken_over_and_finished(serving: MainJob, killed_in: str) -> None:
     with run_members(serving.stack.home, rate=RATE) as members:
         run, _ = serving.kill_in(killed_in, {"version": "1.0.0", "bake": "PT6S"})

@@ -113,7 +113,7 @@ def test_a_person_goes_back_from_any_share(serving: MainJob, shares: str) -> Non
     assert serving.shown(run)["status"] == "superseded"
 
 
-@pytest.mark.parametrize(("ending", "code"), [("cancel", 1), ("undo", 5)])
+@pytest.mark.parametrize(("ending", "code"), [pytest.param("cancel", 1, marks=pytest.mark.campaign), ("undo", 5)])
 def test_a_held_canary_that_is_cancelled_or_taken_back_leaves_everything_as_before(serving: MainJob, ending: str, code: int) -> None:
     run = str(serving.run(serving.deploy("1.0.0", "--canary", "20", "--canary-bake", "2s", "--hold"))["id"])
     if ending == "cancel":
@@ -126,6 +126,7 @@ def test_a_held_canary_that_is_cancelled_or_taken_back_leaves_everything_as_befo
     assert (after.version, after.idle_version) == ("1.1.0", None)
 
 
+@pytest.mark.campaign
 def test_a_release_that_turns_bad_while_it_is_held_goes_back_before_anybody_decides(serving: MainJob) -> None:
     """Its replicas have seen too few requests to fail until the members come."""
     started = serving.deploy("1.2.0-errors", "--canary", "50", "--canary-bake", "1s", "--hold")
@@ -140,6 +141,7 @@ def test_a_release_that_turns_bad_while_it_is_held_goes_back_before_anybody_deci
     assert (after.version, after.idle_version) == ("1.1.0", None)
 
 
+@pytest.mark.campaign
 def test_a_rollback_from_a_split_is_finished_after_its_worker_was_killed(serving: MainJob) -> None:
     with run_members(serving.stack.home, rate=RATE) as members:
         run, _ = serving.kill_in("shift_traffic_back", {"version": "1.2.0-errors", "canary": [40], "canary_bake": "PT60S", "bake": "PT60S"})

@@ -13,7 +13,7 @@ from unioneyes.environments.local.members import run_members
 RATE = 40.0
 
 
-@pytest.mark.parametrize("version", ["1.2.0-errors", "1.2.0-slow", "1.2.0-sick"])
+@pytest.mark.parametrize("version", ["1.2.0-errors", "1.2.0-slow", pytest.param("1.2.0-sick", marks=pytest.mark.campaign)])
 def test_a_release_that_harms_its_members_goes_back_by_itself(serving: MainJob, version: str) -> None:
     before = len(serving.announced())
     with run_members(serving.stack.home, rate=RATE) as members:
@@ -81,7 +81,10 @@ def test_without_automatic_rollback_the_bad_release_stays_and_a_person_goes_back
     assert seen.lost_outside("1.2.0-errors") == 0
 
 
-@pytest.mark.parametrize(("version", "told"), [("1.2.0-route", "route POST /api/claims/{claim_id}/assign"), ("1.2.0-tenant", "tenant org_members_small")])
+@pytest.mark.parametrize(
+    ("version", "told"),
+    [("1.2.0-route", "route POST /api/claims/{claim_id}/assign"), pytest.param("1.2.0-tenant", "tenant org_members_small", marks=pytest.mark.campaign)],
+)
 @pytest.mark.parametrize("flags", [(), pytest.param(("--canary", "40", "--canary-bake", "90s"), marks=pytest.mark.campaign)], ids=["all-at-once", "canary"])
 def test_a_release_in_which_one_part_is_broken_goes_back_although_the_average_hides_it(
     serving: MainJob, version: str, told: str, flags: tuple[str, ...]

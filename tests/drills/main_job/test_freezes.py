@@ -65,6 +65,7 @@ def frozen(installed: Path) -> Iterator[Frozen]:
             yield Frozen(job=job, calendar=installed / "policy" / "freezes.yaml")
 
 
+@pytest.mark.campaign
 def test_in_a_frozen_window_nothing_goes_out_what_is_under_way_goes_on_and_the_way_back_is_open(frozen: Frozen) -> None:
     job = frozen.job
     run = job.started("1.0.0", "--bake", "60s")

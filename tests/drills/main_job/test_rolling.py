@@ -90,6 +90,7 @@ def test_a_release_that_does_not_work_is_tried_aside_and_no_member_sees_it(servi
     only(serving, "1.1.0")
 
 
+@pytest.mark.campaign
 def test_it_is_held_in_its_middle_and_goes_on_or_goes_back_as_a_person_says(serving: MainJob) -> None:
     with run_members(serving.stack.home, rate=RATE) as members:
         started = serving.deploy("1.0.0", *QUICK, "--hold")
@@ -117,7 +118,9 @@ def test_it_is_held_in_its_middle_and_goes_on_or_goes_back_as_a_person_says(serv
     only(serving, "1.0.0")
 
 
-@pytest.mark.parametrize("moment", ["roll_replicas", "watch_release", "start_witness"])
+@pytest.mark.parametrize(
+    "moment", ["roll_replicas", pytest.param("watch_release", marks=pytest.mark.campaign), pytest.param("start_witness", marks=pytest.mark.campaign)]
+)
 def test_whoever_rolls_back_in_its_middle_ends_on_the_old_version(serving: MainJob, moment: str) -> None:
     with run_members(serving.stack.home, rate=RATE) as members:
         for pause in (0.0, 0.7):
@@ -142,6 +145,7 @@ def test_who_rolls_back_before_anything_was_replaced_stays_where_members_are(ser
     only(serving, "1.1.0")
 
 
+@pytest.mark.campaign
 def test_a_release_that_serves_goes_back_to_the_revision_before_with_its_own_settings(serving: MainJob) -> None:
     replicas = serving.stack.environment.replicas
     serving.deployed("1.0.0", *ROLLING, "--canary-bake", "1s", "--bake", "1s")

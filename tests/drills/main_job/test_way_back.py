@@ -73,6 +73,7 @@ def test_a_way_back_that_is_lost_is_told_once_mended_and_told_again(serving: Mai
     assert serving.serving().version == "1.1.0"
 
 
+@pytest.mark.campaign
 def test_an_old_version_that_was_stopped_is_started_again_by_the_watch(serving: MainJob) -> None:
     """Nobody but the watch would: its supervisor was told to end it."""
     old = serving.serving().colour

@@ -64,7 +64,13 @@ def sealed(job: MainJob, run: str) -> bool:
     return bool(rows) and all(row["index"] is not None for row in rows)
 
 
-@pytest.mark.parametrize("away", [("control", "postgres-control"), ("postgres-control",)], ids=["server-and-database", "database-only"])
+@pytest.mark.parametrize(
+    "away",
+    [
+        pytest.param(("control", "postgres-control"), id="server-and-database"),
+        pytest.param(("postgres-control",), id="database-only", marks=pytest.mark.campaign),
+    ],
+)
 def test_the_members_go_back_without_the_control_plane_and_stay_there_when_it_is_back(watched: tuple[MainJob, str], away: tuple[str, ...]) -> None:
     job, deployment = watched
     told = len(job.announced())
@@ -121,6 +127,7 @@ def test_the_members_go_back_without_the_control_plane_and_stay_there_when_it_is
     assert WHY[1] in report
 
 
+@pytest.mark.campaign
 def test_a_killed_one_is_gone_on_with_and_a_second_person_waits_outside(watched: tuple[MainJob, str]) -> None:
     job, deployment = watched
     before = job.stack.environment.traffic.view().weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from pydantic import TypeAdapter
 
 from tests.drills.main_job.main_job import MainJob
@@ -48,6 +49,7 @@ def test_while_the_previous_release_is_warm_it_is_the_fastest_and_loses_nothing(
     assert "security vulnerability exposed" in back.out
 
 
+@pytest.mark.campaign
 def test_when_nobody_needs_the_migration_both_kinds_of_c_are_open_and_say_what_they_cost(job: MainJob) -> None:
     job.ensure_serving("1.0.0")
     job.migrate("1.1.0")

@@ -94,6 +94,7 @@ def test_what_is_done_is_sealed_shown_proven_and_no_change_of_it_stays_unseen(ow
     assert own.ue("audit", "verify", "--proof", str(proof), "--key", key).code == ExitCode.FAILED
 
 
+@pytest.mark.campaign
 def test_a_log_of_which_a_part_is_gone_is_not_signed_any_more_and_the_lag_grows(own: RunningStack) -> None:
     append(own, "a", "b")
     assert eventually(lambda: covered(own) == 2)
