@@ -1,4 +1,4 @@
-"""Between an adapter and the API server: a relay that can be shut, as a network that is away for a while."""
+"""Between an adapter and the API server: a relay that can be shut, as a network that is away for a while, or held, as a server that hangs."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class Relay:
         self._open: set[socket.socket] = set()
         self._closed = False
         self.shut = False
+        self._flows = threading.Event()
+        self._flows.set()
         self.passed = 0
         """Connections so far."""
         self.port: int = self._listening.getsockname()[1]
@@ -31,14 +33,20 @@ class Relay:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
+    def hold(self) -> None:
+        """Connections stay and new ones are taken, and nobody is answered anything until `mend`, which passes on what was said meanwhile."""
+        self._flows.clear()
+
     def mend(self) -> None:
         """Connections are passed on again."""
         self.shut = False
+        self._flows.set()
 
     def close(self) -> None:
         """It is gone."""
         self._closed = True
         self.cut()
+        self._flows.set()
         self._listening.close()
 
     def _serve(self) -> None:
@@ -59,6 +67,7 @@ class Relay:
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while piece := source.recv(_PIECE):
+                self._flows.wait()
                 sink.sendall(piece)
         for each in (source, sink):
             with suppress(OSError):

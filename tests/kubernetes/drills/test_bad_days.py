@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -109,13 +109,14 @@ def day(lent: Lent, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
                 lent.kubectl("delete", "namespace", namespace, "--ignore-not-found", within=180)
 
 
-def test_an_api_server_that_is_away_in_the_middle_of_a_switch_is_waited_for_and_members_notice_nothing(day: Day) -> None:
+@pytest.mark.parametrize("away", [Relay.cut, Relay.hold], ids=["refuses", "hangs"])
+def test_an_api_server_that_is_away_in_the_middle_of_a_switch_is_waited_for_and_members_notice_nothing(day: Day, away: Callable[[Relay], None]) -> None:
     day.deployed("1.1.0")
     with run_members(day.job.stack.home, rate=RATE) as members:
         members.await_signed_in()
         run = day.job.begin({"version": "1.0.0", "bake": "PT10S"})
         day.job.reach(run, "shift_traffic")
-        day.relay.cut()
+        away(day.relay)
         time.sleep(AWAY_SECONDS)
         day.relay.mend()
         ended = day.ended(run)
