@@ -25,7 +25,8 @@ from tests.drills.main_job.main_job import MainJob
 from tests.kubernetes.adapters.relay import Relay, relayed
 from tests.kubernetes.cluster.kubectl import KubectlFailed
 from tests.kubernetes.cluster.lent import Lent
-from tests.stack import DRILL_SETTINGS, Said, empty_stack, eventually
+from tests.kubernetes.drills.waived import WAIVED
+from tests.stack import Said, empty_stack, eventually
 from unioneyes.environments.local.members import run_members
 from unioneyes.kernel.ids import new_id
 from unioneyes.ports.traffic import Weights
@@ -37,12 +38,6 @@ RATE = 20.0
 AWAY_SECONDS = 30
 STARTED_WITHIN = 300
 NAME = "bad-days"
-WAIVED = """release-contract = "a drill, to which no continuous integration reports"
-staging-health = "a drill, before which no staging stands"
-security-sign-off = "a drill, with no member's data"
-product-approval = "a drill, which no member sees"
-migration-review = "a drill, in which each migration is rehearsed first"
-"""
 STEPS = (
     "check_gates",
     "check_world",
@@ -97,7 +92,7 @@ def day(lent: Lent, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
         kubeconfig.write_text(yaml.safe_dump(way))
         served |= {"kubeconfig": str(kubeconfig), "server": f"https://127.0.0.1:{relay.port}"}
         cluster = "\n".join(["[cluster]", "plain_registry = true", *(f"{name} = {json.dumps(value)}" for name, value in served.items()), ""])
-        with empty_stack(settings=f"{DRILL_SETTINGS}{WAIVED}{cluster}", env=NAME) as stack:
+        with empty_stack(settings=f"{WAIVED}{cluster}", env=NAME) as stack:
             try:
                 started = stack.start(within=STARTED_WITHIN)
                 assert started.code == 0, started.err

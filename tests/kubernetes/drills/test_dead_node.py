@@ -6,6 +6,7 @@ A cluster of two nodes of its own. The edge's proxy stands on the node that live
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,8 +16,9 @@ import pytest
 
 from tests.drills.main_job.main_job import MainJob
 from tests.kubernetes.cluster.running import Cluster, running
+from tests.kubernetes.drills.waived import WAIVED
 from tests.kubernetes.machine import ROOT, run
-from tests.stack import DRILL_SETTINGS, empty_stack, eventually
+from tests.stack import empty_stack
 from unioneyes.environments.local.members import run_members
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(900)]
@@ -24,6 +26,8 @@ NAME, NAMESPACE = "deadnode", "unioneyes-dead-node"
 DIES = "node2"
 RATE = 20.0
 STARTED_WITHIN = 300
+IN_FLIGHT = 2
+"""Requests that a container may be answering when it dies: twenty a second, of some ten milliseconds each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +56,13 @@ def nodes() -> Iterator[Nodes]:
     try:
         cluster = running(NAME)
         assert cluster
-        cluster.kubectl("drain", DIES, "--ignore-daemonsets", "--force", within=120)  # what is there already is no part of this
+        cluster.kubectl("drain", DIES, "--ignore-daemonsets", "--delete-emptydir-data", "--force", within=120)  # what is there already is no part of this
         command = [sys.executable, "-m", "tests.kubernetes.cluster", "--name", NAME, "serve", "--namespace", NAMESPACE]
         done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=STARTED_WITHIN, check=False)
         assert done.returncode == 0, done.stderr
         cluster.kubectl("uncordon", DIES)
         lines = "\n".join(["[cluster]", "plain_registry = true", *(f"{name} = {json.dumps(value)}" for name, value in json.loads(done.stdout).items()), ""])
-        with empty_stack(settings=f"{DRILL_SETTINGS}{lines}", env=NAME) as stack:
+        with empty_stack(settings=f"{WAIVED}{lines}", env=NAME) as stack:
             started_stack = stack.start(within=STARTED_WITHIN)
             assert started_stack.code == 0, started_stack.err
             job = MainJob(stack=stack)
@@ -69,19 +73,33 @@ def nodes() -> Iterator[Nodes]:
         assert run(NAME, "down").returncode == 0
 
 
-def test_a_node_that_dies_in_the_watch_takes_no_release_with_it(nodes: Nodes) -> None:
+def test_a_node_that_dies_in_the_watch_takes_no_release_with_it_and_its_pods_are_named(nodes: Nodes) -> None:
     job = nodes.job
     assert set(nodes.pods().values()) == set(nodes.cluster.nodes)
     with run_members(job.stack.home, rate=RATE) as members:
         members.await_signed_in()
-        run_id = job.started("1.0.0", "--bake", "60s")
-        job.wait_for_step(run_id, "watch_release")
-        gone = {pod for pod, node in nodes.pods().items() if node == DIES}
-        assert gone
+        deployment = job.started("1.0.0", "--bake", "40s")
+        job.wait_for_step(deployment, "watch_release")
         nodes.cluster.node(DIES).end()
-        shown = eventually(lambda: "node2" in job.stack.ue("app", "pods").out and "does not answer" in job.stack.ue("app", "pods").out, within=60)
-        ended = job.ended(run_id, within=400)
+        ended = job.ended(deployment, within=400)
         seen = members.finish()
-    print(ended.code, ended.err, ended.out, seen, shown, job.journal(run_id))  # noqa: T201
-    print(job.stack.ue("app", "pods").out)
-    raise AssertionError
+
+    assert ended.code == 0, ended.err
+    assert job.serving().version == "1.0.0"
+    assert seen.lost <= IN_FLIGHT, seen
+    (gone,) = (pod for pod, node in nodes.pods().items() if node == DIES and f"-{job.serving().colour}-" in pod)
+    assert re.search(rf"{gone} +1.0.0 +✘ +NodeLost +0 .* {DIES} ", job.stack.ue("app", "pods").out)
+    status = job.stack.ue("app", "status")
+    assert status.code == 1
+    assert f"{gone}: NodeLost, not ready" in status.out
+    assert f"{gone} WARNING what it logs can't be read" in job.stack.ue("app", "logs").out
+
+
+def test_on_the_node_that_is_left_the_next_release_goes_out_and_members_notice_nothing(nodes: Nodes) -> None:
+    with run_members(nodes.job.stack.home, rate=RATE) as members:
+        members.await_signed_in()
+        said = nodes.job.deploy("1.1.0", "--bake", "5s", within=300)
+        seen = members.finish()
+
+    assert said.code == 0, said.err
+    assert (seen.lost, nodes.job.serving().version) == (0, "1.1.0"), seen

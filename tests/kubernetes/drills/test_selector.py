@@ -14,6 +14,7 @@ from tests.drills.main_job.main_job import MainJob
 from tests.kubernetes.cluster.layout import CONTROL_NODE
 from tests.kubernetes.cluster.lent import Lent
 from tests.kubernetes.cluster.network import lead_to_pods
+from tests.kubernetes.drills.waived import WAIVED
 from tests.kubernetes.overlays import in_namespace
 from tests.kubernetes.releases import push_releases
 from tests.stack import empty_stack, eventually
@@ -29,15 +30,6 @@ NAME = "selected"
 RATE = 20.0
 STARTED_WITHIN = 300
 SERVICES = ("unioneyes-web", "unioneyes-web-blue", "unioneyes-web-green")
-SETTINGS = """
-[waivers]
-release-contract = "a drill, to which no continuous integration reports"
-staging-health = "a drill, before which no staging stands"
-security-sign-off = "a drill, with no member's data"
-product-approval = "a drill, which no member sees"
-migration-review = "a drill, whose migrations are those of other drills"
-current-version = "a drill runs on whatever stands in the work tree"
-"""
 _OBJECTS: TypeAdapter[list[dict[str, JsonValue]]] = TypeAdapter(list[dict[str, JsonValue]])
 VERSIONS = ("1.0.0", "1.1.0", "1.2.0-errors")
 
@@ -91,7 +83,7 @@ def selected(lent: Lent) -> Iterator[Selected]:
             "url": url,
         }
         lines = ["[cluster]", *(f"{key} = {json.dumps(value)}" for key, value in said.items()), f'preview_url = {{ blue = "{blue}", green = "{green}" }}', ""]
-        with empty_stack(settings="\n".join([SETTINGS, *lines]), env=NAME) as stack:
+        with empty_stack(settings="\n".join([WAIVED, *lines]), env=NAME) as stack:
             started = stack.start(within=STARTED_WITHIN)
             assert started.code == 0, started.err
             yield Selected(job=MainJob(stack=stack), lent=lent, namespace=namespace)

@@ -18,7 +18,7 @@ from lightkube import ApiError, Client, KubeConfig
 from lightkube.config.models import Cluster, User
 
 from unioneyes.adapters.kubernetes.access import Access
-from unioneyes.adapters.kubernetes.failures import Asked, ClusterUnavailable, WrongCluster, refused, unreachable
+from unioneyes.adapters.kubernetes.failures import Asked, ClusterUnavailable, PodSilent, WrongCluster, refused, unreachable
 from unioneyes.adapters.kubernetes.transport import CONNECT_WITHIN, STREAMED, Transport, time_limit
 
 FIELD_MANAGER = "unioneyes"
@@ -86,7 +86,7 @@ class Connection:
                     yield line
                     if time.monotonic() > until:
                         return
-        except ClusterUnavailable as problem:
+        except (ClusterUnavailable, PodSilent) as problem:
             if begun and isinstance(problem.__cause__, httpx2.ReadTimeout):
                 return
             raise
@@ -118,7 +118,7 @@ class Connection:
         except HTTPXWSException as error:
             raise ClusterUnavailable(what=f"the connection broke in the middle of: {asked} ({type(error).__name__})", remedy="try again") from None
         except httpx2.TransportError as error:
-            raise unreachable(error, self.server) from (error if isinstance(error, httpx2.ReadTimeout) else None)
+            raise unreachable(error, asked, self.server) from (error if isinstance(error, httpx2.ReadTimeout) else None)
 
     def _open(self) -> _Open:
         """Raises: NoAccess, WrongCluster."""

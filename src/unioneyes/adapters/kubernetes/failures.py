@@ -31,7 +31,7 @@ class Expired(ClusterUnavailable):
 
 
 class PodSilent(Unavailable):
-    """A pod does not answer what the API server passed on to it."""
+    """A pod, or the node that it stands on, does not answer what the API server passed on to it."""
 
 
 class UnknownToCluster(Refused):
@@ -81,14 +81,21 @@ class Asked:
     namespace: str
     name: str | None = None
 
+    @property
+    def of_pod(self) -> bool:
+        """Whether the API server passes it on: to the pod (`pods/proxy`), or to the kubelet of its node (`pods/log`, `pods/exec`)."""
+        return self.resource.startswith("pods/")
+
     def __str__(self) -> str:
         """Return it in words."""
         return f"{self.verb} {self.resource}{f' {self.name}' if self.name else ''} in the namespace {self.namespace}"
 
 
-def unreachable(error: httpx2.TransportError, server: str) -> Problem:
-    """Return what kept the API server from answering."""
+def unreachable(error: httpx2.TransportError, asked: Asked, server: str) -> Problem:
+    """Return what kept the API server, or the pod to which it passes on what is asked, from answering."""
     said = str(error)
+    if asked.of_pod and isinstance(error, httpx2.ReadTimeout):
+        return _silent(asked, "in time")
     if isinstance(error, httpx2.TimeoutException):
         return ClusterUnavailable(what=f"the API server at {server} does not answer in time", remedy="see that it runs: kubectl get --raw /readyz")
     if "CERTIFICATE_VERIFY_FAILED" in said:
@@ -126,10 +133,17 @@ def refused(error: httpx2.HTTPStatusError, asked: Asked, server: str) -> Problem
 def _unwell(asked: Asked, status: int, said: str) -> Problem:
     if status == HTTPStatus.GONE:
         return Expired(what=f"the API server does not know any more what changed since then: {asked}", remedy="try again: it is read anew")
-    if "error trying to reach service" in said:
-        remedy = f"kubectl -n {asked.namespace} describe pod {asked.name}"
-        return PodSilent(what=f"the pod {asked.name} does not answer: {said.partition('error trying to reach service')[2].strip(': ')}", remedy=remedy)
+    for tells in ("error trying to reach service", "dial tcp"):
+        if asked.of_pod and tells in said:
+            return _silent(asked, f"({said.partition(tells)[2].strip(': ')})")
     return ClusterUnavailable(what=said, remedy="see how it is: kubectl get --raw /readyz")
+
+
+def _silent(asked: Asked, how: str) -> PodSilent:
+    return PodSilent(
+        what=f"the pod {asked.name}, or its node, does not answer {how}: {asked.verb} {asked.resource}",
+        remedy=f"kubectl get nodes; kubectl -n {asked.namespace} describe pod {asked.name}",
+    )
 
 
 def _forbidden(asked: Asked, said: str) -> Problem:

@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 from lightkube.resources.core_v1 import Pod
 
 from unioneyes.adapters.kubernetes.client import Cluster
-from unioneyes.adapters.kubernetes.failures import NotAdmitted, ObjectMissing
-from unioneyes.adapters.kubernetes.rollout import last_words, named, restarts
+from unioneyes.adapters.kubernetes.failures import NotAdmitted, ObjectMissing, PodSilent
+from unioneyes.adapters.kubernetes.rollout import last_words, named, node_lost, restarts
 from unioneyes.kernel.logged import LEVELS, Entry, parse
 from unioneyes.kernel.problems import BadInput
 from unioneyes.ports.replicas import LogLine
 
 _MOST = 20_000
 """Lines of one container."""
+READ_WITHIN = timedelta(seconds=5)
+"""A kubelet gives its lines, or nothing of it runs any more."""
+_AT_ONCE = 16
 _TRACEBACK = "Traceback (most recent call last):"
 
 
 def logs_of(cluster: Cluster, pods: Iterable[Pod], *, container: str, since: datetime, level: str) -> tuple[LogLine, ...]:
-    """Return what the pods logged since then at `level` or above. How a container ended by itself is said, too. Raises: BadInput."""
+    """Return what the pods logged since then at `level` or above, how a container ended by itself, and which pod's log can't be read. Raises: BadInput."""
     if level not in LEVELS:
         raise BadInput(what=f"{level!r} is no level", remedy=f"one of: {', '.join(LEVELS)}")
     shown = LEVELS[LEVELS.index(level) :]
     from_then = since.replace(microsecond=since.microsecond // 1000 * 1000)
-    lines = [
-        LogLine(at=entry.at, replica=named(pod), level=entry.level, message=entry.message, request_id=entry.request_id)
-        for pod in pods
-        for entry in _entries(cluster, pod, container, from_then)
-        if entry.level in shown and entry.at >= from_then
-    ]
+    with ThreadPoolExecutor(_AT_ONCE) as asking:
+        read = asking.map(lambda pod: (pod, tuple(_entries(cluster, pod, container, from_then))), pods)
+        lines = [
+            LogLine(at=entry.at, replica=named(pod), level=entry.level, message=entry.message, request_id=entry.request_id)
+            for pod, found in read
+            for entry in found
+            if entry.level in shown and entry.at >= from_then
+        ]
     return tuple(sorted(lines, key=lambda line: line.at))
 
 
@@ -38,8 +44,8 @@ def last_lines(cluster: Cluster, pod: str, *, container: str, lines: int) -> str
     """Return what the container said last, as one line of text; of the one before its restart, where that was none yet. Empty where nothing can be read."""
     for previous in (False, True):
         try:
-            said = cluster.logs(pod, container=container, previous=previous, tail=lines)
-        except (NotAdmitted, ObjectMissing):  # "container is waiting to start", "previous terminated container not found"
+            said = cluster.logs(pod, container=container, previous=previous, tail=lines, within=READ_WITHIN)
+        except (NotAdmitted, ObjectMissing, PodSilent):  # "container is waiting to start", "previous terminated container not found"
             continue
         own = [line for line in said if _moment(line.partition(" ")[0])]  # "unable to retrieve container logs" is the kubelet's word
         if texts := [entry.message for entry in entries(own)]:
@@ -51,6 +57,11 @@ def entries(lines: Iterable[str]) -> Iterator[Entry]:
     """Yield what lines say that stand behind their times. Plain text has its line's time; a traceback is one entry."""
     for at, texts in _blocks(lines):
         yield from parse(texts, undated=at)
+
+
+def unreadable(problem: PodSilent) -> Entry:
+    """Return what stands in the place of lines that can't be read."""
+    return Entry(at=datetime.now(UTC), level="WARNING", message=f"what it logs can't be read: {problem.what}", by="kubelet")
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[tuple[datetime, list[str]]]:
@@ -72,11 +83,17 @@ def _blocks(lines: Iterable[str]) -> Iterator[tuple[datetime, list[str]]]:
 
 
 def _entries(cluster: Cluster, pod: Pod, container: str, since: datetime) -> Iterator[Entry]:
+    if node_lost(pod):
+        yield Entry(at=datetime.now(UTC), level="WARNING", message="what it logs can't be read: its node does not answer", by="kubelet")
+        return
     for previous in (True, False) if restarts(pod) else (False,):
         try:
-            yield from entries(cluster.logs(named(pod), container=container, since=since, previous=previous, tail=_MOST))
+            yield from entries(cluster.logs(named(pod), container=container, since=since, previous=previous, tail=_MOST, within=READ_WITHIN))
         except (NotAdmitted, ObjectMissing):  # not started yet, gone meanwhile, or its log was thrown away
             continue
+        except PodSilent as problem:
+            yield unreadable(problem)
+            break
     yield from _ends(pod, container)
 
 

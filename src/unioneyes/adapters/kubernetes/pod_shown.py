@@ -13,7 +13,7 @@ from lightkube.utils.quantity import parse_quantity
 from unioneyes.adapters.kubernetes.pod_logs import entries
 from unioneyes.adapters.kubernetes.pod_usage import Usage
 from unioneyes.adapters.kubernetes.release import of, version
-from unioneyes.adapters.kubernetes.rollout import condition, ending, is_ready, named, restarts, since
+from unioneyes.adapters.kubernetes.rollout import condition, ending, is_ready, named, node_lost, restarts, since
 from unioneyes.kernel.logged import last_words
 from unioneyes.kernel.redaction import Redactor
 from unioneyes.ports.pods import Ended, Phase, PodDetails, PodEvent
@@ -86,6 +86,8 @@ def _waits(pod: Pod, status: ContainerStatus | None) -> str | None:
     """Return the word that `kubectl get pods` shows in the place of the phase; None where it shows the phase."""
     if ending(pod):
         return "Terminating"
+    if node_lost(pod):
+        return "NodeLost"
     room = condition(pod, "PodScheduled")
     if room and room.status == "False":
         return room.reason or "Unschedulable"

@@ -16,10 +16,10 @@ from lightkube.resources.core_v1 import Pod as ClusterPod
 from pydantic import JsonValue
 
 from unioneyes.adapters.kubernetes.client import Cluster
-from unioneyes.adapters.kubernetes.failures import NotAdmitted, ObjectMissing
+from unioneyes.adapters.kubernetes.failures import NotAdmitted, ObjectMissing, PodSilent
 from unioneyes.adapters.kubernetes.fencing import write
 from unioneyes.adapters.kubernetes.pod_following import follow
-from unioneyes.adapters.kubernetes.pod_logs import entries
+from unioneyes.adapters.kubernetes.pod_logs import READ_WITHIN, entries, unreadable
 from unioneyes.adapters.kubernetes.pod_shown import config_maps, details, shown
 from unioneyes.adapters.kubernetes.pod_usage import usage
 from unioneyes.adapters.kubernetes.release import of, replicas, standing
@@ -182,11 +182,14 @@ class KubernetesPods:
 
     def _lines(self, name: str, *, last: int, since: datetime | None, previous: bool) -> list[LogLine]:
         try:
-            said = self._cluster.logs(name, container=self.replicas.container, since=since, previous=previous, tail=last)
+            said = self._cluster.logs(name, container=self.replicas.container, since=since, previous=previous, tail=last, within=READ_WITHIN)
         except ObjectMissing:
             raise self._unknown(name) from None
         except NotAdmitted:  # not started yet; or, of a previous one, there was none
             return []
+        except PodSilent as problem:
+            silent = unreadable(problem)
+            return [LogLine(at=silent.at, replica=name, level=silent.level, message=silent.message, request_id=None)]
         found = (LogLine(at=entry.at, replica=name, level=entry.level, message=entry.message, request_id=entry.request_id) for entry in entries(said))
         return [line for line in found if since is None or line.at >= since]
 

@@ -117,6 +117,13 @@ def is_ready(pod: Pod) -> bool:
     return found is not None and found.status == "True" and not ending(pod)
 
 
+def node_lost(pod: Pod) -> bool:
+    """Return whether its node does not answer any more: then the cluster itself says that the pod is not ready, and its containers are as they last were."""
+    ready, containers = condition(pod, "Ready"), condition(pod, "ContainersReady")
+    gated = bool(pod.spec and pod.spec.readinessGates)
+    return bool(ready and containers and ready.status == "False" and containers.status == "True" and not gated)
+
+
 def ending(pod: Pod) -> bool:
     """Return whether the pod was told to end."""
     return of(pod).deletionTimestamp is not None

@@ -6,6 +6,7 @@ is looked at: the new version's share of it is what it is, and there is nothing 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -75,17 +76,18 @@ class MixedLookout:
         """Look at both versions on `colour`, from the reading `since` on."""
         self._traffic, self._replicas, self._colour, self._since = traffic, replicas, colour, since.at
         self._began, self._began_at = monotonic(), now()
-        self._blind_from, self._counts_until, self._logs_due = Deadline.after(BLIND_FOR), Deadline.after(COUNTS_WITHIN), Deadline.after(LOGS_EVERY)
+        self._blind_from, self._counts_until = Deadline.after(BLIND_FOR), Deadline.after(COUNTS_WITHIN)
         self._counters = since.of(colour)
         self._new, self._old = Side(version=mixed.new), Side(version=mixed.old)
         self._restarts_before = self._restarts(self._standing() or ())
         self._counting = Repeated(self._outcomes, every=OUTCOMES_EVERY)
         self._probing = Repeated(partial(service.probe, colour), every=PROBES_EVERY, at_once=PROBES_AT_ONCE)
         self._asking = Repeated(partial(_report, service, colour), every=REPORTS_EVERY)
+        self._reading = Repeated(self._log_errors, every=LOGS_EVERY)
 
     def stop(self) -> None:
         """Look no more."""
-        for repeated in (self._counting, self._probing, self._asking):
+        for repeated in (self._counting, self._probing, self._asking, self._reading):
             repeated.stop()
 
     @property
@@ -110,9 +112,10 @@ class MixedLookout:
         if self._whole:
             self._new.heard = total((self._new.heard, members))
         standing = self._standing()
-        logs = self._logs_due.passed
-        self._logs_due = Deadline.after(LOGS_EVERY) if logs else self._logs_due
-        new, old = (self._seen(side, standing, logs=logs) for side in self._sides)
+        errors = None
+        for read in self._reading.answers():
+            errors = read
+        new, old = (self._seen(side, standing, errors) for side in self._sides)
         at = self._began_at + timedelta(seconds=monotonic() - self._began)  # as in `Lookout`
         if self._whole:
             return Look(at=at, new=Seen(tally=members, healthy=new.healthy, restarts=new.restarts, ready=new.ready, log_errors=new.log_errors), old=None)
@@ -143,7 +146,7 @@ class MixedLookout:
         """True where the replicas count nothing by which they could be told apart."""
         return self._counts_until.passed and not (self._new.readings.outcomes or self._old.readings.outcomes)
 
-    def _seen(self, side: Side, standing: tuple[Replica, ...] | None, *, logs: bool) -> Seen:
+    def _seen(self, side: Side, standing: tuple[Replica, ...] | None, errors: Counter[str] | None) -> Seen:
         own = None if standing is None else tuple(replica for replica in standing if replica.version == side.version)
         names = {replica.name for replica in own or ()}
         ready = None if own is None else sum(replica.ready for replica in own)
@@ -155,8 +158,15 @@ class MixedLookout:
             ready=ready,
             answered=None if ready is None else ready > 0,  # it serves members already, and is not waited for
             restarts=max(0, self._restarts(own or ()).get(side.version, 0) - self._restarts_before.get(side.version, 0)),
-            log_errors=sum(line.replica in names for line in self._replicas.logs(self._colour, since=self._since, level="ERROR")) if logs else None,
+            log_errors=None if errors is None else sum(errors[name] for name in names),
         )
+
+    def _log_errors(self) -> Counter[str] | None:
+        """Return the lines at ERROR since the watch began, by replica; None when they can't be read."""
+        try:
+            return Counter(line.replica for line in self._replicas.logs(self._colour, since=self._since, level="ERROR"))
+        except Problem:
+            return None
 
     def _members(self) -> Tally:
         """Return what the data plane counted of the whole colour since the last look."""

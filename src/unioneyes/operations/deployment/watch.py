@@ -123,6 +123,7 @@ class Gathered:
     probing: Repeated[Probe]
     asking: Repeated[bool]
     counting: Repeated[tuple[Outcome, ...] | None]
+    reading: Repeated[int | None]
     members: Tally = field(default_factory=Tally)
     probes: Tally = field(default_factory=Tally)
     """Those that were answered, as the data plane counts them, and those that gave up."""
@@ -132,6 +133,8 @@ class Gathered:
     """The last health report since the last look; None when none came."""
     answered: bool | None = None
     """Whether a probe since the last look was answered well; None when none came back."""
+    log_errors: int | None = None
+    """Lines at ERROR since the switch, as read since the last look; None when they were not, or could not be."""
     readings: Readings = field(default_factory=Readings)
 
     @property
@@ -180,7 +183,6 @@ class Lookout:
         self._rehearsing = None if old is None else Repeated(partial(self._rehearse, old), every=REHEARSE_EVERY)
         self.rollback_takes: timedelta | None = None
         """What going back took when it was last tried: the routes' confirmation and an answer of the old version. None when it could not be done."""
-        self._logs_due = Deadline.after(LOGS_EVERY)
         self._seen = {
             colour: Gathered(
                 counters=since.of(colour),
@@ -188,6 +190,7 @@ class Lookout:
                 probing=Repeated(partial(service.probe, colour), every=PROBES_EVERY, at_once=PROBES_AT_ONCE),
                 asking=Repeated(partial(self._healthy, colour), every=HEALTH_EVERY),
                 counting=Repeated(partial(self._outcomes, colour), every=OUTCOMES_EVERY),
+                reading=Repeated(partial(self._log_errors, colour), every=LOGS_EVERY),
             )
             for colour in ([new] if old is None else [new, old])
         }
@@ -198,6 +201,7 @@ class Lookout:
             seen.probing.stop()
             seen.asking.stop()
             seen.counting.stop()
+            seen.reading.stop()
         if self._rehearsing is not None:
             self._rehearsing.stop()
 
@@ -211,8 +215,6 @@ class Lookout:
         before = {colour: seen.heard for colour, seen in self._seen.items()}
         self._read_counters()
         standing = self._standing()
-        logs = self._logs_due.passed
-        self._logs_due = Deadline.after(LOGS_EVERY) if logs else self._logs_due
         for takes in self._rehearsing.answers() if self._rehearsing else ():
             self.rollback_takes = takes
         found = {}
@@ -230,7 +232,7 @@ class Lookout:
                 answered=seen.answered,
                 restarts=(standing.restarts.get(colour, 0) if standing else 0) - self._restarts_before.get(colour, 0),
                 ended=standing.ended.get(colour) if standing else None,
-                log_errors=len(self._replicas.logs(colour, since=self._since, level="ERROR")) if logs else None,
+                log_errors=seen.log_errors,
             )
         self._failed_before = {}
         at = self._began_at + timedelta(seconds=monotonic() - self._began)  # the window of five minutes moves by it, so it must not jump
@@ -299,6 +301,12 @@ class Lookout:
         except Problem:
             return None
 
+    def _log_errors(self, colour: Colour) -> int | None:
+        try:
+            return len(self._replicas.logs(colour, since=self._since, level="ERROR"))
+        except Problem:
+            return None
+
     def _healthy(self, colour: Colour) -> bool:
         try:
             return self._service.health(colour).status is not HealthStatus.UNHEALTHY
@@ -307,7 +315,7 @@ class Lookout:
 
 
 def _take_in(seen: Gathered) -> None:
-    """Count the probes that gave up, and keep the health report that came since the last look."""
+    """Count the probes that gave up, and keep what was reported and read since the last look."""
     seen.answered = None
     for probe in seen.probing.answers():
         if probe.status is None:  # the data plane counts no request that was not answered
@@ -316,6 +324,9 @@ def _take_in(seen: Gathered) -> None:
     seen.healthy = None
     for report in seen.asking.answers():
         seen.healthy = report
+    seen.log_errors = None
+    for errors in seen.reading.answers():
+        seen.log_errors = errors
     seen.readings.begin_look()
     for outcomes in seen.counting.answers():
         if outcomes is not None:
