@@ -101,15 +101,21 @@ class Watcher:
     programs: set[str] = field(default_factory=set)
     """What was seen to run: a test that saw nothing shows nothing."""
     _ends: threading.Event = field(default_factory=threading.Event)
+    _searched: set[int] = field(default_factory=set)
+    """Of what was searched for all the needles that there were: most processes are what they were a moment ago."""
 
     def look(self) -> None:
         needles = self.flock.needles()
+        wanted = hash(frozenset(needles))
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
                 line, environment = _seen(process)
+                if (content := hash((line, environment, wanted))) in self._searched:
+                    continue
                 self._note(needles, line, self.arguments, line)
                 self.programs |= {Path(word).name for word in line.decode(errors="replace").split("\0")[:3] if word}
                 self._note(needles, environment, self.environments, line)
+                self._searched.add(content)
 
     def _note(self, needles: Mapping[bytes, str], content: bytes, found: dict[Found, str], line: bytes) -> None:
         for needle, name in needles.items():

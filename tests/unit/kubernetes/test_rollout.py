@@ -5,7 +5,7 @@ from lightkube.resources.core_v1 import Pod
 from pydantic import JsonValue
 
 from tests.unit.kubernetes.pods import NOW, WANTED, at, container, deployment, pod
-from unioneyes.adapters.kubernetes.rollout import Hopeless, Ready, Waiting, ended, judge, present
+from unioneyes.adapters.kubernetes.rollout import Hopeless, Ready, Waiting, ended, judge, node_lost, present
 
 
 def judged(*pods: Pod, run: int = 1, failure: str | None = None, seen: int = 1) -> Ready | Waiting | Hopeless:
@@ -70,3 +70,12 @@ def test_what_forbids_pods_is_told_at_once() -> None:
 def test_a_pod_that_failed_or_that_a_dead_node_can_not_end_is_not_there() -> None:
     assert present([pod("a", phase="Failed"), pod("b", phase="Succeeded"), pod("c", deleted=-60)], NOW) == ()
     assert len(present([pod("a", deleted=5), pod("b", deleted=-5)], NOW)) == 2
+
+
+@pytest.mark.parametrize(
+    ("ready", "containers", "lost"), [("False", "True", True), ("False", "False", False), ("True", "True", False)], ids=["node", "probe", "well"]
+)
+def test_a_pod_that_is_not_ready_though_its_containers_are_stands_on_a_node_that_is_silent(*, ready: str, containers: str, lost: bool) -> None:
+    said: list[JsonValue] = [{"type": "Ready", "status": ready}, {"type": "ContainersReady", "status": containers}]
+    assert node_lost(pod(conditions=said)) is lost
+    assert ("which does not answer" in str(judged(pod(conditions=said)))) is lost

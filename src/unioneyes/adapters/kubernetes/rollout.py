@@ -189,6 +189,8 @@ def _lost(pod: Pod, at: datetime) -> bool:
 
 
 def _phase(pod: Pod) -> str:
+    if node_lost(pod):
+        return f"on {pod.spec.nodeName if pod.spec else 'a node'}, which does not answer"
     waits = next((status.state.waiting.reason for status in _containers(pod) if status.state and status.state.waiting), None)
     return waits or ("running, and does not say that it is ready" if running(pod) else (pod.status.phase if pod.status else None) or "Pending")
 
