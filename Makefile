@@ -35,7 +35,7 @@ REPORTS := .cache/tests
 comma := ,
 cluster = $(BIN)/python -m tests.kubernetes.cluster
 record = $(BIN)/python bench/measured.py $(1) --title '$(2)' --command 'make $@$(if $(DRILLS), DRILLS=$(DRILLS))'
-pytest = $(BIN)/pytest tests/$(1) --quiet -m "not campaign" --numprocesses $(WORKERS) --dist loadfile --junit-xml=$(REPORTS)/$(1).xml
+pytest = $(BIN)/pytest tests/$(1) --quiet -m "not campaign" --numprocesses $(WORKERS) --dist $(or $(2),loadfile) --junit-xml=$(REPORTS)/$(1).xml
 
 .PHONY: help setup demo demo-kubernetes test $(TIERS) record-drills campaign fuzz bench bench-kubernetes bench-kubernetes-scale drill-faults object-store image kubernetes-up kubernetes-down kubernetes-status test-kubernetes fmt hooks lock clean
 
@@ -97,7 +97,7 @@ record-drills: setup ## Keep which runbooks the last `make drills` drilled, in d
 	@$(BIN)/python bench/drilled.py $(REPORTS)/drills.xml
 
 transcripts: setup ## Run what the pages say people type, and compare what it prints
-	$(call pytest,transcripts)
+	$(call pytest,transcripts,worksteal)
 
 image: setup ## Build the images of the service and of the control plane (buildah or docker), with what is in them beside (.cache/images/*.cdx.json)
 	@$(BIN)/python .ci/images.py $(IMAGE) $(BASE:%=--base=%) $(VERSION:%=--version=%) $(PUSH:%=--push=%) $(if $(filter 1,$(INSECURE)),--insecure)
