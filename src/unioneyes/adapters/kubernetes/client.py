@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -64,6 +65,12 @@ class Cluster:
         except ObjectMissing:
             self._look_for_namespace()
             raise
+
+    def get_of_cluster(self, kind: type[_G], name: str) -> _G:
+        """Return an object that belongs to no namespace. Raises: as `get`."""
+        with self._connection.used(replace(self._asked("get", kind, name), namespace="")) as client:
+            found: _G = client.get(kind, name)
+            return found
 
     def find(self, kind: type[_N], name: str, *, within: timedelta | None = None) -> _N | None:
         """Return the object, or None where there is none."""

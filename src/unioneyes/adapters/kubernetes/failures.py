@@ -79,6 +79,7 @@ class Asked:
     resource: str
     """As in a Role and in `kubectl`: `deployments.apps`, `pods/log`."""
     namespace: str
+    """Empty for what belongs to none."""
     name: str | None = None
 
     @property
@@ -88,7 +89,12 @@ class Asked:
 
     def __str__(self) -> str:
         """Return it in words."""
-        return f"{self.verb} {self.resource}{f' {self.name}' if self.name else ''} in the namespace {self.namespace}"
+        return f"{self.verb} {self.resource}{f' {self.name}' if self.name else ''}{self.where}"
+
+    @property
+    def where(self) -> str:
+        """Return in which namespace, in words."""
+        return f" in the namespace {self.namespace}" if self.namespace else ""
 
 
 def unreachable(error: httpx2.TransportError, asked: Asked, server: str) -> Problem:
@@ -159,7 +165,7 @@ def _missing(asked: Asked, reason: str, said: str) -> Problem:
     if reason != "NotFound" or said.startswith("the server could not find the requested resource"):
         gateway = 'Envoy Gateway; or do without: [cluster] traffic = "selector"' if "gateway" in asked.resource else "what defines them"
         return KindMissing(what=f"the cluster knows no {asked.resource}", remedy=f"install {gateway}")
-    return ObjectMissing(what=f"there is no {asked.resource} {asked.name or ''} in the namespace {asked.namespace}", remedy=APPLY)
+    return ObjectMissing(what=f"there is no {asked.resource} {asked.name or ''}{asked.where}", remedy=APPLY)
 
 
 def _conflict(asked: Asked, said: str) -> Problem:
@@ -176,6 +182,9 @@ def grant(asked: Asked, who: str) -> str:
     role = f"ue-{asked.verb}-{re.sub('[^a-z0-9]+', '-', asked.resource)}"
     account = _ACCOUNT.fullmatch(who)
     to = f"--serviceaccount={account['namespace']}:{account['name']}" if account else f"--user={who}"
+    if not asked.namespace:
+        bound = f"kubectl create clusterrolebinding {role} --clusterrole={role} {to}"
+        return f"kubectl create clusterrole {role} --verb={asked.verb} --resource={asked.resource} && {bound}"
     return (
         f"kubectl -n {asked.namespace} create role {role} --verb={asked.verb} --resource={asked.resource} && "
         f"kubectl -n {asked.namespace} create rolebinding {role} --role={role} {to}"
