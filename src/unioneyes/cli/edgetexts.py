@@ -14,7 +14,7 @@ from unioneyes.ports.edge import EdgeView, Network
 
 def edge_text(ink: Ink, view: EdgeView) -> str:
     """Return how the edge stands: every network that is kept out, one line each."""
-    told = facts(ink, (("limit", spoken_limit(view.limit)), *_listed(view.denied)))
+    told = facts(ink, (("limit", spoken_limit(view.limit)), *_listed(view.denied), *((("confirmed", view.note),) if view.note else ())))
     said = ink.tone(Tone.GOOD, "✔ in force") if view.in_force else ink.tone(Tone.BAD, "✘ something else is filed than what the data plane does")
     return f"{told}\n\n{said}"
 

@@ -51,6 +51,8 @@ class EdgeView:
     """Whose requests are answered with 403."""
     in_force: bool
     """False when something else was filed than what the data plane runs."""
+    note: str = ""
+    """What is not confirmed of it, where the data plane does not show all that it does."""
 
 
 class Edge(Protocol):

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from unioneyes.operations.security.model import DenyRequest
 from unioneyes.operations.security.rules import NoNetwork, NotKeptOut, read_limit, readings, spoken_limit, spoken_networks, wanted_networks
 from unioneyes.ports.edge import STRICT, BadLimit, EdgeView, Network, OwnNetwork, RateLimit, collapsed, refuse_ours
+from unioneyes.runbook.plan import Reading
 
 LISTS: st.SearchStrategy[list[Network]] = st.lists(
     st.tuples(st.integers(0, 2**32 - 1), st.integers(1, 32)).map(lambda drawn: IPv4Network(drawn, strict=False)), max_size=6
@@ -101,3 +102,5 @@ def test_it_is_said_as_people_say_it() -> None:
     assert spoken_networks(networks(*(f"192.0.{number}.1" for number in range(12)))).endswith(", 192.0.9.1 and 2 more")
     seen = {each.name: each.value for each in readings(EdgeView(limit=None, denied=networks("192.0.2.7"), in_force=False))}
     assert seen == {"limit": "none", "kept out": "192.0.2.7", "in force": "no: something else is filed than what runs"}
+    noted = readings(EdgeView(limit=None, denied=(), in_force=True, note="only that it is filed"))
+    assert noted[-1] == Reading(name="confirmed", value="only that it is filed")

@@ -60,6 +60,7 @@ def readings(view: EdgeView) -> tuple[Reading, ...]:
         Reading(name="limit", value=spoken_limit(view.limit)),
         Reading(name="kept out", value=spoken_networks(view.denied)),
         *(() if view.in_force else (Reading(name="in force", value="no: something else is filed than what runs"),)),
+        *((Reading(name="confirmed", value=view.note),) if view.note else ()),
     )
 
 
