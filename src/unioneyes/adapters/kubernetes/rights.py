@@ -68,6 +68,8 @@ PROXIES = (Right(resource="pods", verbs=("list",)), Right(resource="pods/proxy",
 """What both do where Envoy Gateway runs its proxies: another namespace."""
 SELECTOR_TRAFFIC = (Right(resource="services", verbs=("get", "patch")), Right(resource="pods/proxy", verbs=("get", "create")), _ENDPOINTS)
 """What `SelectorTraffic` does."""
+INGRESS_NGINX = (Right(group="networking.k8s.io", resource="ingresses", verbs=("get", "patch")),)
+"""What `IngressNginxEdge` and `IngressMaintenance` do in the namespace. They read the Ingress's class too, which belongs to none."""
 
 LOOKED_AT = (Right(resource="namespaces", verbs=("get",)), Right(resource="services", verbs=("get",)))
 """What is only looked at, to see that the manifests were applied."""

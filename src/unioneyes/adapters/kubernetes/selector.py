@@ -2,7 +2,7 @@
 
 New connections follow the selector; kept-alive ones stay with the replicas that they have. So those are told to send their clients away
 (`POST /drain/connections`), and the switch is not done before they are asked nothing any more. Shares and maintenance need something that answers by itself: a
-Gateway. Why so, with figures: docs/decisions, "traffic by routes".
+Gateway, or for maintenance the Ingress before the Service. Why so, with figures: docs/decisions, "traffic by routes".
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.drained import await_drained
 from unioneyes.adapters.kubernetes.failures import ObjectMissing
 from unioneyes.adapters.kubernetes.fencing import write
+from unioneyes.adapters.kubernetes.ingress_nginx import IngressMaintenance
 from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem, Unavailable
@@ -63,6 +64,7 @@ _NOTHING = ColourCounters(answers_2xx=0, answers_3xx=0, answers_4xx=0, answers_5
 _WHY = "a Service's selector leads to one colour, and answers nothing by itself"
 _T = TypeVar("_T")
 _GATEWAY = 'lead the traffic by a Gateway: k8s/components/envoy-gateway, and [cluster] traffic = "gateway"'
+_INGRESS = "name the Ingress of an ingress-nginx: [cluster] ingress"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +77,15 @@ class SelectorTraffic:
     app: str = "unioneyes-web"
     private_port: int = 8001
     """Of a replica: where it says what it counted, and is told to send its clients away."""
+    maintenance: IngressMaintenance | None = None
+    """By the Ingress before the Service; None where nothing that is known answers by itself."""
 
     def require_means(self, *, shares: bool = False, maintenance: bool = False) -> None:
-        """Return where neither is asked for. Raises: NotOffered."""
+        """Return where no share is asked for, and maintenance only where an Ingress answers. Raises: NotOffered."""
         if shares:
             raise NotOffered(what=f"no share of the members can be led to a colour: {_WHY}", remedy=f"leave out --canary; or {_GATEWAY}")
-        if maintenance:
-            raise NotOffered(what=f"members can't be told that there is maintenance: {_WHY}", remedy=f"do it without maintenance; or {_GATEWAY}")
+        if maintenance and self.maintenance is None:
+            raise NotOffered(what=f"members can't be told that there is maintenance: {_WHY}", remedy=f"do it without maintenance; or {_GATEWAY}; or {_INGRESS}")
 
     def view(self) -> TrafficView:
         """Return what the selector says now. A colour without any replica is led to by nobody. Raises: ForeignRoutes, TrafficUnavailable."""
@@ -90,10 +94,12 @@ class SelectorTraffic:
             selected, change = _selector(service), ((service.metadata and service.metadata.annotations) or {}).get(CHANGE, "")
             colour = self._colour(selected)
             behind, standing = self._ready(self.app), self._endpoints(self.app)
-            revision = hashlib.sha256(json.dumps([selected, change], sort_keys=True).encode()).hexdigest()[:12]
+            maintenance = self.maintenance is not None and self.maintenance.lasts()
+            said = json.dumps([selected, change, *(["maintenance"] if maintenance else [])], sort_keys=True)
+            revision = hashlib.sha256(said.encode()).hexdigest()[:12]
             return TrafficView(
                 weights=Weights.all_to(colour if standing else None),
-                maintenance=False,
+                maintenance=maintenance,
                 revision=revision,
                 in_force=colour is None or behind == self._ready(self._service(colour)),
             )
@@ -129,18 +135,21 @@ class SelectorTraffic:
         )
 
     def enter_maintenance(self, *, retry_after: timedelta) -> TrafficView:
-        """Refused. Raises: RoutesRejected."""
-        del retry_after
-        raise RoutesRejected(what=f"there is no maintenance here: {_WHY}", remedy=_GATEWAY)
+        """Every request is answered with 503 and Retry-After, by the Ingress. Raises: RoutesRejected, ForeignRoutes, NotServedByNginx, TrafficUnavailable."""
+        if self.maintenance is None:
+            raise RoutesRejected(what=f"there is no maintenance here: {_WHY}", remedy=f"{_GATEWAY}; or {_INGRESS}")
+        self.maintenance.enter(retry_after)
+        return self.view()
 
     def leave_maintenance(self) -> TrafficView:
-        """There is none to leave."""
+        """Requests reach the colour again. Raises: RoutesRejected, NotServedByNginx, TrafficUnavailable."""
+        if self.maintenance is not None:
+            self.maintenance.leave()
         return self.view()
 
     def describe_maintenance(self, *, on: bool) -> tuple[str, ...]:
-        """Return nothing: there is none."""
-        del on
-        return ()
+        """Return the commands that a person would type for the same."""
+        return () if self.maintenance is None else self.maintenance.describe(on=on)
 
     def drained(self, colour: Colour, *, within: timedelta) -> Drained:
         """Return when `colour` has no request under way in two looks running and got none between them, or when the time is up. Raises: TrafficUnavailable."""
