@@ -108,7 +108,10 @@ class ClusterSettings(Section):
     url: HttpAddress
     """Where members reach the service."""
     traffic: Literal["gateway", "selector"] = "gateway"
-    """What leads members to a colour: routes of the Gateway API; or, on a cluster without it, the Service's selector: without shares or maintenance."""
+    """What leads members to a colour: routes of the Gateway API; or, on a cluster without it, the Service's selector: without shares, and without maintenance
+    but by `ingress`."""
+    ingress: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")] | None = None
+    """With `traffic = "selector"`: the Ingress by which ingress-nginx serves members; its annotations do maintenance, limits and the deny list then."""
     preview_url: Preview
     """Where a colour is tried before members reach it: one address, at which a header picks it; or one for each, as `traffic = "selector"` takes it."""
     machine: Annotated[str, AfterValidator(as_address)] | None = None
@@ -127,6 +130,13 @@ class ClusterSettings(Section):
     def _tells_the_colours_apart(self) -> Self:
         if self.traffic == "selector" and not tells_apart(self.preview_url):
             raise ValueError(NOT_TOLD_APART)
+        return self
+
+    @model_validator(mode="after")
+    def _led_past_no_gateway(self) -> Self:
+        if self.ingress and self.traffic != "selector":
+            message = 'where a Gateway leads members, it is the edge: leave out ingress, or say traffic = "selector"'
+            raise ValueError(message)
         return self
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from unioneyes.adapters.kubernetes.ingress_nginx import IngressNginxEdge
+from unioneyes.environments.local.cluster import build_edge, build_selector_traffic
 from unioneyes.environments.local.no_edge import NoEdge, NoEdgeHere
 from unioneyes.environments.local.parts import own_networks
-from unioneyes.environments.settings import EnvironmentSettings, SettingsRefused, read_settings
+from unioneyes.environments.settings import ClusterSettings, EnvironmentSettings, SettingsRefused, read_settings
 from unioneyes.ports.edge import STRICT, Edge, OwnNetwork, refuse_ours
+from unioneyes.ports.traffic import NotOffered
 
 ATTACKER = (ip_network("198.51.100.7"),)
 
@@ -58,3 +61,27 @@ def test_what_is_no_network_is_refused_with_its_place(tmp_path: Path, said: str)
 def test_where_there_is_no_edge_it_says_so_whatever_it_is_asked(asked: Callable[[Edge], object]) -> None:
     with pytest.raises(NoEdgeHere, match="by the Service alone"):
         asked(NoEdge())
+
+
+@pytest.mark.parametrize(("ingress", "kind"), [(None, NoEdge), ("unioneyes-web", IngressNginxEdge)])
+def test_where_a_selector_leads_the_edge_is_the_ingress_that_the_settings_name(ingress: str | None, kind: type) -> None:
+    settings = ClusterSettings.model_validate(
+        {
+            "images": "registry.example.org/unioneyes/service",
+            "url": "https://app.example.org",
+            "preview_url": "https://preview-{colour}.example.org",
+            "traffic": "selector",
+            "ingress": ingress,
+        }
+    )
+    edge, traffic = build_edge(settings, path="/api/health", own=ATTACKER), build_selector_traffic(settings, path="/api/health")
+
+    assert isinstance(edge, kind)
+    assert (traffic.maintenance is None) == (ingress is None)
+    if isinstance(edge, IngressNginxEdge):
+        assert (edge.ingress.name, edge.ingress.members_url, edge.own) == ("unioneyes-web", "https://app.example.org/api/health", ATTACKER)
+        traffic.require_means(maintenance=True)
+    else:
+        with pytest.raises(NotOffered, match=r"can't be told") as refused:
+            traffic.require_means(maintenance=True)
+        assert "[cluster] ingress" in refused.value.remedy

@@ -199,6 +199,8 @@ def test_a_colour_may_be_tried_at_an_address_of_its_own(tmp_path: Path, preview:
         (led("", "preview_url = 8081"), r"cluster\.preview_url\.address: Input should be a valid string"),
         (led("", 'preview_url = "preview.example.org"'), r"cluster\.preview_url\.address: String should match pattern"),
         (led(f'{SELECTOR}context = "prod"\nserver = "https://10.0.0.1:6443"', BY_ADDRESS, production="true"), "reached by https alone"),
+        (led('ingress = "unioneyes-web"', BY_COLOUR), 'where a Gateway leads members, it is the edge: leave out ingress, or say traffic = "selector"'),
+        (led(f'{SELECTOR}ingress = "Members"', BY_COLOUR), r"cluster\.ingress: String should match pattern"),
         (led(SELECTOR, BY_COLOUR) + '[service]\nplain = true\nhealth_path = "/"\nprobe_path = "/"\n', "a plain service does not say what it was asked"),
     ],
 )

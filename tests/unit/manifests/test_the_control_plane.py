@@ -16,7 +16,7 @@ from unioneyes.environments.settings import read_settings
 
 OVERLAY = K8S / "control-plane/overlays/production"
 SETTINGS = OVERLAY / "environment.toml"
-ELSEWHERE = {"PROXIES", "SELECTOR_TRAFFIC", "TOLD"}
+ELSEWHERE = {"INGRESS_NGINX", "PROXIES", "SELECTOR_TRAFFIC", "TOLD"}
 """What is done in another namespace; where there is no Gateway, for which there is a component; and by a machine that has the database itself."""
 
 
@@ -69,8 +69,8 @@ def test_where_a_selector_leads_a_component_adds_what_that_takes_and_no_more() -
         may = granted(render(Path(folder)))
 
     more = may - granted(render(OVERLAY))
-    assert said_by([rights.SELECTOR_TRAFFIC]) - may == set()
-    assert more == {("", "services", "patch"), ("", "pods/proxy", "create")}
+    assert said_by([rights.SELECTOR_TRAFFIC, rights.INGRESS_NGINX]) - may == set()
+    assert more == {("", "services", "patch"), ("", "pods/proxy", "create"), *said_by([rights.INGRESS_NGINX])}
 
 
 def test_of_the_proxies_it_reads_and_changes_nothing() -> None:

@@ -12,6 +12,7 @@ from unioneyes.adapters.kubernetes.access import Access, NoAccess, find_access
 from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.gateway.edge import GatewayEdge
 from unioneyes.adapters.kubernetes.gateway.traffic import GatewayTraffic
+from unioneyes.adapters.kubernetes.ingress_nginx import IngressAnnotations, IngressMaintenance, IngressNginxEdge
 from unioneyes.adapters.kubernetes.pods import KubernetesPods
 from unioneyes.adapters.kubernetes.replicas import APP, KubernetesReplicas
 from unioneyes.adapters.kubernetes.selector import SelectorTraffic
@@ -60,14 +61,23 @@ def build_gateway_traffic(settings: ClusterSettings) -> GatewayTraffic:
     return GatewayTraffic(cluster=build_cluster(settings), proxies_cluster=build_cluster(settings, namespace=PROXIES_NAMESPACE))
 
 
-def build_selector_traffic(settings: ClusterSettings) -> SelectorTraffic:
-    """Return the traffic by the Service's selector."""
-    return SelectorTraffic(cluster=build_cluster(settings), read_counters=read_counters)
+def build_ingress(settings: ClusterSettings, *, path: str) -> IngressAnnotations | None:
+    """Return the Ingress by which ingress-nginx serves members, where there is one; `path` is what is asked to see that a change does what it should."""
+    if settings.ingress is None:
+        return None
+    return IngressAnnotations(cluster=build_cluster(settings), name=settings.ingress, members_url=f"{settings.url}{path}")
 
 
-def build_traffic(settings: ClusterSettings) -> Traffic:
-    """Return what leads members on this cluster."""
-    return build_selector_traffic(settings) if settings.traffic == "selector" else build_gateway_traffic(settings)
+def build_selector_traffic(settings: ClusterSettings, *, path: str) -> SelectorTraffic:
+    """Return the traffic by the Service's selector; `path` is what is asked to see that there is maintenance."""
+    ingress = build_ingress(settings, path=path)
+    maintenance = IngressMaintenance(ingress=ingress) if ingress else None
+    return SelectorTraffic(cluster=build_cluster(settings), read_counters=read_counters, maintenance=maintenance)
+
+
+def build_traffic(settings: ClusterSettings, *, path: str) -> Traffic:
+    """Return what leads members on this cluster; `path` is what may be asked of the service to see that a change does what it should."""
+    return build_selector_traffic(settings, path=path) if settings.traffic == "selector" else build_gateway_traffic(settings)
 
 
 def build_gateway_edge(settings: ClusterSettings, *, path: str, own: tuple[Network, ...]) -> GatewayEdge:
@@ -82,7 +92,10 @@ def build_gateway_edge(settings: ClusterSettings, *, path: str, own: tuple[Netwo
 
 def build_edge(settings: ClusterSettings, *, path: str, own: tuple[Network, ...]) -> Edge:
     """Return what keeps requests away on this cluster."""
-    return NoEdge() if settings.traffic == "selector" else build_gateway_edge(settings, path=path, own=own)
+    if settings.traffic != "selector":
+        return build_gateway_edge(settings, path=path, own=own)
+    ingress = build_ingress(settings, path=path)
+    return IngressNginxEdge(ingress=ingress, own=own) if ingress else NoEdge()
 
 
 def build_kubernetes_replicas(stack: Stack, settings: ClusterSettings) -> KubernetesReplicas:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from unioneyes.adapters.kubernetes.applied import GATEWAY_API, require_applied, require_gateway, require_gateway_api
+from unioneyes.adapters.kubernetes.ingress_nginx import IngressAnnotations
 from unioneyes.adapters.kubernetes.rights import (
     GATEWAY_EDGE,
     GATEWAY_LOOKED_AT,
     GATEWAY_TRAFFIC,
+    INGRESS_NGINX,
     LOOKED_AT,
     PODS,
     PROXIES,
@@ -19,7 +21,14 @@ from unioneyes.adapters.kubernetes.rights import (
     require,
     whoami,
 )
-from unioneyes.environments.local.cluster import PROXIES_NAMESPACE, build_cluster, build_gateway_traffic, build_image_releases, build_selector_traffic
+from unioneyes.environments.local.cluster import (
+    PROXIES_NAMESPACE,
+    build_cluster,
+    build_gateway_traffic,
+    build_image_releases,
+    build_ingress,
+    build_selector_traffic,
+)
 from unioneyes.environments.local.doctor import Finding, Health
 from unioneyes.environments.settings import ClusterSettings, ServiceSettings
 from unioneyes.kernel.problems import Problem
@@ -64,7 +73,9 @@ def _findings(settings: ClusterSettings, service: ServiceSettings) -> Iterator[F
     if reached.health is not Health.BAD:
         yield _finding("rights", lambda: _rights(settings))
         yield _finding("manifests", lambda: f"{require_applied(cluster, routed=_routed(settings))} objects are there, in {cluster.namespace}")
-        yield _finding("gateway", lambda: _gateway(settings)) if _routed(settings) else _finding("service", lambda: _selector(settings))
+        yield _finding("gateway", lambda: _gateway(settings)) if _routed(settings) else _finding("service", lambda: _selector(settings, service.health_path))
+        if (ingress := build_ingress(settings, path=service.health_path)) is not None:
+            yield _finding("ingress", lambda: _ingress(ingress))
     yield _registry(settings, service)
     cluster.close()
 
@@ -83,11 +94,16 @@ def _gateway(settings: ClusterSettings) -> str:
     return f"programmed at {', '.join(addresses) or 'no address'}; its proxies {runs} what is filed"
 
 
-def _selector(settings: ClusterSettings) -> str:
-    traffic = build_selector_traffic(settings)
+def _selector(settings: ClusterSettings, path: str) -> str:
+    traffic = build_selector_traffic(settings, path=path)
     view = traffic.view()
     follows = "its endpoints are that" if view.in_force else "its endpoints do not follow it yet"
     return f"the selector of {traffic.app} leads members to {view.weights.live or 'nobody'}; {follows}"
+
+
+def _ingress(ingress: IngressAnnotations) -> str:
+    ingress.read()
+    return f"{ingress} is served by ingress-nginx, whose doing is untested"
 
 
 def _registry(settings: ClusterSettings, service: ServiceSettings) -> Finding:
@@ -119,7 +135,8 @@ def _registry(settings: ClusterSettings, service: ServiceSettings) -> Finding:
 def _needed(settings: ClusterSettings) -> tuple[Needed, ...]:
     everywhere = (*REPLICAS, *PODS, *LOOKED_AT, *(TOLD if settings.machine else ()))
     if not _routed(settings):
-        return (Needed(cluster=build_cluster(settings), rights=(*everywhere, *SELECTOR_TRAFFIC)),)
+        ingress = INGRESS_NGINX if settings.ingress else ()
+        return (Needed(cluster=build_cluster(settings), rights=(*everywhere, *SELECTOR_TRAFFIC, *ingress)),)
     return (
         Needed(cluster=build_cluster(settings), rights=(*everywhere, *GATEWAY_TRAFFIC, *GATEWAY_EDGE, *GATEWAY_LOOKED_AT)),
         Needed(cluster=build_cluster(settings, namespace=PROXIES_NAMESPACE), rights=PROXIES),

@@ -50,5 +50,6 @@ class NoEdge:
 def _refuse() -> NoReturn:
     raise NoEdgeHere(
         what="members reach the pods by the Service alone, and nothing before them can keep anybody away; nothing was changed",
-        remedy='use the load balancer or the firewall before the cluster; with the Gateway API: [cluster] traffic = "gateway"',
+        remedy="use the load balancer or the firewall before the cluster; with the Gateway API: "
+        '[cluster] traffic = "gateway"; with ingress-nginx: [cluster] ingress names its Ingress',
     )

@@ -56,7 +56,7 @@ def build_serving(stack: Stack) -> Serving:
         releases=cluster.build_image_releases(settings, stack.settings.service),
         replicas=run_there,
         pods=cluster.build_kubernetes_pods(run_there, settings),
-        traffic=cluster.build_traffic(settings),
+        traffic=cluster.build_traffic(settings, path=stack.settings.service.health_path),
         edge=cluster.build_edge(settings, path=stack.settings.service.health_path, own=own_networks(stack.settings)),
     )
 
