@@ -36,11 +36,12 @@ class Traces:
     def of(cls, stack: RunningStack) -> Traces:
         """Look for processes that name the stack or work in it, and for the shared memory that such processes made."""
         pids = frozenset(_processes(stack))
-        return cls(pids=pids, segments=frozenset(_segments(pids)), shared_files=_shared_files(), sockets=stack.layout.sockets.exists())
+        segments = frozenset(identifier for identifier, maker, used in _segments() if maker in pids and used)  # numbers of processes come again
+        return cls(pids=pids, segments=segments, shared_files=_shared_files(), sockets=stack.layout.sockets.exists())
 
     def left(self, stack: RunningStack) -> Traces:
         """Return what is still there of what was seen, or came since."""
-        segments = frozenset(_segments(self.pids))
+        segments = self.segments & {identifier for identifier, _, _ in _segments()}
         shared_files = _shared_files() - self.shared_files
         return Traces(frozenset(_processes(stack)), segments, frozenset(shared_files), stack.layout.sockets.exists())
 
@@ -59,11 +60,11 @@ def _processes(stack: RunningStack) -> Iterator[int]:
             yield int(process.name)
 
 
-def _segments(makers: frozenset[int]) -> Iterator[int]:
+def _segments() -> Iterator[tuple[int, int, bool]]:
+    """Yield each segment of shared memory with the process that made it, and whether any has it now."""
     for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
-        _key, identifier, _mode, _size, maker, *_rest = line.split()
-        if int(maker) in makers:
-            yield int(identifier)
+        _key, identifier, _mode, _size, maker, _last, attached, *_rest = line.split()
+        yield int(identifier), int(maker), int(attached) > 0
 
 
 def _shared_files() -> frozenset[str]:
