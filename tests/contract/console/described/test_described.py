@@ -19,7 +19,7 @@ from unioneyes.console.guard import PROBLEM_JSON
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(120)]
 
-FEW, MANY = 4, 100
+FEW, MANY = 2, 100
 """Generated requests of each kind, for each operation: beside other tests, and in a campaign."""
 SOME, ALL = 7, 1
 """Each how many of the odd requests are sent, beside other tests and in a campaign."""
