@@ -11,6 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import httpx
 from pydantic import JsonValue
 
 from tests.kubernetes.cluster.kubectl import Kubectl, KubectlFailed
@@ -116,6 +117,17 @@ def await_(true: Callable[[], bool], what: str, *, within: timedelta = READY_WIT
         if time.monotonic() > give_up:
             raise NotInTime(what=f"{what}: not within {within.total_seconds():.0f} s", remedy="look at the objects in the bench's namespace")
         time.sleep(_LOOK_EVERY)
+
+
+def await_reached(url: str) -> None:
+    """Somebody answers there: the node's proxy knows a Service a moment after its pods are ready. Raises: NotInTime."""
+
+    def answers() -> bool:
+        with suppress(httpx.TransportError):
+            return httpx.get(url, timeout=2, trust_env=False).status_code > 0
+        return False
+
+    await_(answers, f"{url} answers")
 
 
 @contextmanager

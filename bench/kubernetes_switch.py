@@ -25,7 +25,7 @@ from kubernetes_flagger import flagger
 from kubernetes_observer import Observer, observe
 from kubernetes_page import Outcome, Switched, Tried, page, promises
 from kubernetes_rules import Switch
-from kubernetes_stage import FAULTY, FIRST, GOOD, Setting, await_, deploy, on_the_cluster
+from kubernetes_stage import FAULTY, FIRST, GOOD, Setting, await_, await_reached, deploy, on_the_cluster
 from kubernetes_ways import Ours, Peer, PlainKubectl, Way
 from measured import conclude
 from tests.kubernetes.cluster.binaries import ARGO_ROLLOUTS, FLAGGER, build
@@ -183,6 +183,7 @@ def _switched(setting: Setting, observer: Observer, way: Way, asked: Asked) -> S
     spread = max(asked.requests / asked.rate / (asked.switches + 1), FEWEST)
     print(f"{way.name}: {asked.requests:,} requests at {asked.rate:.0f}/s, {asked.switches} switches", flush=True)
     setting.forget_connections()
+    await_reached(way.url)
     commands: list[tuple[float, float, str]] = []
     with run_members(setting.home, rate=asked.rate, url=way.url) as members:
         observer.watch(members.report)
