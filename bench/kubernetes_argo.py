@@ -67,7 +67,7 @@ class ArgoRollouts:
 
     def promote(self) -> None:
         """As `kubectl argo rollouts promote` does."""
-        self.setting.kubectl("patch", "rollout", APP, "--type=merge", '--patch={"status":{"pauseConditions":null}}')
+        self.setting.kubectl("patch", "rollout", APP, "--subresource=status", "--type=merge", '--patch={"status":{"pauseConditions":null}}')
         self._before, self.serving = self.serving, self._waiting
 
     def settle(self) -> None:
