@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import http.client
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,21 +23,17 @@ VISITOR = "127.0.0.2"
 """A source address of this machine that is not the one that we ask from."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GuardedEnvoy:
-    """An Envoy whose service is answered by blue."""
-
-    world: Edge
-    guard: EnvoyEdge
+class OnThisMachine(ABC):
+    """Members' requests come in at one door of this machine; a visitor's come from another of its addresses."""
 
     @property
+    @abstractmethod
     def members(self) -> Door:
         """Where requests come in."""
-        return self.world.members
 
     @property
     def gates(self) -> int:
-        """Envoy's threads count together."""
+        """One."""
         return 1
 
     @property
@@ -51,11 +48,24 @@ class GuardedEnvoy:
 
     def get(self) -> Answer:
         """Ask once, from our own address."""
-        return self.world.get()
+        return self.members.get()
 
     def visit(self, *, times: int = 1) -> Counter[str]:
         """Return the statuses that a visitor is answered with."""
         return Counter(str(visited(self.members)) for _ in range(times))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuardedEnvoy(OnThisMachine):
+    """An Envoy whose service is answered by blue; its threads count together."""
+
+    world: Edge
+    guard: EnvoyEdge
+
+    @property
+    def members(self) -> Door:
+        """Where requests come in."""
+        return self.world.members
 
     def type(self, command: str) -> None:
         """A person types the command."""

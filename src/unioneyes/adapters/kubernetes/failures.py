@@ -93,7 +93,7 @@ class Asked:
 
     @property
     def where(self) -> str:
-        """Return in which namespace, in words."""
+        """In which namespace, in words."""
         return f" in the namespace {self.namespace}" if self.namespace else ""
 
 

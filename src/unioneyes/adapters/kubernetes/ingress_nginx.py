@@ -24,11 +24,12 @@ from pydantic import JsonValue
 from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.failures import MissingRight, NotAdmitted, ObjectMissing
 from unioneyes.adapters.kubernetes.fencing import WITHIN, fenced
+from unioneyes.adapters.kubernetes.reached import for_edge, for_traffic
 from unioneyes.adapters.kubernetes.watching import metadata
 from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.problems import Problem, Refused, Unavailable
 from unioneyes.ports.edge import BadLimit, EdgeRejected, EdgeUnavailable, EdgeView, Network, RateLimit, collapsed, refuse_ours
-from unioneyes.ports.traffic import ForeignRoutes, RoutesRejected, TrafficUnavailable
+from unioneyes.ports.traffic import ForeignRoutes, RoutesRejected
 
 CONTROLLER = "k8s.io/ingress-nginx"
 """What an IngressClass of ingress-nginx says. Source: its documentation, "Multiple controllers"."""
@@ -163,7 +164,7 @@ class IngressAnnotations:
                 if all(_annotations(now).get(name) == written.get(name) for name in before):
                     self._patch(now, before)
             except Unavailable:
-                time.sleep(_PAUSE)
+                time.sleep(_PAUSE)  # a cancelled run does not cut it short: members are waiting for it
                 continue
             except Problem:
                 break
@@ -191,14 +192,14 @@ class IngressNginxEdge:
         wanted, before = limit_annotations(limit), self.ingress.ask()
 
         def wrong() -> str:
-            time.sleep(self.ingress.settles.total_seconds())
+            sleep(self.ingress.settles.total_seconds())
             found = ""
             for _ in range(_ASKED_AT_MOST):
                 answer = self.ingress.ask()
                 if answer is not None and (not _refuses(answer) or (before is not None and _refuses(before))):
                     return ""
                 found = f"{self.ingress.members_url} {'gives no answer' if answer is None else f'answers {answer.status_code}'}"
-                time.sleep(_BETWEEN_REQUESTS)
+                sleep(_BETWEEN_REQUESTS)
             return found
 
         with _edge():
@@ -222,7 +223,7 @@ class IngressNginxEdge:
                 status = _status(self.ingress.ask())
                 if (status == HTTPStatus.FORBIDDEN) != (before == HTTPStatus.FORBIDDEN) or time.monotonic() > until:
                     break
-                time.sleep(_BETWEEN_REQUESTS)
+                sleep(_BETWEEN_REQUESTS)
             if status is None:
                 return f"{self.ingress.members_url} gives no answer"
             return "we are kept out ourselves" if status == HTTPStatus.FORBIDDEN else ""
@@ -248,7 +249,7 @@ class IngressMaintenance:
 
     def lasts(self) -> bool:
         """Return whether our snippet is filed. Raises: TrafficUnavailable."""
-        with _traffic():
+        with for_traffic():
             return read_snippet(self.ingress.look()) is not None
 
     def enter(self, retry_after: timedelta) -> None:
@@ -269,7 +270,7 @@ class IngressMaintenance:
         def wrong() -> str:
             return "" if self._shown(retry_after, told=True) else "members are not told so: no real request was answered with 503 and its Retry-After"
 
-        with _traffic():
+        with for_traffic():
             try:
                 self.ingress.write(say, wrong)
             except NotAdmitted as problem:
@@ -289,7 +290,7 @@ class IngressMaintenance:
         def wrong() -> str:
             return "" if ours is None or self._shown(ours, told=False) else "members are still told that there is maintenance, or nothing at all"
 
-        with _traffic():
+        with for_traffic():
             try:
                 self.ingress.write(say, wrong)
             except NotAdmitted as problem:
@@ -306,7 +307,7 @@ class IngressMaintenance:
             answer = self.ingress.ask()
             if answer is not None and _says(answer, retry_after) == told:
                 return True
-            time.sleep(_BETWEEN_REQUESTS)
+            sleep(_BETWEEN_REQUESTS)
         return False
 
 
@@ -371,25 +372,9 @@ def _says(answer: httpx.Response, retry_after: timedelta) -> bool:
 
 @contextmanager
 def _edge() -> Iterator[None]:
-    """What does not answer at the moment, and what was refused, is the edge's."""
-    try:
-        yield
-    except EdgeUnavailable:
-        raise
-    except NotAdmitted as problem:
-        raise EdgeRejected(what=f"it was refused, and nothing was changed: {problem.what}", remedy=problem.remedy) from None
-    except RoutesRejected as problem:
-        raise EdgeRejected(what=problem.what, remedy=problem.remedy) from None
-    except Unavailable as problem:
-        raise EdgeUnavailable(what=problem.what, remedy=problem.remedy) from problem
-
-
-@contextmanager
-def _traffic() -> Iterator[None]:
-    """What does not answer at the moment is the traffic's."""
-    try:
-        yield
-    except TrafficUnavailable:
-        raise
-    except Unavailable as problem:
-        raise TrafficUnavailable(what=problem.what, remedy=problem.remedy) from problem
+    """What does not answer at the moment, and what was refused, is the edge's: by a webhook, too."""
+    with for_edge():
+        try:
+            yield
+        except NotAdmitted as problem:
+            raise EdgeRejected(what=f"it was refused, and nothing was changed: {problem.what}", remedy=problem.remedy) from None

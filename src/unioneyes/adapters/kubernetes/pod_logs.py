@@ -59,9 +59,9 @@ def entries(lines: Iterable[str]) -> Iterator[Entry]:
         yield from parse(texts, undated=at)
 
 
-def unreadable(problem: PodSilent) -> Entry:
+def unreadable(why: str) -> Entry:
     """Return what stands in the place of lines that can't be read."""
-    return Entry(at=datetime.now(UTC), level="WARNING", message=f"what it logs can't be read: {problem.what}", by="kubelet")
+    return Entry(at=datetime.now(UTC), level="WARNING", message=f"what it logs can't be read: {why}", by="kubelet")
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[tuple[datetime, list[str]]]:
@@ -84,7 +84,7 @@ def _blocks(lines: Iterable[str]) -> Iterator[tuple[datetime, list[str]]]:
 
 def _entries(cluster: Cluster, pod: Pod, container: str, since: datetime) -> Iterator[Entry]:
     if node_lost(pod):
-        yield Entry(at=datetime.now(UTC), level="WARNING", message="what it logs can't be read: its node does not answer", by="kubelet")
+        yield unreadable("its node does not answer")
         return
     for previous in (True, False) if restarts(pod) else (False,):
         try:
@@ -92,7 +92,7 @@ def _entries(cluster: Cluster, pod: Pod, container: str, since: datetime) -> Ite
         except (NotAdmitted, ObjectMissing):  # not started yet, gone meanwhile, or its log was thrown away
             continue
         except PodSilent as problem:
-            yield unreadable(problem)
+            yield unreadable(problem.what)
             break
     yield from _ends(pod, container)
 

@@ -188,7 +188,7 @@ class KubernetesPods:
         except NotAdmitted:  # not started yet; or, of a previous one, there was none
             return []
         except PodSilent as problem:
-            silent = unreadable(problem)
+            silent = unreadable(problem.what)
             return [LogLine(at=silent.at, replica=name, level=silent.level, message=silent.message, request_id=None)]
         found = (LogLine(at=entry.at, replica=name, level=entry.level, message=entry.message, request_id=entry.request_id) for entry in entries(said))
         return [line for line in found if since is None or line.at >= since]

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from ipaddress import ip_network
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,11 +21,11 @@ import yaml
 from lightkube.core.resource import NamespacedResource
 from pydantic import JsonValue
 
-from tests.contract.edge.conftest import VISITOR, visited
+from tests.contract.edge.conftest import OnThisMachine
 from tests.contract.edge.promises import ATTACKER, FEW, NEVER_OURS, EdgePromises
 from tests.contract.fencing.late import late, taken_over
 from tests.contract.processes.conftest import eventually
-from tests.contract.traffic.world import Answer, Door
+from tests.contract.traffic.world import Door
 from tests.kubernetes.adapters.traffic.nginx import Nginx, nginx
 from tests.kubernetes.cluster.kubectl import KubectlFailed
 from tests.kubernetes.cluster.lent import Lent
@@ -49,7 +47,7 @@ from unioneyes.adapters.kubernetes.ingress_nginx import (
 from unioneyes.adapters.kubernetes.rights import INGRESS_NGINX, missing, role
 from unioneyes.adapters.kubernetes.selector import SelectorTraffic
 from unioneyes.claims.metrics import read_counters
-from unioneyes.ports.edge import STRICT, BadLimit, EdgeRejected, Network, RateLimit
+from unioneyes.ports.edge import STRICT, BadLimit, EdgeRejected, RateLimit
 from unioneyes.ports.traffic import ForeignRoutes, NotOffered, RoutesRejected
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(400)]
@@ -90,7 +88,7 @@ class Mute(Cluster):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Annotated:
+class Annotated(OnThisMachine):
     """An Ingress, and a stand-in that serves it."""
 
     lent: Lent
@@ -111,29 +109,6 @@ class Annotated:
     def members(self) -> Door:
         """Where requests come in."""
         return self.nginx.members
-
-    @property
-    def gates(self) -> int:
-        """There is one."""
-        return 1
-
-    @property
-    def ours(self) -> Network:
-        """Whence our own requests come."""
-        return ip_network(self.get().saw["x-real-ip"])
-
-    @property
-    def visitor(self) -> Network:
-        """Whence somebody else's come."""
-        return ip_network(VISITOR)
-
-    def get(self) -> Answer:
-        """Ask once, from our own address."""
-        return self.members.get()
-
-    def visit(self, *, times: int = 1) -> Counter[str]:
-        """Return the statuses that a visitor is answered with."""
-        return Counter(str(visited(self.members)) for _ in range(times))
 
     def type(self, command: str) -> None:
         """A person types the command."""

@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -24,10 +23,9 @@ from unioneyes.adapters.kubernetes.gateway.edge_running import Letting
 from unioneyes.adapters.kubernetes.gateway.filed import BACKEND_TRAFFIC_POLICY, SECURITY_POLICY, Filed, FiledObject
 from unioneyes.adapters.kubernetes.gateway.proxies import Proxies
 from unioneyes.adapters.kubernetes.gateway.routes import NAMES, Names
-from unioneyes.kernel.problems import Unavailable
+from unioneyes.adapters.kubernetes.reached import for_edge
 from unioneyes.kernel.units import format_duration
 from unioneyes.ports.edge import UNITS, EdgeRejected, EdgeUnavailable, EdgeView, Network, RateLimit, collapsed, refuse_ours
-from unioneyes.ports.traffic import RoutesRejected
 
 RATE_LIMIT, DENY_LIST = "rate-limit-strict", "deny-list"
 """The policies' names; the first one is the document's."""
@@ -89,7 +87,7 @@ class GatewayEdge:
 
     def view(self) -> EdgeView:
         """Return what the edge does now. Raises: EdgeUnavailable."""
-        with _reached():
+        with for_edge():
             filed = Letting(limit=_limit(self._limits.read()), denied=frozenset(_denied(self._denials.read())))
             running = self._proxies.letting(self._proxies.ready())
             return EdgeView(limit=filed.limit, denied=collapsed(filed.denied), in_force=all(each == {filed} for each in running))
@@ -167,7 +165,7 @@ class GatewayEdge:
 
     def _change(self, what: FiledObject, spec: Mapping[str, JsonValue], runs: Callable[[Letting], bool], answered: Callable[[], str]) -> None:
         """The policy says `spec`, each proxy runs it, and a real request is answered as it should; else everything is as it was before."""
-        with _reached():
+        with for_edge():
             pods = self._proxies.ready()
 
             def in_force() -> bool:
@@ -240,16 +238,3 @@ def _look_again(answered: Callable[[], str]) -> None:
         return
     if wrong:
         raise EdgeRejected(what=f"the proxies do it already, but {wrong}", remedy="ue edge status; nothing was changed")
-
-
-@contextmanager
-def _reached() -> Iterator[None]:
-    """What does not answer at the moment, and what was refused, is the edge's."""
-    try:
-        yield
-    except EdgeUnavailable:
-        raise
-    except RoutesRejected as problem:
-        raise EdgeRejected(what=problem.what, remedy=problem.remedy) from problem
-    except Unavailable as problem:
-        raise EdgeUnavailable(what=problem.what, remedy=problem.remedy) from problem

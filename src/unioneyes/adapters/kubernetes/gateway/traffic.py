@@ -6,8 +6,8 @@ import hashlib
 import json
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -34,8 +34,8 @@ from unioneyes.adapters.kubernetes.gateway.routes import (
     shift_patch,
 )
 from unioneyes.adapters.kubernetes.gateway.running import Members, Running
+from unioneyes.adapters.kubernetes.reached import for_traffic
 from unioneyes.kernel.clock import now
-from unioneyes.kernel.problems import Unavailable
 from unioneyes.kernel.units import format_duration
 from unioneyes.ports.traffic import (
     Colour,
@@ -73,7 +73,7 @@ class GatewayTraffic:
 
     def view(self) -> TrafficView:
         """Return what the routes say now, as the proxies run them. The revision covers what is filed too. Raises: ForeignRoutes, TrafficUnavailable."""
-        with _reached():
+        with for_traffic():
             filed = self._route.read()
             return self._view(filed, self._proxies.running(self._proxies.ready()))
 
@@ -83,7 +83,7 @@ class GatewayTraffic:
         Raises: NoHealthyReplica (nothing was changed), RoutesRejected (the old routes stay), TrafficUnavailable.
         """
         started = time.monotonic()
-        with _reached():
+        with for_traffic():
             wanted = tuple(each for each in Colour if weights.of(each))
             pods = self._proxies.ready()
             require_replicas(self.cluster, self._proxies, wanted, pods)
@@ -106,7 +106,7 @@ class GatewayTraffic:
 
     def enter_maintenance(self, *, retry_after: timedelta) -> TrafficView:
         """Every request is answered with 503 and Retry-After; previews still work. Raises: RoutesRejected, TrafficUnavailable."""
-        with _reached():
+        with for_traffic():
             pods = self._proxies.ready()
             if not all(each.maintainable for running in self._proxies.running(pods) for each in running.members):
                 raise RoutesRejected(
@@ -118,7 +118,7 @@ class GatewayTraffic:
 
     def leave_maintenance(self) -> TrafficView:
         """Requests reach the colours again. Raises: RoutesRejected, TrafficUnavailable."""
-        with _reached():
+        with for_traffic():
             self._change(lambda state: replace(state, maintenance=False), self._proxies.ready())
         return self.view()
 
@@ -136,7 +136,7 @@ class GatewayTraffic:
         Raises: RoutesRejected, TrafficUnavailable.
         """
         started = time.monotonic()
-        with _reached():
+        with for_traffic():
             pods = self._proxies.ready()
             state = self._state(self._proxies.running(pods))
 
@@ -154,7 +154,7 @@ class GatewayTraffic:
 
     def counters(self) -> Counters:
         """Return the proxies' counters, added up. Raises: TrafficUnavailable."""
-        with _reached():
+        with for_traffic():
             return read_counters(self._proxies.counted(self._proxies.ready()), self._proxies.clusters, at=now())
 
     @property
@@ -286,17 +286,6 @@ class GatewayTraffic:
 
     def _by_hand(self, route: str, patch: str) -> str:
         return shlex.join(("kubectl", "-n", self.cluster.namespace, "patch", "httproute", route, "--type=json", f"--patch={patch}"))
-
-
-@contextmanager
-def _reached() -> Iterator[None]:
-    """What does not answer at the moment is the traffic's way; everything else is named as it is."""
-    try:
-        yield
-    except TrafficUnavailable:
-        raise
-    except Unavailable as problem:
-        raise TrafficUnavailable(what=problem.what, remedy=problem.remedy) from problem
 
 
 def _but_for_when(routes: Routes) -> Routes:
