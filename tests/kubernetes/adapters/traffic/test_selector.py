@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -75,7 +76,15 @@ def selected(running: Selected) -> Selected:
     """All members are on blue."""
     running.point_by_hand('{"app": "unioneyes-web", "version": "blue"}')
     running.traffic.shift(BLUE)
+    eventually(lambda: reached(running.members))  # the node's proxy knows the Service a moment after the API server does
     return running
+
+
+def reached(door: Door) -> bool:
+    """Return whether blue answers there."""
+    with suppress(OSError):
+        return door.get().version == "blue"
+    return False
 
 
 @pytest.mark.parametrize("kept_alive", [True, False], ids=["kept-alive connections", "new connections"])
