@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from tests.kubernetes.cluster.binaries import program
@@ -69,8 +70,8 @@ def api_server(addresses: Addresses, credentials: Credentials) -> Program:
     )
 
 
-def controllers(layout: Layout, credentials: Credentials) -> Program:
-    """Return the controllers, which notice within 8 s that a node is gone."""
+def controllers(layout: Layout, credentials: Credentials, *, node_grace: timedelta) -> Program:
+    """Return the controllers. A node that says nothing for `node_grace` is gone to them, and its pods not ready."""
     return Program(
         name="kube-controller-manager",
         command=(
@@ -81,7 +82,7 @@ def controllers(layout: Layout, credentials: Credentials) -> Program:
             "--use-service-account-credentials=true",
             f"--cluster-cidr={CLUSTER_CIDR}",
             "--node-monitor-period=1s",
-            "--node-monitor-grace-period=8s",
+            f"--node-monitor-grace-period={node_grace.total_seconds():.0f}s",
             f"--flex-volume-plugin-dir={layout.data / 'volume-plugins'}",  # which it makes
             *_QUICK,
         ),

@@ -23,6 +23,7 @@ from tests.kubernetes.cluster.layout import CONTROL_NODE, Layout, cache
 from tests.kubernetes.cluster.network import connect_machine, connect_node, disconnect_machine, free_addresses
 from tests.kubernetes.cluster.packages import check_machine, install_packages
 from tests.kubernetes.cluster.parts.all import PARTS
+from tests.kubernetes.cluster.parts.kwok import FAKE_NODES
 from tests.kubernetes.cluster.parts.model import Part, Setting
 from tests.kubernetes.cluster.registry import registry
 from tests.kubernetes.cluster.running import Cluster, running
@@ -30,6 +31,8 @@ from unioneyes.kernel.problems import Refused
 
 _READY_WITHIN = timedelta(seconds=120)
 """A bound for a machine that hangs; on a quiet one it takes 4 s."""
+_NODE_GRACE, _FAKE_NODE_GRACE = timedelta(seconds=8), timedelta(seconds=50)
+"""How long a node may say nothing: tests that end one wait for it. A fake one speaks every 10 s, and takes Kubernetes' own default."""
 
 
 def up(name: str, *, nodes: int, parts: tuple[Part, ...], say: Say) -> Cluster:
@@ -92,7 +95,8 @@ def _start(cluster: Cluster, held: Path) -> None:
         connect_node(addresses, node, nodes[:position])
         node.want(workloads.containerd(node, addresses))
     wait_until(lambda: answers_ready(addresses.api, credentials.authority), "the API server was not ready", within=_READY_WITHIN)
-    first.want(control_plane.controllers(layout, credentials), control_plane.scheduler(credentials))
+    grace = _FAKE_NODE_GRACE if FAKE_NODES.name in cluster.parts else _NODE_GRACE
+    first.want(control_plane.controllers(layout, credentials, node_grace=grace), control_plane.scheduler(credentials))
     _join(cluster, credentials)
     _add_parts(Setting(cluster=cluster, credentials=credentials, kubectl=Kubectl(credentials.kubeconfig("admin"))))
     partial_copy = shutil.copy(credentials.kubeconfig("admin"), layout.kubeconfig.with_suffix(".partial"))

@@ -19,6 +19,7 @@ def _start(setting: Setting) -> None:
         f"--kubeconfig={setting.credentials.kubeconfig('admin')}",
         "--manage-all-nodes=false",
         "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
+        "--node-lease-duration-seconds=40",  # a kubelet's; without one, a node is gone to the controllers
         f"--config={stages}",
         f"--node-ip={address}",
         f"--server-address={address}:{_PORT}",
