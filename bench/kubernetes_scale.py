@@ -59,8 +59,8 @@ class Timed:
     wall: float
     cpu: float
     """Processor time of the command itself, in seconds, without what others did for it."""
-    told: int
-    """Pods that it told of."""
+    told: int | None
+    """Pods that it told of; None where it is not asked for each of them."""
 
 
 def main() -> int:
@@ -89,7 +89,7 @@ def main() -> int:
     load = f"load average of the machine: {began[0]:.1f} when it began, {os.getloadavg()[0]:.1f} when it ended"
     heading = f"{arguments.nodes} nodes were ready after {nodes:.1f} s. What is asked of {arguments.pods} pods, the median of {arguments.times}:"
     text = "\n\n".join((heading, _commands(commands), _changes({**started, **scaled}, arguments.pods), _memory(empty, full, arguments.pods), load))
-    least = min(each.told for each in commands)
+    least = min(each.told for each in commands if each.told is not None)
     promises = (
         Promise(what="pods that each command told of", measured=str(least), promise=str(arguments.pods), kept=least == arguments.pods),
         Promise(what="nodes", measured=str(arguments.nodes), promise=f">= {NODES}", kept=arguments.nodes >= NODES),
@@ -151,29 +151,31 @@ def ask(cluster: Cluster, env: Environment, home: Path, times: int) -> tuple[Tim
     commands: dict[str, tuple[str, ...]] = {
         "kubectl get pods": (*kubectl, "get", "pods", "--selector=app=unioneyes-web"),
         "kubectl get pods --output=json": (*kubectl, "get", "pods", "--selector=app=unioneyes-web", "--output=json"),
+        "ue app pods": (str(UE), "app", "pods", *where),
+        "ue app pods -o json": (str(UE), "app", "pods", "-o", "json", *where),
+        "ue app status -o json": (str(UE), "app", "status", "-o", "json", *where),
         "ue env status -o json": (str(UE), "env", "status", "-o", "json", *where),
     }
-    if subprocess.run([UE, "app", "pods", "--help"], capture_output=True, check=False, timeout=60).returncode == 0:
-        commands |= {"ue app pods": (str(UE), "app", "pods", *where), "ue app pods -o json": (str(UE), "app", "pods", "-o", "json", *where)}
     taken: dict[str, list[Timed]] = {what: [] for what in commands}
     adapter: list[Timed] = []
     for _ in range(times):
         for what, argv in commands.items():
-            taken[what].append(_command(what, argv))
+            taken[what].append(_command(what, argv, tells_of_pods="pods" in what))
         began, before = time.monotonic(), time.process_time()
         told = len(env.replicas.all())
         adapter.append(Timed(what="the adapter alone: replicas.all()", wall=time.monotonic() - began, cpu=time.process_time() - before, told=told))
     return tuple(_median(each) for each in (*taken.values(), adapter))
 
 
-def _command(what: str, argv: Sequence[str]) -> Timed:
+def _command(what: str, argv: Sequence[str], *, tells_of_pods: bool) -> Timed:
     began = time.monotonic()
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         assert process.stdout
         said = process.stdout.read().decode()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    return Timed(what=what, wall=time.monotonic() - began, cpu=usage.ru_utime + usage.ru_stime, told=pods_told(said))
+    told = pods_told(said) if tells_of_pods else None
+    return Timed(what=what, wall=time.monotonic() - began, cpu=usage.ru_utime + usage.ru_stime, told=told)
 
 
 def pods_told(said: str) -> int:
@@ -187,13 +189,13 @@ def _median(taken: Sequence[Timed]) -> Timed:
         what=taken[0].what,
         wall=statistics.median(each.wall for each in taken),
         cpu=statistics.median(each.cpu for each in taken),
-        told=min(each.told for each in taken),
+        told=min((each.told for each in taken if each.told is not None), default=None),
     )
 
 
 def _commands(commands: Sequence[Timed]) -> str:
     plain = commands[0]
-    rows = [(each.what, str(each.told), f"{each.wall:.2f} s", f"{each.cpu:.2f} s", ratio(each.wall, plain.wall)) for each in commands]
+    rows = [(each.what, str(each.told or "-"), f"{each.wall:.2f} s", f"{each.cpu:.2f} s", ratio(each.wall, plain.wall)) for each in commands]
     return table(("command", "pods told", "took", "cpu of it", f"/ {plain.what}"), rows)
 
 
