@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from unioneyes.simulators.report import Exchange
 
@@ -61,6 +61,24 @@ def first_answers(exchanges: Sequence[Exchange], switches: Sequence[Switch]) -> 
         ended = [each.ended_at for each in exchanges if each.version not in {None, switch.old} and switch.asked < each.ended_at < switch.until]
         found.append(timedelta(seconds=min(ended) - switch.asked) if ended else None)
     return tuple(found)
+
+
+def losses(exchanges: Iterable[Exchange], switches: Sequence[Switch]) -> tuple[str, ...]:
+    """Return what was lost, as what, and when, counted from the command of the switch before: one line for each switch and kind."""
+    found: dict[tuple[int, str], list[float]] = {}
+    for exchange in exchanges:
+        if exchange.lost:
+            position = sum(switch.asked < exchange.ended_at for switch in switches)
+            found.setdefault((position, exchange.error or f"status {exchange.status}"), []).append(exchange.ended_at)
+    lines = []
+    for (position, why), ends in sorted(found.items()):
+        since = switches[position - 1].asked if position else min(ends)
+        lines.append(f"{len(ends):,} lost as {why}, {min(ends) - since:.1f} to {max(ends) - since:.1f} s after command {position} ({_clock(min(ends))})")
+    return tuple(lines)
+
+
+def _clock(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment, tz=UTC):%H:%M:%S} UTC"
 
 
 def count_calls(log: str) -> Counter[str]:

@@ -24,7 +24,7 @@ from kubernetes_argo import argo_rollouts
 from kubernetes_flagger import flagger
 from kubernetes_observer import Observer, observe
 from kubernetes_page import Outcome, Switched, Tried, page, promises
-from kubernetes_rules import Switch
+from kubernetes_rules import Switch, losses
 from kubernetes_stage import FAULTY, FIRST, GOOD, Setting, await_, await_reached, deploy, on_the_cluster
 from kubernetes_ways import Ours, Peer, PlainKubectl, Way
 from measured import conclude
@@ -204,6 +204,7 @@ def _switched(setting: Setting, observer: Observer, way: Way, asked: Asked) -> S
     untils = [*(each[0] for each in commands[1:]), ended]
     switches = tuple(Switch(asked=began, confirmed=done, until=until, old=old) for (began, done, old), until in zip(commands, untils, strict=True))
     found = Switched.seen_by(exchanges, switches, pace)
+    print("".join(f"  {each}\n" for each in losses(exchanges, switches)), end="", flush=True)
     last = ", ".join(f"{each.after.total_seconds():.2f}" for each in (*found.new, *found.kept))
     print(
         f"  lost {found.seen.lost} of {found.seen.sent:,}; the old version answered for so many seconds more, new and kept-alive connections: {last}",

@@ -88,3 +88,13 @@ def test_a_figure_is_said_as_prometheus_says_it(rules: ModuleType) -> None:
         "status": "success",
         "data": {"resultType": "vector", "result": [{"metric": {}, "value": [12.0, "0.250000"]}]},
     }
+
+
+def test_what_was_lost_is_told_with_its_kind_and_when(rules: ModuleType) -> None:
+    switches = [rules.Switch(asked=asked, confirmed=asked, until=asked + 100, old="1.0.0") for asked in (100.0, 200.0)]
+    asked = [exchange(99), exchange(150, status=503), exchange(151.5, status=503), exchange(201, status=None)]
+    assert rules.losses(asked, switches) == (
+        "2 lost as status 503, 50.0 to 51.5 s after command 1 (00:02:30 UTC)",
+        "1 lost as ConnectionResetError, 1.0 to 1.0 s after command 2 (00:03:21 UTC)",
+    )
+    assert rules.losses(asked[:1], switches) == ()

@@ -206,11 +206,16 @@ class GatewayTraffic:
         """Whoever names no colour tries the one that members are not on."""
         wanted = Previews.beside(weights)
         mark = Mark(change=_new(), written=_new())
+        until = time.monotonic() + _CONFIRM_LIMIT.total_seconds()
 
         def pointed(filed: Filed) -> Mapping[str, JsonValue] | None:
             with suppress(ValueError):
+                said = read_preview_rules(filed.spec, self.names)
                 running = [each for one in self._proxies.running(pods) for each in one.previews]
-                if read_preview_rules(filed.spec, self.names) == wanted and running and all(each == wanted for each in running):
+                settled = all(each.mark == said.mark for each in running)
+                if not settled and time.monotonic() < until:
+                    raise Pending
+                if settled and running and said == wanted and all(each == wanted for each in running):
                     return None
             return {"rules": preview_rules(replace(wanted, mark=mark), self.names)}
 
