@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from lightkube.models.discovery_v1 import EndpointConditions
@@ -18,22 +19,26 @@ from unioneyes.ports.traffic import Colour, NoHealthyReplica, TrafficUnavailable
 _KNOWN_LIMIT = timedelta(seconds=10)
 _SILENCE_LIMIT = timedelta(seconds=3)
 _POLL_SECONDS = 0.01
+_AT_ONCE = 4
 _SILENCE_SECONDS = 0.03
 """Between two looks at a colour's counters: a worker of a proxy takes new routes within less."""
 
 
-def require_replicas(cluster: Cluster, proxies: Proxies, colours: tuple[Colour, ...], pods: tuple[str, ...]) -> None:
-    """Each colour has a replica that is ready, and each proxy knows one. Raises: NoHealthyReplica."""
-    for colour in colours:
-        service = proxies.names.service(colour)
-        slices = cluster.list(EndpointSlice, labels={"kubernetes.io/service-name": service})
-        if not any(_ready(endpoint.conditions) for each in slices for endpoint in each.endpoints or ()):
-            raise no_replica(colour, f"the Service {service} has no endpoint that is ready; the routes were left as they are")
-    began = time.monotonic()
-    while (unknown := _unknown(proxies, colours, pods)) is not None:
-        if time.monotonic() > began + _KNOWN_LIMIT.total_seconds():
-            raise no_replica(unknown, f"a proxy knows none after {format_duration(_KNOWN_LIMIT)}; the routes were left as they are")
-        sleep(_POLL_SECONDS)
+def require_replicas(cluster: Cluster, proxies: Proxies, colours: tuple[Colour, ...]) -> tuple[str, ...]:
+    """Return the proxies' pods: each colour has a replica that is ready, and each of them knows one. Raises: NoHealthyReplica, TrafficUnavailable."""
+    with ThreadPoolExecutor(_AT_ONCE) as asking:  # between a person's word and the first new answer, each question in turn would be time
+        led = {each: asking.submit(_leads_to_one, cluster, proxies.names.service(each)) for each in colours}
+        pods = asking.submit(proxies.ready).result()
+        for colour, found in led.items():
+            if not found.result():
+                why = f"the Service {proxies.names.service(colour)} has no endpoint that is ready; the routes were left as they are"
+                raise no_replica(colour, why)
+        began = time.monotonic()
+        while (unknown := _unknown(proxies, colours, pods, asking)) is not None:
+            if time.monotonic() > began + _KNOWN_LIMIT.total_seconds():
+                raise no_replica(unknown, f"a proxy knows none after {format_duration(_KNOWN_LIMIT)}; the routes were left as they are")
+            sleep(_POLL_SECONDS)
+    return pods
 
 
 def await_silence(proxies: Proxies, colours: tuple[Colour, ...], pods: tuple[str, ...]) -> None:
@@ -55,9 +60,16 @@ def no_replica(colour: Colour, why: str) -> NoHealthyReplica:
     )
 
 
-def _unknown(proxies: Proxies, colours: tuple[Colour, ...], pods: tuple[str, ...]) -> Colour | None:
+def _leads_to_one(cluster: Cluster, service: str) -> bool:
+    """Return whether the Service has an endpoint that is ready."""
+    slices = cluster.list(EndpointSlice, labels={"kubernetes.io/service-name": service})
+    return any(_ready(endpoint.conditions) for each in slices for endpoint in each.endpoints or ())
+
+
+def _unknown(proxies: Proxies, colours: tuple[Colour, ...], pods: tuple[str, ...], asking: ThreadPoolExecutor) -> Colour | None:
     """Return a colour of which a proxy knows no replica; None where each proxy knows one of each."""
-    running, texts = proxies.running(pods), proxies.counted(pods)
+    counted = asking.submit(proxies.counted, pods)
+    running, texts = proxies.running(pods), counted.result()
     for colour in colours:
         routed = all(colour in each.routed for one in running for each in one.members)
         if not routed or not all(known(text, name) for text in texts for name in proxies.clusters.members[colour]):

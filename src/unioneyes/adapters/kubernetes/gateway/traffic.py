@@ -50,7 +50,8 @@ from unioneyes.ports.traffic import (
 
 _CONFIRM_LIMIT = timedelta(seconds=20)
 """A change takes a tenth of a second, and seconds where Envoy Gateway has much to do; after this it is away. Two of them fit into a step's time."""
-_POLL_SECONDS = 0.01
+_POLL_SECONDS = 0.025
+"""Between two looks at what the proxies run, and before the first: what asks them more often takes the processor from what makes the change."""
 _STATUS_SECONDS = 0.3
 _CHANGED = 12
 """Digits of a revision."""
@@ -85,8 +86,7 @@ class GatewayTraffic:
         started = time.monotonic()
         with for_traffic():
             wanted = tuple(each for each in Colour if weights.of(each))
-            pods = self._proxies.ready()
-            require_replicas(self.cluster, self._proxies, wanted, pods)
+            pods = require_replicas(self.cluster, self._proxies, wanted)
             self._change(lambda state: replace(state, weights=weights), pods, leads_to=wanted)
             try:
                 self._point_previews(weights, pods)
@@ -257,7 +257,10 @@ class GatewayTraffic:
         """
         began = time.monotonic()
         look = began + _STATUS_SECONDS
-        while not taken():
+        while True:
+            time.sleep(_POLL_SECONDS)
+            if taken():
+                return
             at = time.monotonic()
             if at > look:
                 filed = route.read()
@@ -271,7 +274,6 @@ class GatewayTraffic:
                     what=f"the proxies have not taken a change within {format_duration(_CONFIRM_LIMIT)}",
                     remedy=f"kubectl -n {self.proxies_cluster.namespace} get pods: does Envoy Gateway run? The old routes were put back",
                 )
-            time.sleep(_POLL_SECONDS)
 
     def _read(self, filed: Filed) -> Routes | None:
         """Return what is filed; None when that is nothing of ours."""
