@@ -83,6 +83,8 @@ class Ours:
     name: str = "ours"
     configured: str = "`ue`'s own traffic adapter on Gateway API routes, as each step of `ue deploy start` calls it; both colours warm"
     _counted: Counter[str] = field(default_factory=Counter)
+    _idle: Colour = Colour.GREEN
+    """What was prepared last, and is promoted next."""
 
     @property
     def url(self) -> str:
@@ -105,13 +107,13 @@ class Ours:
 
     def prepare(self, version: str) -> None:
         """See `Way`."""
-        env, idle = self.setting.env, self.live.other
-        if self.version(idle) != version:
-            env.replicas.start(idle, version=version, count=env.facts.replicas, within=READY_WITHIN)
+        env, self._idle = self.setting.env, self.live.other
+        if self.version(self._idle) != version:
+            env.replicas.start(self._idle, version=version, count=env.facts.replicas, within=READY_WITHIN)
 
     def promote(self) -> None:
-        """See `Way`."""
-        self.setting.env.traffic.shift(Weights.all_to(self.live.other))
+        """See `Way`. The step of a deployment knows its colour, too: it was planned."""
+        self.setting.env.traffic.shift(Weights.all_to(self._idle))
 
     def settle(self) -> None:
         """Nothing is left to do: it was confirmed."""
