@@ -28,6 +28,11 @@ def pending(wanted: tuple[Migration, ...], entries: tuple[Entry, ...]) -> tuple[
             what=f"the database and the release's migrations contradict each other: {'; '.join(found)}",
             remedy="restore the migrations as they were applied, or correct the ledger drizzle.__drizzle_migrations by hand; nothing was changed",
         )
+    return missing(wanted, entries)
+
+
+def missing(wanted: tuple[Migration, ...], entries: tuple[Entry, ...]) -> tuple[Migration, ...]:
+    """Return what the ledger lacks of `wanted`, in order, whatever else it says."""
     applied = {entry.when for entry in entries}
     return tuple(migration for migration in wanted if migration.when not in applied)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import class_row
 from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 
@@ -21,6 +22,7 @@ from unioneyes.adapters.postgres.ledger import ensure_ledger, read_ledger, recor
 from unioneyes.adapters.postgres.lint import lint
 from unioneyes.adapters.postgres.locks import LOCK_TIMEOUT, PATIENCE, in_one_transaction
 from unioneyes.adapters.postgres.losses import Destroyed, destroyed
+from unioneyes.adapters.postgres.risks import risks
 from unioneyes.adapters.postgres.statements import first_unfit
 from unioneyes.kernel.problems import Refused
 from unioneyes.kernel.project import project_path
@@ -35,6 +37,9 @@ from unioneyes.ports.database import (
     MigrationFailed,
     MigrationsApplied,
     NoRollback,
+    Risk,
+    Standing,
+    TableSize,
 )
 
 _READ_LIMIT = timedelta(seconds=10)
@@ -109,6 +114,30 @@ class DrizzleMigrations:
             return tuple(Loss(migration=tag, kind=one.kind, what=one.what, rows=None) for tag, one in found)
         with self._session(self.reading_url, _COUNT_LIMIT) as session:
             return tuple(Loss(migration=tag, kind=one.kind, what=one.what, rows=_held(session, one)) for tag, one in found)
+
+    def standing(self, version: str) -> Standing:
+        """Return how the ledger stands to the release's folder; drift is told, not raised. Raises: FolderUnreadable, UnknownVersion, DatabaseUnavailable."""
+        wanted = self.folder(version)
+        with self._session(self.database_url, _READ_LIMIT) as session:
+            entries = read_ledger(session)
+        return Standing(
+            version=version,
+            rows=rows(entries, self.tags(), last=len(entries)),
+            pending=tuple(migration.tag for migration in drift.missing(wanted, entries)),
+            drift=drift.contradictions(wanted, entries),
+            ahead=tuple(entry.id for entry in entries if not wanted or entry.when > wanted[-1].when),
+        )
+
+    def risks(self, migrations: tuple[Migration, ...]) -> tuple[Risk, ...]:
+        """Return what each statement of `migrations` does to whoever is served meanwhile, in order, by its text alone."""
+        return risks(migrations)
+
+    def sizes(self, tables: tuple[str, ...]) -> tuple[TableSize, ...]:
+        """Return how large each of `tables` is, estimated, in the same order. Raises: DatabaseUnavailable."""
+        if not tables:
+            return ()
+        with self._session(self.database_url, _READ_LIMIT) as session, session.cursor(row_factory=class_row(TableSize)) as cursor:
+            return tuple(cursor.execute(sql("migration_sizes"), {"tables": list(tables)}))
 
     def lint(self, migrations: tuple[Migration, ...]) -> tuple[LintFinding, ...]:
         """Return what is dangerous in `migrations`. Raises: LintUnavailable."""
