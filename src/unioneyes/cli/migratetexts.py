@@ -51,6 +51,7 @@ def migrating_lines(ink: Ink, details: JsonValue) -> Iterator[str]:
     findings = _part(details, "findings", tuple[LintFinding, ...])
     losses = _part(details, "losses", tuple[Loss, ...])
     accepted = _part(details, "accepted", tuple[str, ...])
+    yield f"\n{ink.bold('What each statement does')} (a lock that is not free is tried for a moment at a time, so that nobody queues behind it)"
     for migration in migrations:
         yield from _migration(ink, migration, tuple(risk for risk in risks if risk.tag == migration.tag))
         yield from (_finding(ink, finding, accepted) for finding in findings if finding.tag == migration.tag)
@@ -93,6 +94,7 @@ def _migration(ink: Ink, migration: Migration, risks: tuple[Risk, ...]) -> Itera
     back = "has a rollback file" if migration.rollback_sql is not None else "has no rollback file"
     how = "" if migration.transactional else ", outside of a transaction, statement by statement"
     yield f"\n{ink.bold(f'{migration.tag}.sql')} ({back}{how})"
+    telling = [risk for risk in risks if risk.blocks is not Blocks.NOBODY or risk.rewrites is not False or risk.scans is not False]
     rows = [
         (
             str(risk.line),
@@ -101,10 +103,15 @@ def _migration(ink: Ink, migration: Migration, risks: tuple[Risk, ...]) -> Itera
             Cell(risk.blocks or "unknown", _TONES[risk.blocks]),
             _work(risk),
         )
-        for risk in risks
+        for risk in telling
     ]
-    yield table(ink, ("line", "statement", "lock", "waits", "table is"), rows, empty="  no statement")
-    notes = dict.fromkeys(f"line {risk.line}: {risk.note}" for risk in risks if risk.note)
+    if rows:
+        yield table(ink, ("line", "statement", "lock", "who waits", "table is"), rows, empty="")
+    quiet = len({risk.line for risk in risks} - {risk.line for risk in telling})
+    more = "statements" if quiet > 1 else "statement"
+    if quiet:
+        yield ink.quiet(f"  {quiet} {'more ' if rows else ''}{more}: nobody waits, and no table is read whole")
+    notes = dict.fromkeys(f"line {risk.line}: {risk.note}" for risk in telling if risk.note)
     yield from (f"  {ink.quiet(note)}" for note in notes)
 
 

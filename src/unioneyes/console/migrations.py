@@ -11,7 +11,7 @@ from unioneyes.console.control import Parts
 from unioneyes.console.failures import RESPONSES
 from unioneyes.console.guard import Reader
 from unioneyes.operations.database.migrating_model import MigrationsView
-from unioneyes.operations.database.migrating_rules import RUNBOOKS, applied_by, serving, view
+from unioneyes.operations.database.migrating_rules import RUNBOOKS, applied_by, newest, serving, view
 
 _REMEMBERED = 200
 """How many of the last runs of each kind are looked through for who applied what."""
@@ -26,6 +26,6 @@ def show_migrations(control: Parts, by: Reader, version: Annotated[str | None, Q
     """Return the ledger, and what it lacks of a release's migrations: of the newest release when none is named. Drift is told."""
     del by
     environment = control.environment
-    wanted = environment.releases.get(version).version if version is not None else environment.releases.all()[-1].version
+    wanted = environment.releases.get(version).version if version is not None else newest(environment.releases.all())
     runs = [run for runbook in RUNBOOKS for run in control.engine.runs(limit=_REMEMBERED, runbook=runbook)]
     return view(environment.migrations.standing(wanted), applied_by(runs), serving(environment.traffic.view().weights, environment.replicas.all()))

@@ -19,11 +19,11 @@ class Migration:
     """One migration of a release's Drizzle folder."""
 
     tag: str
-    """`0001_claim_deadlines`: its file's name without `.sql`."""
+    """`0001_claim_deadlines`: its file's name without `.sql`; in Drizzle 1.0's layout its folder's."""
     sha256: str
     """Of the file, as Drizzle's ledger records it."""
     when: int
-    """Milliseconds since the epoch, from the folder's journal; the order."""
+    """Milliseconds since the epoch, from the folder's journal, or from its own folder's name; the order."""
     sql: str
     rollback_sql: str | None
     """From `0001_claim_deadlines_rollback.sql` or `0001_rollback.sql` beside it; None when there is none."""
@@ -31,6 +31,8 @@ class Migration:
     """False when a statement can't run in a transaction (CREATE INDEX CONCURRENTLY, ...)."""
     needs_maintenance: bool
     """True when its first line says `-- ue: maintenance`."""
+    named: bool = False
+    """True in Drizzle 1.0's layout: the ledger holds its name, and its time has whole seconds."""
 
     @property
     def content(self) -> dict[str, str]:

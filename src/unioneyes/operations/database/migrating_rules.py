@@ -8,6 +8,7 @@ from unioneyes.kernel.problems import BadInput, Refused
 from unioneyes.kernel.units import format_bytes
 from unioneyes.operations.database.migrating_model import AppliedBy, MigrationLine, MigrationsView, Served
 from unioneyes.ports.database import Migration, Risk, Standing, TableSize
+from unioneyes.ports.releases import Release
 from unioneyes.ports.replicas import Replica
 from unioneyes.ports.traffic import Weights
 from unioneyes.runbook.plan import Reading
@@ -29,6 +30,12 @@ def serving(weights: Weights, replicas: tuple[Replica, ...]) -> tuple[Served, ..
     """Return every release that gets members' requests, blue first."""
     there = {(replica.colour, replica.version) for replica in replicas if weights.of(replica.colour)}
     return tuple(Served(colour=colour, version=version) for colour, version in sorted(there))
+
+
+def newest(releases: tuple[Release, ...]) -> str:
+    """Return the version of the newest release (`releases` are oldest first) that nobody made faulty on purpose; of any where all are."""
+    honest = [release for release in releases if release.fault is None]
+    return (honest or releases)[-1].version
 
 
 def require_served(migrations: tuple[Migration, ...], version: str) -> None:
