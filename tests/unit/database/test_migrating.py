@@ -13,7 +13,7 @@ from pydantic import JsonValue, TypeAdapter
 from unioneyes.cli.migratetexts import migrated_text, migrating_lines, standing_text
 from unioneyes.cli.output import Ink
 from unioneyes.kernel.status import RunStatus
-from unioneyes.operations.database.migrating_lint import NO_ROLLBACK, LintBlocks, UnknownRule, require_accepted, require_found, without_way_back
+from unioneyes.operations.database.migrating_lint import NO_ROLLBACK, LintBlocks, UnknownRule, lint_gate, require_accepted, require_found, without_way_back
 from unioneyes.operations.database.migrating_model import AppliedBy, Migrated, MigrationLine, MigrationsView
 from unioneyes.operations.database.migrating_rules import (
     NeedsMaintenance,
@@ -26,6 +26,7 @@ from unioneyes.operations.database.migrating_rules import (
     tables_of,
     view,
 )
+from unioneyes.ports.checklist import GateState
 from unioneyes.ports.database import Blocks, LedgerRow, LintFinding, Loss, LossKind, Migration, Risk, Standing, TableSize
 from unioneyes.ports.releases import Release
 from unioneyes.runbook.views import RunView
@@ -84,6 +85,12 @@ def test_what_blocks_holds_the_run_until_each_rule_of_it_is_accepted() -> None:
         require_accepted((BLOCKING, WARNING, replace(BLOCKING, rule="ban-drop-database")), ())
     assert caught.value.remedy.endswith("--accept changing-column-type --accept ban-drop-database")
     require_accepted((BLOCKING, WARNING), ("changing-column-type",))
+
+
+def test_the_gate_says_what_blocks_and_what_was_accepted() -> None:
+    assert [lint_gate(found, ()).state for found in ((), (WARNING,), (BLOCKING,))] == [GateState.PASSED, GateState.PASSED, GateState.FAILED]
+    assert "--accept changing-column-type" in lint_gate((BLOCKING,), ()).remedy
+    assert lint_gate((BLOCKING,), ("changing-column-type",)).state is GateState.PASSED
 
 
 def test_a_rule_that_nothing_breaks_is_not_accepted_in_vain() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from unioneyes.operations.database.migrating_lint import require_found, without_way_back
+from unioneyes.operations.database.migrating_lint import lint_gate, require_found, without_way_back
 from unioneyes.operations.database.migrating_model import Migrated, MigratePlan, MigrateRequest
 from unioneyes.operations.database.migrating_rules import require_served, serving, size_readings, tables_of
 from unioneyes.operations.database.migrating_steps import (
     apply_pending,
     back_up_first,
+    check_lint,
     check_still_pending,
     discard_restored_copy,
     prove_backup_first,
@@ -46,6 +47,7 @@ class Migrate:
             risks=risks,
             findings=findings,
             accepted=request.accept,
+            gates=(lint_gate(findings, request.accept),) if pending else (),
             losses=env.migrations.losses(pending, counted=False),
             backup=request.backup,
             serving=serving(env.traffic.view().weights, env.replicas.all()),
@@ -56,6 +58,7 @@ class Migrate:
     def run(self, env: Environment, plan: MigratePlan) -> Migrated:
         """Back up where asked, apply, and see whether who serves can live with it."""
         tags = tuple(migration.tag for migration in plan.migrations)
+        check_lint(findings=plan.findings, accepted=plan.accepted)
         began = check_still_pending(env.migrations, env.traffic, env.replicas, version=plan.version, tags=tags, wanted=plan.serving)
         backup = f"before_migration_{began:%Y%m%d_%H%M%S}" if plan.backup and tags else None
         if backup is not None:
@@ -85,6 +88,7 @@ def _steps(env: Environment, plan: MigratePlan) -> tuple[PlannedStep, ...]:
     )
     smoke = tuple(command for one in plan.serving for command in env.service.describe_smoke(one.colour))
     return (
+        check_lint.planned(),
         check_still_pending.planned(),
         *(backing_up if plan.backup and pending else ()),
         apply_pending.planned(commands=forward, undo=back),

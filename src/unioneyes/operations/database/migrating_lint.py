@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unioneyes.kernel.problems import BadInput, Refused
+from unioneyes.ports.checklist import Gate, GateState
 from unioneyes.ports.database import LintFinding, Migration
 
 NO_ROLLBACK = "ue-no-rollback"
@@ -24,6 +25,19 @@ def without_way_back(migrations: tuple[Migration, ...]) -> tuple[LintFinding, ..
         for migration in migrations
         if migration.rollback_sql is None
     )
+
+
+def lint_gate(findings: tuple[LintFinding, ...], accepted: tuple[str, ...]) -> Gate:
+    """Return whether the lint lets the run begin, as a line of a checklist."""
+    name, title = "migration-lint", "Nobody is held up, and there is a way back"
+    try:
+        require_accepted(findings, accepted)
+    except LintBlocks as problem:
+        return Gate(name=name, title=title, state=GateState.FAILED, detail=problem.what, remedy=problem.remedy)
+    told = (
+        f"{len(findings)} findings, of which {len({*accepted})} rules are accepted" if accepted else f"{len(findings)} warnings" if findings else "no findings"
+    )
+    return Gate(name=name, title=title, state=GateState.PASSED, detail=told)
 
 
 def require_accepted(findings: tuple[LintFinding, ...], accepted: tuple[str, ...]) -> None:

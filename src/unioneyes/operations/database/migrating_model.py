@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from unioneyes.operations.database.migrating_lint import require_accepted
+from unioneyes.ports.checklist import Gate
 from unioneyes.ports.database import LedgerRow, LintFinding, Loss, Migration, Risk
 from unioneyes.ports.traffic import Colour
 from unioneyes.runbook.plan import Plan
@@ -46,6 +47,8 @@ class MigratePlan(Plan):
     """What the lint found; of those that block, only the ones that were accepted let the run begin."""
     accepted: tuple[str, ...]
     """Rules that may be broken."""
+    gates: tuple[Gate, ...]
+    """Whether the lint lets the run begin; empty where there is nothing to apply."""
     losses: tuple[Loss, ...]
     """What taking the migrations back would destroy of what members write until then; not counted, because nothing of it is there yet."""
     backup: bool

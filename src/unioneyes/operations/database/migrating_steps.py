@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import Problem, Refused
+from unioneyes.operations.database.migrating_lint import require_accepted
 from unioneyes.operations.database.migrating_model import Served
 from unioneyes.operations.database.migrating_rules import serving
-from unioneyes.ports.database import Backup, Backups, BackupVerified, Migration, Migrations, MigrationsApplied
+from unioneyes.ports.database import Backup, Backups, BackupVerified, LintFinding, Migration, Migrations, MigrationsApplied
 from unioneyes.ports.replicas import Replicas
 from unioneyes.ports.service import Service
 from unioneyes.ports.traffic import Traffic
@@ -25,6 +26,12 @@ class PlanOutdated(Refused):
 
 class ServedBroken(Problem):
     """The release that serves does not work on the new schema."""
+
+
+@step(effect=Effect.READ)
+def check_lint(*, findings: tuple[LintFinding, ...], accepted: tuple[str, ...]) -> None:
+    """Nothing of the migrations is stopped by the lint, but for rules that were accepted by name."""
+    require_accepted(findings, accepted)
 
 
 @step(effect=Effect.READ)
