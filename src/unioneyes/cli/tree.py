@@ -34,6 +34,7 @@ NOUNS = {
     "edge": "The edge: how much each client's address may ask, and who is kept out",
     "deploy": "Deployments: a release reaches its users",
     "rollback": "Rollbacks: the members get the good release back",
+    "db": "The operated database",
     "plan": "Plans: what a run was to do, and what it would do now",
     "run": "Runs: what was started, by whom, and where it is",
     "approval": "Approvals: whose yes is awaited",
@@ -88,6 +89,10 @@ VERBS = (
     Verb("rollback migration", "", "rollback:migration", "Take the newest migration back by its rollback file, after a verified backup."),
     Verb("rollback restore", "", "rollback:restore", "Put a verified backup in the live database's place; the database that was live is kept."),
     Verb("rollback plan", "", "rollback:plan", "Show which ways back are open now, how long each takes and what it loses, best first."),
+    Verb("db migrate status", "[VERSION]", "migrate:status", "Show what was applied, when and by whom, what a release lacks, and all drift."),
+    Verb("db migrate apply", "VERSION", "migrate:apply", "Apply a release's migrations beneath whoever serves, without deploying it."),
+    Verb("db migrate plan", "VERSION", "migrate:plan", "Show what each statement would do: lock, who waits, lint, and the way back."),
+    Verb("db migrate rollback", "", "migrate:rollback", "Take the newest migrations back, as `ue rollback migration` does."),
     Verb("plan show", "RUN", "plan:show", "Show what a run was to do: every step, its exact command, its undo, and how long it takes."),
     Verb("plan diff", "RUN", "plan:diff", "Plan a run's request once more, and show what would be different now."),
     Verb("run list", "", "run:list_runs", "List the runs, newest first."),
@@ -135,7 +140,7 @@ GLOBAL_OPTIONS = {
 
 def find(words: list[str]) -> Verb | None:
     """Return the command that `words` begin with; None when there is none."""
-    for length in (2, 1):
+    for length in (3, 2, 1):
         named = " ".join(words[:length])
         for verb in VERBS:
             if verb.words == named:
@@ -152,14 +157,20 @@ def overview() -> str:
     return "\n".join(parts)
 
 
+def overviewed(words: list[str]) -> bool:
+    """Return whether `words` are a noun, or the first two words of commands that have three."""
+    named = " ".join(words)
+    return named in NOUNS or any(verb.words.startswith(f"{named} ") for verb in VERBS if words)
+
+
 def noun_overview(noun: str) -> str:
-    """Return the help of one noun."""
+    """Return the help of one noun, or of what stands under its first word: `db migrate`."""
     return f"Usage: ue {noun} <verb> [options]\n\n{_section(noun)}\n\n`ue {noun} <verb> --help` says more."
 
 
 def _section(noun: str) -> str:
-    verbs = {f"{verb.words} {verb.takes}".rstrip(): verb.does for verb in VERBS if verb.noun == noun}
-    return "\n".join([NOUNS[noun], *_lines(verbs)])
+    verbs = {f"{verb.words} {verb.takes}".rstrip(): verb.does for verb in VERBS if f"{verb.words} ".startswith(f"{noun} ")}
+    return "\n".join([NOUNS[noun.partition(" ")[0]], *_lines(verbs)])
 
 
 def _lines(entries: dict[str, str]) -> list[str]:

@@ -19,11 +19,11 @@ class Migration:
     """One migration of a release's Drizzle folder."""
 
     tag: str
-    """`0001_claim_deadlines`: its file's name without `.sql`."""
+    """`0001_claim_deadlines`: its file's name without `.sql`; in Drizzle 1.0's layout its folder's."""
     sha256: str
     """Of the file, as Drizzle's ledger records it."""
     when: int
-    """Milliseconds since the epoch, from the folder's journal; the order."""
+    """Milliseconds since the epoch, from the folder's journal, or from its own folder's name; the order."""
     sql: str
     rollback_sql: str | None
     """From `0001_claim_deadlines_rollback.sql` or `0001_rollback.sql` beside it; None when there is none."""
@@ -31,6 +31,8 @@ class Migration:
     """False when a statement can't run in a transaction (CREATE INDEX CONCURRENTLY, ...)."""
     needs_maintenance: bool
     """True when its first line says `-- ue: maintenance`."""
+    named: bool = False
+    """True in Drizzle 1.0's layout: the ledger holds its name, and its time has whole seconds."""
 
     @property
     def content(self) -> dict[str, str]:
@@ -54,6 +56,8 @@ class LedgerRow:
     sha256: str
     created_at: datetime
     """The journal's `when`, not the time of application."""
+    applied_at: datetime | None = None
+    """When it was applied, as Drizzle 1.0 keeps it; None where the ledger does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,68 @@ class LintFinding:
     message: str
     blocks: bool
     """True for an error; a warning is shown and does not block."""
+
+
+class Blocks(StrEnum):
+    """Whom a statement keeps waiting as long as it, or its transaction, lasts."""
+
+    NOBODY = "nobody"
+    ROWS = "writers of its rows"
+    """Whoever writes the same rows; everybody else goes on."""
+    WRITES = "writes"
+    ALL = "reads and writes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Risk:
+    """What one statement of a migration does to whoever is served meanwhile, by its text alone."""
+
+    tag: str
+    line: int
+    """1-based, of the migration's file."""
+    statement: str
+    """What it is, without literals: `ALTER TABLE claims ADD COLUMN due`."""
+    table: str | None
+    """The table that it is about, `claims` or `billing.invoices`; None where its text names none."""
+    lock: str | None
+    """The strongest lock that it takes on a table, by PostgreSQL's name; empty where it takes none, None where nobody can tell by its text."""
+    blocks: Blocks | None
+    """None where nobody can tell by its text."""
+    rewrites: bool | None
+    """Whether the whole table is written anew meanwhile; None where nobody can tell by its text."""
+    scans: bool | None
+    """Whether the whole table is read meanwhile; None where nobody can tell by its text."""
+    note: str = ""
+    """Why, or what would be gentler."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSize:
+    """How large a table is, by the server's own statistics."""
+
+    table: str
+    rows: int | None
+    """As the last ANALYZE estimated; None where there was none yet."""
+    bytes: int
+    """With its indexes and what it keeps elsewhere; 0 where it is not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How the database's schema stands to what a release wants of it."""
+
+    version: str
+    """The release."""
+    rows: tuple[LedgerRow, ...]
+    """Every row of the ledger, newest first."""
+    pending: tuple[str, ...]
+    """Tags of what the ledger lacks of the release's migrations, in order."""
+    drift: tuple[str, ...]
+    """A sentence for each contradiction between the ledger and the release's migrations; while there is one, nothing is applied."""
+    ahead: tuple[int, ...]
+    """Rows, by id, that are newer than what the release knows: the schema is ahead of it."""
+    unfinished: str | None = None
+    """Tag of a migration that was begun outside of a transaction and has not come to its end; the next attempt goes on with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +209,15 @@ class Migrations(Protocol):
 
         With `counted`, the rows that hold a value now are counted in the database; without, it is not asked at all. Raises: DatabaseUnavailable.
         """
+
+    def standing(self, version: str) -> Standing:
+        """Return how the ledger stands to the release's folder; drift is told, not raised. Raises: FolderUnreadable, UnknownVersion, DatabaseUnavailable."""
+
+    def risks(self, migrations: tuple[Migration, ...]) -> tuple[Risk, ...]:
+        """Return what each statement of `migrations` does to whoever is served meanwhile, in order, by its text alone; the database is not asked."""
+
+    def sizes(self, tables: tuple[str, ...]) -> tuple[TableSize, ...]:
+        """Return how large each of `tables` is, estimated, in the same order. Raises: DatabaseUnavailable."""
 
     def lint(self, migrations: tuple[Migration, ...]) -> tuple[LintFinding, ...]:
         """Return what is dangerous in `migrations`."""

@@ -60,7 +60,7 @@ READS = {
     "Documents": {"read"},
     "Edge": {"require_others", "view"},
     "IdentityProvider": {"identify", "sign_in_url", "sign_out_url"},
-    "Migrations": {"applied", "folder", "ledger", "lint", "losses", "pending"},
+    "Migrations": {"applied", "folder", "ledger", "lint", "losses", "pending", "risks", "sizes", "standing"},
     "Pods": {"all", "details", "follow", "logs", "shell", "size"},
     "Releases": {"all", "digest", "get"},
     "Replicas": {"all", "configuration", "logs", "outcomes", "revisions", "rolling"},

@@ -93,6 +93,12 @@ DEPLOYMENT = Scenario(
     prepare=lambda job: job.ensure_not_migrated(serving="1.0.0", to="1.1.0"),
     begin=lambda job: (job.begin({"version": "1.1.0", "migrate": True, "bake": "PT1S"}),),
 )
+MIGRATING = Scenario(
+    name="database.migrate",
+    runbooks=("database.migrate",),
+    prepare=lambda job: job.ensure_not_migrated(serving="1.0.0", to="1.1.0"),
+    begin=lambda job: (job.begin({"version": "1.1.0", "backup": True}, runbook="database.migrate"),),
+)
 RELEASE = Scenario(
     name="rollback.release",
     runbooks=("rollback.release",),
@@ -185,6 +191,7 @@ SCENARIOS = (
     MIGRATION,
     RESTORE,
     DEPLOYMENT,
+    MIGRATING,
     RELEASE,
     SUPERSESSION,
     AUTOMATIC,

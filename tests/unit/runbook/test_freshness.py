@@ -22,7 +22,8 @@ DEPLOYMENTS = {"deployment.start", "deployment.verify"}
 DOCUMENTS = {"document.read", "document.run"}
 APP = {"app.restart", "app.scale"}
 EDGE = {"edge.deny", "edge.limit"}
-BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP | EDGE
+DATABASE = {"database.migrate"}
+BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP | EDGE | DATABASE
 
 
 def as_drilled(code: Mapping[str, str]) -> dict[str, Drilled]:
@@ -106,7 +107,7 @@ def test_what_is_not_what_was_drilled_is_refused_unless_it_takes_members_back_or
             drills.require(definition(name))
         except Undrilled as problem:
             refused[name] = problem
-    assert refused.keys() == {"deployment.start", "document.run"}
+    assert refused.keys() == {"database.migrate", "deployment.start", "document.run"}
     assert refused["deployment.start"].what.startswith(f"deployment.start {says}")
     assert "make drills" in refused["deployment.start"].remedy
     assert refused["deployment.start"].exit_code == ExitCode.REFUSED
