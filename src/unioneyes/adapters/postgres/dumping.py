@@ -133,14 +133,17 @@ def counting(meanwhile: Told, what: str) -> Callable[[int, int], None]:
 
 
 class Restoring:
-    """Tells how many tables pg_restore has begun."""
+    """Tells how many tables pg_restore has begun, and knows what it complained of."""
 
     def __init__(self, *, of: int, meanwhile: Told) -> None:
         """Say so by `meanwhile`, of so many tables."""
+        self.errors: list[str] = []
         self._of = of
         self._tables, self._told = Tables(RESTORED), Seldom(meanwhile)
 
     def heard(self, line: str) -> None:
         """Hear what it says."""
+        if ": error: " in line:
+            self.errors.append(line)
         self._tables.heard(line)
         self._told(f"{self._tables.begun} of {self._of} tables restored")

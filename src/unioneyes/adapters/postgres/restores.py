@@ -53,6 +53,8 @@ _LOCK_WAIT = timedelta(seconds=10)
 _LEAVE_WITHIN = timedelta(seconds=30)
 """How long sessions that were told to end may take."""
 _LOOK_SECONDS = 0.1
+_KNOWS_ALL_SETTINGS, _UNKNOWN_SETTING = 170_000, 'unrecognized configuration parameter "transaction_timeout"'
+"""pg_restore 18 begins with that setting, which servers before 17 refuse."""
 _ADMINISTRATION = "postgres"
 """The database from which others are renamed: one can't rename the database that one is in."""
 
@@ -225,7 +227,12 @@ class RestoresBeside:
 
     def _fill_or_drop(self, session: psycopg.Connection, manifest: Manifest, beside: str, dump: Path, meanwhile: Told) -> None:
         try:
-            self._fill(beside, dump, Restoring(of=len(manifest.fingerprint.tables), meanwhile=meanwhile))
+            self._fill(
+                beside,
+                dump,
+                older=session.info.server_version < _KNOWS_ALL_SETTINGS,
+                restoring=Restoring(of=len(manifest.fingerprint.tables), meanwhile=meanwhile),
+            )
             self._prove(manifest, beside)
             with self._session(beside, within=_READ_LIMIT) as inside:
                 inside.execute("ANALYZE")  # a dump carries no statistics, and members would wait for bad plans
@@ -235,13 +242,19 @@ class RestoresBeside:
             drop(session, beside)
             raise
 
-    def _fill(self, beside: str, dump: Path, restoring: Restoring) -> None:
+    def _fill(self, beside: str, dump: Path, *, older: bool, restoring: Restoring) -> None:
+        """`beside` holds the dump.
+
+        On an `older` server, which refuses a setting that nothing depends on, what comes behind it is taken all the same; it is compared afterwards anyway.
+        """
         address = self.admin(beside)
-        argv = (program("pg_restore"), "--verbose", "--exit-on-error", "--jobs=2", "--no-password", "-d", shown(address), str(dump))
+        argv = (program("pg_restore"), "--verbose", *(() if older else ("--exit-on-error",)), "--jobs=2", "--no-password", "-d", shown(address), str(dump))
         try:
             with signed_in(address) as environment:
                 told_program(argv, within=_RESTORE_LIMIT, heard=restoring.heard, environment=environment)
         except ProgramFailed as problem:
+            if older and restoring.errors and all(_UNKNOWN_SETTING in line for line in restoring.errors):
+                return
             raise RestoreFailed(what=f"{problem.what}{self._left()}; {self.database} is as it was", remedy="make room, or choose another backup") from None
 
     def _prove(self, manifest: Manifest, beside: str) -> None:
