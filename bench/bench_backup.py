@@ -44,7 +44,7 @@ WITHIN = timedelta(hours=1)
 _ROWS_PER_MB = 1_000
 """A row has about a kilobyte: half of it text that compresses, half of it hashes that do not."""
 _FILL = """
-INSERT INTO claims SELECT n, 'org-' || n % 97, now(), n * 1.01, repeat('the member says that ', 24),
+INSERT INTO claims SELECT n, 'org-' || n %% 97, now(), n * 1.01, repeat('the member says that ', 24),
   (SELECT string_agg(md5((n * 16 + part)::text), '') FROM generate_series(1, 15) AS part)
 FROM generate_series(%s::bigint, %s::bigint) AS n
 """
