@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from pydantic import JsonValue, TypeAdapter
 
+from unioneyes.cli.backuptexts import backed_up_text, pruned_text, restored_into_text, verified_text
 from unioneyes.cli.edgetexts import kept_out_text, limited_text
 from unioneyes.cli.migratetexts import migrated_text
 from unioneyes.cli.output import Ink, facts, table
@@ -17,11 +18,12 @@ from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration, format_share
 from unioneyes.operations.app.model import Restarted, ScaledTo
+from unioneyes.operations.database.backups.model import BackedUp, Pruned, RestoredInto
 from unioneyes.operations.database.migrating_model import Migrated
 from unioneyes.operations.deployment.model import Figures, Receipt, VerifyResult, Watched
 from unioneyes.operations.rollback.model import Afterwards, MigrationsTakenBack, ReleaseRolledBack, Restored
 from unioneyes.operations.security.model import KeptOut, Limited
-from unioneyes.ports.database import Loss
+from unioneyes.ports.database import BackupVerified, Loss
 from unioneyes.ports.runs import RolledBack
 from unioneyes.runbook.documents.plan import DocumentRun
 from unioneyes.runbook.views import EntryKind, JournalEntry
@@ -220,6 +222,10 @@ _SHOWN: Mapping[str, Callable[[Ink, JsonValue, JsonValue], str]] = {
     "app.restart": lambda ink, result, _: restarted_text(ink, TypeAdapter(Restarted).validate_python(result)),
     "app.scale": lambda ink, result, _: scaled_text(ink, TypeAdapter(ScaledTo).validate_python(result)),
     "database.migrate": lambda ink, result, _: migrated_text(ink, TypeAdapter(Migrated).validate_python(result)),
+    "backup.create": lambda ink, result, _: backed_up_text(ink, TypeAdapter(BackedUp).validate_python(result)),
+    "backup.prune": lambda ink, result, _: pruned_text(ink, TypeAdapter(Pruned).validate_python(result)),
+    "backup.restore": lambda ink, result, _: restored_into_text(ink, TypeAdapter(RestoredInto).validate_python(result)),
+    "backup.verify": lambda ink, result, _: verified_text(ink, TypeAdapter(BackupVerified).validate_python(result)),
     "deployment.start": lambda ink, result, request: receipt_text(ink, TypeAdapter(Receipt).validate_python(result), bake=_bake(request)),
     "deployment.verify": lambda ink, result, _: verify_text(ink, TypeAdapter(VerifyResult).validate_python(result)),
     "document.read": lambda ink, result, _: document_text(ink, TypeAdapter(DocumentRun).validate_python(result)),

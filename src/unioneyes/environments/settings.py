@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError, model_validator
 
+from unioneyes.environments.backup_settings import BackupSettings
 from unioneyes.environments.managed import ControlDatabaseSettings, OperatedDatabaseSettings
 from unioneyes.environments.previews import NOT_TOLD_APART, Preview, addresses_by_colour, tells_apart
 from unioneyes.environments.setting_types import (
@@ -333,6 +334,7 @@ class EnvironmentSettings(Section):
     staging: StagingSettings | None = None
     incidents: IncidentSettings = IncidentSettings()
     audit: AuditSettings = AuditSettings()
+    backup: BackupSettings = BackupSettings()
     secrets: SecretsSettings = SecretsSettings()
     waivers: dict[str, Text] = Field(default_factory=dict)
     """Gate -> reason: a gate that may be passed over, and why. The receipt shows it."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Protocol
 
 from pydantic import SecretStr
 
-from unioneyes.kernel.problems import Problem, Refused, Unavailable
+from unioneyes.kernel.problems import BadInput, Problem, Refused, Unavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,7 +261,8 @@ class Backup:
 
     name: str
     """`backup_20260209_143000`."""
-    path: Path
+    place: str
+    """Where its file is: `/var/backups/unioneyes_20260209.dump.zst`, `s3://BUCKET/PREFIX/unioneyes_20260209.dump.zst.age`."""
     taken_at: datetime
     took: timedelta
     bytes: int
@@ -272,6 +274,30 @@ class Backup:
     state: BackupState
     verified_in: timedelta | None = None
     """How long its restore and the comparison took; None while it is unproven."""
+    verified_at: datetime | None = None
+    wrong: str | None = None
+    """What was found where it failed."""
+    database: str = ""
+    """What was backed up."""
+    written_by: str = ""
+    """`pg_dump (PostgreSQL) 18.4`: restore with this version or a newer one."""
+    recipients: tuple[str, ...] = ()
+    """Fingerprints of the public keys that it is encrypted to; not encrypted when empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long backups are kept. Source: Backup and Restore, "Retention: 30 days"."""
+
+    keep: timedelta = timedelta(days=30)
+    """How old a backup gets before it may be pruned."""
+    at_least: int = 7
+    """How many verified ones are kept, however old they are; one always is."""
+    keep_failed: timedelta = timedelta(days=3)
+    """How old one gets that was found wrong, for whoever looks into it."""
+
+
+KEPT_AS_DOCUMENTED = Retention()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,26 +310,51 @@ class BackupVerified:
     took: timedelta
 
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+def require_backup_name(name: str) -> None:
+    """Return where a backup may be called so: it becomes the name of files. Raises: BadInput."""
+    if not _NAME.fullmatch(name):
+        raise BadInput(what=f"{name[:100]!r} is no name for a backup", remedy="use letters, digits, _ . and -, as in unioneyes_20260209")
+
+
+Told = Callable[[str], None]
+"""Takes what is to be said of work that lasts: `12 of 14 tables, 340.0 MiB`."""
+
+
+def unheard(line: str) -> None:
+    """Say nothing."""
+    del line
+
+
 class Backups(Protocol):
     """Backups, which count only when they were restored and compared."""
 
-    def create(self, name: str) -> Backup:
+    @property
+    def place(self) -> str:
+        """Where new ones are kept, for people: `/var/backups`, `s3://BUCKET/PREFIX`."""
+
+    def create(self, name: str, *, meanwhile: Told = unheard) -> Backup:
         """A backup called `name` exists, with a self-describing manifest beside it. Made already: returned as it is.
 
-        Raises: BackupFailed (what was written of it is removed), DatabaseUnavailable.
+        Raises: BackupFailed (what was written of it is removed), DatabaseUnavailable, StoreUnavailable.
         """
 
     def describe_create(self, name: str) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
 
-    def verify(self, name: str) -> BackupVerified:
+    def verify(self, name: str, *, meanwhile: Told = unheard) -> BackupVerified:
         """The backup is proven. Its restored copy is left running on a scratch server, see `scratch_url`.
 
-        Raises: BackupUnproven (with what differs), NoSuchBackup.
+        Raises: BackupUnproven (with what differs), NotProvable (nobody looked, and nothing changed), NoSuchBackup, StoreUnavailable.
         """
 
     def describe_verify(self, name: str) -> tuple[str, ...]:
-        """Return the commands that a person would type for the same."""
+        """Return the commands that a person would type for the same. Raises: NotProvable."""
+
+    def require_provable(self) -> None:
+        """Return where a backup that is made now could be proven here. Raises: NotProvable."""
 
     def scratch_url(self, name: str) -> SecretStr:
         """Return the address of the restored copy, as the role that owns the schema; restores it when it is not running."""
@@ -315,7 +366,16 @@ class Backups(Protocol):
         """The restored copy is gone; the backup stays."""
 
     def all(self) -> tuple[Backup, ...]:
-        """Return every backup, newest first."""
+        """Return every backup, newest first. Raises: StoreUnavailable."""
+
+    def room(self) -> Room:
+        """Return how much room the backups' place has, for a dump of the database. Raises: DatabaseUnavailable, StoreUnavailable."""
+
+    def delete(self, name: str) -> None:
+        """The backup is gone, its manifest first: what is left of it in between is none. Gone already: nothing changes. Raises: StoreUnavailable."""
+
+    def describe_delete(self, name: str) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -351,10 +411,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """Whether a second copy of the database fits on the server's disk."""
+    """Whether a second copy of the database fits on a disk."""
 
     needed: int
-    """Bytes of the live database."""
+    """Bytes of the live database: a dump of it, and a second copy, may have fewer."""
     free: int | None
     """Bytes; None where nobody can know."""
 
@@ -392,6 +452,18 @@ class Restores(Protocol):
 
         Raises: BackupUnproven (never verified, or what was restored differs; `beside` is gone), NoSuchBackup, RestoreFailed, DatabaseUnavailable.
         """
+
+    def restore_into(self, backup: str, *, database: str, meanwhile: Told = unheard) -> RestoredBeside:
+        """`database`, which nobody had made before, holds the backup, as `restore_beside` says. What this made half is made anew.
+
+        Raises: DatabaseExists (it is as it was), and what `restore_beside` raises.
+        """
+
+    def discard_into(self, backup: str, *, database: str) -> None:
+        """`database` is gone, where a restore of this backup made it; anybody else's is left alone."""
+
+    def require_new(self, *, database: str) -> None:
+        """Return where there is no database of this name. Raises: DatabaseExists, DatabaseUnavailable."""
 
     def discard_beside(self, *, beside: str) -> None:
         """`beside` is gone."""
@@ -456,8 +528,16 @@ class BackupUnproven(Problem):
     """The backup could not be restored, or what was restored differs."""
 
 
+class NotProvable(Refused):
+    """The backup is encrypted, and nobody here can read it: it may be good, and nobody can know."""
+
+
 class RestoreFailed(Problem):
     """The backup could not be restored beside the live database, which is as it was."""
+
+
+class DatabaseExists(Refused):
+    """There is a database of this name, and it is left alone."""
 
 
 class SessionsRemain(Problem):

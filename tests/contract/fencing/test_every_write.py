@@ -16,6 +16,7 @@ from typing import TypeVar
 import pytest
 from pydantic import SecretStr
 
+from tests.contract.backups.archives import archive_in
 from tests.contract.edge.conftest import guard_of
 from tests.contract.edge.promises import ATTACKER
 from tests.contract.fencing import test_late_blocks as blocks
@@ -54,7 +55,8 @@ Port = TypeVar("Port")
 OUTSIDE = Fence._lock.__code__
 WITHIN = timedelta(seconds=60)
 READS = {
-    "Backups": {"all"},
+    "BackupStore": {"address", "free", "keep_note", "names", "note", "reading", "writing", "delete"},  # Backups' own, inside of its fence
+    "Backups": {"all", "require_provable", "room"},
     "Chat": {"complaint", "next", "read", "show"},  # a form for one person, outside of any run
     "Checklist": {"approvals", "change_freeze", "current_version", "freezes", "release_contract", "staging_health", "waived"},
     "Documents": {"read"},
@@ -64,12 +66,14 @@ READS = {
     "Pods": {"all", "details", "follow", "logs", "shell", "size"},
     "Releases": {"all", "digest", "get"},
     "Replicas": {"all", "configuration", "logs", "outcomes", "revisions", "rolling"},
-    "Restores": {"difference", "room", "written_since"},
+    "Restores": {"difference", "require_new", "room", "written_since"},
     "SecretProvider": {"resolve"},
     "Service": {"health", "probe", "smoke", "url"},
     "Shell": {"missing"},
     "Traffic": {"counters", "drained", "require_means", "view"},
     "Witness": {"all", "latest", "since"},
+    "Sink": {"write"},
+    "Source": {"read"},
 }
 """What changes nothing that a run operates on: it may come as late as it likes. So does whatever only says what a person would type."""
 TYPED = "describe"
@@ -105,15 +109,18 @@ BACKUPS: dict[str, Callable[[Backups], object]] = {
     "scratch_url": lambda backups: backups.scratch_url(NAME),
     "scratch_service_url": lambda backups: backups.scratch_service_url(NAME),
     "discard_scratch": lambda backups: backups.discard_scratch(NAME),
+    "delete": lambda backups: backups.delete(NAME),
 }
 BEFORE_A_SWAP: dict[str, Callable[[Restoring], object]] = {
     "discard_beside": lambda made: made.restores.discard_beside(beside=made.beside),
+    "discard_into": lambda made: made.restores.discard_into(NAME, database=made.beside),
     "close": lambda made: made.restores.close(beside=made.beside),
     "reopen": lambda made: made.restores.reopen(beside=made.beside),
     "swap": lambda made: made.restores.swap(beside=made.beside, kept=made.kept),
 }
 AFTER_A_SWAP: dict[str, Callable[[Restoring], object]] = {
     "restore_beside": lambda made: made.restores.restore_beside(NAME, beside=made.beside),
+    "restore_into": lambda made: made.restores.restore_into(NAME, database=made.beside),
     "swap_back": lambda made: made.restores.swap_back(beside=made.beside, kept=made.kept),
 }
 WRITES: Mapping[type, set[str]] = {
@@ -186,7 +193,7 @@ def test_migrations(database: Database, tmp_path: Path) -> None:
 
 
 def test_backups(database: Database, folder: Path) -> None:
-    made = VerifiedBackups(folder=folder / "backups", database_url=database.url(BACKUP), scratch_folder=folder / "scratch", migration_names=dict)
+    made = VerifiedBackups(archive=archive_in(folder), database_url=database.url(BACKUP), scratch_folder=folder / "scratch", migration_names=dict)
     try:
         refused(BACKUPS, made, before=OUTSIDE, newer=lambda: made.create(NAME))
         (backup,) = made.all()

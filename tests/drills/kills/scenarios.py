@@ -17,6 +17,8 @@ from unioneyes.runbook.views import EntryKind
 
 BACKUP = "before_the_drill"
 """What each restore brings back."""
+DAILY = "unioneyes_20260209"
+INTO = "unioneyes_restore"
 SMOKE_WITHIN = timedelta(seconds=60)
 
 
@@ -36,6 +38,25 @@ def before_restore(job: MainJob) -> None:
     with admin(job) as connection:
         connection.execute("delete from login_attempts where request_id = 'drill'")
         connection.execute("insert into login_attempts (succeeded, request_id) select false, 'drill' from generate_series(1, 7)")
+
+
+def without_backup(job: MainJob, name: str) -> None:
+    """1.1.0 serves, and no backup has this name."""
+    job.ensure_serving("1.1.0")
+    job.stack.environment.backups.delete(name)
+
+
+def with_backup(job: MainJob) -> None:
+    """1.1.0 serves, and there is a proven backup."""
+    job.ensure_serving("1.1.0")
+    if BACKUP not in {backup.name for backup in job.stack.environment.backups.all()}:
+        backed_up(job, BACKUP)
+
+
+def before_restoring_into(job: MainJob) -> None:
+    """There is a proven backup, and the new database is not there yet."""
+    with_backup(job)
+    job.stack.environment.restores.discard_into(BACKUP, database=INTO)
 
 
 def before_an_attack(job: MainJob) -> None:
@@ -187,6 +208,30 @@ DENY = Scenario(
     prepare=before_an_attack,
     begin=lambda job: (job.begin({"deny": ["192.0.2.0/24"]}, runbook="edge.deny"),),
 )
+BACKING_UP = Scenario(
+    name="backup.create",
+    runbooks=("backup.create",),
+    prepare=lambda job: without_backup(job, DAILY),
+    begin=lambda job: (job.begin({"name": DAILY}, runbook="backup.create"),),
+)
+PROVING = Scenario(
+    name="backup.verify",
+    runbooks=("backup.verify",),
+    prepare=with_backup,
+    begin=lambda job: (job.begin({"name": BACKUP}, runbook="backup.verify"),),
+)
+PRUNING = Scenario(
+    name="backup.prune",
+    runbooks=("backup.prune",),
+    prepare=with_backup,
+    begin=lambda job: (job.begin({}, runbook="backup.prune"),),
+)
+RESTORING_INTO = Scenario(
+    name="backup.restore",
+    runbooks=("backup.restore",),
+    prepare=before_restoring_into,
+    begin=lambda job: (job.begin({"name": BACKUP, "into": INTO}, runbook="backup.restore"),),
+)
 SCENARIOS = (
     MIGRATION,
     RESTORE,
@@ -206,6 +251,10 @@ SCENARIOS = (
     SCALING,
     LIMIT,
     DENY,
+    BACKING_UP,
+    PROVING,
+    PRUNING,
+    RESTORING_INTO,
     *UNDONE,
 )
 """A further runbook is one more of these."""

@@ -23,7 +23,8 @@ DOCUMENTS = {"document.read", "document.run"}
 APP = {"app.restart", "app.scale"}
 EDGE = {"edge.deny", "edge.limit"}
 DATABASE = {"database.migrate"}
-BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP | EDGE | DATABASE
+BACKUPS = {"backup.create", "backup.prune", "backup.restore", "backup.verify"}
+BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP | EDGE | DATABASE | BACKUPS
 
 
 def as_drilled(code: Mapping[str, str]) -> dict[str, Drilled]:
@@ -58,6 +59,7 @@ def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         ("operations/app/steps.py", APP),
         ("operations/app/status.py", set()),
         ("operations/security/rules.py", EDGE),
+        ("operations/database/backups/retention.py", BACKUPS),
         ("runbook/documents/effects.py", DOCUMENTS),
         ("runbook/execution.py", BUILT_IN),
         ("runbook/store/lock.py", BUILT_IN),

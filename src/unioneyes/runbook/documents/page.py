@@ -20,6 +20,9 @@ EMERGENCY = ("app.restart", "app.scale")
 EDGE = ("edge.limit", "edge.deny")
 """Of its security procedures, what is done at the edge."""
 
+BACKUPS = ("backup.create", "backup.verify", "backup.prune", "backup.restore")
+"""Of its database operations, "Backup and Restore"."""
+
 
 def page(runbooks: Mapping[str, Definition], commands: Mapping[str, str]) -> str:
     """Return the page; `commands` says what a person types for each runbook."""
@@ -49,6 +52,13 @@ def _lines(runbooks: Mapping[str, Definition], commands: Mapping[str, str]) -> I
         "and a real request shows it; no connection ends for it ([why](../decisions/0040-the-edge-in-both-worlds.md)).\n"
     )
     for name in EDGE:
+        yield from card(runbooks[name], commands[name])
+    yield "## Backup and restore\n"
+    yield (
+        "`ue backup list` and `ue backup show` say how each backup was proven, where it is kept, and whether the next prune keeps it "
+        "([why](../decisions/0043-backups-are-streamed-and-kept-by-a-rule.md)).\n"
+    )
+    for name in BACKUPS:
         yield from card(runbooks[name], commands[name])
     yield "## What a block does to the world\n"
     yield f"{RULE}\n"
