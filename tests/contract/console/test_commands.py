@@ -180,7 +180,9 @@ def world() -> Iterator[World]:
 
 
 def test_every_command_is_typed_here() -> None:
-    assert {verb.words for verb in VERBS} == {" ".join(command.split()[: 1 if command == "whoami" else 2]) for command in COMMANDS} | ASKS_NO_SERVER
+    assert {verb.words for verb in VERBS if any(f"{command} ".startswith(f"{verb.words} ") for command in COMMANDS)} | ASKS_NO_SERVER == {
+        verb.words for verb in VERBS
+    }
 
 
 @pytest.mark.parametrize("command", COMMANDS)
