@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import time, timedelta
+from datetime import UTC, time, timedelta
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
@@ -19,7 +19,7 @@ def _time_of_day(value: object) -> object:
     if not isinstance(value, str) or not (found := _TIME.fullmatch(value)):
         message = 'a time of day is written as "02:00", in UTC; or "never"'
         raise ValueError(message)
-    return time(int(found[1]), int(found[2]))
+    return time(int(found[1]), int(found[2]), tzinfo=UTC)
 
 
 class BackupSettings(Section):
@@ -39,7 +39,7 @@ class BackupSettings(Section):
     """Public keys of age to which backups are encrypted; not encrypted when none is given."""
     identity: Reference | None = None
     """The private key that opens them: without it, what is encrypted is not proven here."""
-    daily: Annotated[time | None, BeforeValidator(_time_of_day)] = time(2, 0)
+    daily: Annotated[time | None, BeforeValidator(_time_of_day)] = time(2, 0, tzinfo=UTC)
     """When a backup is made by itself, in UTC: "02:00"; or "never". Source: Backup and Restore, "Daily Backup (Automated)"."""
     keep: Duration = timedelta(days=30)
     """How old a backup gets before it may be pruned. Source: Backup and Restore, "Retention: 30 days"."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time, timedelta
+from datetime import UTC, time, timedelta
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ def read(folder: Path, text: str) -> BackupSettings:
 
 def test_without_a_word_it_is_as_the_document_says(tmp_path: Path) -> None:
     settings = read(tmp_path, "")
-    assert (settings.daily, settings.keep) == (time(2, 0), timedelta(days=30))
+    assert (settings.daily, settings.keep) == (time(2, 0, tzinfo=UTC), timedelta(days=30))
     assert retention_of(settings) == KEPT_AS_DOCUMENTED
     archive = build_archive(settings, folder=tmp_path / "backups", work=tmp_path)
     assert archive.store == BackupFolder(tmp_path / "backups")
@@ -52,7 +52,7 @@ keep_at_least = 3
 keep_failed = "12h"
 """,
     )
-    assert settings.daily == time(23, 30)
+    assert settings.daily == time(23, 30, tzinfo=UTC)
     archive = build_archive(settings, folder=tmp_path, work=tmp_path)
     assert isinstance(archive.store, BackupObjects)
     assert archive.store.place == "s3://acme-backups/unioneyes/nightly/"
