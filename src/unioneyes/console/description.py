@@ -34,6 +34,7 @@ TAGS = {
     "app": "The service's pods: how they stand, what they log, the way into one.",
     "edge": "How much each client's address may ask, and who is kept out.",
     "migrations": "What was applied to the schema, and what a release lacks.",
+    "recovery": "How the database's log is kept, what can be recovered to, and what would be lost with the primary.",
     "rollback": "The ways back, as they are open now.",
     "releases": "What can be deployed.",
     "traffic": "The routes, and both colours second by second.",

@@ -6,6 +6,8 @@ import unioneyes.operations.app.restart
 import unioneyes.operations.app.scale
 import unioneyes.operations.database.migrating
 import unioneyes.operations.deployment.runbook
+import unioneyes.operations.recovery.base
+import unioneyes.operations.recovery.pitr
 import unioneyes.operations.rollback.migration
 import unioneyes.operations.rollback.release
 import unioneyes.operations.rollback.restore

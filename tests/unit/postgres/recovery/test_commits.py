@@ -28,16 +28,28 @@ def test_the_files_that_went_with_it_are_read_and_nothing_behind_them() -> None:
     found = read_commit(DROP, making={})
     assert found is not None
     assert (found.xid, found.lsn, found.files) == (791, 0x10A0001D8, {"base/16384/24601", "base/16384/24604"})
-    assert not found.wrote_anew
+    assert found.instead is None
 
 
 def test_a_transaction_that_made_as_many_files_wrote_a_table_anew() -> None:
     making = {791: ("base/16384/24610", "base/16384/24611"), 792: ("base/16384/9",)}
     found = read_commit(DROP, making=making)
     assert found is not None
-    assert found.wrote_anew
-    assert found.made == ("base/16384/24610", "base/16384/24611")
+    assert found.instead == "base/16384/24610"
     assert set(making) == {792}
+
+
+def test_what_was_made_and_went_within_the_transaction_counts_on_neither_side() -> None:
+    found = read_commit(DROP, making={791: ("base/16384/24604", "base/16384/24610")})
+    assert found is not None
+    assert found.instead == "base/16384/24610"
+
+
+def test_a_transaction_that_made_fewer_or_more_files_dropped_the_table() -> None:
+    for made in (("base/16384/24610",), tuple(f"base/16384/{number}" for number in range(3))):
+        found = read_commit(DROP, making={791: made})
+        assert found is not None
+        assert found.instead is None
 
 
 def test_one_that_was_prepared_has_its_own_number() -> None:

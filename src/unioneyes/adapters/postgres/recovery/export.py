@@ -126,6 +126,11 @@ class Export:
         return connection(self.admin(_ADMINISTRATION), name="ue-pitr", statement_limit=_CREATE_LIMIT)
 
 
+def has_table(session: psycopg.Connection, table: str) -> bool:
+    """Return whether the database has a table of that name, `schema.name`, whatever the session may do with it."""
+    return session.execute(sql("recovery_has_table"), {"table": table}).fetchone() is not None
+
+
 def count_rows(session: psycopg.Connection, table: str | None = None) -> tuple[int, int]:
     """Return how many tables there are and how many rows they hold together; of one table alone, where it is named `schema.name`."""
     every = [(str(schema), str(name)) for schema, name in session.execute(sql("recovery_counts"))]

@@ -164,9 +164,9 @@ class Finding:
         anew = None
         for commit in self.commits(way):
             if file in commit.files and commit.lsn >= parse_lsn(way.base.tables_at):
-                if not commit.wrote_anew:
+                if commit.instead is None:
                     return commit, anew
-                file, anew = commit.made[0], commit
+                file, anew = commit.instead, commit
         return None, anew
 
     def _leads_to(self, way: Way, commit: Commit) -> bool:

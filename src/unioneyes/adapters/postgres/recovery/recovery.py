@@ -15,8 +15,9 @@ from psycopg.rows import class_row
 from unioneyes.adapters.postgres.connections import connection, shown, sql
 from unioneyes.adapters.postgres.recovery.archive import Archive
 from unioneyes.adapters.postgres.recovery.bases import BaseBackups
-from unioneyes.adapters.postgres.recovery.export import Export, count_rows
+from unioneyes.adapters.postgres.recovery.export import Export, count_rows, has_table
 from unioneyes.adapters.postgres.recovery.finding import Finding
+from unioneyes.adapters.postgres.recovery.receiving import SLOT
 from unioneyes.adapters.postgres.recovery.retention import Surplus, surplus
 from unioneyes.adapters.postgres.recovery.scratch import RecoveryServers, Stopped
 from unioneyes.kernel.cancelling import sleep
@@ -38,8 +39,6 @@ from unioneyes.ports.recovery import (
     WalView,
 )
 
-SLOT = "archive"
-"""The slot by which the log is received, and the name under which whoever receives it is seen."""
 _LOOK_LIMIT = timedelta(seconds=5)
 _COUNT_LIMIT = timedelta(minutes=30)
 _RECEIVED_WITHIN = timedelta(seconds=15)
@@ -265,7 +264,7 @@ class PlainRecovery:
     def _looked_at(self, name: str, point: RecoveryPoint, stopped: Stopped, began: float) -> Recovered:
         address = self.servers.url(name)
         with connection(address, name="ue-pitr", statement_limit=_COUNT_LIMIT) as session:
-            if point.table and session.execute("SELECT to_regclass(%s) IS NULL", (_identifier(point.table),)).fetchone() == (True,):
+            if point.table and not has_table(session, point.table):
                 raise RecoveryFailed(what=f"recovered to {point.said}, and {point.table} is not there", remedy="go back further: ue backup pitr --to TIME")
             tables, rows = count_rows(session)
         return Recovered(
@@ -315,7 +314,7 @@ class PlainRecovery:
     def _has_table(self, table: str) -> bool:
         try:
             with self._session() as session:
-                return session.execute("SELECT to_regclass(%s) IS NOT NULL", (_identifier(table),)).fetchone() == (True,)
+                return has_table(session, table)
         except DatabaseUnavailable:
             return False  # then nothing speaks against it
 
@@ -330,11 +329,6 @@ def _keepers(session: psycopg.Connection) -> tuple[_Keeper, ...]:
 
 def _mark(name: str) -> str:
     return f"recovered by ue as {name}"
-
-
-def _identifier(table: str) -> str:
-    """Return a table's name as SQL writes it."""
-    return ".".join('"' + part.replace('"', '""') + '"' for part in table.split(".", 1))
 
 
 def _quoted(text: str) -> str:

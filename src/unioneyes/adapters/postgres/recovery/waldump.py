@@ -35,9 +35,13 @@ class Commit:
     """Files that it made, in order."""
 
     @property
-    def wrote_anew(self) -> bool:
-        """True where it made as many files as went with it, as TRUNCATE does, VACUUM FULL, or a column's new type: the table lives on in another file."""
-        return bool(self.made) and len(self.made) == len(self.files)
+    def instead(self) -> str | None:
+        """The file that a table lives on in: where as many files stayed as went, as with TRUNCATE, VACUUM FULL, or a column's new type; else it was dropped.
+
+        What was made and went within the transaction counts on neither side. The table's own file is made before those of its indexes.
+        """
+        stayed = [file for file in self.made if file not in self.files]
+        return stayed[0] if stayed and len(stayed) == len(self.files.difference(self.made)) else None
 
 
 def commits(program: Path, folder: Path, *, timeline: int, since: int, until: int) -> Iterator[Commit]:
