@@ -33,7 +33,7 @@ def failover_text(ink: Ink, view: FailoverView) -> str:
 def base_text(ink: Ink, done: BaseMade) -> str:
     """Return what a base backup came to."""
     made, pruned = done.base, done.pruned
-    gone = f"{', '.join(pruned.bases) or 'no base backup'} and {pruned.segments} segments of the log ({format_bytes(pruned.bytes)})"
+    gone = ", ".join((*pruned.bases, *((f"{pruned.segments} segments of the log",) if pruned.segments else ())))
     return facts(
         ink,
         (
@@ -42,7 +42,7 @@ def base_text(ink: Ink, done: BaseMade) -> str:
             ("recover from", rfc3339(made.ended_at)),
             ("where", str(made.path)),
             ("took", format_duration(made.took)),
-            ("removed", gone if pruned.bases or pruned.segments else "nothing: the window needs all of it"),
+            ("removed", f"{gone} ({format_bytes(pruned.bytes)})" if gone else "nothing: the window needs all of it"),
         ),
     )
 
@@ -60,7 +60,7 @@ def brought_text(ink: Ink, done: Brought) -> str:
             ("from", f"{done.point.base} and {done.point.segments} segments of the log"),
             ("stopped", recovered.stopped),
             ("last commit", rfc3339(recovered.last_commit) if recovered.last_commit else ""),
-            ("holds", f"{recovered.tables:,} tables, {recovered.rows:,} rows"),
+            ("holds", f"{recovered.rows:,} rows in {recovered.tables:,} tables"),
             ("took", format_duration(recovered.took)),
             ("into", into),
             ("look into it", recovered.way_in if done.kept else ""),
@@ -129,8 +129,10 @@ def _lost(ink: Ink, view: FailoverView) -> str:
     if not known:
         return ink.tone(Tone.BAD, "✘ everything since the last base backup: nobody keeps what the primary writes")
     best = min(known, key=lambda each: each.behind_bytes or 0)
-    since = f", the last {format_duration(best.behind)}" if best.behind else ""
-    return f"at this moment {format_bytes(best.behind_bytes or 0)} of the log{since}, which {best.keeper} has not; a commit is answered before it has it"
+    if not best.behind_bytes:
+        return f"nothing at this moment: {best.keeper} has all of the log; but a commit is answered before it has it"
+    since = f", of the last {format_duration(best.behind)}" if best.behind else ""
+    return f"at this moment {format_bytes(best.behind_bytes)} of the log{since}, which {best.keeper} has not; a commit is answered before it has it"
 
 
 def _else(view: FailoverView) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 
 from pydantic import JsonValue
@@ -17,6 +18,9 @@ from unioneyes.runbook.views import EntryKind
 
 BACKUP = "before_the_drill"
 """What each restore brings back."""
+BASE = "base_before_the_drill"
+RECOVERED = "unioneyes_recovered"
+"""The database that gets what was recovered."""
 SMOKE_WITHIN = timedelta(seconds=60)
 
 
@@ -36,6 +40,22 @@ def before_restore(job: MainJob) -> None:
     with admin(job) as connection:
         connection.execute("delete from login_attempts where request_id = 'drill'")
         connection.execute("insert into login_attempts (succeeded, request_id) select false, 'drill' from generate_series(1, 7)")
+
+
+def without_base(job: MainJob, name: str) -> None:
+    """1.1.0 serves, and no base backup has this name."""
+    job.ensure_serving("1.1.0")
+    folder = job.stack.layout.bases
+    (folder / f"{name}.json").unlink(missing_ok=True)
+    shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def before_recovery(job: MainJob) -> None:
+    """1.1.0 serves, there is a base backup, and the new database is not there yet."""
+    job.ensure_serving("1.1.0")
+    job.stack.environment.recovery.back_up(BASE, incremental=False)
+    with admin(job, "postgres") as connection:
+        connection.execute(f"drop database if exists {RECOVERED} with (force)".encode())
 
 
 def before_an_attack(job: MainJob) -> None:
@@ -187,6 +207,18 @@ DENY = Scenario(
     prepare=before_an_attack,
     begin=lambda job: (job.begin({"deny": ["192.0.2.0/24"]}, runbook="edge.deny"),),
 )
+BASE_BACKUP = Scenario(
+    name="backup.base",
+    runbooks=("backup.base",),
+    prepare=lambda job: without_base(job, BASE),
+    begin=lambda job: (job.begin({"name": BASE}, runbook="backup.base"),),
+)
+RECOVERY = Scenario(
+    name="backup.pitr",
+    runbooks=("backup.pitr",),
+    prepare=before_recovery,
+    begin=lambda job: (job.begin({"to": "end", "into": RECOVERED}, runbook="backup.pitr"),),
+)
 SCENARIOS = (
     MIGRATION,
     RESTORE,
@@ -206,6 +238,8 @@ SCENARIOS = (
     SCALING,
     LIMIT,
     DENY,
+    BASE_BACKUP,
+    RECOVERY,
     *UNDONE,
 )
 """A further runbook is one more of these."""

@@ -18,11 +18,12 @@ from unioneyes.runbook.views import EntryKind
 
 BUILT_IN = tuple(known for known in definitions() if known.built_in)
 _ALONE = "nothing comes behind the one step, which fails with Envoy alone and has put everything back by then (tests/contract/edge): nothing is left to undo"
+_BROUGHT = "it leaves nothing where it fails (tests/contract/recovery), and what comes behind it only ends the scratch server"
 OUT_OF_REACH: dict[tuple[str, str], str] = {
     (runbook, f"{kind} {step}"): _ALONE
     for runbook, step in (("edge.limit", "limit_requests"), ("edge.deny", "keep_out"))
     for kind in (EntryKind.UNDO_STARTED, EntryKind.UNDO_DONE)
-}
+} | {("backup.pitr", f"{kind} {step}"): _BROUGHT for step in ("recover_beside", "bring_over") for kind in (EntryKind.UNDO_STARTED, EntryKind.UNDO_DONE)}
 """What no scenario passes in reasonable time, and why: (runbook, `undo-done shift_traffic`)."""
 
 

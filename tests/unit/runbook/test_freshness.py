@@ -24,6 +24,8 @@ APP = {"app.restart", "app.scale"}
 EDGE = {"edge.deny", "edge.limit"}
 DATABASE = {"database.migrate"}
 BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP | EDGE | DATABASE
+RECOVERY = {"backup.base", "backup.pitr"}
+BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP | EDGE | RECOVERY
 
 
 def as_drilled(code: Mapping[str, str]) -> dict[str, Drilled]:
@@ -58,6 +60,7 @@ def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         ("operations/app/steps.py", APP),
         ("operations/app/status.py", set()),
         ("operations/security/rules.py", EDGE),
+        ("operations/recovery/steps.py", RECOVERY),
         ("runbook/documents/effects.py", DOCUMENTS),
         ("runbook/execution.py", BUILT_IN),
         ("runbook/store/lock.py", BUILT_IN),

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.bootstrap import OWNER, REPLICATION, SERVICE, bootstrap_operated
 from unioneyes.adapters.postgres.recovery.receiving import drop_slot, require_slot, reread_settings
+from unioneyes.adapters.postgres.recovery.scratch import RecoveryServers
 from unioneyes.adapters.postgres.replication import replication_status
 from unioneyes.adapters.postgres.scratch import ScratchServers
 from unioneyes.adapters.postgres.server import PostgresServer
@@ -182,6 +183,7 @@ def _clear(layout: Layout, tell: Tell) -> None:
         server.stop()
     if layout.sockets.is_dir():
         ScratchServers(layout.scratch, owner=OWNER, service=SERVICE).sweep()
+    RecoveryServers(layout.recovered, layout.recovered_sockets).sweep()
     for stray in end_remnants(layout):
         tell(f"ended {stray.name} (pid {stray.pid}), left by an earlier crash")
 

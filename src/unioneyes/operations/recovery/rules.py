@@ -26,7 +26,7 @@ def read_target(request: PitrRequest) -> Target:
         )
     if request.to == "end":
         return Target(end=True)
-    return Target(time=read_moment(request.to) if request.to else None, before_drop=request.before_drop, before_xid=request.before_xid)
+    return Target(time=None if request.to is None else read_moment(request.to), before_drop=request.before_drop, before_xid=request.before_xid)
 
 
 def read_moment(said: str) -> datetime:
