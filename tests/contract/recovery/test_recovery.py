@@ -9,10 +9,12 @@ from itertools import count
 
 import psycopg
 import pytest
+import time_machine
 
 from tests.contract.postgres.conftest import Database
 from tests.contract.recovery.world import World
 from unioneyes.adapters.postgres.recovery.positions import Segment
+from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import BadInput
 from unioneyes.ports.recovery import (
     BaseBroken,
@@ -125,6 +127,18 @@ def test_a_moment_before_the_window_or_in_the_future_is_refused_with_the_window(
         primary.recovery.find(Target(time=after + timedelta(hours=1)))
     with pytest.raises(NoSuchTransaction, match="no transaction 4000000"):
         primary.recovery.find(Target(before_xid=4_000_000))
+
+
+def test_times_are_the_servers_own_whatever_ours_says(primary: World) -> None:
+    for ahead in (timedelta(days=3), timedelta(days=-3)):
+        with time_machine.travel(now() + ahead, tick=True):
+            made = primary.recovery.back_up(f"base_{next(NUMBERS)}", incremental=False)
+            _, after = primary.claim(next(NUMBERS))
+            assert timedelta(0) <= after - made.ended_at < timedelta(minutes=5)
+            assert primary.recovery.find(Target(time=after)).base == made.name
+            with pytest.raises(OutsideWindow, match="the future"):
+                primary.recovery.find(Target(time=after + timedelta(hours=1)))
+            assert primary.recovery.prunable().bases == ()
 
 
 def test_an_incremental_base_backup_leads_on_like_a_whole_one(primary: World) -> None:
