@@ -226,7 +226,12 @@ def test_restores(restoring: Restoring) -> None:
 def test_recovery() -> None:
     with world() as made:
         made.recovery.back_up("base_one", incremental=False)
-        refused(RECOVERY, made.recovery, before=OUTSIDE, newer=lambda: (made.recovery.prune(), made.recovery.discard(NAME)))
+
+        def newer() -> None:
+            made.recovery.prune()
+            made.recovery.discard(NAME)
+
+        refused(RECOVERY, made.recovery, before=OUTSIDE, newer=newer)
         assert [base.name for base in made.recovery.bases()] == ["base_one"]
         assert not made.recovery.running(NAME)
         made.recovery.recover(NAME, made.recovery.find(Target(end=True)))

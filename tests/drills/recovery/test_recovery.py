@@ -70,7 +70,7 @@ def test_a_table_that_was_dropped_comes_back_with_every_row(stack: RunningStack)
         assert back.execute("SELECT count(*), max(id) FROM dues").fetchone() == (1001, 1001)
     with connect(stack) as live:
         assert live.execute("SELECT to_regclass('dues')").fetchone() == (None,), "the live database is not touched"
-    assert not [path for path in stack.layout.recovered.glob("*/")], "the scratch server is gone"
+    assert not list(stack.layout.recovered.glob("*/")), "the scratch server is gone"
     typed(stack, "backup", "wal")
 
 

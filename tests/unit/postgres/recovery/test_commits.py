@@ -27,7 +27,7 @@ def test_a_commit_is_read_with_the_servers_own_time() -> None:
 def test_the_files_that_went_with_it_are_read_and_nothing_behind_them() -> None:
     found = read_commit(DROP, making={})
     assert found is not None
-    assert (found.xid, found.lsn, found.files) == (791, 0x10A0001D8, {"base/16384/24601", "base/16384/24604"})
+    assert (found.xid, found.lsn, found.files) == (791, 0x10A0001D8, frozenset({"base/16384/24601", "base/16384/24604"}))
     assert found.instead is None
 
 

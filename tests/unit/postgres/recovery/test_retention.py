@@ -39,9 +39,10 @@ def base(name: str, *, age: timedelta, segment: int, parent: str | None = None) 
 def catalogues(draw: st.DrawFn) -> tuple[BaseBackup, ...]:
     """Base backups of the last weeks, oldest first; each whole, or with the changes since an earlier one."""
     ages = sorted(draw(st.sets(st.integers(min_value=0, max_value=40), min_size=1, max_size=12)), reverse=True)
+    changes = draw(st.lists(st.sampled_from((True, False)), min_size=len(ages), max_size=len(ages)))
     made: list[BaseBackup] = []
     for at, age in enumerate(ages):
-        parent = made[-1].name if made and draw(st.booleans()) else None
+        parent = made[-1].name if made and changes[at] else None
         made.append(base(f"base_{at}", age=age * DAY, segment=100 + 3 * at, parent=parent))
     return tuple(made)
 

@@ -43,7 +43,7 @@ class Archive:
     def whole(self) -> Iterator[Path]:
         """Give a folder in which the segment that is being written is called like the others, for programs that know no other name."""
         with TemporaryDirectory(prefix="ue-wal-") as view:
-            for path in sorted(self.folder.iterdir(), reverse=True):  # where both are there, the whole one counts
+            for path in sorted(self.folder.iterdir() if self.folder.is_dir() else (), reverse=True):  # where both are there, the whole one counts
                 link = Path(view) / path.name.removesuffix(_PARTIAL)
                 link.unlink(missing_ok=True)
                 link.symlink_to(path)

@@ -116,6 +116,10 @@ class Finding:
             remedy="name it as SCHEMA.TABLE; one that was made after the last base backup is brought back by --to TIME",
         )
 
+    def holed(self, base: str) -> bool:
+        """Return whether the log after a base backup has a hole."""
+        return any(way.reach.missing for way in self.ways() if way.base.name == base)
+
     def commits(self, way: Way) -> Iterator[Commit]:
         """Yield the commits after a base backup, in order."""
         kept, program = self.archive.kept(), programs_of(way.base.server_version) / "pg_waldump"

@@ -239,6 +239,8 @@ class PlainRecovery:
             raise OutsideWindow(
                 what=f"{rfc3339(wanted)} lies in the future: the server's clock says {rfc3339(clock)}; {finding.spoken()}", remedy="ue backup wal"
             )
+        if finding.holed(point.base):
+            return finding.at_time(wanted)  # what is committed now lies behind the hole
         deadline, made = Deadline.after(_RECEIVED_WITHIN), False
         while True:
             try:
