@@ -160,6 +160,12 @@ def test_it_is_safe_to_repeat_and_a_database_of_somebody_elses_is_left_alone(pri
     primary.claim(1)
     made = primary.recovery.back_up("base_one", incremental=False)
     assert primary.recovery.back_up("base_one", incremental=False) == made
+    killed = primary.folder / "bases" / "base_killed.partial"  # what a process leaves that is killed in the middle
+    (killed / "base").mkdir(parents=True)
+    (killed / "base" / "half").write_text("x")
+    again = primary.recovery.back_up("base_killed", incremental=False)
+    assert not killed.exists()
+    assert not (again.path / "base" / "half").exists()
     primary.received()
     point = primary.recovery.find(Target(end=True))
     primary.recovery.recover("it", point)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
+from pydantic import SecretStr
 
 from tests.contract.postgres.conftest import PASSWORD, PASSWORDS, Database, free_port, short_folder
 from tests.stack import eventually
@@ -44,6 +45,8 @@ class World:
     mode: WalMode
     recovery: PlainRecovery = field(init=False)
     receiver: subprocess.Popen[bytes] | None = None
+    by_tls: Path | None = None
+    """Who vouches for the server, where base backups are made by TLS."""
 
     def __post_init__(self) -> None:
         self.recovery = self.opened()
@@ -53,13 +56,20 @@ class World:
         return Database(server=self.server, name=DATABASE)
 
     @property
+    def reached(self) -> SecretStr:
+        """The address by which base backups are made: of a role that is no superuser."""
+        address = self.live.url(REPLICATION).get_secret_value()
+        tls = f"?sslmode=verify-full&sslrootcert={self.by_tls}"
+        return SecretStr(address.replace("@127.0.0.1:", "@localhost:") + tls if self.by_tls else address)
+
+    @property
     def wal_folder(self) -> Path:
         return self.folder / "wal"
 
     def opened(self) -> PlainRecovery:
         """Return the port anew, as another process would open it."""
         return PlainRecovery(
-            bases_in=BaseBackups(folder=self.folder / "bases", database_url=self.live.url(REPLICATION)),
+            bases_in=BaseBackups(folder=self.folder / "bases", database_url=self.reached),
             archive=Archive(folder=self.wal_folder),
             servers=RecoveryServers(self.folder / "scratch", self.folder / "s"),
             bring=Export(admin=lambda name: self.server.url(role=SUPERUSER, password=PASSWORD, database=name), live=DATABASE, folder=self.folder / "bases"),
@@ -127,17 +137,22 @@ def world(mode: WalMode = WalMode.RECEIVE) -> Iterator[World]:
         settings = {**PRIMARY_SETTINGS[mode], "fsync": "off"}
         server = PostgresServer(name="primary", folder=folder / "p", port=free_port(), sockets=folder, settings=settings)
         server.initialise(PASSWORD)
-        with server.running_meanwhile():
-            bootstrap_operated(server, superuser=PASSWORD, passwords=PASSWORDS)
-            made = World(folder=folder, server=server, mode=mode)
-            try:
-                if mode is not WalMode.NONE:
-                    made.receive()
-                with made.live.connect(OWNER) as owner:
-                    owner.execute(SCHEMA.encode())
-                yield made
-            finally:
-                with suppress(AssertionError):
-                    made.stop_receiving()
-                made.recovery.close()
-                shutil.rmtree(folder / "scratch", ignore_errors=True)
+        with operated(World(folder=folder, server=server, mode=mode)) as made:
+            yield made
+
+
+@contextmanager
+def operated(made: World) -> Iterator[World]:
+    """The server runs, and its log is received where it should be."""
+    with made.server.running_meanwhile():
+        bootstrap_operated(made.server, superuser=PASSWORD, passwords=PASSWORDS)
+        try:
+            if made.mode is not WalMode.NONE:
+                made.receive()
+            with made.live.connect(OWNER) as owner:
+                owner.execute(SCHEMA.encode())
+            yield made
+        finally:
+            made.stop_receiving()
+            made.recovery.close()
+            shutil.rmtree(made.folder / "scratch", ignore_errors=True)

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import psycopg
-from psycopg.rows import class_row
 
 from unioneyes.adapters.postgres.connections import connection, shown, sql
 from unioneyes.adapters.postgres.recovery.archive import Archive
 from unioneyes.adapters.postgres.recovery.bases import BaseBackups
 from unioneyes.adapters.postgres.recovery.export import Export, count_rows, has_table
 from unioneyes.adapters.postgres.recovery.finding import Finding
+from unioneyes.adapters.postgres.recovery.keepers import Keeper, failover_view, keepers
 from unioneyes.adapters.postgres.recovery.receiving import SLOT
 from unioneyes.adapters.postgres.recovery.retention import Surplus, surplus
 from unioneyes.adapters.postgres.recovery.scratch import RecoveryServers, Stopped
@@ -27,7 +27,6 @@ from unioneyes.ports.database import DatabaseUnavailable
 from unioneyes.ports.recovery import (
     BaseBackup,
     Exported,
-    Exposure,
     FailoverView,
     OutsideWindow,
     Pruned,
@@ -44,17 +43,6 @@ _COUNT_LIMIT = timedelta(minutes=30)
 _RECEIVED_WITHIN = timedelta(seconds=15)
 """How long a commit that was just made may take until the archive has it."""
 _POLL_SECONDS = 0.2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Keeper:
-    """One row of `pg_stat_replication`."""
-
-    keeper: str
-    synchronous: bool
-    behind_bytes: int | None
-    behind: timedelta | None
-    received: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,23 +166,10 @@ class PlainRecovery:
     def failover(self) -> FailoverView:
         """Return what would be lost with the primary. Raises: DatabaseUnavailable."""
         with self._session() as session:
-            keepers = _keepers(session)
-        seen = {each.keeper for each in keepers}
-        away = tuple(
-            Exposure(keeper=name, synchronous=False, behind_bytes=None, behind=None, connected=False)
-            for name in (*self.expected, *((SLOT,) if self.mode is not WalMode.NONE else ()))
-            if name not in seen
-        )
-        found = tuple(
-            Exposure(keeper=each.keeper, synchronous=each.synchronous, behind_bytes=each.behind_bytes, behind=each.behind, connected=True) for each in keepers
-        )
+            found = keepers(session)
         newest = next(iter(self.bases_in.all()), None)
-        return FailoverView(
-            exposures=(*found, *away),
-            synchronous=any(each.synchronous for each in keepers),
-            last_base=newest.ended_at if newest else None,
-            promotion=self.promotion,
-        )
+        wanted = (*self.expected, *((SLOT,) if self.mode is not WalMode.NONE else ()))
+        return failover_view(found, wanted=wanted, last_base=newest.ended_at if newest else None, promotion=self.promotion)
 
     def describe_back_up(self, name: str, *, incremental: bool) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
@@ -290,11 +265,11 @@ class PlainRecovery:
             now = bases[0].ended_at
         return surplus(bases, self.archive.kept().segments, now=now, window=self.window, size=self.archive.size)
 
-    def _asked(self) -> tuple[bool | None, _Keeper | None, tuple[bool, str, int | None] | None]:
+    def _asked(self) -> tuple[bool | None, Keeper | None, tuple[bool, str, int | None] | None]:
         """Return whether the log is received, by whom, and what the server keeps for it."""
         try:
             with self._session() as session:
-                keeper = next((each for each in _keepers(session) if each.keeper == SLOT), None)
+                keeper = next((each for each in keepers(session) if each.keeper == SLOT), None)
                 slot = session.execute(sql("recovery_slot"), {"slot": SLOT}).fetchone()
         except DatabaseUnavailable:
             return None, None, None
@@ -322,11 +297,6 @@ class PlainRecovery:
 
     def _session(self) -> AbstractContextManager[psycopg.Connection]:
         return connection(self.bases_in.database_url, name="ue-recovery", statement_limit=_LOOK_LIMIT)
-
-
-def _keepers(session: psycopg.Connection) -> tuple[_Keeper, ...]:
-    with session.cursor(row_factory=class_row(_Keeper)) as cursor:
-        return tuple(cursor.execute(sql("recovery_keepers")))
 
 
 def _mark(name: str) -> str:
