@@ -33,7 +33,6 @@ NOUNS = {
     "app": "The service's pods: looked at, restarted, made more or fewer, and gone into",
     "edge": "The edge: how much each client's address may ask, and who is kept out",
     "backup": "Backups of the database: made, proven, kept, and recovered from",
-    "db": "The operated database",
     "deploy": "Deployments: a release reaches its users",
     "rollback": "Rollbacks: the members get the good release back",
     "db": "The operated database",

@@ -23,9 +23,8 @@ DOCUMENTS = {"document.read", "document.run"}
 APP = {"app.restart", "app.scale"}
 EDGE = {"edge.deny", "edge.limit"}
 DATABASE = {"database.migrate"}
-BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP | EDGE | DATABASE
 RECOVERY = {"backup.base", "backup.pitr"}
-BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP | EDGE | RECOVERY
+BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP | EDGE | DATABASE | RECOVERY
 
 
 def as_drilled(code: Mapping[str, str]) -> dict[str, Drilled]:
