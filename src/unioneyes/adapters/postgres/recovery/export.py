@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from unioneyes.adapters.postgres.connections import connection, shown, sql
 from unioneyes.adapters.postgres.databases import adopt, comment, create_alike, databases, drop, shape_of
 from unioneyes.adapters.postgres.fence import enter
-from unioneyes.adapters.postgres.programs import ProgramFailed, program, run_program, signed_in
+from unioneyes.adapters.postgres.programs import ProgramFailed, run_program, signed_in
 from unioneyes.ports.recovery import DatabaseThere, Exported, RecoveryFailed
 
 _CREATE_LIMIT = timedelta(minutes=5)
@@ -44,9 +44,10 @@ class Export:
         with self._administration() as session:
             _require_absent(session, database)
 
-    def bring(self, source: SecretStr, *, into: str, table: str | None, mark: str) -> Exported:
+    def bring(self, source: SecretStr, programs: Path, *, into: str, table: str | None, mark: str) -> Exported:
         """`into` holds what `source` does; of `table`, its rows alone. Brought over already, as its comment `mark` says, it is left as it is.
 
+        `programs` are of both servers' version: newer ones say what an older server does not know.
         Raises: DatabaseThere, RecoveryFailed (nothing is left of it), DatabaseUnavailable.
         """
         began, building = time.monotonic(), _building(into)
@@ -58,7 +59,7 @@ class Export:
                 drop(session, building)
                 try:
                     session.execute(create_alike(building, shape_of(session, self.live)))
-                    self._fill(source, building, table)
+                    self._fill(source, programs, building, table)
                     adopt(session, building, like=self.live)
                     with _fenced(session):
                         session.execute(SQL("ALTER DATABASE {} RENAME TO {}").format(Identifier(building), Identifier(into)))
@@ -95,30 +96,30 @@ class Export:
             f"pg_dump -Fc --data-only -t {table} -d '{source}' | pg_restore --exit-on-error -d '{live}'",
         )
 
-    def _fill(self, source: SecretStr, building: str, table: str | None) -> None:
+    def _fill(self, source: SecretStr, programs: Path, building: str, table: str | None) -> None:
         with TemporaryDirectory(prefix="export-", dir=self.folder) as folder:
             whole = Path(folder) / "whole"
             if table is None:
-                self._dump(source, whole, "-Fd", "--jobs=2", "--compress=0")
-                self._restore(building, whole)
+                self._dump(programs, source, whole, "-Fd", "--jobs=2", "--compress=0")
+                self._restore(programs, building, whole)
                 return
             rows = Path(folder) / "rows"
-            self._dump(source, whole, "-Fc", "--schema-only")
-            self._dump(source, rows, "-Fc", "--compress=0", "--data-only", "--table", table)
-            self._restore(building, whole, "--section=pre-data")
-            self._restore(building, rows)
-            listed = run_program((program("pg_restore"), "-l", str(whole)), within=_CREATE_LIMIT).stdout.splitlines()
+            self._dump(programs, source, whole, "-Fc", "--schema-only")
+            self._dump(programs, source, rows, "-Fc", "--compress=0", "--data-only", "--table", table)
+            self._restore(programs, building, whole, "--section=pre-data")
+            self._restore(programs, building, rows)
+            listed = run_program((str(programs / "pg_restore"), "-l", str(whole)), within=_CREATE_LIMIT).stdout.splitlines()
             wanted = Path(folder) / "wanted"
             wanted.write_text("\n".join(line for line in listed if not any(f" {kind} " in line for kind in _LEFT_OUT)) + "\n")
-            self._restore(building, whole, "--section=post-data", "-L", str(wanted))
+            self._restore(programs, building, whole, "--section=post-data", "-L", str(wanted))
 
-    def _dump(self, source: SecretStr, to: Path, *words: str) -> None:
-        argv = (program("pg_dump"), *words, "--no-password", "-f", str(to), "-d", shown(source))
+    def _dump(self, programs: Path, source: SecretStr, to: Path, *words: str) -> None:
+        argv = (str(programs / "pg_dump"), *words, "--no-password", "-f", str(to), "-d", shown(source))
         run_program(argv, within=_COPY_LIMIT)
 
-    def _restore(self, building: str, dump: Path, *words: str) -> None:
+    def _restore(self, programs: Path, building: str, dump: Path, *words: str) -> None:
         address = self.admin(building)
-        argv = (program("pg_restore"), "--exit-on-error", *words, "--no-password", "-d", shown(address), str(dump))
+        argv = (str(programs / "pg_restore"), "--exit-on-error", *words, "--no-password", "-d", shown(address), str(dump))
         with signed_in(address) as environment:
             run_program(argv, within=_COPY_LIMIT, environment=environment)
 

@@ -138,7 +138,7 @@ class PlainRecovery:
         """The live server has a new database `into` with what the scratch server holds. Raises: DatabaseThere, RecoveryFailed, DatabaseUnavailable."""
         if not self.servers.running(name):
             raise RecoveryFailed(what=f"the scratch server {name} does not run any more", remedy="recover again: it ended with the process that started it")
-        return self.bring.bring(self.servers.url(name), into=into, table=table, mark=_mark(name))
+        return self.bring.bring(self.servers.url(name), self.servers.programs(name), into=into, table=table, mark=_mark(name))
 
     def discard_export(self, name: str, *, into: str) -> None:
         """The live server has no database `into` that was made from `name`."""

@@ -112,6 +112,10 @@ class RecoveryServers:
         server = self.server(name)
         return server.url(role=SUPERUSER, password=SecretStr(""), database=database or (server.folder / "database").read_text())
 
+    def programs(self, name: str) -> Path:
+        """Return the folder of the programs of that server's own version."""
+        return programs_of((self.server(name).data / "PG_VERSION").read_text())
+
     def discard(self, name: str) -> None:
         """No server of that name runs, and its files are gone."""
         server = self.server(name)
