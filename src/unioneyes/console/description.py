@@ -35,6 +35,7 @@ TAGS = {
     "edge": "How much each client's address may ask, and who is kept out.",
     "migrations": "What was applied to the schema, and what a release lacks.",
     "backups": "Backups of the operated database, and how each was proven.",
+    "recovery": "How the database's log is kept, what can be recovered to, and what would be lost with the primary.",
     "rollback": "The ways back, as they are open now.",
     "releases": "What can be deployed.",
     "traffic": "The routes, and both colours second by second.",

@@ -1,4 +1,4 @@
-"""`[backup]`: where backups are kept, for how long, how they are encrypted, and when they are made by themselves."""
+"""`[backup]`: where backups are kept, for how long, how they are encrypted, when they are made by themselves; and how the log is kept for recovery."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from unioneyes.environments.setting_types import AbsolutePath, Duration, Reference, Section, Text, require_encrypted
+from unioneyes.ports.recovery import WalMode
 
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 
@@ -47,6 +48,11 @@ class BackupSettings(Section):
     """How many verified ones are kept, however old they are."""
     keep_failed: Duration = timedelta(days=3)
     """How old one gets that was found wrong."""
+    wal: Annotated[WalMode, Field(strict=False)] = WalMode.NONE
+    """How the database's log is kept, which recovery to a moment needs beside base backups: `receive`d as it is written; `synchronous`, where no commit is
+    answered before it is kept, and commits wait while nobody receives; or `none`."""
+    window: Duration = timedelta(days=7)
+    """How far back one can recover: base backups and the log that are older are removed after the next base backup."""
 
     @model_validator(mode="after")
     def _store_of_its_own_kind(self) -> Self:

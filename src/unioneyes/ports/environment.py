@@ -13,6 +13,7 @@ from unioneyes.ports.edge import Edge
 from unioneyes.ports.notifier import Notifier
 from unioneyes.ports.pods import Pods
 from unioneyes.ports.queries import Queries
+from unioneyes.ports.recovery import Recovery
 from unioneyes.ports.releases import Releases
 from unioneyes.ports.replicas import Replicas
 from unioneyes.ports.secrets import SecretProvider
@@ -74,6 +75,7 @@ class Environment:
     migrations: Migrations
     backups: Backups
     restores: Restores
+    recovery: Recovery
     notifier: Notifier
     documents: Documents
     shell: Shell

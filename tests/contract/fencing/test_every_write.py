@@ -25,6 +25,7 @@ from tests.contract.fencing import test_late_writes as others
 from tests.contract.fencing.late import late, taken_over
 from tests.contract.migrations.test_migrations import COLUMNS, Folder
 from tests.contract.postgres.conftest import Database
+from tests.contract.recovery.world import world
 from tests.contract.replicas.conftest import Service
 from tests.contract.restores.test_restores import NAME, Restoring
 from tests.contract.traffic.conftest import Edge as Envoy
@@ -32,6 +33,7 @@ from unioneyes import ports
 from unioneyes.adapters.postgres import locks
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.bootstrap import BACKUP
+from unioneyes.adapters.postgres.recovery.export import Export
 from unioneyes.adapters.postgres.restores import RestoresBeside
 from unioneyes.adapters.processes.client import Supervisor
 from unioneyes.adapters.processes.pods import LocalPods
@@ -43,6 +45,7 @@ from unioneyes.ports.edge import STRICT, Edge
 from unioneyes.ports.notifier import Notifier
 from unioneyes.ports.pods import Pods, Size
 from unioneyes.ports.queries import Queries
+from unioneyes.ports.recovery import Recovery, RecoveryPoint, Target
 from unioneyes.ports.replicas import Replicas
 from unioneyes.ports.shell import Shell
 from unioneyes.ports.traffic import Colour, Traffic, Weights
@@ -65,6 +68,7 @@ READS = {
     "Migrations": {"applied", "folder", "ledger", "lint", "losses", "pending", "risks", "sizes", "standing"},
     "Pods": {"all", "details", "follow", "logs", "shell", "size"},
     "Releases": {"all", "digest", "get"},
+    "Recovery": {"bases", "failover", "find", "prunable", "require_absent", "room", "running", "verify", "wal"},
     "Replicas": {"all", "configuration", "logs", "outcomes", "revisions", "rolling"},
     "Restores": {"difference", "require_new", "room", "written_since"},
     "SecretProvider": {"resolve"},
@@ -77,6 +81,7 @@ READS = {
 }
 """What changes nothing that a run operates on: it may come as late as it likes. So does whatever only says what a person would type."""
 TYPED = "describe"
+POINT = RecoveryPoint(base="base_one", timeline=1, said="the end", segments=1)
 
 TRAFFIC: dict[str, Callable[[Traffic], object]] = {
     "shift": lambda traffic: traffic.shift(Weights(green=100)),
@@ -123,6 +128,16 @@ AFTER_A_SWAP: dict[str, Callable[[Restoring], object]] = {
     "restore_into": lambda made: made.restores.restore_into(NAME, database=made.beside),
     "swap_back": lambda made: made.restores.swap_back(beside=made.beside, kept=made.kept),
 }
+RECOVERY: dict[str, Callable[[Recovery], object]] = {
+    "back_up": lambda recovery: recovery.back_up("late", incremental=False),
+    "discard": lambda recovery: recovery.discard(NAME),
+    "prune": lambda recovery: recovery.prune(),
+    "recover": lambda recovery: recovery.recover(NAME, POINT),
+}
+EXPORTS: dict[str, Callable[[Recovery], object]] = {
+    "discard_export": lambda recovery: recovery.discard_export(NAME, into="back"),
+    "export": lambda recovery: recovery.export(NAME, into="back", table=None),
+}
 WRITES: Mapping[type, set[str]] = {
     Traffic: {*TRAFFIC},
     Edge: {*EDGE},
@@ -130,6 +145,7 @@ WRITES: Mapping[type, set[str]] = {
     Pods: {*PODS},
     Migrations: {*MIGRATIONS},
     Backups: {*BACKUPS},
+    Recovery: {*RECOVERY, *EXPORTS},
     Restores: {*BEFORE_A_SWAP, *AFTER_A_SWAP},
 }
 """Refused to whoever comes late, by the tests below."""
@@ -212,6 +228,22 @@ def test_restores(restoring: Restoring) -> None:
         restoring.restores.swap(beside=restoring.beside, kept=restoring.kept)
     refused(AFTER_A_SWAP, restoring, before=outside, newer=lambda: restoring.restores.discard_beside(beside=restoring.beside))
     assert restoring.databases() == {restoring.live.name, restoring.kept}
+
+
+def test_recovery() -> None:
+    with world() as made:
+        made.recovery.back_up("base_one", incremental=False)
+
+        def newer() -> None:
+            made.recovery.prune()
+            made.recovery.discard(NAME)
+
+        refused(RECOVERY, made.recovery, before=OUTSIDE, newer=newer)
+        assert [base.name for base in made.recovery.bases()] == ["base_one"]
+        assert not made.recovery.running(NAME)
+        made.recovery.recover(NAME, made.recovery.find(Target(end=True)))
+        refused(EXPORTS, made.recovery, before=Export._administration.__code__, newer=lambda: made.recovery.discard_export(NAME, into="back"))
+        made.recovery.require_absent("back")
 
 
 def refused(calls: Mapping[str, Callable[[Port], object]], port: Port, *, before: CodeType, newer: Callable[[], object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 
 from pydantic import JsonValue
@@ -19,6 +20,9 @@ BACKUP = "before_the_drill"
 """What each restore brings back."""
 DAILY = "unioneyes_20260209"
 INTO = "unioneyes_restore"
+BASE = "base_before_the_drill"
+RECOVERED = "unioneyes_recovered"
+"""The database that gets what was recovered."""
 SMOKE_WITHIN = timedelta(seconds=60)
 
 
@@ -57,6 +61,22 @@ def before_restoring_into(job: MainJob) -> None:
     """There is a proven backup, and the new database is not there yet."""
     with_backup(job)
     job.stack.environment.restores.discard_into(BACKUP, database=INTO)
+
+
+def without_base(job: MainJob, name: str) -> None:
+    """1.1.0 serves, and no base backup has this name."""
+    job.ensure_serving("1.1.0")
+    folder = job.stack.layout.bases
+    (folder / f"{name}.json").unlink(missing_ok=True)
+    shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def before_recovery(job: MainJob) -> None:
+    """1.1.0 serves, there is a base backup, and the new database is not there yet."""
+    job.ensure_serving("1.1.0")
+    job.stack.environment.recovery.back_up(BASE, incremental=False)
+    with admin(job, "postgres") as connection:
+        connection.execute(f"drop database if exists {RECOVERED} with (force)".encode())
 
 
 def before_an_attack(job: MainJob) -> None:
@@ -232,6 +252,18 @@ RESTORING_INTO = Scenario(
     prepare=before_restoring_into,
     begin=lambda job: (job.begin({"name": BACKUP, "into": INTO}, runbook="backup.restore"),),
 )
+BASE_BACKUP = Scenario(
+    name="backup.base",
+    runbooks=("backup.base",),
+    prepare=lambda job: without_base(job, BASE),
+    begin=lambda job: (job.begin({"name": BASE}, runbook="backup.base"),),
+)
+RECOVERY = Scenario(
+    name="backup.pitr",
+    runbooks=("backup.pitr",),
+    prepare=before_recovery,
+    begin=lambda job: (job.begin({"to": "end", "into": RECOVERED}, runbook="backup.pitr"),),
+)
 SCENARIOS = (
     MIGRATION,
     RESTORE,
@@ -255,6 +287,8 @@ SCENARIOS = (
     PROVING,
     PRUNING,
     RESTORING_INTO,
+    BASE_BACKUP,
+    RECOVERY,
     *UNDONE,
 )
 """A further runbook is one more of these."""

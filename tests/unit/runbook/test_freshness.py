@@ -24,7 +24,8 @@ APP = {"app.restart", "app.scale"}
 EDGE = {"edge.deny", "edge.limit"}
 DATABASE = {"database.migrate"}
 BACKUPS = {"backup.create", "backup.prune", "backup.restore", "backup.verify"}
-BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP | EDGE | DATABASE | BACKUPS
+RECOVERY = {"backup.base", "backup.pitr"}
+BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP | EDGE | DATABASE | BACKUPS | RECOVERY
 
 
 def as_drilled(code: Mapping[str, str]) -> dict[str, Drilled]:
@@ -60,6 +61,7 @@ def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         ("operations/app/status.py", set()),
         ("operations/security/rules.py", EDGE),
         ("operations/database/backups/retention.py", BACKUPS),
+        ("operations/database/recovery/steps.py", RECOVERY),
         ("runbook/documents/effects.py", DOCUMENTS),
         ("runbook/execution.py", BUILT_IN),
         ("runbook/store/lock.py", BUILT_IN),

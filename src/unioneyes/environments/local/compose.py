@@ -27,6 +27,7 @@ from unioneyes.environments.local.any_service import carried_migrations, standin
 from unioneyes.environments.local.audit import build_sealing, keep_audit_key, keep_remote_witness, kept_audit_key
 from unioneyes.environments.local.control import control_state
 from unioneyes.environments.local.parts import SERVICE_NAME, build_serving, require_operable
+from unioneyes.environments.local.recovery import build_recovery
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import DirectEnvironment, OpenedEnvironment
 from unioneyes.environments.policy import approval_rules, freeze_windows, waivers
@@ -149,6 +150,7 @@ def build_environment(stack: Stack) -> Environment:
             archive=archive,
             data_folder=None if stack.settings.elsewhere else stack.primary.data,
         ),
+        recovery=build_recovery(stack),
         notifier=SlackNotifier(token=stack.secrets.slack_token, base_url=stack.slack_url),
         documents=MarkdownFolder(stack.layout.documents),
         shell=BashShell(
