@@ -21,8 +21,8 @@ from unioneyes.kernel.units import format_duration, format_share
 from unioneyes.operations.app.model import Restarted, ScaledTo
 from unioneyes.operations.database.backups.model import BackedUp, Pruned, RestoredInto
 from unioneyes.operations.database.migrating_model import Migrated
-from unioneyes.operations.deployment.model import Figures, Receipt, VerifyResult, Watched
 from unioneyes.operations.database.recovery.model import BaseMade, Brought
+from unioneyes.operations.deployment.model import Figures, Receipt, VerifyResult, Watched
 from unioneyes.operations.rollback.model import Afterwards, MigrationsTakenBack, ReleaseRolledBack, Restored
 from unioneyes.operations.security.model import KeptOut, Limited
 from unioneyes.ports.database import BackupVerified, Loss

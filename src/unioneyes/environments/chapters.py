@@ -9,9 +9,9 @@ import unioneyes.operations.database.backups.prune
 import unioneyes.operations.database.backups.restore
 import unioneyes.operations.database.backups.verify
 import unioneyes.operations.database.migrating
-import unioneyes.operations.deployment.runbook
 import unioneyes.operations.database.recovery.base
 import unioneyes.operations.database.recovery.pitr
+import unioneyes.operations.deployment.runbook
 import unioneyes.operations.rollback.migration
 import unioneyes.operations.rollback.release
 import unioneyes.operations.rollback.restore
