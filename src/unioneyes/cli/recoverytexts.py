@@ -37,7 +37,7 @@ def base_text(ink: Ink, done: BaseMade) -> str:
     return facts(
         ink,
         (
-            ("base backup", f"{made.name}, {made.files:,} files, {format_bytes(made.bytes)}, verified"),
+            ("base backup", f"{made.name}, {made.files:,} files, {format_bytes(made.bytes)}, each as the server sent it"),
             ("changes since", made.parent or ""),
             ("recover from", rfc3339(made.ended_at)),
             ("where", str(made.path)),

@@ -27,7 +27,7 @@ def list_backups(control: Parts, by: Reader) -> BackupsView:
     del by
     environment = control.environment
     at = now()
-    return look_at_all(environment.backups, environment.facts.retention, at, control.daily.view(at))
+    return look_at_all(environment.backups, environment.facts.retention, at, control.watch.view(at))
 
 
 @router.get("/{backup}")

@@ -72,6 +72,18 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogFault:
+    """Something that keeps the log from leading on."""
+
+    key: str
+    """The same for as long as it lasts."""
+    what: str
+    remedy: str
+    stays: bool
+    """True where it does not pass by itself, nor comes back: a hole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WalView:
     """How the log is kept now."""
 
@@ -212,6 +224,9 @@ class Recovery(Protocol):
 
     def wal(self) -> WalView:
         """Return how the log is kept, and what can be recovered to. Never a window across a gap. Answers without the server, too."""
+
+    def faults(self) -> tuple[LogFault, ...]:
+        """Return what keeps the log from leading on, for whoever looks often; nothing where it is not kept. Answers without the server, too."""
 
     def find(self, target: Target) -> RecoveryPoint:
         """Return where recovery begins and ends. Raises: OutsideWindow, NoSuchTransaction, NoSuchDrop, DatabaseUnavailable."""

@@ -22,8 +22,8 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from tests.stack import UE, Said, eventually
 from unioneyes.console.app import build_app
+from unioneyes.console.backup_watch import BackupWatch
 from unioneyes.console.control import Control
-from unioneyes.console.daily_backup import DailyBackup
 from unioneyes.console.headers import LOOPBACK_NAMES
 from unioneyes.console.journals import Journals
 from unioneyes.console.limits import Limits
@@ -119,7 +119,7 @@ class Alone:
             journals=Journals(engine),
             sampler=Sampler(opened.environment.traffic),
             pods=PodSampler(opened.environment.pods, redact=opened.redactor),
-            daily=DailyBackup(engine, opened.environment),
+            watch=BackupWatch(engine, opened.environment),
             own=OwnRunbooks(opened.runbooks),
             drills=Drills(drilled),
             token=opened.api_token,

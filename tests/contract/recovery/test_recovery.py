@@ -13,6 +13,7 @@ import time_machine
 
 from tests.contract.postgres.conftest import Database
 from tests.contract.recovery.world import World
+from tests.stack import eventually
 from unioneyes.adapters.postgres.recovery.positions import Segment
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import BadInput
@@ -290,6 +291,17 @@ def test_a_base_backup_that_fails_in_its_middle_leaves_nothing(primary: World) -
     assert not [path for path in (primary.folder / "bases").iterdir() if path.name.startswith(lost)]
 
 
+def test_a_log_that_nobody_receives_is_a_fault_for_as_long_as_that_lasts(primary: World) -> None:
+    assert primary.recovery.faults() == ()
+    primary.stop_receiving()
+    try:
+        assert eventually(lambda: [fault.key for fault in primary.recovery.faults()] == ["unreceived"])
+        assert primary.recovery.wal().streaming is False
+    finally:
+        primary.receive()
+    assert primary.recovery.faults() == ()
+
+
 def test_a_hole_in_the_log_is_seen_and_no_window_goes_over_it(primary: World) -> None:
     """The last test of the file: from the first base backup on, nothing leads over the hole any more."""
     first = primary.recovery.back_up(f"base_{next(NUMBERS)}", incremental=False)
@@ -313,6 +325,7 @@ def test_a_hole_in_the_log_is_seen_and_no_window_goes_over_it(primary: World) ->
     (primary.wal_folder / missing.name(size=size)).unlink()
     view = primary.recovery.wal()
     assert [(gap.first, gap.count) for gap in view.gaps] == [(missing.name(size=size), 1)]
+    assert [(fault.key, fault.stays) for fault in primary.recovery.faults()] == [(f"gap-{current.timeline}-{missing.name(size=size)}", True)]
     assert view.windows[0].until < lost
     assert recovered(primary, Target(time=before)) == [0]
     for moment in (lost, behind):

@@ -13,7 +13,7 @@ import pytest
 
 from tests.stack import RunningStack, eventually, running_stack
 from unioneyes.adapters.postgres.server import SUPERUSER
-from unioneyes.console.daily_backup import DailyBackup
+from unioneyes.console.backup_watch import BackupWatch
 from unioneyes.environments import open_environment
 from unioneyes.environments.local.stack import open_stack
 from unioneyes.kernel.clock import now
@@ -34,14 +34,14 @@ def stack() -> Iterator[RunningStack]:
 
 
 @pytest.fixture
-def servers(stack: RunningStack) -> Iterator[list[DailyBackup]]:
+def servers(stack: RunningStack) -> Iterator[list[BackupWatch]]:
     """Several servers' schedules on the same database; the stack's own worker carries out what they begin."""
     opened = open_environment("local", stack.home)
     engines = [Engine(database_url=opened.control_database_url, environment=opened.environment, redactor=opened.redactor, worker=False) for _ in range(SERVERS)]
     for engine in engines:
         engine.launch()
     try:
-        yield [DailyBackup(engine, opened.environment, tell_again=timedelta(0)) for engine in engines]
+        yield [BackupWatch(engine, opened.environment, tell_again=timedelta(0)) for engine in engines]
     finally:
         for engine in engines:
             with closing(engine):
@@ -70,7 +70,7 @@ def told(stack: RunningStack) -> list[str]:
     return [each["text"].split("\n")[0] for each in httpx.get(f"http://127.0.0.1:{port}/slack/_received", trust_env=False).json()]
 
 
-def test_many_servers_make_one_backup_a_day_and_prune_once_behind_it(stack: RunningStack, servers: list[DailyBackup]) -> None:
+def test_many_servers_make_one_backup_a_day_and_prune_once_behind_it(stack: RunningStack, servers: list[BackupWatch]) -> None:
     due = tomorrow()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: servers[number % SERVERS].look(due + timedelta(minutes=1)), range(16)))

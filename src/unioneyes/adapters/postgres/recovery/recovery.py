@@ -15,6 +15,7 @@ from unioneyes.adapters.postgres.connections import connection, shown, sql
 from unioneyes.adapters.postgres.recovery.archive import WalArchive
 from unioneyes.adapters.postgres.recovery.bases import BaseBackups
 from unioneyes.adapters.postgres.recovery.export import Export, count_rows, has_table
+from unioneyes.adapters.postgres.recovery.faults import log_faults
 from unioneyes.adapters.postgres.recovery.finding import Finding
 from unioneyes.adapters.postgres.recovery.keepers import Keeper, failover_view, keepers
 from unioneyes.adapters.postgres.recovery.receiving import SLOT
@@ -28,6 +29,7 @@ from unioneyes.ports.recovery import (
     BaseBackup,
     Exported,
     FailoverView,
+    LogFault,
     OutsideWindow,
     Pruned,
     Recovered,
@@ -94,6 +96,13 @@ class PlainRecovery:
             wanted=self.window,
             bases=self.bases(),
         )
+
+    def faults(self) -> tuple[LogFault, ...]:
+        """Return what keeps the log from leading on; nothing where it is not kept."""
+        if self.mode is WalMode.NONE:
+            return ()
+        streaming, _, slot = self._asked()
+        return log_faults(self.mode, streaming=streaming, slot=slot[1] if slot else None, gaps=self._finding().gaps())
 
     def find(self, target: Target) -> RecoveryPoint:
         """Return where recovery begins and ends. Raises: OutsideWindow, NoSuchTransaction, NoSuchDrop, DatabaseUnavailable."""

@@ -1,4 +1,4 @@
-"""Makes a backup once a day, whichever server thinks of it first, and tells people of one that was missed, or that failed."""
+"""Makes a backup once a day, whichever server thinks of it first, and tells people of one that was missed or failed, and of a log that nobody keeps."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from unioneyes.runbook.telling import TELL_AGAIN, Teller
 from unioneyes.runbook.views import RunView
 
 EVERY = timedelta(seconds=20)
+LASTS = timedelta(minutes=1)
+"""After which a log that nobody receives is told: who receives it comes back by itself from what is shorter."""
 _RUNS = 100
 """Of backups, among which the daily ones of a week are looked for."""
 _STOPS_WITHIN = 0.5
@@ -27,11 +29,12 @@ _STOPS_WITHIN = 0.5
 _logger = logging.getLogger(__name__)
 
 
-class DailyBackup:
+class BackupWatch:
     """Looks in a thread of its own from `start` to `stop`.
 
     The run of a day's backup has a name that follows from the day, and the engine begins no second one: so several servers make it once. After an
-    outage the last one is made up for; those before it were missed, and people are told.
+    outage the last one is made up for; those before it were missed, and people are told. So they are where the database's log should be kept for a
+    recovery, and is not.
     """
 
     def __init__(self, engine: Engine, environment: Environment, *, every: timedelta = EVERY, tell_again: timedelta = TELL_AGAIN) -> None:
@@ -42,14 +45,14 @@ class DailyBackup:
         self._since = now()
         self._told: set[str] = set()
         self._pruned: set[str] = set()
+        self._faults: dict[str, datetime] = {}
         self._teller = Teller(environment.notifier, again=tell_again)
         self._stop = Event()
-        self._thread = Thread(target=self._look_on, name="daily-backup", daemon=True)
+        self._thread = Thread(target=self._look_on, name="backup-watch", daemon=True)
 
     def start(self) -> None:
-        """Look at once, and again and again; not at all where no backup is made by itself."""
-        if self._environment.facts.backup_daily is not None:
-            self._thread.start()
+        """Look at once, and again and again."""
+        self._thread.start()
 
     def stop(self) -> None:
         """Nothing is begun any more; an announcement under way is not waited for."""
@@ -78,14 +81,24 @@ class DailyBackup:
         if view and view.days and view.days[0].state in {DayState.DONE, DayState.FAILED}:
             self._prune(view.days[0])
 
+    def look_at_log(self, at: datetime) -> None:
+        """What keeps the database's log from leading on is told, once a day while it lasts; a hole in it once."""
+        found = self._environment.recovery.faults()
+        self._faults = {fault.key: self._faults.get(fault.key, at) for fault in found}
+        for fault in found:
+            if fault.stays or at - self._faults[fault.key] >= LASTS:
+                key = f"log-{fault.key}" if fault.stays else f"log-{fault.key}-{at:%Y%m%d}"
+                self._tell(key, "RECOVERY AT RISK", (("Because", fault.what), ("Do", fault.remedy)), look="ue backup wal")
+
     def _look_on(self) -> None:
         while True:
-            try:
-                self.look(now())
-            except Problem as problem:
-                _logger.warning("the daily backup is looked at again: %s", problem)
-            except Exception:  # whatever it is, the next look may go well
-                _logger.exception("a look at the daily backup failed, and is tried again")
+            for look in (self.look, self.look_at_log):
+                try:
+                    look(now())
+                except Problem as problem:
+                    _logger.warning("the backups are looked at again: %s", problem)
+                except Exception:  # whatever it is, the next look may go well
+                    _logger.exception("a look at the backups failed, and is tried again")
             if self._stop.wait(self._every.total_seconds()):
                 break
 
@@ -116,10 +129,10 @@ class DailyBackup:
         facts = (("Due", rfc3339(day.due)), ("Run", run.id), ("Because", because), ("Do", "ue backup create makes one now"))
         self._tell(f"{day.run}-failed", "DAILY BACKUP FAILED", facts)
 
-    def _tell(self, key: str, title: str, facts: tuple[tuple[str, str], ...]) -> None:
+    def _tell(self, key: str, title: str, facts: tuple[tuple[str, str], ...], *, look: str = "ue backup schedule") -> None:
         """The channel shows it, once, whoever finds out."""
         where = self._environment.facts
         if key not in self._told and self._teller.tell(
-            Announcement(channel=where.incidents_channel, title=f"{title}: {where.name}", facts=(*facts, ("Look", "ue backup schedule")), key=key)
+            Announcement(channel=where.incidents_channel, title=f"{title}: {where.name}", facts=(*facts, ("Look", look)), key=key)
         ):
             self._told.add(key)
