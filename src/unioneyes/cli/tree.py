@@ -32,7 +32,7 @@ NOUNS = {
     "release": "Releases: what can be deployed",
     "app": "The service's pods: looked at, restarted, made more or fewer, and gone into",
     "edge": "The edge: how much each client's address may ask, and who is kept out",
-    "backup": "Backups of the database: made, proven, kept, restored, and recovered from to the second",
+    "backup": "Backups of the database: made, proven, kept and restored; and recovery to the second",
     "deploy": "Deployments: a release reaches its users",
     "rollback": "Rollbacks: the members get the good release back",
     "db": "The operated database",
