@@ -68,7 +68,7 @@ READS = {
     "Migrations": {"applied", "folder", "ledger", "lint", "losses", "pending", "risks", "sizes", "standing"},
     "Pods": {"all", "details", "follow", "logs", "shell", "size"},
     "Releases": {"all", "digest", "get"},
-    "Recovery": {"bases", "failover", "find", "prunable", "require_absent", "room", "running", "verify", "wal"},
+    "Recovery": {"bases", "failover", "faults", "find", "prunable", "require_absent", "room", "running", "verify", "wal"},
     "Replicas": {"all", "configuration", "logs", "outcomes", "revisions", "rolling"},
     "Restores": {"difference", "require_new", "room", "written_since"},
     "SecretProvider": {"resolve"},

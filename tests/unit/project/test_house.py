@@ -14,7 +14,7 @@ TOP = {
     *{"bench", "db", "docs", "k8s", "policy", "requirements", "src", "tests"},
 }
 LAYERS = {"adapters", "claims", "cli", "console", "environments", "kernel", "operations", "ports", "runbook", "simulators"}
-CHAPTERS = {"app", "database", "deployment", "escalation", "incidents", "monitoring", "privacy", "recovery", "rehearsal", "release", "rollback", "security"}
+CHAPTERS = {"app", "database", "deployment", "escalation", "incidents", "monitoring", "privacy", "rehearsal", "release", "rollback", "security"}
 TIERS = {"browser", "compat", "contract", "drills", "kubernetes", "transcripts", "unit"}
 MEANINGLESS = {"common", "helper", "helpers", "manager", "misc", "shared", "util", "utils"}
 
