@@ -19,11 +19,11 @@ from pathlib import Path
 from tests.stack import Said
 
 ANY = "..."
-RUN = re.compile(r"\b(?:app|deployment|edge|rollback)-\d{8}-\d{6}-[2-9a-z]{5}")
+RUN = re.compile(r"\b(?:app|database|deployment|edge|rollback)-\d{8}-\d{6}-[2-9a-z]{5}")
 NAMES = (
     (RUN, "<run>"),
     (re.compile(r"\bworker-\d{8}-\d{6}-[2-9a-z]{5}"), "<worker>"),
-    (re.compile(r"\b(?:backup|before_rollback)_\d{8}_\d{6}"), "<backup>"),
+    (re.compile(r"\b(?:backup|before_(?:migration|rollback))_\d{8}_\d{6}"), "<backup>"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"), "<time>"),
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"), "<time>"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "<hash>"),

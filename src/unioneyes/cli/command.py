@@ -13,7 +13,7 @@ from cyclopts import App, Argument, CycloptsError, MissingArgumentError
 from unioneyes.cli.options import EVERYWHERE
 from unioneyes.cli.output import report, say
 from unioneyes.cli.reach import spoken_where
-from unioneyes.cli.tree import VERBS, Verb
+from unioneyes.cli.tree import VERBS, Verb, overviewed
 from unioneyes.kernel.problems import BadInput, ExitCode, Problem
 
 _BROKEN_PIPE = 141
@@ -40,7 +40,7 @@ def run_verb(verb: Verb, words: list[str]) -> int:
 
 def refuse_unknown(words: list[str]) -> int:
     """Say that there is no such command, and which ones come near."""
-    asked = " ".join(word for word in words[:2] if not word.startswith("-"))
+    asked = " ".join(word for word in words[: 3 if overviewed(words[:2]) else 2] if not word.startswith("-"))
     near = difflib.get_close_matches(asked, [verb.words for verb in VERBS], n=2) or [verb.words for verb in VERBS if verb.noun == words[0]]
     remedy = " or ".join(f"ue {each}" for each in near) or "ue --help lists the commands"
     return report(UnknownCommand(what=f"there is no command `ue {asked}`", remedy=remedy), as_json=_wants_json(words))

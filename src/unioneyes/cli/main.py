@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from unioneyes.cli.tree import NOUNS, find, noun_overview, overview
+from unioneyes.cli.tree import find, noun_overview, overview, overviewed
 
 _HELP = {"--help", "-h", "help"}
 _WITH_VALUE = {"--env", "--home", "--output", "-o", "--to"}
@@ -24,8 +24,9 @@ def main() -> int:
         print(version())  # noqa: T201 - the result
         return 0
     verb = find(words)
-    if verb is None and first in NOUNS and (len(words) == 1 or words[1] in _HELP):
-        print(noun_overview(first))  # noqa: T201 - the result
+    named = words[:-1] if words[-1] in _HELP else words
+    if verb is None and overviewed(named):
+        print(noun_overview(" ".join(named)))  # noqa: T201 - the result
         return 0
     from unioneyes.cli.command import refuse_unknown, run_verb  # noqa: PLC0415 - `ue --help` pays nothing for it
 

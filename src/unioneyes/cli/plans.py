@@ -9,6 +9,7 @@ from datetime import timedelta
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from unioneyes.cli.asked import asked_lines, shown_lines
+from unioneyes.cli.migratetexts import migrating_lines
 from unioneyes.cli.output import Cell, Ink, facts, table
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
@@ -80,6 +81,7 @@ def _lines(ink: Ink, plan: PlanView) -> Iterator[str]:
         yield f"\n{ink.bold('Seen now')} (checked again at the start)"
         yield facts(ink, ((reading.name, reading.value) for reading in plan.readings), indent="  ")
     yield from asked_lines(ink, plan.details)
+    yield from migrating_lines(ink, plan.details)
     yield f"\n{ink.bold('Steps')}{_whole(plan)}"
     for number, step in enumerate(plan.steps, start=1):
         yield from _step(ink, f"{number:>3}.", step, plan.expected(step))

@@ -8,18 +8,24 @@ from datetime import timedelta
 
 from pydantic import JsonValue, TypeAdapter
 
+from unioneyes.cli.backuptexts import backed_up_text, pruned_text, restored_into_text, verified_text
 from unioneyes.cli.edgetexts import kept_out_text, limited_text
+from unioneyes.cli.migratetexts import migrated_text
 from unioneyes.cli.output import Ink, facts, table
 from unioneyes.cli.plans import gates_table
 from unioneyes.cli.podtexts import restarted_text, scaled_text
+from unioneyes.cli.recoverytexts import base_text, brought_text
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration, format_share
 from unioneyes.operations.app.model import Restarted, ScaledTo
+from unioneyes.operations.database.backups.model import BackedUp, Pruned, RestoredInto
+from unioneyes.operations.database.migrating_model import Migrated
+from unioneyes.operations.database.recovery.model import BaseMade, Brought
 from unioneyes.operations.deployment.model import Figures, Receipt, VerifyResult, Watched
 from unioneyes.operations.rollback.model import Afterwards, MigrationsTakenBack, ReleaseRolledBack, Restored
 from unioneyes.operations.security.model import KeptOut, Limited
-from unioneyes.ports.database import Loss
+from unioneyes.ports.database import BackupVerified, Loss
 from unioneyes.ports.runs import RolledBack
 from unioneyes.runbook.documents.plan import DocumentRun
 from unioneyes.runbook.views import EntryKind, JournalEntry
@@ -217,6 +223,13 @@ def _requests(ink: Ink, receipt: Receipt) -> str:
 _SHOWN: Mapping[str, Callable[[Ink, JsonValue, JsonValue], str]] = {
     "app.restart": lambda ink, result, _: restarted_text(ink, TypeAdapter(Restarted).validate_python(result)),
     "app.scale": lambda ink, result, _: scaled_text(ink, TypeAdapter(ScaledTo).validate_python(result)),
+    "database.migrate": lambda ink, result, _: migrated_text(ink, TypeAdapter(Migrated).validate_python(result)),
+    "backup.base": lambda ink, result, _: base_text(ink, TypeAdapter(BaseMade).validate_python(result)),
+    "backup.create": lambda ink, result, _: backed_up_text(ink, TypeAdapter(BackedUp).validate_python(result)),
+    "backup.pitr": lambda ink, result, _: brought_text(ink, TypeAdapter(Brought).validate_python(result)),
+    "backup.prune": lambda ink, result, _: pruned_text(ink, TypeAdapter(Pruned).validate_python(result)),
+    "backup.restore": lambda ink, result, _: restored_into_text(ink, TypeAdapter(RestoredInto).validate_python(result)),
+    "backup.verify": lambda ink, result, _: verified_text(ink, TypeAdapter(BackupVerified).validate_python(result)),
     "deployment.start": lambda ink, result, request: receipt_text(ink, TypeAdapter(Receipt).validate_python(result), bake=_bake(request)),
     "deployment.verify": lambda ink, result, _: verify_text(ink, TypeAdapter(VerifyResult).validate_python(result)),
     "document.read": lambda ink, result, _: document_text(ink, TypeAdapter(DocumentRun).validate_python(result)),

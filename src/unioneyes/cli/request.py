@@ -42,6 +42,8 @@ class _Asked:
             return Annotated[self.hint, Parameter(help=self.help, converter=_duration, metavar="DURATION")]
         if self.hint == tuple[int, ...]:
             return Annotated[self.hint, Parameter(help=self.help, converter=_numbers, metavar="N,N", n_tokens=1, show_default=False, negative=())]
+        if self.hint == tuple[str, ...] and not self.positional:
+            return Annotated[self.hint, Parameter(help=self.help, show_default=False, negative=())]
         if self.hint is bool and self.field.default is False:
             return Annotated[bool, Parameter(help=self.help, negative=(), show_default=False)]
         return Annotated[self.hint, Parameter(help=self.help)]

@@ -32,8 +32,10 @@ NOUNS = {
     "release": "Releases: what can be deployed",
     "app": "The service's pods: looked at, restarted, made more or fewer, and gone into",
     "edge": "The edge: how much each client's address may ask, and who is kept out",
+    "backup": "Backups of the database: made, proven, kept and restored; and recovery to the second",
     "deploy": "Deployments: a release reaches its users",
     "rollback": "Rollbacks: the members get the good release back",
+    "db": "The operated database",
     "plan": "Plans: what a run was to do, and what it would do now",
     "run": "Runs: what was started, by whom, and where it is",
     "approval": "Approvals: whose yes is awaited",
@@ -75,6 +77,16 @@ VERBS = (
     Verb("edge limit", "LIMIT", "edge:limit", "Let each client's address make so many requests, and answer 429 to more."),
     Verb("edge deny", "NETWORKS...", "edge:deny", "Keep addresses out of the service: their requests are answered with 403."),
     Verb("edge allow", "NETWORKS...", "edge:allow", "Let addresses in again that were kept out."),
+    Verb("backup create", "", "backups:create", "Back the database up, and prove the backup by restoring it."),
+    Verb("backup list", "", "backups:list_backups", "List the backups, newest first: how each stands, and whether it is kept."),
+    Verb("backup show", "NAME", "backups:show", "Show everything of one backup: what is in it, where it is kept, and how it was proven."),
+    Verb("backup verify", "NAME", "backups:verify", "Prove a backup: restore it into a scratch server, and compare every table."),
+    Verb("backup prune", "", "backups:prune", "Remove backups that need not be kept any more; never the last proven one."),
+    Verb("backup restore", "NAME", "backups:restore", "Restore a backup into a new database beside the live one; or, confirmed, in its place."),
+    Verb("backup schedule", "", "backups:schedule", "Show when a backup is made by itself, and what became of the last ones."),
+    Verb("backup base", "", "recovery:base", "Copy the database server's files, from which one recovers to any moment since."),
+    Verb("backup wal", "", "recovery:wal", "Show how the database's log is kept, and what can be recovered to."),
+    Verb("backup pitr", "", "recovery:pitr", "Bring back what was committed up to a moment, or before a transaction, beside the live database."),
     Verb("deploy start", "VERSION", "deploy:start", "Deploy a release: checked, backed up, smoke-tested, switched, watched, verified."),
     Verb("deploy promote", "RUN", "deploy:promote", "Let a held deployment go on: the new release gets its next share of the requests."),
     Verb("deploy status", "", "deploy:status", "Show the current deployment, both colours' traffic and errors, and how long a rollback would take."),
@@ -88,6 +100,16 @@ VERBS = (
     Verb("rollback migration", "", "rollback:migration", "Take the newest migration back by its rollback file, after a verified backup."),
     Verb("rollback restore", "", "rollback:restore", "Put a verified backup in the live database's place; the database that was live is kept."),
     Verb("rollback plan", "", "rollback:plan", "Show which ways back are open now, how long each takes and what it loses, best first."),
+    Verb(
+        "db failover-check",
+        "",
+        "recovery:failover_check",
+        "Show what would be lost if the primary were gone this moment, and how long promoting its replica takes.",
+    ),
+    Verb("db migrate status", "[VERSION]", "migrate:status", "Show what was applied, when and by whom, what a release lacks, and all drift."),
+    Verb("db migrate apply", "VERSION", "migrate:apply", "Apply a release's migrations beneath whoever serves, without deploying it."),
+    Verb("db migrate plan", "VERSION", "migrate:plan", "Show what each statement would do: lock, who waits, lint, and the way back."),
+    Verb("db migrate rollback", "", "migrate:rollback", "Take the newest migrations back, as `ue rollback migration` does."),
     Verb("plan show", "RUN", "plan:show", "Show what a run was to do: every step, its exact command, its undo, and how long it takes."),
     Verb("plan diff", "RUN", "plan:diff", "Plan a run's request once more, and show what would be different now."),
     Verb("run list", "", "run:list_runs", "List the runs, newest first."),
@@ -135,7 +157,7 @@ GLOBAL_OPTIONS = {
 
 def find(words: list[str]) -> Verb | None:
     """Return the command that `words` begin with; None when there is none."""
-    for length in (2, 1):
+    for length in (3, 2, 1):
         named = " ".join(words[:length])
         for verb in VERBS:
             if verb.words == named:
@@ -152,14 +174,20 @@ def overview() -> str:
     return "\n".join(parts)
 
 
+def overviewed(words: list[str]) -> bool:
+    """Return whether `words` are a noun, or the first two words of commands that have three."""
+    named = " ".join(words)
+    return named in NOUNS or any(verb.words.startswith(f"{named} ") for verb in VERBS if words)
+
+
 def noun_overview(noun: str) -> str:
-    """Return the help of one noun."""
+    """Return the help of one noun, or of what stands under its first word: `db migrate`."""
     return f"Usage: ue {noun} <verb> [options]\n\n{_section(noun)}\n\n`ue {noun} <verb> --help` says more."
 
 
 def _section(noun: str) -> str:
-    verbs = {f"{verb.words} {verb.takes}".rstrip(): verb.does for verb in VERBS if verb.noun == noun}
-    return "\n".join([NOUNS[noun], *_lines(verbs)])
+    verbs = {f"{verb.words} {verb.takes}".rstrip(): verb.does for verb in VERBS if f"{verb.words} ".startswith(f"{noun} ")}
+    return "\n".join([NOUNS[noun.partition(" ")[0]], *_lines(verbs)])
 
 
 def _lines(entries: dict[str, str]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from pydantic import SecretStr
 
+from unioneyes.console.backup_watch import BackupWatch
 from unioneyes.console.deployments import DEPLOYMENT, ROLLBACKS, deployment_view, step_times
 from unioneyes.console.journals import Journals
 from unioneyes.console.limits import Limits
@@ -50,6 +51,7 @@ class Control:
     journals: Journals
     sampler: Sampler
     pods: PodSampler
+    watch: BackupWatch
     own: OwnRunbooks
     drills: Drills
     token: SecretStr

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 
 from unioneyes.console.alarm import Alarm
 from unioneyes.console.app import build_app
+from unioneyes.console.backup_watch import BackupWatch
 from unioneyes.console.control import Control
 from unioneyes.console.headers import LOOPBACK_NAMES
 from unioneyes.console.journals import Journals
@@ -123,11 +124,13 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
     pods = PodSampler(opened.environment.pods, redact=opened.redactor)
     reminder = Reminder(document_upkeep)
     alarm = Alarm(engine.audit.status, opened.environment, opened.alarm, redact=opened.redactor)
+    watch = BackupWatch(engine, opened.environment)
     engine.launch()
     sampler.start()
     pods.start()
     reminder.start()
     alarm.start()
+    watch.start()
     try:
         yield Control(
             engine=engine,
@@ -135,6 +138,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
             journals=Journals(engine),
             sampler=sampler,
             pods=pods,
+            watch=watch,
             own=own,
             drills=drills,
             token=opened.api_token,
@@ -144,6 +148,7 @@ def running(opened: OpenedEnvironment) -> Iterator[Control]:
             chat=opened.chat,
         )
     finally:
+        watch.stop()
         alarm.stop()
         reminder.stop()
         pods.stop()

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import unioneyes.operations.app.restart
 import unioneyes.operations.app.scale
+import unioneyes.operations.database.backups.create
+import unioneyes.operations.database.backups.prune
+import unioneyes.operations.database.backups.restore
+import unioneyes.operations.database.backups.verify
+import unioneyes.operations.database.migrating
+import unioneyes.operations.database.recovery.base
+import unioneyes.operations.database.recovery.pitr
 import unioneyes.operations.deployment.runbook
 import unioneyes.operations.rollback.migration
 import unioneyes.operations.rollback.release

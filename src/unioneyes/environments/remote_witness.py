@@ -75,7 +75,7 @@ def _objects(settings: S3Settings, *, variables: bool) -> CheckpointObjects:
         raise PackageMissing(what=f"an object store takes a package that is not installed: {error.name}", remedy="pip install 'unioneyes[s3]'") from None
     file = Path(settings.credentials_file).expanduser() if settings.credentials_file else None
     if file is not None:
-        _require_private(file)
+        require_private(file, "[audit.s3]")
     retention = settings.retention
     return CheckpointObjects(
         s3_client(endpoint_url=settings.endpoint_url, region=settings.region, profile=settings.profile, credentials_file=file, variables=variables),
@@ -85,14 +85,15 @@ def _objects(settings: S3Settings, *, variables: bool) -> CheckpointObjects:
     )
 
 
-def _require_private(file: Path) -> None:
+def require_private(file: Path, section: str) -> None:
+    """Return where nobody else reads or changes a file with credentials that `section` names. Raises: SettingsRefused."""
     try:
         how = exposed(file.stat())
     except OSError as error:
-        raise SettingsRefused(what=f"[audit.s3] credentials_file: {file}: {error.strerror}", remedy="correct it, or leave it out") from None
+        raise SettingsRefused(what=f"{section} credentials_file: {file}: {error.strerror}", remedy="correct it, or leave it out") from None
     if how:
         remedy = f"chmod 600 {file}, and let it belong to the server's user; renew what it holds if others read it"
-        raise SettingsRefused(what=f"[audit.s3] credentials_file: {file} can be read or changed by others: {how}", remedy=remedy)
+        raise SettingsRefused(what=f"{section} credentials_file: {file} can be read or changed by others: {how}", remedy=remedy)
 
 
 class MalformedAddress(BadInput):

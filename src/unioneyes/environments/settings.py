@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError, model_validator
 
+from unioneyes.environments.backup_settings import BackupSettings
 from unioneyes.environments.managed import ControlDatabaseSettings, OperatedDatabaseSettings
 from unioneyes.environments.previews import NOT_TOLD_APART, Preview, addresses_by_colour, tells_apart
 from unioneyes.environments.setting_types import (
@@ -33,6 +34,7 @@ from unioneyes.kernel.access import Role
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.units import format_duration
 from unioneyes.ports.environment import NoData
+from unioneyes.ports.recovery import WalMode
 from unioneyes.ports.secrets import SCHEME, SecretReference
 
 LONGEST_READY_WITHIN = timedelta(minutes=4)
@@ -333,6 +335,7 @@ class EnvironmentSettings(Section):
     staging: StagingSettings | None = None
     incidents: IncidentSettings = IncidentSettings()
     audit: AuditSettings = AuditSettings()
+    backup: BackupSettings = BackupSettings()
     secrets: SecretsSettings = SecretsSettings()
     waivers: dict[str, Text] = Field(default_factory=dict)
     """Gate -> reason: a gate that may be passed over, and why. The receipt shows it."""
@@ -372,6 +375,8 @@ class EnvironmentSettings(Section):
             message = "[database] goes with [cluster], without machine: replicas on this machine use the database of this machine"
         elif (operated is None or operated.restore_role is None) != (secrets.restore is None):
             message = "[database] restore_role and secrets.restore go together"
+        elif operated and self.backup.wal is not WalMode.NONE:
+            message = "[backup] wal is received by `ue env up`, from a database of this machine: run pg_receivewal where somebody else runs the server"
         elif operated and control and operated.place == control.place:
             message = "[database] and [control.database] are the same one: what runbooks restore does not say how far they came"
         elif operated and control and self.production and not (operated.verified and control.verified):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Protocol
 
 from pydantic import SecretStr
 
-from unioneyes.kernel.problems import Problem, Refused, Unavailable
+from unioneyes.kernel.problems import BadInput, Problem, Refused, Unavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,11 +20,11 @@ class Migration:
     """One migration of a release's Drizzle folder."""
 
     tag: str
-    """`0001_claim_deadlines`: its file's name without `.sql`."""
+    """`0001_claim_deadlines`: its file's name without `.sql`; in Drizzle 1.0's layout its folder's."""
     sha256: str
     """Of the file, as Drizzle's ledger records it."""
     when: int
-    """Milliseconds since the epoch, from the folder's journal; the order."""
+    """Milliseconds since the epoch, from the folder's journal, or from its own folder's name; the order."""
     sql: str
     rollback_sql: str | None
     """From `0001_claim_deadlines_rollback.sql` or `0001_rollback.sql` beside it; None when there is none."""
@@ -31,6 +32,8 @@ class Migration:
     """False when a statement can't run in a transaction (CREATE INDEX CONCURRENTLY, ...)."""
     needs_maintenance: bool
     """True when its first line says `-- ue: maintenance`."""
+    named: bool = False
+    """True in Drizzle 1.0's layout: the ledger holds its name, and its time has whole seconds."""
 
     @property
     def content(self) -> dict[str, str]:
@@ -54,6 +57,8 @@ class LedgerRow:
     sha256: str
     created_at: datetime
     """The journal's `when`, not the time of application."""
+    applied_at: datetime | None = None
+    """When it was applied, as Drizzle 1.0 keeps it; None where the ledger does not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,68 @@ class LintFinding:
     message: str
     blocks: bool
     """True for an error; a warning is shown and does not block."""
+
+
+class Blocks(StrEnum):
+    """Whom a statement keeps waiting as long as it, or its transaction, lasts."""
+
+    NOBODY = "nobody"
+    ROWS = "writers of its rows"
+    """Whoever writes the same rows; everybody else goes on."""
+    WRITES = "writes"
+    ALL = "reads and writes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Risk:
+    """What one statement of a migration does to whoever is served meanwhile, by its text alone."""
+
+    tag: str
+    line: int
+    """1-based, of the migration's file."""
+    statement: str
+    """What it is, without literals: `ALTER TABLE claims ADD COLUMN due`."""
+    table: str | None
+    """The table that it is about, `claims` or `billing.invoices`; None where its text names none."""
+    lock: str | None
+    """The strongest lock that it takes on a table, by PostgreSQL's name; empty where it takes none, None where nobody can tell by its text."""
+    blocks: Blocks | None
+    """None where nobody can tell by its text."""
+    rewrites: bool | None
+    """Whether the whole table is written anew meanwhile; None where nobody can tell by its text."""
+    scans: bool | None
+    """Whether the whole table is read meanwhile; None where nobody can tell by its text."""
+    note: str = ""
+    """Why, or what would be gentler."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSize:
+    """How large a table is, by the server's own statistics."""
+
+    table: str
+    rows: int | None
+    """As the last ANALYZE estimated; None where there was none yet."""
+    bytes: int
+    """With its indexes and what it keeps elsewhere; 0 where it is not there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How the database's schema stands to what a release wants of it."""
+
+    version: str
+    """The release."""
+    rows: tuple[LedgerRow, ...]
+    """Every row of the ledger, newest first."""
+    pending: tuple[str, ...]
+    """Tags of what the ledger lacks of the release's migrations, in order."""
+    drift: tuple[str, ...]
+    """A sentence for each contradiction between the ledger and the release's migrations; while there is one, nothing is applied."""
+    ahead: tuple[int, ...]
+    """Rows, by id, that are newer than what the release knows: the schema is ahead of it."""
+    unfinished: str | None = None
+    """Tag of a migration that was begun outside of a transaction and has not come to its end; the next attempt goes on with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +211,15 @@ class Migrations(Protocol):
         With `counted`, the rows that hold a value now are counted in the database; without, it is not asked at all. Raises: DatabaseUnavailable.
         """
 
+    def standing(self, version: str) -> Standing:
+        """Return how the ledger stands to the release's folder; drift is told, not raised. Raises: FolderUnreadable, UnknownVersion, DatabaseUnavailable."""
+
+    def risks(self, migrations: tuple[Migration, ...]) -> tuple[Risk, ...]:
+        """Return what each statement of `migrations` does to whoever is served meanwhile, in order, by its text alone; the database is not asked."""
+
+    def sizes(self, tables: tuple[str, ...]) -> tuple[TableSize, ...]:
+        """Return how large each of `tables` is, estimated, in the same order. Raises: DatabaseUnavailable."""
+
     def lint(self, migrations: tuple[Migration, ...]) -> tuple[LintFinding, ...]:
         """Return what is dangerous in `migrations`."""
 
@@ -185,7 +261,8 @@ class Backup:
 
     name: str
     """`backup_20260209_143000`."""
-    path: Path
+    place: str
+    """Where its file is: `/var/backups/unioneyes_20260209.dump.zst`, `s3://BUCKET/PREFIX/unioneyes_20260209.dump.zst.age`."""
     taken_at: datetime
     took: timedelta
     bytes: int
@@ -197,6 +274,30 @@ class Backup:
     state: BackupState
     verified_in: timedelta | None = None
     """How long its restore and the comparison took; None while it is unproven."""
+    verified_at: datetime | None = None
+    wrong: str | None = None
+    """What was found where it failed."""
+    database: str = ""
+    """What was backed up."""
+    written_by: str = ""
+    """`pg_dump (PostgreSQL) 18.4`: restore with this version or a newer one."""
+    recipients: tuple[str, ...] = ()
+    """Fingerprints of the public keys that it is encrypted to; not encrypted when empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long backups are kept. Source: Backup and Restore, "Retention: 30 days"."""
+
+    keep: timedelta = timedelta(days=30)
+    """How old a backup gets before it may be pruned."""
+    at_least: int = 7
+    """How many verified ones are kept, however old they are; one always is."""
+    keep_failed: timedelta = timedelta(days=3)
+    """How old one gets that was found wrong, for whoever looks into it."""
+
+
+KEPT_AS_DOCUMENTED = Retention()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,26 +310,51 @@ class BackupVerified:
     took: timedelta
 
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+def require_backup_name(name: str) -> None:
+    """Return where a backup may be called so: it becomes the name of files. Raises: BadInput."""
+    if not _NAME.fullmatch(name):
+        raise BadInput(what=f"{name[:100]!r} is no name for a backup", remedy="use letters, digits, _ . and -, as in unioneyes_20260209")
+
+
+Told = Callable[[str], None]
+"""Takes what is to be said of work that lasts: `12 of 14 tables, 340.0 MiB`."""
+
+
+def unheard(line: str) -> None:
+    """Say nothing."""
+    del line
+
+
 class Backups(Protocol):
     """Backups, which count only when they were restored and compared."""
 
-    def create(self, name: str) -> Backup:
+    @property
+    def place(self) -> str:
+        """Where new ones are kept, for people: `/var/backups`, `s3://BUCKET/PREFIX`."""
+
+    def create(self, name: str, *, meanwhile: Told = unheard) -> Backup:
         """A backup called `name` exists, with a self-describing manifest beside it. Made already: returned as it is.
 
-        Raises: BackupFailed (what was written of it is removed), DatabaseUnavailable.
+        Raises: BackupFailed (what was written of it is removed), DatabaseUnavailable, StoreUnavailable.
         """
 
     def describe_create(self, name: str) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
 
-    def verify(self, name: str) -> BackupVerified:
+    def verify(self, name: str, *, meanwhile: Told = unheard) -> BackupVerified:
         """The backup is proven. Its restored copy is left running on a scratch server, see `scratch_url`.
 
-        Raises: BackupUnproven (with what differs), NoSuchBackup.
+        Raises: BackupUnproven (with what differs), NotProvable (nobody looked, and nothing changed), NoSuchBackup, StoreUnavailable.
         """
 
     def describe_verify(self, name: str) -> tuple[str, ...]:
-        """Return the commands that a person would type for the same."""
+        """Return the commands that a person would type for the same. Raises: NotProvable."""
+
+    def require_provable(self) -> None:
+        """Return where a backup that is made now could be proven here. Raises: NotProvable."""
 
     def scratch_url(self, name: str) -> SecretStr:
         """Return the address of the restored copy, as the role that owns the schema; restores it when it is not running."""
@@ -240,7 +366,16 @@ class Backups(Protocol):
         """The restored copy is gone; the backup stays."""
 
     def all(self) -> tuple[Backup, ...]:
-        """Return every backup, newest first."""
+        """Return every backup, newest first. Raises: StoreUnavailable."""
+
+    def room(self) -> Room:
+        """Return how much room the backups' place has, for a dump of the database. Raises: DatabaseUnavailable, StoreUnavailable."""
+
+    def delete(self, name: str) -> None:
+        """The backup is gone, its manifest first: what is left of it in between is none. Gone already: nothing changes. Raises: StoreUnavailable."""
+
+    def describe_delete(self, name: str) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,10 +411,10 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Room:
-    """Whether a second copy of the database fits on the server's disk."""
+    """Whether a second copy of the database fits on a disk."""
 
     needed: int
-    """Bytes of the live database."""
+    """Bytes of the live database: a dump of it, and a second copy, may have fewer."""
     free: int | None
     """Bytes; None where nobody can know."""
 
@@ -317,6 +452,18 @@ class Restores(Protocol):
 
         Raises: BackupUnproven (never verified, or what was restored differs; `beside` is gone), NoSuchBackup, RestoreFailed, DatabaseUnavailable.
         """
+
+    def restore_into(self, backup: str, *, database: str, meanwhile: Told = unheard) -> RestoredBeside:
+        """`database`, which nobody had made before, holds the backup, as `restore_beside` says. What this made half is made anew.
+
+        Raises: DatabaseExists (it is as it was), and what `restore_beside` raises.
+        """
+
+    def discard_into(self, backup: str, *, database: str) -> None:
+        """`database` is gone, where a restore of this backup made it; anybody else's is left alone."""
+
+    def require_new(self, *, database: str) -> None:
+        """Return where there is no database of this name. Raises: DatabaseExists, DatabaseUnavailable."""
 
     def discard_beside(self, *, beside: str) -> None:
         """`beside` is gone."""
@@ -381,8 +528,16 @@ class BackupUnproven(Problem):
     """The backup could not be restored, or what was restored differs."""
 
 
+class NotProvable(Refused):
+    """The backup is encrypted, and nobody here can read it: it may be good, and nobody can know."""
+
+
 class RestoreFailed(Problem):
     """The backup could not be restored beside the live database, which is as it was."""
+
+
+class DatabaseExists(Refused):
+    """There is a database of this name, and it is left alone."""
 
 
 class SessionsRemain(Problem):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from enum import StrEnum
 
 from unioneyes.ports.checklist import Checklist
-from unioneyes.ports.database import Backups, Migrations, Restores
+from unioneyes.ports.database import KEPT_AS_DOCUMENTED, Backups, Migrations, Restores, Retention
 from unioneyes.ports.documents import Documents
 from unioneyes.ports.edge import Edge
 from unioneyes.ports.notifier import Notifier
 from unioneyes.ports.pods import Pods
 from unioneyes.ports.queries import Queries
+from unioneyes.ports.recovery import Recovery
 from unioneyes.ports.releases import Releases
 from unioneyes.ports.replicas import Replicas
 from unioneyes.ports.secrets import SecretProvider
@@ -51,6 +52,10 @@ class Facts:
     """How long a deployment is watched. Source: Production Deployment Steps, 3, "Monitor for 10 minutes"."""
     no_data: NoData = NoData.BACK
     """What a watch without enough data comes to, where nothing else was asked for."""
+    retention: Retention = KEPT_AS_DOCUMENTED
+    """How long backups are kept."""
+    backup_daily: time | None = None
+    """When a backup is made by itself, in UTC; None where none is."""
     console: str | None = None
     """The address at which people open the console; None where no browser reaches it."""
 
@@ -70,6 +75,7 @@ class Environment:
     migrations: Migrations
     backups: Backups
     restores: Restores
+    recovery: Recovery
     notifier: Notifier
     documents: Documents
     shell: Shell

@@ -32,7 +32,7 @@ from unioneyes.runbook.durable import Durable
 from unioneyes.runbook.execution import EngineClosed, Equipment, may_supersede
 from unioneyes.runbook.liveness import Liveness
 from unioneyes.runbook.plan import Plan
-from unioneyes.runbook.problems import RequestMalformed
+from unioneyes.runbook.problems import RequestMalformed, UnknownRun
 from unioneyes.runbook.reasons import usable
 from unioneyes.runbook.rules import refuse_unconfirmed
 from unioneyes.runbook.shells import Shells
@@ -181,16 +181,19 @@ class Engine:
             return replace(shown, refused=problem.document())
         return shown
 
-    def start(self, runbook: str, request: JsonValue, *, by: str, park: bool = False, confirm: str | None = None) -> RunView:
+    def start(self, runbook: str, request: JsonValue, *, by: str, park: bool = False, confirm: str | None = None, run_id: str | None = None) -> RunView:
         """A run is planned, holds its service, and waits for a worker; or, where the policy says so, first for others to say yes.
 
-        With `park`, a failed step waits for a person instead of being undone at once.
+        With `park`, a failed step waits for a person instead of being undone at once. With `run_id`, it is called so: where there is a run of this name,
+        that one is returned, and no second one begins, whoever asks for it at the same moment.
 
         `confirm` is what a person typed; a plan that can't be undone asks for the name of what it destroys.
         Raises: UnknownRunbook, RequestMalformed, NotConfirmed, LineStopped with who and why, ServiceLocked with holder and reason, what `require` raises,
         and the plan's own problems.
         """
         chosen = definition(runbook)
+        if run_id is not None and (there := self._known(run_id)) is not None:
+            return there
         self._require(chosen)
         if chosen.can_be_held:
             self.line.require_open()
@@ -199,7 +202,7 @@ class Engine:
         if plan.approvals:
             plan.require_open()
         new = NewRun(
-            id=new_id(runbook.partition(".")[0]),
+            id=run_id or new_id(runbook.partition(".")[0]),
             runbook=runbook,
             summary=self._redactor(plan.summary),
             service=self._environment.facts.service,
@@ -272,6 +275,12 @@ class Engine:
             self._runs.forget(run_ids)
             forgotten += len(run_ids)
         return forgotten
+
+    def _known(self, run_id: str) -> RunView | None:
+        try:
+            return self.run(run_id)
+        except UnknownRun:
+            return None
 
     def _read(self, call: Callable[[], T]) -> T:
         """Return what `call` reads; a database that restarts is waited for."""

@@ -18,7 +18,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.contract.backups.archives import archive_in
 from tests.contract.postgres.conftest import PASSWORD, Database
+from unioneyes.adapters.files import BackupFolder
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER
 from unioneyes.adapters.postgres.postmaster import Postmaster
@@ -54,7 +56,7 @@ def operated(database: Database) -> Database:
 @contextmanager
 def opened(database: Database, folder: Path, *, role: str = BACKUP, store: Path | None = None) -> Iterator[VerifiedBackups]:
     made = VerifiedBackups(
-        folder=store or folder / "backups",
+        archive=archive_in(folder, store=BackupFolder(store) if store else None),
         database_url=database.url(role),
         scratch_folder=folder / "scratch",
         migration_names=lambda: {HEAD: "0000_initial"},
@@ -85,16 +87,18 @@ def count(url: str, query: str = "SELECT count(*) FROM claims") -> object:
 
 
 def written(folder: Path) -> set[str]:
-    return {path.name for path in (folder / "backups").iterdir()}
+    place = folder / "backups"
+    return {path.name for path in place.iterdir()} if place.exists() else set()
 
 
 def test_a_backup_says_everything_about_itself_and_only_its_owner_reads_it(backups: VerifiedBackups, folder: Path) -> None:
     backup = backups.create(NAME)
-    assert backup.path == folder / "backups" / f"{NAME}.dump"
+    path = Path(backup.place)
+    assert path == folder / "backups" / f"{NAME}.dump.zst"
     assert (backup.tables, backup.rows, backup.schema, backup.state) == (2, 501, "0000_initial", BackupState.TAKEN)
-    assert backup.bytes == backup.path.stat().st_size
-    assert backup.path.stat().st_mode & 0o777 == 0o600
-    manifest = json.loads(backup.path.with_suffix(".json").read_text())
+    assert backup.bytes == path.stat().st_size
+    assert path.stat().st_mode & 0o777 == 0o600
+    manifest = json.loads((path.parent / f"{NAME}.json").read_text())
     assert manifest["schema_head"] == {"sha256": HEAD, "tag": "0000_initial"}
     assert set(manifest) >= {"format", "sha256", "server_version", "written_by", "wal_position", "roles", "fingerprint"}
     assert {table["table"]: table["protected"] for table in manifest["fingerprint"]["tables"]} == {
@@ -154,7 +158,7 @@ def test_a_role_that_row_level_security_holds_back_makes_no_backup_at_all(operat
 
 
 def test_a_file_that_was_tampered_with_is_found(backups: VerifiedBackups) -> None:
-    path = backups.create(NAME).path
+    path = Path(backups.create(NAME).place)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
@@ -182,7 +186,7 @@ def test_whatever_a_restored_copy_lacks_is_named(backups: VerifiedBackups, opera
         admin.execute(change.encode())
     other = backups.create("changed")
     manifest = folder / "backups" / "whole.json"
-    claimed = json.loads(manifest.read_text()) | {"file": other.path.name, "sha256": other.sha256}
+    claimed = json.loads(manifest.read_text()) | {"file": Path(other.place).name, "sha256": other.sha256}
     manifest.write_text(json.dumps(claimed))
     with pytest.raises(BackupUnproven) as caught:
         backups.verify("whole")
@@ -246,10 +250,13 @@ def test_a_killed_process_takes_its_copies_along_and_the_next_one_sweeps(operate
 import sys
 from pathlib import Path
 from pydantic import SecretStr
+from unioneyes.adapters.files import BackupFolder
+from unioneyes.adapters.postgres.archive import Archive
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 folder = Path({str(folder)!r})
 url = SecretStr(sys.stdin.readline().strip())
-backups = VerifiedBackups(folder=folder / "backups", database_url=url, scratch_folder=folder / "scratch", migration_names=dict)
+archive = Archive(store=BackupFolder(folder / "backups"), work=folder / "scratch")
+backups = VerifiedBackups(archive=archive, database_url=url, scratch_folder=folder / "scratch", migration_names=dict)
 backups.create({NAME!r})
 backups.verify({NAME!r})
 print("verified", flush=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.backups.archives import archive_in
 from tests.contract.backups.test_backups import NAME, operated, postmasters, written
 from tests.contract.postgres.conftest import Database
 from tests.contract.postgres.stopping import gone, stopped_in, waits
@@ -32,7 +33,7 @@ PARTED = "CREATE TABLE parted (n int) PARTITION BY RANGE (n)"
 @pytest.fixture
 def backups(operated: Database, folder: Path) -> Iterator[VerifiedBackups]:
     made = VerifiedBackups(
-        folder=folder / "backups",
+        archive=archive_in(folder),
         database_url=operated.url(BACKUP),
         scratch_folder=folder / "scratch",
         migration_names=dict,
@@ -46,8 +47,7 @@ def backups(operated: Database, folder: Path) -> Iterator[VerifiedBackups]:
 
 def restoring(folder: Path) -> bool:
     """Return True while somebody's pg_restore of this backup runs."""
-    dump = f"{NAME}.dump".encode()
-    return any(b"pg_restore" in line and dump in line and str(folder).encode() in line for process in Path("/proc").glob("[0-9]*") for line in [_line(process)])
+    return any(b"pg_restore" in line and str(folder).encode() in line for process in Path("/proc").glob("[0-9]*") for line in [_line(process)])
 
 
 def _line(process: Path) -> bytes:

@@ -22,6 +22,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from tests.stack import UE, Said, eventually
 from unioneyes.console.app import build_app
+from unioneyes.console.backup_watch import BackupWatch
 from unioneyes.console.control import Control
 from unioneyes.console.headers import LOOPBACK_NAMES
 from unioneyes.console.journals import Journals
@@ -118,6 +119,7 @@ class Alone:
             journals=Journals(engine),
             sampler=Sampler(opened.environment.traffic),
             pods=PodSampler(opened.environment.pods, redact=opened.redactor),
+            watch=BackupWatch(engine, opened.environment),
             own=OwnRunbooks(opened.runbooks),
             drills=Drills(drilled),
             token=opened.api_token,

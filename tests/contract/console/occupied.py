@@ -11,6 +11,8 @@ from unioneyes.runbook.plan import Effect, Plan
 from unioneyes.runbook.steps import ask, pause, step
 from unioneyes.runbook.views import Decision
 
+_LONGER_THAN_ANY_TEST = timedelta(hours=6)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occupy:
@@ -26,7 +28,7 @@ class Occupation(Plan):
     service: str
 
 
-@step(effect=Effect.READ, asks=True)
+@step(effect=Effect.READ, time_limit=_LONGER_THAN_ANY_TEST, asks=True)
 def hold_it(service: str) -> str:
     """A person has let it go."""
     while ask(f"shall {service} be free again?", (Decision.GO,)) is None:

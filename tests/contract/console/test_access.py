@@ -67,7 +67,9 @@ def right_of(route: APIRoute) -> Right | None:
 @pytest.mark.parametrize("route", GUARDED, ids=lambda route: f"{method_of(route)} {route.path}")
 def test_every_route_refuses_every_role_without_its_right(access: Access, route: APIRoute) -> None:
     right = right_of(route)
-    path = route.path.replace("{run_id}", "no-such-run").replace("{name}", "nobody").replace("{index}", "0").replace("{pod}", "nobody")
+    path = (
+        route.path.replace("{run_id}", "no-such-run").replace("{name}", "nobody").replace("{index}", "0").replace("{pod}", "nobody").replace("{backup}", "none")
+    )
     for role in Role:
         answer = access.ask(access.of(role), method_of(route), f"{access.server}{path}", SAFE_BODIES.get(route.path))
         refused = answer.status_code == 403

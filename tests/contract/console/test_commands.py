@@ -50,10 +50,25 @@ COMMANDS: dict[str, frozenset[Role]] = {
     "app restart --yes --detach": bringing(Right.RESPOND),
     "app scale 2 --yes --detach": bringing(Right.RESPOND),
     "app shell --reason drill": bringing(Right.EXECUTE),
+    "backup create --name by.{role} --no-verify --yes --detach": bringing(Right.RESPOND),
+    "backup list": EVERYBODY,
+    "backup show nosuch": EVERYBODY,
+    "backup verify nosuch": bringing(Right.RESPOND),
+    "backup prune --yes --detach": bringing(Right.OPERATE),
+    "backup restore nosuch": bringing(Right.OPERATE),
+    "backup schedule": EVERYBODY,
+    "backup base --name a.b --yes --detach": bringing(Right.RESPOND),
+    "backup wal": EVERYBODY,
+    "backup pitr --to never --into x --yes --detach": bringing(Right.OPERATE),
     "edge status": EVERYBODY,
     "edge limit strict --yes --detach": bringing(Right.RESPOND),
     "edge deny 192.0.2.1 --yes --detach": bringing(Right.RESPOND),
     "edge allow 192.0.2.1 --yes --detach": bringing(Right.RESPOND),
+    "db failover-check": EVERYBODY,
+    "db migrate status": EVERYBODY,
+    "db migrate plan 1.0.0": EVERYBODY,
+    "db migrate apply 1.0.0 --yes --detach": bringing(Right.OPERATE),
+    "db migrate rollback --reason data-integrity --confirm unioneyes": bringing(Right.OPERATE),
     "deploy start 1.0.0 --migrate --yes --detach": bringing(Right.OPERATE),
     "deploy promote {ended deployment.start}": bringing(Right.OPERATE),
     "deploy smoke http://127.0.0.1:9": bringing(Right.RESPOND),
@@ -109,6 +124,8 @@ class World:
 
     access: Access
     document: Path
+    held_by: str
+    """The run that holds the service."""
 
     def types(self, command: str, role: Role) -> int:
         """Return the exit code of the command, typed by somebody of that role."""
@@ -165,11 +182,13 @@ def world() -> Iterator[World]:
         with access_to(stack) as access:
             held = access.client.post("/runs", json={"runbook": "occupied.drill", "request": {}}).json()["id"]
             assert eventually(lambda: access.client.get(f"/runs/{held}").json()["status"] == "held", within=60)
-            yield World(access=access, document=document)
+            yield World(access=access, document=document, held_by=held)
 
 
 def test_every_command_is_typed_here() -> None:
-    assert {verb.words for verb in VERBS} == {" ".join(command.split()[: 1 if command == "whoami" else 2]) for command in COMMANDS} | ASKS_NO_SERVER
+    assert {verb.words for verb in VERBS if any(f"{command} ".startswith(f"{verb.words} ") for command in COMMANDS)} | ASKS_NO_SERVER == {
+        verb.words for verb in VERBS
+    }
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -184,5 +203,4 @@ def test_a_command_is_not_authorised_exactly_where_the_role_does_not_bring_it(wo
 
 def test_the_service_was_held_all_the_time(world: World) -> None:
     """Else somebody who may would have changed something, and what was refused might have been refused for that."""
-    lock = world.access.client.get("/lock").json()
-    assert world.access.client.get(f"/runs/{lock['run_id']}").json()["runbook"] == "occupied.drill"
+    assert world.access.client.get("/lock").json()["run_id"] == world.held_by

@@ -16,6 +16,7 @@ from typing import TypeVar
 import pytest
 from pydantic import SecretStr
 
+from tests.contract.backups.archives import archive_in
 from tests.contract.edge.conftest import guard_of
 from tests.contract.edge.promises import ATTACKER
 from tests.contract.fencing import test_late_blocks as blocks
@@ -24,6 +25,7 @@ from tests.contract.fencing import test_late_writes as others
 from tests.contract.fencing.late import late, taken_over
 from tests.contract.migrations.test_migrations import COLUMNS, Folder
 from tests.contract.postgres.conftest import Database
+from tests.contract.recovery.world import world
 from tests.contract.replicas.conftest import Service
 from tests.contract.restores.test_restores import NAME, Restoring
 from tests.contract.traffic.conftest import Edge as Envoy
@@ -31,6 +33,7 @@ from unioneyes import ports
 from unioneyes.adapters.postgres import locks
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.bootstrap import BACKUP
+from unioneyes.adapters.postgres.recovery.export import Export
 from unioneyes.adapters.postgres.restores import RestoresBeside
 from unioneyes.adapters.processes.client import Supervisor
 from unioneyes.adapters.processes.pods import LocalPods
@@ -42,6 +45,7 @@ from unioneyes.ports.edge import STRICT, Edge
 from unioneyes.ports.notifier import Notifier
 from unioneyes.ports.pods import Pods, Size
 from unioneyes.ports.queries import Queries
+from unioneyes.ports.recovery import Recovery, RecoveryPoint, Target
 from unioneyes.ports.replicas import Replicas
 from unioneyes.ports.shell import Shell
 from unioneyes.ports.traffic import Colour, Traffic, Weights
@@ -54,25 +58,30 @@ Port = TypeVar("Port")
 OUTSIDE = Fence._lock.__code__
 WITHIN = timedelta(seconds=60)
 READS = {
-    "Backups": {"all"},
+    "BackupStore": {"address", "free", "keep_note", "names", "note", "reading", "writing", "delete"},  # Backups' own, inside of its fence
+    "Backups": {"all", "require_provable", "room"},
     "Chat": {"complaint", "next", "read", "show"},  # a form for one person, outside of any run
     "Checklist": {"approvals", "change_freeze", "current_version", "freezes", "release_contract", "staging_health", "waived"},
     "Documents": {"read"},
     "Edge": {"require_others", "view"},
     "IdentityProvider": {"identify", "sign_in_url", "sign_out_url"},
-    "Migrations": {"applied", "folder", "ledger", "lint", "losses", "pending"},
+    "Migrations": {"applied", "folder", "ledger", "lint", "losses", "pending", "risks", "sizes", "standing"},
     "Pods": {"all", "details", "follow", "logs", "shell", "size"},
     "Releases": {"all", "digest", "get"},
+    "Recovery": {"bases", "failover", "faults", "find", "prunable", "require_absent", "room", "running", "verify", "wal"},
     "Replicas": {"all", "configuration", "logs", "outcomes", "revisions", "rolling"},
-    "Restores": {"difference", "room", "written_since"},
+    "Restores": {"difference", "require_new", "room", "written_since"},
     "SecretProvider": {"resolve"},
     "Service": {"health", "probe", "smoke", "url"},
     "Shell": {"missing"},
     "Traffic": {"counters", "drained", "require_means", "view"},
     "Witness": {"all", "latest", "since"},
+    "Sink": {"write"},
+    "Source": {"read"},
 }
 """What changes nothing that a run operates on: it may come as late as it likes. So does whatever only says what a person would type."""
 TYPED = "describe"
+POINT = RecoveryPoint(base="base_one", timeline=1, said="the end", segments=1)
 
 TRAFFIC: dict[str, Callable[[Traffic], object]] = {
     "shift": lambda traffic: traffic.shift(Weights(green=100)),
@@ -105,16 +114,29 @@ BACKUPS: dict[str, Callable[[Backups], object]] = {
     "scratch_url": lambda backups: backups.scratch_url(NAME),
     "scratch_service_url": lambda backups: backups.scratch_service_url(NAME),
     "discard_scratch": lambda backups: backups.discard_scratch(NAME),
+    "delete": lambda backups: backups.delete(NAME),
 }
 BEFORE_A_SWAP: dict[str, Callable[[Restoring], object]] = {
     "discard_beside": lambda made: made.restores.discard_beside(beside=made.beside),
+    "discard_into": lambda made: made.restores.discard_into(NAME, database=made.beside),
     "close": lambda made: made.restores.close(beside=made.beside),
     "reopen": lambda made: made.restores.reopen(beside=made.beside),
     "swap": lambda made: made.restores.swap(beside=made.beside, kept=made.kept),
 }
 AFTER_A_SWAP: dict[str, Callable[[Restoring], object]] = {
     "restore_beside": lambda made: made.restores.restore_beside(NAME, beside=made.beside),
+    "restore_into": lambda made: made.restores.restore_into(NAME, database=made.beside),
     "swap_back": lambda made: made.restores.swap_back(beside=made.beside, kept=made.kept),
+}
+RECOVERY: dict[str, Callable[[Recovery], object]] = {
+    "back_up": lambda recovery: recovery.back_up("late", incremental=False),
+    "discard": lambda recovery: recovery.discard(NAME),
+    "prune": lambda recovery: recovery.prune(),
+    "recover": lambda recovery: recovery.recover(NAME, POINT),
+}
+EXPORTS: dict[str, Callable[[Recovery], object]] = {
+    "discard_export": lambda recovery: recovery.discard_export(NAME, into="back"),
+    "export": lambda recovery: recovery.export(NAME, into="back", table=None),
 }
 WRITES: Mapping[type, set[str]] = {
     Traffic: {*TRAFFIC},
@@ -123,6 +145,7 @@ WRITES: Mapping[type, set[str]] = {
     Pods: {*PODS},
     Migrations: {*MIGRATIONS},
     Backups: {*BACKUPS},
+    Recovery: {*RECOVERY, *EXPORTS},
     Restores: {*BEFORE_A_SWAP, *AFTER_A_SWAP},
 }
 """Refused to whoever comes late, by the tests below."""
@@ -186,7 +209,7 @@ def test_migrations(database: Database, tmp_path: Path) -> None:
 
 
 def test_backups(database: Database, folder: Path) -> None:
-    made = VerifiedBackups(folder=folder / "backups", database_url=database.url(BACKUP), scratch_folder=folder / "scratch", migration_names=dict)
+    made = VerifiedBackups(archive=archive_in(folder), database_url=database.url(BACKUP), scratch_folder=folder / "scratch", migration_names=dict)
     try:
         refused(BACKUPS, made, before=OUTSIDE, newer=lambda: made.create(NAME))
         (backup,) = made.all()
@@ -205,6 +228,22 @@ def test_restores(restoring: Restoring) -> None:
         restoring.restores.swap(beside=restoring.beside, kept=restoring.kept)
     refused(AFTER_A_SWAP, restoring, before=outside, newer=lambda: restoring.restores.discard_beside(beside=restoring.beside))
     assert restoring.databases() == {restoring.live.name, restoring.kept}
+
+
+def test_recovery() -> None:
+    with world() as made:
+        made.recovery.back_up("base_one", incremental=False)
+
+        def newer() -> None:
+            made.recovery.prune()
+            made.recovery.discard(NAME)
+
+        refused(RECOVERY, made.recovery, before=OUTSIDE, newer=newer)
+        assert [base.name for base in made.recovery.bases()] == ["base_one"]
+        assert not made.recovery.running(NAME)
+        made.recovery.recover(NAME, made.recovery.find(Target(end=True)))
+        refused(EXPORTS, made.recovery, before=Export._administration.__code__, newer=lambda: made.recovery.discard_export(NAME, into="back"))
+        made.recovery.require_absent("back")
 
 
 def refused(calls: Mapping[str, Callable[[Port], object]], port: Port, *, before: CodeType, newer: Callable[[], object]) -> None:

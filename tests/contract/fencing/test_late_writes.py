@@ -10,6 +10,7 @@ import httpx
 import pytest
 from slack_sdk import WebClient
 
+from tests.contract.backups.archives import archive_in
 from tests.contract.fencing.late import KILLED, late, taken_over
 from tests.contract.migrations.test_migrations import COLUMNS, Folder
 from tests.contract.notifier.test_slack_notifier import ROLLED_BACK, TOKEN
@@ -119,7 +120,7 @@ def test_what_a_swap_made_live_refuses_what_came_before_it(restoring: Restoring,
 def test_backups(database: Database, folder: Path, before: CodeType, outcome: str) -> None:
     with database.connect(OWNER) as owner:
         owner.execute("CREATE TABLE claims (id int)")
-    made = VerifiedBackups(folder=folder / "backups", database_url=database.url(BACKUP), scratch_folder=folder / "scratch", migration_names=dict)
+    made = VerifiedBackups(archive=archive_in(folder), database_url=database.url(BACKUP), scratch_folder=folder / "scratch", migration_names=dict)
     try:
         with late(lambda: made.create(NAME), before=before) as stopped:
             with taken_over():

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.backups.archives import archive_in
 from tests.contract.postgres.conftest import Database
 from tests.contract.postgres.stopping import gone, stopped_in, waits
 from tests.contract.restores.test_restores import NAME, Restoring, restoring
@@ -32,7 +33,7 @@ def later(restoring: Restoring, folder: Path) -> Iterator[str]:
     """A verified backup that can't be restored beside the live database in less than two minutes."""
     with restoring.live.connect(OWNER) as owner:
         owner.execute(ENDLESS_BESIDE.encode())
-    backups = VerifiedBackups(folder=folder / "backups", database_url=restoring.live.url(BACKUP), scratch_folder=folder / "scratch", migration_names=dict)
+    backups = VerifiedBackups(archive=archive_in(folder), database_url=restoring.live.url(BACKUP), scratch_folder=folder / "scratch", migration_names=dict)
     try:
         backups.create(LATER)
         backups.verify(LATER)

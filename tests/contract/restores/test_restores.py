@@ -12,12 +12,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.contract.backups.archives import archive_in
 from tests.contract.postgres.conftest import PASSWORD, Database
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER, SERVICE
 from unioneyes.adapters.postgres.restores import RestoresBeside
 from unioneyes.adapters.postgres.server import SUPERUSER
-from unioneyes.ports.database import BackupUnproven, NoSuchBackup, RestoreFailed, SessionsRemain, TableDifference, TableRows
+from unioneyes.ports.database import BackupUnproven, DatabaseExists, NoSuchBackup, RestoreFailed, SessionsRemain, TableDifference, TableRows
 
 pytestmark = pytest.mark.stack
 
@@ -68,7 +69,7 @@ def restoring(database: Database, folder: Path) -> Iterator[Restoring]:
         admin.execute(f"""ALTER DATABASE "{database.name}" SET search_path = '$user', public""".encode())
         admin.execute(f"""ALTER ROLE claims_app IN DATABASE "{database.name}" SET statement_timeout = '7s'""".encode())
         admin.execute(f'ALTER DATABASE "{database.name}" CONNECTION LIMIT 40'.encode())
-    backups = VerifiedBackups(folder=folder / "backups", database_url=database.url(BACKUP), scratch_folder=folder / "scratch", migration_names=dict)
+    backups = VerifiedBackups(archive=archive_in(folder), database_url=database.url(BACKUP), scratch_folder=folder / "scratch", migration_names=dict)
     try:
         backups.create(NAME)
         backups.verify(NAME)
@@ -79,7 +80,7 @@ def restoring(database: Database, folder: Path) -> Iterator[Restoring]:
         restores=RestoresBeside(
             admin=lambda name: database.server.url(role=SUPERUSER, password=PASSWORD, database=name),
             database=database.name,
-            folder=folder / "backups",
+            archive=archive_in(folder),
             data_folder=database.server.data,
             leave_within=timedelta(seconds=5),
         ),
@@ -220,7 +221,7 @@ def test_who_does_not_leave_in_time_is_told_and_no_name_is_changed(restoring: Re
 def test_a_backup_that_was_never_proven_or_is_not_there_makes_no_database(restoring: Restoring) -> None:
     with pytest.raises(NoSuchBackup, match="nosuch"):
         restoring.restores.restore_beside("nosuch", beside=restoring.beside)
-    manifest = restoring.restores.folder / f"{NAME}.json"
+    manifest = Path(restoring.restores.archive.store.address(f"{NAME}.json"))
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"state": "taken"}))
     with pytest.raises(BackupUnproven, match="never restored and compared"):
         restoring.restores.restore_beside(NAME, beside=restoring.beside)
@@ -228,7 +229,7 @@ def test_a_backup_that_was_never_proven_or_is_not_there_makes_no_database(restor
 
 
 def test_a_copy_that_differs_from_its_manifest_is_refused_and_gone(restoring: Restoring) -> None:
-    manifest = restoring.restores.folder / f"{NAME}.json"
+    manifest = Path(restoring.restores.archive.store.address(f"{NAME}.json"))
     claimed = json.loads(manifest.read_text())
     claimed["fingerprint"]["tables"][1]["rows"] += 1
     manifest.write_text(json.dumps(claimed))
@@ -255,3 +256,42 @@ def test_the_commands_that_it_prints_name_no_password(restoring: Restoring) -> N
     printed = (*restores.describe_restore_beside(NAME, beside="b"), *restores.describe_close(), *restores.describe_swap(beside="b", kept="k"))
     assert any("RENAME TO k; ALTER DATABASE b RENAME TO" in command for command in printed)
     assert PASSWORD.get_secret_value() not in " ".join((*printed, restores.describe_drop("k")))
+
+
+def test_a_new_database_gets_the_backup_and_one_that_somebody_made_is_left_as_it_is(restoring: Restoring) -> None:
+    made = restoring.restores.restore_into(NAME, database=restoring.beside)
+    assert (made.tables, made.rows) == (3, 503)
+    assert restoring.named(restoring.beside).value("SELECT count(*) FROM claims") == 500
+    with pytest.raises(DatabaseExists, match=restoring.beside):
+        restoring.restores.require_new(database=restoring.beside)
+    with restoring.named("postgres").connect() as admin:
+        admin.execute(f'CREATE DATABASE "{restoring.kept}"'.encode())
+    with restoring.named(restoring.kept).connect() as somebody:
+        somebody.execute("CREATE TABLE theirs ()")
+    with pytest.raises(DatabaseExists, match="nothing was changed"):
+        restoring.restores.restore_into(NAME, database=restoring.kept)
+    restoring.restores.discard_into(NAME, database=restoring.kept)
+    assert restoring.named(restoring.kept).value("SELECT count(*) FROM pg_class WHERE relname = 'theirs'") == 1
+    restoring.restores.discard_into(NAME, database=restoring.beside)
+    assert restoring.databases() == {restoring.live.name, restoring.kept}
+
+
+def test_the_live_database_is_nobody_s_new_one(restoring: Restoring) -> None:
+    before = restoring.live.value("SELECT count(*) FROM claims")
+    with pytest.raises(DatabaseExists):
+        restoring.restores.restore_into(NAME, database=restoring.live.name)
+    restoring.restores.discard_into(NAME, database=restoring.live.name)
+    assert restoring.live.value("SELECT count(*) FROM claims") == before
+
+
+def test_what_an_interrupted_restore_left_is_made_anew(restoring: Restoring) -> None:
+    restoring.restores.restore_into(NAME, database=restoring.beside)
+    noted = restoring.named(restoring.beside).value(NOTED)
+    with restoring.named(restoring.beside).connect() as admin:
+        admin.execute(f"""COMMENT ON DATABASE "{restoring.beside}" IS 'being {noted}'""".encode())  # as one that was killed left it
+        admin.execute("DROP TABLE notes")
+    assert restoring.restores.restore_into(NAME, database=restoring.beside).rows == 503
+    assert restoring.named(restoring.beside).value("SELECT count(*) FROM notes") == 3
+
+
+NOTED = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"

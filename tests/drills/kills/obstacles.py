@@ -17,8 +17,8 @@ _REFUSE = """
 create function drill_refuse() returns trigger language plpgsql set search_path = pg_catalog as $$
 begin
     if new.organization_id = {organization} and current_setting('port') = {port}
-        and not exists (select from pg_attribute where attrelid = new.tableoid and attname = 'deadline' and not attisdropped) then
-        raise exception 'the older schema is not for here';
+        and {there} = exists (select from pg_attribute where attrelid = new.tableoid and attname = 'deadline' and not attisdropped) then
+        raise exception 'this schema is not for here';
     end if;
     return new;
 end$$"""
@@ -46,11 +46,20 @@ def no_claim_without_a_deadline(job: MainJob) -> None:
 
 def no_smoke_on_the_older_schema(job: MainJob) -> None:
     """On the live server the smoke tests fail as soon as the column for deadlines is gone; on a restored copy they pass, and members are served on both."""
+    _no_smoke(job, deadlines=False)
+
+
+def no_smoke_on_the_newer_schema(job: MainJob) -> None:
+    """On the live server the smoke tests fail as soon as the column for deadlines is there; members are served with it and without."""
+    _no_smoke(job, deadlines=True)
+
+
+def _no_smoke(job: MainJob, *, deadlines: bool) -> None:
     organization = Literal(STEWARD["organization"]["id"])
     with admin(job) as connection:
         row = connection.execute("select current_setting('port')").fetchone()
         assert row is not None
-        connection.execute(SQL(_REFUSE).format(organization=organization, port=Literal(row[0])))
+        connection.execute(SQL(_REFUSE).format(organization=organization, port=Literal(row[0]), there=Literal(deadlines)))
         connection.execute("create trigger drill_refuse after insert on claims for each row execute function drill_refuse()")
 
 

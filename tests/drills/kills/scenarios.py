@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import timedelta
 
 from pydantic import JsonValue
@@ -17,6 +18,11 @@ from unioneyes.runbook.views import EntryKind
 
 BACKUP = "before_the_drill"
 """What each restore brings back."""
+DAILY = "unioneyes_20260209"
+INTO = "unioneyes_restore"
+BASE = "base_before_the_drill"
+RECOVERED = "unioneyes_recovered"
+"""The database that gets what was recovered."""
 SMOKE_WITHIN = timedelta(seconds=60)
 
 
@@ -36,6 +42,41 @@ def before_restore(job: MainJob) -> None:
     with admin(job) as connection:
         connection.execute("delete from login_attempts where request_id = 'drill'")
         connection.execute("insert into login_attempts (succeeded, request_id) select false, 'drill' from generate_series(1, 7)")
+
+
+def without_backup(job: MainJob, name: str) -> None:
+    """1.1.0 serves, and no backup has this name."""
+    job.ensure_serving("1.1.0")
+    job.stack.environment.backups.delete(name)
+
+
+def with_backup(job: MainJob) -> None:
+    """1.1.0 serves, and there is a proven backup."""
+    job.ensure_serving("1.1.0")
+    if BACKUP not in {backup.name for backup in job.stack.environment.backups.all()}:
+        backed_up(job, BACKUP)
+
+
+def before_restoring_into(job: MainJob) -> None:
+    """There is a proven backup, and the new database is not there yet."""
+    with_backup(job)
+    job.stack.environment.restores.discard_into(BACKUP, database=INTO)
+
+
+def without_base(job: MainJob, name: str) -> None:
+    """1.1.0 serves, and no base backup has this name."""
+    job.ensure_serving("1.1.0")
+    folder = job.stack.layout.bases
+    (folder / f"{name}.json").unlink(missing_ok=True)
+    shutil.rmtree(folder / name, ignore_errors=True)
+
+
+def before_recovery(job: MainJob) -> None:
+    """1.1.0 serves, there is a base backup, and the new database is not there yet."""
+    job.ensure_serving("1.1.0")
+    job.stack.environment.recovery.back_up(BASE, incremental=False)
+    with admin(job, "postgres") as connection:
+        connection.execute(f"drop database if exists {RECOVERED} with (force)".encode())
 
 
 def before_an_attack(job: MainJob) -> None:
@@ -92,6 +133,12 @@ DEPLOYMENT = Scenario(
     runbooks=("deployment.start",),
     prepare=lambda job: job.ensure_not_migrated(serving="1.0.0", to="1.1.0"),
     begin=lambda job: (job.begin({"version": "1.1.0", "migrate": True, "bake": "PT1S"}),),
+)
+MIGRATING = Scenario(
+    name="database.migrate",
+    runbooks=("database.migrate",),
+    prepare=lambda job: job.ensure_not_migrated(serving="1.0.0", to="1.1.0"),
+    begin=lambda job: (job.begin({"version": "1.1.0", "backup": True}, runbook="database.migrate"),),
 )
 RELEASE = Scenario(
     name="rollback.release",
@@ -181,10 +228,47 @@ DENY = Scenario(
     prepare=before_an_attack,
     begin=lambda job: (job.begin({"deny": ["192.0.2.0/24"]}, runbook="edge.deny"),),
 )
+BACKING_UP = Scenario(
+    name="backup.create",
+    runbooks=("backup.create",),
+    prepare=lambda job: without_backup(job, DAILY),
+    begin=lambda job: (job.begin({"name": DAILY}, runbook="backup.create"),),
+)
+PROVING = Scenario(
+    name="backup.verify",
+    runbooks=("backup.verify",),
+    prepare=with_backup,
+    begin=lambda job: (job.begin({"name": BACKUP}, runbook="backup.verify"),),
+)
+PRUNING = Scenario(
+    name="backup.prune",
+    runbooks=("backup.prune",),
+    prepare=with_backup,
+    begin=lambda job: (job.begin({}, runbook="backup.prune"),),
+)
+RESTORING_INTO = Scenario(
+    name="backup.restore",
+    runbooks=("backup.restore",),
+    prepare=before_restoring_into,
+    begin=lambda job: (job.begin({"name": BACKUP, "into": INTO}, runbook="backup.restore"),),
+)
+BASE_BACKUP = Scenario(
+    name="backup.base",
+    runbooks=("backup.base",),
+    prepare=lambda job: without_base(job, BASE),
+    begin=lambda job: (job.begin({"name": BASE}, runbook="backup.base"),),
+)
+RECOVERY = Scenario(
+    name="backup.pitr",
+    runbooks=("backup.pitr",),
+    prepare=before_recovery,
+    begin=lambda job: (job.begin({"to": "end", "into": RECOVERED}, runbook="backup.pitr"),),
+)
 SCENARIOS = (
     MIGRATION,
     RESTORE,
     DEPLOYMENT,
+    MIGRATING,
     RELEASE,
     SUPERSESSION,
     AUTOMATIC,
@@ -199,6 +283,12 @@ SCENARIOS = (
     SCALING,
     LIMIT,
     DENY,
+    BACKING_UP,
+    PROVING,
+    PRUNING,
+    RESTORING_INTO,
+    BASE_BACKUP,
+    RECOVERY,
     *UNDONE,
 )
 """A further runbook is one more of these."""

@@ -18,10 +18,15 @@ from unioneyes.runbook.views import EntryKind
 
 BUILT_IN = tuple(known for known in definitions() if known.built_in)
 _ALONE = "nothing comes behind the one step, which fails with Envoy alone and has put everything back by then (tests/contract/edge): nothing is left to undo"
+_PROVEN = "what comes behind only ends the scratch server, which does not fail where it could be started"
+_LAST = "nothing comes behind it, and what it made half is dropped by itself where it fails (tests/contract/restores)"
+_BROUGHT = "it leaves nothing where it fails (tests/contract/recovery), and what comes behind it only ends the scratch server"
+_UNDOES = (EntryKind.UNDO_STARTED, EntryKind.UNDO_DONE)
 OUT_OF_REACH: dict[tuple[str, str], str] = {
-    (runbook, f"{kind} {step}"): _ALONE
-    for runbook, step in (("edge.limit", "limit_requests"), ("edge.deny", "keep_out"))
-    for kind in (EntryKind.UNDO_STARTED, EntryKind.UNDO_DONE)
+    **{(runbook, f"{kind} prove_by_restoring"): _PROVEN for runbook in ("backup.create", "backup.verify") for kind in _UNDOES},
+    **{("backup.restore", f"{kind} restore_into"): _LAST for kind in _UNDOES},
+    **{("backup.pitr", f"{kind} {step}"): _BROUGHT for step in ("recover_beside", "bring_over") for kind in _UNDOES},
+    **{(runbook, f"{kind} {step}"): _ALONE for runbook, step in (("edge.limit", "limit_requests"), ("edge.deny", "keep_out")) for kind in _UNDOES},
 }
 """What no scenario passes in reasonable time, and why: (runbook, `undo-done shift_traffic`)."""
 

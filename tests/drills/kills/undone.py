@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.drills.kills.boundaries import Boundary
-from tests.drills.kills.obstacles import CRIPPLED, crippled_backup, no_claim_without_a_deadline, no_place_for_pods, no_smoke_on_the_older_schema
+from tests.drills.kills.obstacles import (
+    CRIPPLED,
+    crippled_backup,
+    no_claim_without_a_deadline,
+    no_place_for_pods,
+    no_smoke_on_the_newer_schema,
+    no_smoke_on_the_older_schema,
+)
 from tests.drills.kills.own import FAILING, before_marks, document
 from tests.drills.kills.scenario import Scenario
 from tests.drills.main_job.main_job import MainJob
@@ -29,6 +36,12 @@ def before_migration_that_does_not_go_back(job: MainJob) -> None:
     """The same; and on the older schema the smoke tests fail."""
     before_migration(job)
     no_smoke_on_the_older_schema(job)
+
+
+def before_migrating(job: MainJob) -> None:
+    """1.0.0 serves on its own schema, and on that of 1.1.0 the smoke tests fail."""
+    job.ensure_not_migrated(serving="1.0.0", to="1.1.0")
+    no_smoke_on_the_newer_schema(job)
 
 
 def before_canary(job: MainJob) -> None:
@@ -131,6 +144,14 @@ MIGRATION_UNDONE = Scenario(
     kills_at=taken_back,
     stops_at=begun,
 )
+MIGRATING_UNDONE = Scenario(
+    name="database.migrate undone",
+    runbooks=("database.migrate",),
+    prepare=before_migrating,
+    begin=lambda job: (job.begin({"version": "1.1.0", "backup": True}, runbook="database.migrate"),),
+    kills_at=taken_back,
+    stops_at=begun,
+)
 RESTORE_UNDONE = Scenario(
     name="rollback.restore undone",
     runbooks=("rollback.restore",),
@@ -164,4 +185,15 @@ SCALING_UNDONE = Scenario(
     kills_at=taken_back,
     stops_at=begun,
 )
-UNDONE = (RESTART_UNDONE, SCALING_UNDONE, DEPLOYMENT_UNDONE, CANARY_UNDONE, ROLLING_UNDONE, RELEASE_UNDONE, MIGRATION_UNDONE, RESTORE_UNDONE, DOCUMENT_UNDONE)
+UNDONE = (
+    RESTART_UNDONE,
+    SCALING_UNDONE,
+    DEPLOYMENT_UNDONE,
+    CANARY_UNDONE,
+    ROLLING_UNDONE,
+    RELEASE_UNDONE,
+    MIGRATION_UNDONE,
+    MIGRATING_UNDONE,
+    RESTORE_UNDONE,
+    DOCUMENT_UNDONE,
+)

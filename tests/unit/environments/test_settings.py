@@ -11,6 +11,7 @@ from unioneyes.environments.previews import addresses_by_colour
 from unioneyes.environments.settings import ServiceSettings, SettingsRefused, read_settings
 from unioneyes.kernel.project import project_path
 from unioneyes.ports.environment import NoData
+from unioneyes.ports.recovery import WalMode
 from unioneyes.ports.traffic import Colour
 
 
@@ -256,3 +257,13 @@ def test_the_example_for_a_cluster_of_one_s_own_is_an_environment() -> None:
     assert (settings.name, settings.production) == ("mine", False)
     assert settings.cluster
     assert settings.cluster.machine
+
+
+def test_the_log_is_not_kept_unless_somebody_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "environment.toml"
+    assert read_settings(file).backup.wal is WalMode.NONE
+    file.write_text('[backup]\nwal = "synchronous"\nwindow = "2d"\n')
+    assert (read_settings(file).backup.wal, read_settings(file).backup.window) == (WalMode.SYNCHRONOUS, timedelta(days=2))
+    file.write_text('[backup]\nwal = "sometimes"\n')
+    with pytest.raises(SettingsRefused, match=r"backup\.wal"):
+        read_settings(file)

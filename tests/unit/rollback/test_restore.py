@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,16 @@ AT = datetime(2026, 2, 9, 14, 30, tzinfo=UTC)
 
 def backup(name: str, state: BackupState = BackupState.VERIFIED) -> Backup:
     return Backup(
-        name=name, path=Path(name), taken_at=AT, took=timedelta(seconds=1), bytes=1, sha256="0" * 64, tables=1, rows=1, schema="0000_initial", state=state
+        name=name,
+        place="/backups/b.dump.zst",
+        taken_at=AT,
+        took=timedelta(seconds=1),
+        bytes=1,
+        sha256="0" * 64,
+        tables=1,
+        rows=1,
+        schema="0000_initial",
+        state=state,
     )
 
 

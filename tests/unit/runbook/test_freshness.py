@@ -22,7 +22,10 @@ DEPLOYMENTS = {"deployment.start", "deployment.verify"}
 DOCUMENTS = {"document.read", "document.run"}
 APP = {"app.restart", "app.scale"}
 EDGE = {"edge.deny", "edge.limit"}
-BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP | EDGE
+DATABASE = {"database.migrate"}
+BACKUPS = {"backup.create", "backup.prune", "backup.restore", "backup.verify"}
+RECOVERY = {"backup.base", "backup.pitr"}
+BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP | EDGE | DATABASE | BACKUPS | RECOVERY
 
 
 def as_drilled(code: Mapping[str, str]) -> dict[str, Drilled]:
@@ -57,6 +60,8 @@ def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         ("operations/app/steps.py", APP),
         ("operations/app/status.py", set()),
         ("operations/security/rules.py", EDGE),
+        ("operations/database/backups/retention.py", BACKUPS),
+        ("operations/database/recovery/steps.py", RECOVERY),
         ("runbook/documents/effects.py", DOCUMENTS),
         ("runbook/execution.py", BUILT_IN),
         ("runbook/store/lock.py", BUILT_IN),
@@ -106,7 +111,7 @@ def test_what_is_not_what_was_drilled_is_refused_unless_it_takes_members_back_or
             drills.require(definition(name))
         except Undrilled as problem:
             refused[name] = problem
-    assert refused.keys() == {"deployment.start", "document.run"}
+    assert refused.keys() == {"database.migrate", "deployment.start", "document.run"}
     assert refused["deployment.start"].what.startswith(f"deployment.start {says}")
     assert "make drills" in refused["deployment.start"].remedy
     assert refused["deployment.start"].exit_code == ExitCode.REFUSED

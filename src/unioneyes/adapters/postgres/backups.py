@@ -3,64 +3,56 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 
-import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
+from unioneyes.adapters.postgres.archive import Archive
 from unioneyes.adapters.postgres.bootstrap import OWNER, SERVICE
-from unioneyes.adapters.postgres.connections import connection, shown, sql
-from unioneyes.adapters.postgres.fingerprint import Fingerprint, differences, take_fingerprint
-from unioneyes.adapters.postgres.ledger import read_ledger
-from unioneyes.adapters.postgres.manifest import Manifest, SchemaHead, keep, manifest_path, read_manifest, sha256_of, write_manifest
-from unioneyes.adapters.postgres.programs import ProgramFailed, program, run_program, signed_in
+from unioneyes.adapters.postgres.connections import connection
+from unioneyes.adapters.postgres.dumping import FINGERPRINT_LIMIT, UNCOMPRESSED, Dumping, Restoring, counting
+from unioneyes.adapters.postgres.encoding import fingerprint
+from unioneyes.adapters.postgres.fingerprint import differences, take_fingerprint
+from unioneyes.adapters.postgres.manifest import Manifest, SchemaHead, manifest_file
+from unioneyes.adapters.postgres.programs import ProgramFailed, program, run_program
 from unioneyes.adapters.postgres.scratch import ScratchCopy, ScratchServers
 from unioneyes.adapters.postgres.server import SUPERUSER, ServerNotReady
 from unioneyes.kernel.clock import now
-from unioneyes.kernel.problems import BadInput
-from unioneyes.kernel.units import format_bytes
-from unioneyes.ports.database import Backup, BackupFailed, BackupState, BackupUnproven, BackupVerified, NoSuchBackup
+from unioneyes.ports.backup_store import StoreFull
+from unioneyes.ports.database import (
+    Backup,
+    BackupFailed,
+    BackupState,
+    BackupUnproven,
+    BackupVerified,
+    NoSuchBackup,
+    NotProvable,
+    Room,
+    Told,
+    require_backup_name,
+    unheard,
+)
 
-_DUMP_LIMIT = timedelta(hours=1)
-_FINGERPRINT_LIMIT = timedelta(minutes=30)
-"""Of one table."""
 _FINGERPRINT_OF_ONE = "SELECT count(*), sum(hashtextextended(t::text, 0)) FROM ONLY claims AS t"
+_SIZE_LIMIT = timedelta(seconds=10)
 _VERSION_LIMIT = timedelta(seconds=10)
+_LACKING = re.compile(r'extension "([^"]+)" is not available')
 _LOCK_WAIT = timedelta(seconds=10)
 """How long a dump waits for a table that somebody has locked away."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-_COMPRESSION = "--compress=gzip:1"
-"""Measured on 1 GB: less than half the time of gzip's default, and hardly larger. The wheel's pg_dump has no zstd."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
-    """What is said of the source in the dump's own snapshot."""
-
-    snapshot: str
-    wal_position: str
-    server_version: str
-    database: str
-    bytes: int
-    roles: tuple[str, ...]
-    schema_head: str | None
-    fingerprint: Fingerprint
 
 
 class VerifiedBackups:
-    """Implements the port `Backups`: custom-format dumps in a folder, each with its manifest. Close it, or its scratch servers end with the process."""
+    """Implements the port `Backups`: custom-format dumps, compressed, each with its manifest. Close it, or its scratch servers end with the process."""
 
     def __init__(
         self,
         *,
-        folder: Path,
+        archive: Archive,
         database_url: SecretStr,
         scratch_folder: Path,
         migration_names: Callable[[], dict[str, str]],
@@ -74,8 +66,9 @@ class VerifiedBackups:
         `database_url` is a role's that reads everything, past row level security. `migration_names` gives the migrations' tags by their hash.
         `reached_at` is the address of this machine's at which replicas that run elsewhere reach a restored copy.
         """
-        self._folder = folder
+        self._archive = archive
         self._database_url = database_url
+        self._dumping = Dumping(archive=archive, database_url=database_url, lock_wait=lock_wait)
         self._migration_names = migration_names
         self._owner = owner
         self._service = service
@@ -87,50 +80,68 @@ class VerifiedBackups:
         """The scratch servers that this process started are gone."""
         self._scratch.close()
 
-    def create(self, name: str) -> Backup:
+    @property
+    def place(self) -> str:
+        """Where new ones are kept, for people."""
+        return self._archive.store.place
+
+    def create(self, name: str, *, meanwhile: Told = unheard) -> Backup:
         """A backup called `name` exists, with a self-describing manifest beside it. Made already: returned as it is.
 
-        Raises: BackupFailed (what was written of it is removed), DatabaseUnavailable, BadInput.
+        Raises: BackupFailed (what was written of it is removed), DatabaseUnavailable, StoreUnavailable, BadInput.
         """
-        _check(name)
+        require_backup_name(name)
         with self._scratch.turn(name):
-            made = read_manifest(manifest_path(self._folder, name))
-            return (made or self._make(name)).backup(self._folder)
+            made = self._archive.manifest(name) or self._make(name, meanwhile)
+        return self._shown(made)
 
     def describe_create(self, name: str) -> tuple[str, ...]:
         """Return the commands that a person would type for the same. Source: Production Deployment Steps, 1, "Backup database"."""
-        dump = self._folder / f"{name}.dump"
-        return (f"pg_dump {self._address()} -Fc {_COMPRESSION} -f {dump}", f"sha256sum {dump}")
+        file = self._archive.store.address(self._archive.file(name))
+        encrypted = "".join(f" -r {each}" for each in self._archive.recipients)
+        through = f"zstd -3{f' | age{encrypted}' if encrypted else ''}"
+        return (f"pg_dump {self._address()} -Fc {UNCOMPRESSED} | {through} > {file}", f"sha256sum {file}")
 
-    def verify(self, name: str) -> BackupVerified:
+    def require_provable(self) -> None:
+        """Return where a backup that is made now could be proven here. Raises: NotProvable."""
+        self._archive.require_provable()
+
+    def verify(self, name: str, *, meanwhile: Told = unheard) -> BackupVerified:
         """The backup is proven: restored anew into a scratch server, which is left running, and every table compared.
 
-        Raises: BackupUnproven (with what differs), NoSuchBackup.
+        Raises: BackupUnproven (with what differs), NotProvable, NoSuchBackup, StoreUnavailable.
         """
         began = time.monotonic()
         with self._scratch.turn(name):
             manifest = self._manifest(name)
             try:
-                self._prove(manifest)
+                self._prove(manifest, meanwhile)
             except BaseException as ended:
                 self._scratch.discard(name)
                 if isinstance(ended, BackupUnproven):
-                    write_manifest(self._folder, manifest.model_copy(update={"state": BackupState.FAILED}))
+                    self._archive.note(manifest.model_copy(update={"state": BackupState.FAILED, "verified_at": now(), "wrong": ended.what}))
                 raise
             took = timedelta(seconds=time.monotonic() - began)
-            write_manifest(self._folder, manifest.model_copy(update={"state": BackupState.VERIFIED, "verified_in": took}))
+            proven = {"state": BackupState.VERIFIED, "verified_in": took, "verified_at": now(), "wrong": None}
+            self._archive.note(manifest.model_copy(update=proven))
         return BackupVerified(name=name, tables=len(manifest.fingerprint.tables), rows=manifest.fingerprint.rows, took=took)
 
     def describe_verify(self, name: str) -> tuple[str, ...]:
-        """Return the commands that a person would type for the same."""
-        dump = self._folder / f"{name}.dump"
+        """Return the commands that a person would type for the same. Raises: NotProvable."""
+        made = self._archive.manifest(name)
+        if made:
+            self._archive.require_readable(made)
+        else:
+            self._archive.require_provable()
+        file = made.file if made else self._archive.file(name)
         database = conninfo_to_dict(self._database_url.get_secret_value())["dbname"]
         return (
-            f"sha256sum {dump}   # as in {name}.json",
+            f"sha256sum {self._archive.store.address(file)}   # as in {manifest_file(name)}",
             "initdb -D scratch -U postgres && pg_ctl -D scratch -w -o '-c listen_addresses= -k /tmp' start",
             f"createdb -h /tmp -U postgres {database}",
-            f"pg_restore -h /tmp -U postgres -d {database} --exit-on-error --jobs=2 {dump}",
-            f"psql -h /tmp -U postgres -d {database} -c '{_FINGERPRINT_OF_ONE}'   # and every other table, as in {name}.json",
+            f"{self._archive.opened(file)} > {name}.dump",
+            f"pg_restore -h /tmp -U postgres -d {database} --exit-on-error --jobs=2 {name}.dump",
+            f"psql -h /tmp -U postgres -d {database} -c '{_FINGERPRINT_OF_ONE}'   # and every other table, as in {manifest_file(name)}",
         )
 
     def scratch_url(self, name: str) -> SecretStr:
@@ -150,114 +161,91 @@ class VerifiedBackups:
             self._scratch.discard(name)
 
     def all(self) -> tuple[Backup, ...]:
-        """Return every backup, newest first. A dump without a manifest is none."""
-        manifests = [manifest for path in self._folder.glob("*.json") if (manifest := read_manifest(path)) is not None]
-        return tuple(manifest.backup(self._folder) for manifest in sorted(manifests, key=lambda manifest: manifest.taken_at, reverse=True))
+        """Return every backup, newest first. A dump without a manifest is none. Raises: StoreUnavailable."""
+        return tuple(map(self._shown, self._archive.all()))
 
-    def _make(self, name: str) -> Manifest:
-        """The dump and its manifest stand in the folder, or nothing of them does."""
-        dump = self._folder / f"{name}.dump"
-        partial = dump.with_suffix(".dump.partial")
+    def room(self) -> Room:
+        """Return how much room the backups' place has, for a dump of the database. Raises: DatabaseUnavailable, StoreUnavailable."""
+        with connection(self._database_url, name="ue-backup", statement_limit=_SIZE_LIMIT) as session:
+            row = session.execute("SELECT pg_database_size(current_database())").fetchone()
+        return Room(needed=int(row[0]) if row else 0, free=self._archive.store.free())
+
+    def delete(self, name: str) -> None:
+        """The backup is gone, its manifest first. Gone already: nothing changes. Raises: StoreUnavailable, BadInput."""
+        require_backup_name(name)
+        with self._scratch.turn(name):
+            self._archive.delete(name)
+
+    def describe_delete(self, name: str) -> tuple[str, ...]:
+        """Return the commands that a person would type for the same. Source: Backup and Restore, "Retention: 30 days"."""
+        made = self._archive.manifest(name)
+        files = (manifest_file(name), made.file if made else self._archive.file(name))
+        remove = "aws s3 rm" if self._archive.store.place.startswith("s3://") else "rm"
+        return tuple(f"{remove} {self._archive.store.address(file)}" for file in files)
+
+    def _make(self, name: str, meanwhile: Told) -> Manifest:
+        """The dump and its manifest stand in the store, or nothing of them does."""
+        manifest = self._take(name, meanwhile)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            partial.unlink(missing_ok=True)  # what a killed worker left behind may still write to it
-            partial.touch(mode=0o600)  # members' data
-            manifest = self._take(name, partial)
-            partial.replace(dump)
-            write_manifest(self._folder, manifest)
-        except OSError as error:
-            dump.unlink(missing_ok=True)
-            raise BackupFailed(what=f"{error.filename or self._folder}: {error.strerror}{self._room()}", remedy="make room, and try again") from None
-        finally:
-            partial.unlink(missing_ok=True)
+            self._archive.note(manifest)
+        except BaseException as trouble:
+            self._archive.store.delete(manifest.file)
+            if isinstance(trouble, StoreFull):
+                raise BackupFailed(what=trouble.what, remedy=trouble.remedy) from None
+            raise
         return manifest
 
-    def _take(self, name: str, path: Path) -> Manifest:
-        """The dump stands at `path`, on the disk. Return what is to be said of it."""
+    def _take(self, name: str, meanwhile: Told) -> Manifest:
+        """The dump stands in the store. Return what is to be said of it."""
         began, taken_at = time.monotonic(), now()
-        with self._source() as source:
-            written_by = self._dump(source, path)
-        keep(path)
+        with self._dumping.source(meanwhile) as source:
+            kept = self._dumping.dump(source, name, meanwhile)
         head = source.schema_head
         return Manifest(
             name=name,
             taken_at=taken_at,
             took=timedelta(seconds=time.monotonic() - began),
-            file=f"{name}.dump",
-            bytes=path.stat().st_size,
-            sha256=sha256_of(path),
+            file=kept.file,
+            compression="zstd",
+            recipients=tuple(map(fingerprint, self._archive.recipients)),
+            how=self._archive.how(name),
+            bytes=kept.bytes,
+            dump_bytes=kept.dump_bytes,
+            sha256=kept.sha256,
             database=source.database,
             roles=source.roles,
             server_version=source.server_version,
-            written_by=written_by,
+            written_by=run_program((program("pg_dump"), "--version"), within=_VERSION_LIMIT).stdout.strip(),
+            program=f"unioneyes {version('unioneyes')}",
             wal_position=source.wal_position,
             schema_head=SchemaHead(sha256=head, tag=self._migration_names().get(head)) if head else None,
             fingerprint=source.fingerprint,
         )
 
-    @contextmanager
-    def _source(self) -> Iterator[_Source]:
-        """Describe the source in one snapshot, which others can join until the block ends."""
-        with connection(self._database_url, name="ue-backup", statement_limit=_FINGERPRINT_LIMIT) as session:
-            try:
-                with session.transaction():
-                    session.execute(sql("backup_snapshot"))
-                    yield self._describe_source(session)
-            except psycopg.Error as error:
-                if session.closed:
-                    raise
-                raise BackupFailed(what=f"the database could not be read: {error.diag.message_primary}", remedy="try again in a quiet minute") from None
-
-    def _describe_source(self, session: psycopg.Connection) -> _Source:
-        row = session.execute(sql("backup_source")).fetchone()
-        if row is None:
-            raise BackupFailed(what="the database says nothing about itself", remedy="look at the server's log")
-        snapshot, wal_position, server_version, database, size, roles = row
-        entries = read_ledger(session)
-        return _Source(
-            snapshot=snapshot,
-            wal_position=wal_position,
-            server_version=server_version,
-            database=database,
-            bytes=size,
-            roles=tuple(roles),
-            schema_head=entries[0].sha256 if entries else None,
-            fingerprint=take_fingerprint(session, lock_wait=self._lock_wait),
-        )
-
-    def _dump(self, source: _Source, path: Path) -> str:
-        """The dump of the source's snapshot stands at `path`. Return what wrote it."""
-        lock_wait = f"--lock-wait-timeout={round(self._lock_wait.total_seconds() * 1000)}"
-        argv = (program("pg_dump"), "-Fc", _COMPRESSION, "--no-password", lock_wait, f"--snapshot={source.snapshot}", "-f", str(path))
-        try:
-            with signed_in(self._database_url) as environment:
-                run_program((*argv, "-d", shown(self._database_url)), within=_DUMP_LIMIT, environment=environment)
-        except ProgramFailed as problem:
-            raise BackupFailed(
-                what=f"{problem.what}; the database has {format_bytes(source.bytes)}{self._room()}",
-                remedy="make room, or end what holds the lock, and try again; what was written of the backup is removed",
-            ) from None
-        return run_program((program("pg_dump"), "--version"), within=_VERSION_LIMIT).stdout.strip()
-
-    def _prove(self, manifest: Manifest) -> None:
+    def _prove(self, manifest: Manifest, meanwhile: Told) -> None:
         """The dump is the one that the manifest speaks of, and holds what the source held. Raises: BackupUnproven."""
-        copy = self._restore(manifest)
+        copy = self._restore(manifest, meanwhile)
         with (
-            connection(copy.url(SUPERUSER), name="ue-verify", statement_limit=_FINGERPRINT_LIMIT) as session,
+            connection(copy.url(SUPERUSER), name="ue-verify", statement_limit=FINGERPRINT_LIMIT) as session,
             session.transaction(),
         ):
-            found = differences(manifest.fingerprint, take_fingerprint(session, lock_wait=self._lock_wait))
+            restored = take_fingerprint(session, lock_wait=self._lock_wait, seen=counting(meanwhile, "compared"))
+        found = differences(manifest.fingerprint, restored)
         if found:
             raise BackupUnproven(what=f"{manifest.name} was restored, but {'; '.join(found)}", remedy="take another backup; do not rely on this one")
 
-    def _restore(self, manifest: Manifest) -> ScratchCopy:
-        dump = self._folder / manifest.file
-        if not dump.is_file() or sha256_of(dump) != manifest.sha256:
-            raise BackupUnproven(what=f"{manifest.file} is missing or not the file that was written", remedy="take another backup; do not rely on this one")
+    def _restore(self, manifest: Manifest, meanwhile: Told) -> ScratchCopy:
+        restoring = Restoring(of=len(manifest.fingerprint.tables), meanwhile=meanwhile)
         try:
-            return self._scratch.restore(manifest, dump)
+            with self._archive.plain(manifest, meanwhile=meanwhile) as dump:
+                return self._scratch.restore(manifest, dump, heard=restoring.heard)
         except BaseException as ended:
             self._scratch.discard(manifest.name)
+            if isinstance(ended, ProgramFailed) and (lacking := _LACKING.search(ended.what)):
+                raise NotProvable(
+                    what=f"{manifest.name} needs the extension {lacking[1]}, which the scratch server has not: it may be good, and can't be proven here",
+                    remedy="verify it on a machine whose PostgreSQL has the extension",
+                ) from None
             if isinstance(ended, ProgramFailed | ServerNotReady):
                 raise BackupUnproven(what=f"{manifest.name} could not be restored: {ended.what}", remedy=ended.remedy) from None
             raise
@@ -265,31 +253,19 @@ class VerifiedBackups:
     def _copy(self, name: str) -> ScratchCopy:
         with self._scratch.turn(name):
             manifest = self._manifest(name)
-            return self._scratch.running(name, dump=manifest.sha256) or self._restore(manifest)
+            return self._scratch.running(name, dump=manifest.sha256) or self._restore(manifest, unheard)
 
     def _manifest(self, name: str) -> Manifest:
-        _check(name)
-        manifest = read_manifest(manifest_path(self._folder, name))
+        require_backup_name(name)
+        manifest = self._archive.manifest(name)
         if manifest is None:
             known = ", ".join(backup.name for backup in self.all()[:5]) or "none"
             raise NoSuchBackup(what=f"there is no backup called {name!r}", remedy=f"the newest: {known}")
         return manifest
 
-    def _room(self) -> str:
-        try:
-            return f"; {self._folder} has {format_bytes(shutil.disk_usage(self._folder).free)} free"
-        except OSError:
-            return ""
+    def _shown(self, manifest: Manifest) -> Backup:
+        return manifest.backup(self._archive.store.address(manifest.file))
 
     def _address(self) -> str:
         address = conninfo_to_dict(self._database_url.get_secret_value())
         return f"-h {address['host']} -p {address.get('port', 5432)} -U {address['user']} -d {address['dbname']}"
-
-
-def _check(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise BadInput(what=f"{name!r} is no name for a backup", remedy="use letters, digits, _ . and -, as in backup_20260209_143000")
-
-
-def _password(database_url: SecretStr) -> SecretStr:
-    return SecretStr(str(conninfo_to_dict(database_url.get_secret_value()).get("password") or ""))

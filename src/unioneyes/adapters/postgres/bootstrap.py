@@ -24,6 +24,8 @@ BACKUP: Final = "ue_backup"
 """Reads everything, past row level security: a dump that row level security filters would lack rows and say nothing."""
 
 _LIMIT = timedelta(seconds=20)
+_FOR_NOBODY = "SET synchronous_commit = local"
+"""Where commits wait for whoever keeps the log, these don't: it is started only after them."""
 
 
 def bootstrap_operated(server: PostgresServer, *, superuser: SecretStr, passwords: Mapping[str, SecretStr]) -> None:
@@ -32,12 +34,14 @@ def bootstrap_operated(server: PostgresServer, *, superuser: SecretStr, password
     Raises: DatabaseUnavailable.
     """
     with connection(server.url(role=SUPERUSER, password=superuser, database="postgres"), name="ue-bootstrap", statement_limit=_LIMIT) as admin:
+        admin.execute(_FOR_NOBODY)
         admin.execute(sql("bootstrap_roles"))
         for role in (OWNER, SERVICE, REPLICATION, BACKUP):
             if not _signs_in(server, role, passwords[role]):
                 set_password(admin, role, passwords[role])
         create_database(admin, DATABASE, owner=OWNER)
     with connection(server.url(role=SUPERUSER, password=superuser, database=DATABASE), name="ue-bootstrap", statement_limit=_LIMIT) as admin:
+        admin.execute(_FOR_NOBODY)
         admin.execute(sql("bootstrap_database"))
 
 

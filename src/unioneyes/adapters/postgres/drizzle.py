@@ -1,10 +1,15 @@
-"""A Drizzle folder, read as Drizzle reads it: `meta/_journal.json`, one file per migration, statements between breakpoints. Source: drizzle-orm 0.45."""
+"""A Drizzle folder, read as Drizzle reads it, statements between breakpoints.
+
+Where there is a `meta/_journal.json`, it is of drizzle-orm 0.45: one file per migration. Elsewhere it is of drizzle-orm 1.0: one folder per migration, such as
+`20260210084500_deadlines/migration.sql`, in the order of the times in their names.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,6 +22,9 @@ from unioneyes.ports.database import FolderUnreadable, Migration
 BREAKPOINT = "--> statement-breakpoint"
 _MAINTENANCE = "-- ue: maintenance"
 _NUMBER = re.compile(r"\d+")
+_TIME_DIGITS = 14
+"""Of a folder's name in Drizzle 1.0's layout: year to second, in UTC."""
+_SCRIPT, _ROLLBACK = "migration.sql", "rollback.sql"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +78,10 @@ def chunks(sql: str) -> tuple[Chunk, ...]:
 
 
 def read_folder(folder: Path) -> tuple[MigrationFile, ...]:
-    """Return the migrations of one folder, in the journal's order. Raises: FolderUnreadable."""
+    """Return the migrations of one folder, in the order of its journal or of its folders' names. Raises: FolderUnreadable."""
     journal = folder / "meta" / "_journal.json"
+    if not journal.exists() and (own := sorted(script.parent for script in folder.glob(f"*/{_SCRIPT}"))):
+        return tuple(_read_named(each) for each in own)
     try:
         entries = _Journal.model_validate_json(journal.read_bytes()).entries
     except OSError as error:
@@ -90,27 +100,40 @@ def read_folders(folders: tuple[Path, ...]) -> tuple[MigrationFile, ...]:
     files = tuple(file for folder in folders for file in read_folder(folder))
     for earlier, later in pairwise(file.migration for file in files):
         if later.when <= earlier.when:
-            raise _unreadable(f"{later.tag} is not newer than {earlier.tag}, which stands before it (`when` in meta/_journal.json)")
+            raise _unreadable(f"{later.tag} is not newer than {earlier.tag}, which stands before it (`when` in meta/_journal.json, or the folder's name)")
     return files
 
 
 def _read_migration(folder: Path, entry: _Entry) -> MigrationFile:
-    path = folder / f"{entry.tag}.sql"
     number = _NUMBER.match(entry.tag)
     names = [f"{entry.tag}_rollback.sql", *([f"{number[0]}_rollback.sql"] if number else [])]
-    rollback_path = next((folder / name for name in names if (folder / name).is_file()), None)
+    return _read_file(folder / f"{entry.tag}.sql", tuple(folder / name for name in names), tag=entry.tag, when=entry.when, named=False)
+
+
+def _read_named(own: Path) -> MigrationFile:
+    """Return the migration of a folder of its own. Drizzle 1.0 itself reads a name without a time as no time at all, and applies it first."""
+    try:
+        at = datetime.strptime(own.name[:_TIME_DIGITS], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        raise _unreadable(f"{own}: its name does not begin with a time of 14 digits, such as 20260210084500_deadlines") from None
+    return _read_file(own / _SCRIPT, (own / _ROLLBACK, own / f"{own.name}_rollback.sql"), tag=own.name, when=round(at.timestamp() * 1000), named=True)
+
+
+def _read_file(path: Path, rollbacks: tuple[Path, ...], *, tag: str, when: int, named: bool) -> MigrationFile:
+    rollback_path = next((each for each in rollbacks if each.is_file()), None)
     sql = _read_text(path)
     return MigrationFile(
         path=path,
         rollback_path=rollback_path,
         migration=Migration(
-            tag=entry.tag,
+            tag=tag,
             sha256=hashlib.sha256(sql.encode()).hexdigest(),
-            when=entry.when,
+            when=when,
             sql=sql,
             rollback_sql=_read_text(rollback_path) if rollback_path else None,
             transactional=first_unfit(sql) is None,
             needs_maintenance=sql.partition("\n")[0].strip() == _MAINTENANCE,
+            named=named,
         ),
     )
 

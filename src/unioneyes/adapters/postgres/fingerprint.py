@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import psycopg
@@ -59,16 +60,23 @@ class Fingerprint(BaseModel):
         return sum(table.rows for table in self.tables)
 
 
-def take_fingerprint(session: psycopg.Connection, *, lock_wait: timedelta) -> Fingerprint:
-    """Return what the session's database holds. The session is in a transaction with one snapshot, as a role that row level security does not hold back."""
+def take_fingerprint(session: psycopg.Connection, *, lock_wait: timedelta, seen: Callable[[int, int], None] = lambda _done, _of: None) -> Fingerprint:
+    """Return what the session's database holds. The session is in a transaction with one snapshot, as a role that row level security does not hold back.
+
+    `seen` is told before each table how many are done, and how many there are.
+    """
     session.execute(sql("fingerprint_settings"))
     session.execute(SQL("SET LOCAL lock_timeout = {}").format(Literal(f"{round(lock_wait.total_seconds() * 1000)}ms")))
     tables = session.execute(sql("fingerprint_tables")).fetchall()
     sequences = session.execute(sql("fingerprint_sequences")).fetchall()
     with session.cursor(row_factory=class_row(ObjectCount)) as cursor:
         objects = tuple(cursor.execute(sql("fingerprint_objects")))
+    prints: list[TablePrint] = []
+    for schema, name, protected in tables:
+        seen(len(prints), len(tables))
+        prints.append(_table(session, schema, name, protected))
     return Fingerprint(
-        tables=tuple(_table(session, schema, name, protected) for schema, name, protected in tables),
+        tables=tuple(prints),
         sequences=tuple(_sequence(session, schema, name) for schema, name in sequences),
         objects=objects,
     )

@@ -9,4 +9,5 @@ UNION ALL SELECT 'constraints', count(*) FROM pg_constraint WHERE contype <> 'n'
 UNION ALL SELECT 'triggers', count(*) FROM pg_trigger WHERE tgrelid IN (SELECT oid FROM relations)
 UNION ALL SELECT 'policies', count(*) FROM pg_policy WHERE polrelid IN (SELECT oid FROM relations)
 UNION ALL SELECT 'functions', count(*) FROM pg_proc WHERE pronamespace IN (SELECT oid FROM own)
+UNION ALL SELECT 'large objects', count(*) FROM pg_largeobject_metadata
 ORDER BY 1

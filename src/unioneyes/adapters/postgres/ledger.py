@@ -17,35 +17,44 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def read_ledger(session: psycopg.Connection) -> tuple[Entry, ...]:
     """Return every row, newest first; none when nothing was ever migrated."""
-    if not _exists(session):
+    columns = _columns(session)
+    if not columns:
         return ()
     with session.cursor(row_factory=class_row(Entry)) as cursor:
-        return tuple(cursor.execute(sql("ledger_read")))
+        return tuple(cursor.execute(sql("ledger_read_named" if "name" in columns else "ledger_read")))
 
 
-def ensure_ledger(session: psycopg.Connection) -> None:
-    """The ledger exists, in the words of Drizzle's own migrator."""
-    if not _exists(session):
-        session.execute(sql("ledger_create"))
+def ensure_ledger(session: psycopg.Connection, *, named: bool) -> None:
+    """The ledger exists, in the words of Drizzle's own migrator: with names where it is made for the folders of 1.0. One that exists keeps its layout."""
+    if not _columns(session):
+        session.execute(sql("ledger_create_named" if named else "ledger_create"))
 
 
 def record(session: psycopg.Connection, migration: Migration) -> None:
     """The ledger says that `migration` was applied."""
-    session.execute("INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES (%s, %s)", (migration.sha256, migration.when))
+    row = {"hash": migration.sha256, "when": migration.when, "name": migration.tag}
+    session.execute(sql("ledger_record_named" if "name" in _columns(session) else "ledger_record"), row)
 
 
 def strike(session: psycopg.Connection, migration: Migration) -> None:
     """The ledger no longer says that `migration` was applied."""
-    session.execute("DELETE FROM drizzle.__drizzle_migrations WHERE hash = %s AND created_at = %s", (migration.sha256, migration.when))
+    session.execute(sql("ledger_strike"), {"hash": migration.sha256, "when": migration.when, "precision": 1000 if migration.named else 1})
 
 
 def rows(entries: tuple[Entry, ...], names: Mapping[str, str], *, last: int) -> tuple[LedgerRow, ...]:
     """Return the newest `last` entries as people read them; `names` gives a migration's tag by its hash."""
     return tuple(
-        LedgerRow(id=entry.id, tag=names.get(entry.sha256), sha256=entry.sha256, created_at=_EPOCH + timedelta(milliseconds=entry.when))
+        LedgerRow(
+            id=entry.id,
+            tag=names.get(entry.sha256, entry.name),
+            sha256=entry.sha256,
+            created_at=_EPOCH + timedelta(milliseconds=entry.when),
+            applied_at=entry.applied_at,
+        )
         for entry in entries[:last]
     )
 
 
-def _exists(session: psycopg.Connection) -> bool:
-    return session.execute("SELECT FROM pg_tables WHERE schemaname = 'drizzle' AND tablename = '__drizzle_migrations'").fetchone() is not None
+def _columns(session: psycopg.Connection) -> frozenset[str]:
+    """Return the names of the ledger's columns; none where it does not exist."""
+    return frozenset(str(row[0]) for row in session.execute(sql("ledger_columns")))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -24,37 +21,53 @@ class SchemaHead(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What `<name>.json` says about `<name>.dump`."""
+    """What `<name>.json` says about the dump beside it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
+    """1: the dump is `pg_dump`'s own file. 2: it may be compressed and encrypted as a whole."""
     name: str
     state: BackupState = BackupState.TAKEN
     taken_at: datetime
     took: timedelta
     verified_in: timedelta | None = None
     """How long its restore and the comparison took, when it was last verified."""
+    verified_at: datetime | None = None
+    wrong: str | None = None
+    """What was found when it was last verified, where it failed."""
     file: str
     """Name of the dump beside it, in `pg_dump`'s custom format."""
+    compression: Literal["none", "zstd"] = "none"
+    """Of the file as a whole, before it is encrypted."""
+    recipients: tuple[str, ...] = ()
+    """Fingerprints of the age public keys to which the file is encrypted: the first 16 hex digits of each key's SHA-256. Not encrypted when empty."""
+    how: tuple[str, ...] = ()
+    """What a person types to restore it without any program of ours."""
     bytes: int
+    """Of the file."""
+    dump_bytes: int | None = None
+    """Of the dump in it."""
     sha256: str
+    """Of the file."""
     database: str
     roles: tuple[str, ...]
     """Roles of the server: a restore needs those that own something or were granted something."""
     server_version: str
     written_by: str
     """`pg_dump (PostgreSQL) 18.4`; restore with this version or a newer one."""
+    program: str | None = None
+    """`unioneyes 0.1.0`, which had it written."""
     wal_position: str
     """Where the server's log stood when the snapshot was taken."""
     schema_head: SchemaHead | None
     fingerprint: Fingerprint
 
-    def backup(self, folder: Path) -> Backup:
+    def backup(self, address: str) -> Backup:
         """Return it as the port shows it."""
         return Backup(
             name=self.name,
-            path=folder / self.file,
+            place=address,
             taken_at=self.taken_at,
             took=self.took,
             bytes=self.bytes,
@@ -64,44 +77,26 @@ class Manifest(BaseModel):
             schema=self.schema_head.tag if self.schema_head else None,
             state=self.state,
             verified_in=self.verified_in,
+            verified_at=self.verified_at,
+            wrong=self.wrong,
+            database=self.database,
+            written_by=self.written_by,
+            recipients=self.recipients,
         )
 
-
-def manifest_path(folder: Path, name: str) -> Path:
-    """Return where the manifest of `name` stands."""
-    return folder / f"{name}.json"
-
-
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """The manifest stands in `folder`, whole or not at all, and survives a power cut."""
-    path = manifest_path(folder, manifest.name)
-    partial = path.with_suffix(".json.partial")
-    with partial.open("w") as file:
-        file.write(manifest.model_dump_json(indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    keep(folder)
+    def text(self) -> str:
+        """Return what the file holds."""
+        return f"{self.model_dump_json(indent=2)}\n"
 
 
-def read_manifest(path: Path) -> Manifest | None:
+def manifest_file(name: str) -> str:
+    """Return the name of the manifest of the backup `name`."""
+    return f"{name}.json"
+
+
+def read_manifest(content: bytes | None) -> Manifest | None:
     """Return the manifest; None when there is none that can be read: a dump without one is no backup."""
     try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
+        return None if content is None else Manifest.model_validate_json(content)
+    except ValidationError:
         return None
-
-
-def sha256_of(path: Path) -> str:
-    """Return the checksum of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def keep(path: Path) -> None:
-    """A file, or a folder's list of names, is on the disk, not only in memory."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

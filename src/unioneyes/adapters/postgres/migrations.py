@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import class_row
 from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 
@@ -21,6 +22,7 @@ from unioneyes.adapters.postgres.ledger import ensure_ledger, read_ledger, recor
 from unioneyes.adapters.postgres.lint import lint
 from unioneyes.adapters.postgres.locks import LOCK_TIMEOUT, PATIENCE, in_one_transaction
 from unioneyes.adapters.postgres.losses import Destroyed, destroyed
+from unioneyes.adapters.postgres.risks import risks
 from unioneyes.adapters.postgres.statements import first_unfit
 from unioneyes.kernel.problems import Refused
 from unioneyes.kernel.project import project_path
@@ -35,6 +37,9 @@ from unioneyes.ports.database import (
     MigrationFailed,
     MigrationsApplied,
     NoRollback,
+    Risk,
+    Standing,
+    TableSize,
 )
 
 _READ_LIMIT = timedelta(seconds=10)
@@ -44,6 +49,8 @@ _COUNT_LIMIT = timedelta(minutes=1)
 """Of counting the rows of one table or column."""
 _SHOWN_ROWS = 5
 """Source: Production Deployment Steps, 2, "LIMIT 5"."""
+_ASK_FOR_NAMES = "SELECT count(*) > 0 AS named FROM pg_attribute WHERE attrelid = 'drizzle.__drizzle_migrations'::regclass AND attname = 'name' \\gset"
+"""A ledger that Drizzle 0.45 made has no names until Drizzle 1.0 gives it some."""
 _LOOK_AT_LEDGER = "SELECT * FROM drizzle.__drizzle_migrations ORDER BY created_at DESC LIMIT 5;"
 
 
@@ -90,7 +97,7 @@ class DrizzleMigrations:
         with self._session(self.database_url, _READ_LIMIT) as session:
             entries = read_ledger(session)
         known = {sha256: file.migration for sha256, file in self._files().items()}
-        strange = [entry for entry in entries if entry.sha256 not in known or known[entry.sha256].when != entry.when]
+        strange = [entry for entry in entries if entry.sha256 not in known or not drift.is_of(entry, known[entry.sha256])]
         if strange:
             raise MigrationDrift(
                 what=f"row {strange[0].id} of the ledger ({strange[0].sha256[:12]}) is explained by no release's migrations: its file was edited, or is gone",
@@ -110,6 +117,30 @@ class DrizzleMigrations:
         with self._session(self.reading_url, _COUNT_LIMIT) as session:
             return tuple(Loss(migration=tag, kind=one.kind, what=one.what, rows=_held(session, one)) for tag, one in found)
 
+    def standing(self, version: str) -> Standing:
+        """Return how the ledger stands to the release's folder; drift is told, not raised. Raises: FolderUnreadable, UnknownVersion, DatabaseUnavailable."""
+        wanted = self.folder(version)
+        with self._session(self.database_url, _READ_LIMIT) as session:
+            entries = drift.aligned(read_ledger(session), wanted)
+        return Standing(
+            version=version,
+            rows=rows(entries, self.tags(), last=len(entries)),
+            pending=tuple(migration.tag for migration in drift.missing(wanted, entries)),
+            drift=drift.contradictions(wanted, entries),
+            ahead=tuple(entry.id for entry in entries if not wanted or entry.when > wanted[-1].when),
+        )
+
+    def risks(self, migrations: tuple[Migration, ...]) -> tuple[Risk, ...]:
+        """Return what each statement of `migrations` does to whoever is served meanwhile, in order, by its text alone."""
+        return risks(migrations)
+
+    def sizes(self, tables: tuple[str, ...]) -> tuple[TableSize, ...]:
+        """Return how large each of `tables` is, estimated, in the same order. Raises: DatabaseUnavailable."""
+        if not tables:
+            return ()
+        with self._session(self.reading_url, _READ_LIMIT) as session, session.cursor(row_factory=class_row(TableSize)) as cursor:
+            return tuple(cursor.execute(sql("migration_sizes"), {"tables": list(tables)}))
+
     def lint(self, migrations: tuple[Migration, ...]) -> tuple[LintFinding, ...]:
         """Return what is dangerous in `migrations`. Raises: LintUnavailable."""
         return lint(migrations)
@@ -125,7 +156,7 @@ class DrizzleMigrations:
             for migration in missing:
                 _refuse_unfit(migration.tag, migration.sql)
             if missing:
-                ensure_ledger(session)
+                ensure_ledger(session, named=missing[0].named)
             for migration in missing:
                 _execute(session, f"{migration.tag}.sql", migration.sql)
                 record(session, migration)
@@ -137,12 +168,11 @@ class DrizzleMigrations:
         """Return the commands that a person would type for the same. Source: Production Deployment Steps, 2."""
         files = self._files()
         begins = bool(migrations) and migrations[0].when == min(file.migration.when for file in files.values())
-        body = [sql("ledger_create").rstrip()] if begins else []
+        named = any(migration.named for migration in migrations)
+        body = [sql("ledger_create_named" if named else "ledger_create").rstrip()] if begins else []
+        body += [_ASK_FOR_NAMES] if named else []
         for migration in migrations:
-            body += [
-                f"\\i {_shown(files[migration.sha256].path)}",
-                f"INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ('{migration.sha256}', {migration.when});",  # noqa: S608 - printed
-            ]
+            body += [f"\\i {_shown(files[migration.sha256].path)}", *_recorded(migration)]
         return self._describe(body)
 
     def roll_back(self, migrations: tuple[Migration, ...], *, database_url: SecretStr | None = None) -> MigrationsApplied:
@@ -153,7 +183,7 @@ class DrizzleMigrations:
         """
 
         def work(session: psycopg.Connection) -> tuple[str, ...]:
-            entries = read_ledger(session)
+            entries = drift.aligned(read_ledger(session), migrations)
             applied = _applied(migrations, entries)
             _refuse_gap(applied, entries)
             scripts = [(migration, _rollback_sql(migration)) for migration in applied]
@@ -174,7 +204,7 @@ class DrizzleMigrations:
                 return (f"# {migration.tag} has no rollback file: restore the backup that was taken before it",)
             body += [
                 f"\\i {_shown(script)}",
-                f"DELETE FROM drizzle.__drizzle_migrations WHERE hash = '{migration.sha256}' AND created_at = {migration.when};",  # noqa: S608 - printed
+                f"DELETE FROM drizzle.__drizzle_migrations WHERE hash = '{migration.sha256}' AND {_at(migration)};",  # noqa: S608 - printed
             ]
         return self._describe(body)
 
@@ -213,6 +243,19 @@ class DrizzleMigrations:
     @staticmethod
     def _session(database_url: SecretStr, statement_limit: timedelta) -> AbstractContextManager[psycopg.Connection]:
         return connection(database_url, name="ue-migrate", statement_limit=statement_limit)
+
+
+def _recorded(migration: Migration) -> tuple[str, ...]:
+    """Return what `psql` does to write a migration into the ledger: with its name where the ledger keeps names."""
+    plain = f"INSERT INTO drizzle.__drizzle_migrations (hash, created_at) VALUES ('{migration.sha256}', {migration.when});"  # noqa: S608 - printed
+    if not migration.named:
+        return (plain,)
+    named = f"INSERT INTO drizzle.__drizzle_migrations (hash, created_at, name) VALUES ('{migration.sha256}', {migration.when}, '{migration.tag}');"  # noqa: S608 - printed
+    return ("\\if :named", named, "\\else", plain, "\\endif")
+
+
+def _at(migration: Migration) -> str:
+    return f"created_at / 1000 = {migration.when // 1000}" if migration.named else f"created_at = {migration.when}"
 
 
 def _columns(session: psycopg.Connection) -> tuple[str, ...]:

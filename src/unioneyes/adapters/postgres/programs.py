@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
+import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from threading import Event, Thread, Timer
+from typing import IO
 
 from psycopg import pq
 from psycopg.conninfo import conninfo_to_dict
@@ -23,6 +29,11 @@ from unioneyes.kernel.variables import handed_on
 
 _FIRST_ALIKE = 180_000
 """The version of libpq whose functions the programs were built to call."""
+
+_LAST_COMPLAINTS = 20
+"""Lines of a program that are kept for when it fails."""
+_CHATTER = re.compile(r"pg_(dump|restore): (?!error|warning|detail|hint|fatal)")
+"""What the programs say of their progress (`--verbose`)."""
 
 
 class PostgresMissing(Problem):
@@ -72,29 +83,103 @@ def run_program(argv: Sequence[str], *, within: timedelta, environment: Mapping[
 
     Raises: ProgramFailed, with the last lines of its complaint; what the step ends with whose run must stop.
     """
-    name = next((Path(word).name for word in argv if Path(word).parent == programs_folder()), Path(argv[0]).name)
-    try:
-        begun = subprocess.Popen(
-            argv,
-            env=clean_environment(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise ProgramFailed(what=f"{name} can't be run: {error.strerror}", remedy="ue env doctor") from None
-    with begun, group_ended_with_run(begun):
+    with _begun(argv, environment=environment, stdout=subprocess.PIPE) as begun:
         try:
             stdout, stderr = (text.decode(errors="replace") for text in begun.communicate(timeout=within.total_seconds()))
         except subprocess.TimeoutExpired:
-            raise ProgramFailed(
-                what=f"{name} did not end within {format_duration(within)}", remedy="look at the machine's load and disk, and try again"
-            ) from None
-        if begun.returncode != 0:
-            complaint = " / ".join(stderr.strip().splitlines()[-3:]) or f"exit code {begun.returncode}"
-            raise ProgramFailed(what=f"{name} failed: {complaint}", remedy="ue env doctor")
+            raise _too_slow(argv, within) from None
+        _require_done(argv, begun.returncode, stderr.splitlines())
     return Finished(stdout=stdout, stderr=stderr)
+
+
+@contextmanager
+def streamed_program(
+    argv: Sequence[str], *, within: timedelta, heard: Callable[[str], None], environment: Mapping[str, str] | None = None
+) -> Iterator[IO[bytes]]:
+    """Give what `argv` prints, as it comes; `heard` is told each line of its complaints, from a thread of its own. The block reads to the end.
+
+    The program has ended well when the block has; and ended, with all that it started, however the block does. Raises: see `run_program`.
+    """
+    complaints = deque[str](maxlen=_LAST_COMPLAINTS)
+    with _begun(argv, environment=environment, stdout=subprocess.PIPE) as begun, _ended_after(begun, within) as late:
+        listener = Thread(target=_listen, args=(begun, complaints, heard), name="complaints", daemon=True)
+        listener.start()
+        if begun.stdout is None:
+            raise ProgramFailed(what=f"{_name(argv)} prints to nobody", remedy="ue env doctor")
+        yield begun.stdout
+        begun.wait()
+        listener.join()
+        if late.is_set():
+            raise _too_slow(argv, within)
+        _require_done(argv, begun.returncode, complaints)
+
+
+def told_program(argv: Sequence[str], *, within: timedelta, heard: Callable[[str], None], environment: Mapping[str, str] | None = None) -> None:
+    """Run `argv` to its end; `heard` is told each line of its complaints as it comes, by this thread. Raises: see `run_program`."""
+    complaints = deque[str](maxlen=_LAST_COMPLAINTS)
+    with _begun(argv, environment=environment, stdout=subprocess.DEVNULL) as begun, _ended_after(begun, within) as late:
+        _listen(begun, complaints, heard)
+        begun.wait()
+        if late.is_set():
+            raise _too_slow(argv, within)
+        _require_done(argv, begun.returncode, complaints)
+
+
+def _listen(begun: subprocess.Popen[bytes], complaints: deque[str], heard: Callable[[str], None]) -> None:
+    for raw in begun.stderr or ():
+        line = raw.decode(errors="replace").rstrip()
+        if not _CHATTER.match(line):
+            complaints.append(line)
+        heard(line)
+
+
+@contextmanager
+def _begun(argv: Sequence[str], *, environment: Mapping[str, str] | None, stdout: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Give the program, which has ended with all that it started when the block has. Raises: ProgramFailed."""
+    try:
+        begun = subprocess.Popen(
+            argv, env=clean_environment(environment), stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, start_new_session=True
+        )
+    except OSError as error:
+        raise ProgramFailed(what=f"{_name(argv)} can't be run: {error.strerror}", remedy="ue env doctor") from None
+    with begun, group_ended_with_run(begun):
+        yield begun
+
+
+@contextmanager
+def _ended_after(begun: subprocess.Popen[bytes], within: timedelta) -> Iterator[Event]:
+    """The program is killed, with all that it started, when it takes longer; the event says that it did."""
+    late = Event()
+
+    def end() -> None:
+        if begun.poll() is None:
+            late.set()
+            with suppress(ProcessLookupError):
+                os.killpg(begun.pid, signal.SIGKILL)
+
+    timer = Timer(within.total_seconds(), end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()
+
+
+def _require_done(argv: Sequence[str], code: int, complaints: Iterable[str]) -> None:
+    if code != 0:
+        lines = [line for line in complaints if line.strip()]
+        first = next((at for at, line in enumerate(lines) if ": error: " in line), None)  # what follows may be only that others ended, too
+        said = lines[-3:] if first is None else lines[first : first + 4]
+        raise ProgramFailed(what=f"{_name(argv)} failed: {' / '.join(said) or f'exit code {code}'}", remedy="ue env doctor")
+
+
+def _too_slow(argv: Sequence[str], within: timedelta) -> ProgramFailed:
+    return ProgramFailed(what=f"{_name(argv)} did not end within {format_duration(within)}", remedy="look at the machine's load and disk, and try again")
+
+
+def _name(argv: Sequence[str]) -> str:
+    return next((Path(word).name for word in argv if Path(word).parent == programs_folder()), Path(argv[0]).name)
 
 
 def passfile_line(password: SecretStr) -> str:

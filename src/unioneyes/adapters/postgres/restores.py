@@ -15,12 +15,15 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier, Literal
 from pydantic import SecretStr
 
+from unioneyes.adapters.postgres.archive import Archive
 from unioneyes.adapters.postgres.connections import connection, shown, sql
 from unioneyes.adapters.postgres.databases import adopt, comment, create_alike, databases, drop, limit, shape_of
+from unioneyes.adapters.postgres.dumping import Restoring
 from unioneyes.adapters.postgres.fence import enter
 from unioneyes.adapters.postgres.fingerprint import differences, take_fingerprint
-from unioneyes.adapters.postgres.manifest import Manifest, manifest_path, read_manifest, sha256_of
-from unioneyes.adapters.postgres.programs import ProgramFailed, program, run_program, signed_in
+from unioneyes.adapters.postgres.manifest import Manifest
+from unioneyes.adapters.postgres.programs import ProgramFailed, program, signed_in, told_program
+from unioneyes.adapters.postgres.restored import already_there, begun, is_ours, require_ours, whole
 from unioneyes.adapters.postgres.row_difference import columns_of, compare, count_rows, named
 from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.units import format_bytes, format_duration
@@ -35,6 +38,8 @@ from unioneyes.ports.database import (
     SessionsRemain,
     Swapped,
     TableRows,
+    Told,
+    unheard,
 )
 
 _ADMIN_LIMIT = timedelta(seconds=30)
@@ -48,6 +53,8 @@ _LOCK_WAIT = timedelta(seconds=10)
 _LEAVE_WITHIN = timedelta(seconds=30)
 """How long sessions that were told to end may take."""
 _LOOK_SECONDS = 0.1
+_KNOWS_ALL_SETTINGS, _UNKNOWN_SETTING = 170_000, 'unrecognized configuration parameter "transaction_timeout"'
+"""pg_restore 18 begins with that setting, which servers before 17 refuse."""
 _ADMINISTRATION = "postgres"
 """The database from which others are renamed: one can't rename the database that one is in."""
 
@@ -60,8 +67,8 @@ class RestoresBeside:
     """Address of a database of the server, as a superuser: it alone comes into a database that is closed, and restores what belongs to others."""
     database: str
     """The live one's name."""
-    folder: Path
-    """Where the backups stand."""
+    archive: Archive
+    """Where the backups are."""
     data_folder: Path | None
     """Where the server keeps its files, where that is on this machine."""
     leave_within: timedelta = _LEAVE_WITHIN
@@ -90,18 +97,40 @@ class RestoresBeside:
 
         What an interrupted attempt left there is restored anew. Raises: BackupUnproven, NoSuchBackup, RestoreFailed, DatabaseUnavailable.
         """
+        return self._restored(backup, beside=beside, ours_alone=False, meanwhile=unheard)
+
+    def _restored(self, backup: str, *, beside: str, ours_alone: bool, meanwhile: Told) -> RestoredBeside:
+        """`beside` holds the backup. With `ours_alone`, what nobody began to restore there is left as it is."""
         began = time.monotonic()
         manifest = self._manifest(backup)
         if manifest.state is not BackupState.VERIFIED:
             raise BackupUnproven(what=f"{backup} is {manifest.state.value}: it was never restored and compared", remedy="choose a verified one")
-        whole = f"restored from {manifest.sha256}"
+        noted = whole(manifest)
         with self._administration() as session:
-            if comment(session, beside) != whole:
-                self._make(session, manifest, beside)
+            if comment(session, beside) != noted:
+                self._make(session, manifest, beside, ours_alone=ours_alone, meanwhile=meanwhile)
                 with _fenced(session):
-                    session.execute(SQL("COMMENT ON DATABASE {} IS {}").format(Identifier(beside), Literal(whole)))  # last: it says that the copy is whole
+                    session.execute(SQL("COMMENT ON DATABASE {} IS {}").format(Identifier(beside), Literal(noted)))  # last: it says that the copy is whole
         took = timedelta(seconds=time.monotonic() - began)
         return RestoredBeside(database=beside, tables=len(manifest.fingerprint.tables), rows=manifest.fingerprint.rows, took=took)
+
+    def restore_into(self, backup: str, *, database: str, meanwhile: Told = unheard) -> RestoredBeside:
+        """`database`, which nobody had made before, holds the backup; see the port. Raises: DatabaseExists, and what `restore_beside` raises."""
+        return self._restored(backup, beside=database, ours_alone=True, meanwhile=meanwhile)
+
+    def discard_into(self, backup: str, *, database: str) -> None:
+        """`database` is gone, where a restore of this backup made it; anybody else's is left alone. Raises: DatabaseUnavailable."""
+        manifest = self._manifest(backup)
+        with self._administration() as session:
+            _pass(session)
+            if is_ours(session, manifest, database):
+                drop(session, database)
+
+    def require_new(self, *, database: str) -> None:
+        """Return where there is no database of this name. Raises: DatabaseExists, DatabaseUnavailable."""
+        with self._administration() as session:
+            if database in databases(session):
+                raise already_there(database)
 
     def discard_beside(self, *, beside: str) -> None:
         """`beside` is gone. Raises: DatabaseUnavailable."""
@@ -161,7 +190,8 @@ class RestoresBeside:
         server = self._server()
         return (
             f"createdb {server} -T template0 -O {self._owner()} {beside}",
-            f"pg_restore {server} -d {beside} --exit-on-error --jobs=2 {self.folder / manifest.file}",
+            f"{self.archive.opened(manifest.file)} > {backup}.dump",
+            f"pg_restore {server} -d {beside} --exit-on-error --jobs=2 {backup}.dump",
             f"psql {server} -d {beside} -c 'ANALYZE'",
         )
 
@@ -182,16 +212,27 @@ class RestoresBeside:
         """Return what a person types when a kept database is needed no more."""
         return f"dropdb {self._server()} {database}"
 
-    def _make(self, session: psycopg.Connection, manifest: Manifest, beside: str) -> None:
+    def _make(self, session: psycopg.Connection, manifest: Manifest, beside: str, *, ours_alone: bool, meanwhile: Told) -> None:
         """`beside` is made anew, is like the live database, and holds the backup; or it is gone."""
-        dump = self.folder / manifest.file
-        if not dump.is_file() or sha256_of(dump) != manifest.sha256:
-            raise BackupUnproven(what=f"{manifest.file} is missing or not the file that was written", remedy="choose another backup")
-        _pass(session)
-        drop(session, beside)
-        session.execute(create_alike(beside, shape_of(session, self.database)))
+        if ours_alone:
+            require_ours(session, manifest, beside)
+        with self.archive.plain(manifest, meanwhile=meanwhile) as dump:
+            _pass(session)
+            if ours_alone:
+                require_ours(session, manifest, beside)  # unpacking took its time
+            drop(session, beside)
+            session.execute(create_alike(beside, shape_of(session, self.database)))
+            session.execute(SQL("COMMENT ON DATABASE {} IS {}").format(Identifier(beside), Literal(begun(manifest))))
+            self._fill_or_drop(session, manifest, beside, dump, meanwhile)
+
+    def _fill_or_drop(self, session: psycopg.Connection, manifest: Manifest, beside: str, dump: Path, meanwhile: Told) -> None:
         try:
-            self._fill(beside, dump)
+            self._fill(
+                beside,
+                dump,
+                older=session.info.server_version < _KNOWS_ALL_SETTINGS,
+                restoring=Restoring(of=len(manifest.fingerprint.tables), meanwhile=meanwhile),
+            )
             self._prove(manifest, beside)
             with self._session(beside, within=_READ_LIMIT) as inside:
                 inside.execute("ANALYZE")  # a dump carries no statistics, and members would wait for bad plans
@@ -201,13 +242,19 @@ class RestoresBeside:
             drop(session, beside)
             raise
 
-    def _fill(self, beside: str, dump: Path) -> None:
+    def _fill(self, beside: str, dump: Path, *, older: bool, restoring: Restoring) -> None:
+        """`beside` holds the dump.
+
+        On an `older` server, which refuses a setting that nothing depends on, what comes behind it is taken all the same; it is compared afterwards anyway.
+        """
         address = self.admin(beside)
-        argv = (program("pg_restore"), "--exit-on-error", "--jobs=2", "--no-password", "-d", shown(address), str(dump))
+        argv = (program("pg_restore"), "--verbose", *(() if older else ("--exit-on-error",)), "--jobs=2", "--no-password", "-d", shown(address), str(dump))
         try:
             with signed_in(address) as environment:
-                run_program(argv, within=_RESTORE_LIMIT, environment=environment)
+                told_program(argv, within=_RESTORE_LIMIT, heard=restoring.heard, environment=environment)
         except ProgramFailed as problem:
+            if older and restoring.errors and all(_UNKNOWN_SETTING in line for line in restoring.errors):
+                return
             raise RestoreFailed(what=f"{problem.what}{self._left()}; {self.database} is as it was", remedy="make room, or choose another backup") from None
 
     def _prove(self, manifest: Manifest, beside: str) -> None:
@@ -267,8 +314,8 @@ class RestoresBeside:
             yield session
 
     def _manifest(self, backup: str) -> Manifest:
-        manifest = read_manifest(manifest_path(self.folder, backup))
-        if manifest is None or "/" in backup:
+        manifest = None if "/" in backup else self.archive.manifest(backup)
+        if manifest is None:
             raise NoSuchBackup(what=f"there is no backup called {backup!r}", remedy="ue rollback plan names the newest that is verified")
         return manifest
 

@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_se
 from unioneyes.adapters.postgres.bootstrap import create_database, set_password
 from unioneyes.adapters.postgres.connections import connection, shown
 from unioneyes.adapters.postgres.manifest import Manifest
-from unioneyes.adapters.postgres.programs import password_in_file, program, run_program
+from unioneyes.adapters.postgres.programs import password_in_file, program, told_program
 from unioneyes.adapters.postgres.server import SUPERUSER, THROWAWAY, PostgresServer
 from unioneyes.kernel.fencing import Fence, StillInside
 
@@ -97,8 +97,8 @@ class ScratchServers:
         whole = keys.dump == dump and server.running() and server.ready()
         return ScratchCopy(server=server, database=keys.database, passwords=keys.passwords) if whole else None
 
-    def restore(self, manifest: Manifest, dump: Path) -> ScratchCopy:
-        """A fresh server holds the restored dump; an earlier copy of the same name is gone.
+    def restore(self, manifest: Manifest, dump: Path, *, heard: Callable[[str], None]) -> ScratchCopy:
+        """A fresh server holds the restored dump; an earlier copy of the same name is gone. `heard` is told what pg_restore says.
 
         Raises: ProgramFailed (the dump can't be restored), ServerNotReady, psycopg.Error.
         """
@@ -117,9 +117,9 @@ class ScratchServers:
         ) as admin:
             self._create_roles(admin, manifest.roles, passwords)
             create_database(admin, manifest.database, owner=self._owner)
-        argv = (program("pg_restore"), "--exit-on-error", "--jobs=2", "--no-password", "-d", shown(copy.url(SUPERUSER)), str(dump))
+        argv = (program("pg_restore"), "--verbose", "--exit-on-error", "--jobs=2", "--no-password", "-d", shown(copy.url(SUPERUSER)), str(dump))
         with password_in_file(passwords[SUPERUSER]) as environment:
-            run_program(argv, within=_RESTORE_LIMIT, environment=environment)
+            told_program(argv, within=_RESTORE_LIMIT, heard=heard, environment=environment)
         self._write_keys(place, _Keys(dump=manifest.sha256, database=manifest.database, passwords=passwords))
         return copy
 

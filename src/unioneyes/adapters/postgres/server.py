@@ -92,6 +92,8 @@ class PostgresServer:
     """An address of this machine's at which others on its network reach the server too, by password; None where nobody else does."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """Settings of this server, over the common ones."""
+    programs: Path | None = None
+    """The folder of its programs, where its files are of another version than the one that is installed with `ue`."""
 
     @property
     def data(self) -> Path:
@@ -153,7 +155,7 @@ class PostgresServer:
 
         Stop it by `STOP_SIGNAL`. After a crash of the whole machine `initialise`, `clone_from` or `clear_leftovers` makes it startable again.
         """
-        return unprivileged_child((program("postgres"), "-D", str(self.data)))
+        return unprivileged_child((str(self.programs / "postgres") if self.programs else program("postgres"), "-D", str(self.data)))
 
     def ready(self) -> bool:
         """Return True when the server accepts connections."""
@@ -173,7 +175,7 @@ class PostgresServer:
             (self.sockets / socket).unlink(missing_ok=True)
         return clear_leftovers(self.data)
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, *, within: timedelta = _START_LIMIT) -> subprocess.Popen[bytes]:
         """The server accepts connections; it is a child of the calling thread, and ends with it. Its log stands in `server.log`.
 
         Raises: ServerNotReady, with the last lines of the log.
@@ -184,12 +186,12 @@ class PostgresServer:
             process = subprocess.Popen(
                 self.foreground_argv(), env=clean_environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
-        give_up = time.monotonic() + _START_LIMIT.total_seconds()
+        give_up = time.monotonic() + within.total_seconds()
         while not self.ready():
             if process.poll() is None and time.monotonic() < give_up:
                 time.sleep(_POLL_SECONDS)
                 continue
-            reason = f"ended with {process.returncode}" if process.returncode is not None else f"is not ready after {format_duration(_START_LIMIT)}"
+            reason = f"ended with {process.returncode}" if process.returncode is not None else f"is not ready after {format_duration(within)}"
             process.kill()
             process.wait()
             last = " / ".join(log.read_text(errors="replace").splitlines()[-3:])

@@ -30,6 +30,8 @@ def s3_client(
     profile: str | None = None,
     credentials_file: Path | None = None,
     variables: bool = True,
+    answer_seconds: int = ANSWER_SECONDS,
+    attempts: int = ATTEMPTS,
 ) -> S3Client:
     """Return a client; nothing is asked yet.
 
@@ -50,8 +52,8 @@ def s3_client(
             endpoint_url=endpoint_url,
             config=Config(
                 connect_timeout=CONNECT_SECONDS,
-                read_timeout=ANSWER_SECONDS,
-                retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+                read_timeout=answer_seconds,
+                retries={"mode": "standard", "total_max_attempts": attempts},
                 max_pool_connections=CONNECTIONS,
                 s3={"addressing_style": "path" if endpoint_url else "auto"},
                 request_checksum_calculation="when_required",  # stores other than Amazon's do not know all of them

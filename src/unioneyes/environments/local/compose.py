@@ -21,11 +21,13 @@ from unioneyes.adapters.postgres.restores import RestoresBeside
 from unioneyes.adapters.service import HttpService, SyntheticMember
 from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.slack import SlackChat, SlackNotifier
+from unioneyes.environments.backup_store import build_archive, retention_of
 from unioneyes.environments.folders import report_file, runbooks_folder, source_folder
 from unioneyes.environments.local.any_service import carried_migrations, standing_version
 from unioneyes.environments.local.audit import build_sealing, keep_audit_key, keep_remote_witness, kept_audit_key
 from unioneyes.environments.local.control import control_state
 from unioneyes.environments.local.parts import SERVICE_NAME, build_serving, require_operable
+from unioneyes.environments.local.recovery import build_recovery
 from unioneyes.environments.local.stack import Stack, open_stack, smoke_command
 from unioneyes.environments.model import DirectEnvironment, OpenedEnvironment
 from unioneyes.environments.policy import approval_rules, freeze_windows, waivers
@@ -96,6 +98,7 @@ def build_environment(stack: Stack) -> Environment:
         upto=carried.newest,
         reading_url=stack.database_url(BACKUP),
     )
+    archive = build_archive(stack.settings.backup, folder=stack.layout.backups, work=stack.layout.scratch)
     return Environment(
         facts=Facts(
             name=name,
@@ -107,6 +110,8 @@ def build_environment(stack: Stack) -> Environment:
             incidents_channel=stack.settings.incidents.channel,
             bake=stack.settings.bake,
             no_data=stack.settings.no_data,
+            retention=retention_of(stack.settings.backup),
+            backup_daily=stack.settings.backup.daily,
             console=stack.console_url,
         ),
         releases=serving.releases,
@@ -133,7 +138,7 @@ def build_environment(stack: Stack) -> Environment:
         ),
         migrations=migrations,
         backups=VerifiedBackups(
-            folder=stack.layout.backups,
+            archive=archive,
             database_url=stack.database_url(BACKUP),
             scratch_folder=stack.layout.scratch,
             migration_names=migrations.tags,
@@ -142,9 +147,10 @@ def build_environment(stack: Stack) -> Environment:
         restores=RestoresBeside(
             admin=stack.administrative_url,
             database=stack.database_name,
-            folder=stack.layout.backups,
+            archive=archive,
             data_folder=None if stack.settings.elsewhere else stack.primary.data,
         ),
+        recovery=build_recovery(stack),
         notifier=SlackNotifier(token=stack.secrets.slack_token, base_url=stack.slack_url),
         documents=MarkdownFolder(stack.layout.documents),
         shell=BashShell(

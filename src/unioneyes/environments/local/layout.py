@@ -73,6 +73,26 @@ class Layout:
         return self.home / "backups"
 
     @property
+    def bases(self) -> Path:
+        """Base backups of the operated server."""
+        return self.home / "recovery" / "bases"
+
+    @property
+    def wal(self) -> Path:
+        """The log of the operated server, as it is received."""
+        return self.home / "recovery" / "wal"
+
+    @property
+    def recovered(self) -> Path:
+        """The files of scratch servers that were recovered."""
+        return self.home / "recovery" / "scratch"
+
+    @property
+    def recovered_sockets(self) -> Path:
+        """Their sockets."""
+        return self.sockets / "r"
+
+    @property
     def documents(self) -> Path:
         """Where `docs/incidents/` is written."""
         return self.home

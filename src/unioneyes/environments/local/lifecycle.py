@@ -16,6 +16,8 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.bootstrap import OWNER, REPLICATION, SERVICE, bootstrap_operated
+from unioneyes.adapters.postgres.recovery.receiving import drop_slot, require_slot, reread_settings
+from unioneyes.adapters.postgres.recovery.scratch import RecoveryServers
 from unioneyes.adapters.postgres.replication import replication_status
 from unioneyes.adapters.postgres.scratch import ScratchServers
 from unioneyes.adapters.postgres.server import PostgresServer
@@ -28,8 +30,10 @@ from unioneyes.environments.local.parts import build_envoy, build_local_replicas
 from unioneyes.environments.local.ports import Ports, WantedPorts, asked_ports, is_free, keep_ports, read_ports, settle_ports
 from unioneyes.environments.local.remnants import end_remnants
 from unioneyes.environments.local.stack import (
+    ARCHIVE,
     REPLICATION_SLOT,
     Stack,
+    archive_process,
     control_process,
     envoy_process,
     postgres_process,
@@ -44,6 +48,7 @@ from unioneyes.environments.sign_in import require_usable
 from unioneyes.kernel.files import replace_file
 from unioneyes.kernel.problems import Refused, Unavailable
 from unioneyes.kernel.units import format_duration
+from unioneyes.ports.recovery import WalMode
 from unioneyes.ports.replicas import NoReadyReplica
 from unioneyes.runbook.direct.folder import DirectFolder
 
@@ -178,6 +183,7 @@ def _clear(layout: Layout, tell: Tell) -> None:
         server.stop()
     if layout.sockets.is_dir():
         ScratchServers(layout.scratch, owner=OWNER, service=SERVICE).sweep()
+    RecoveryServers(layout.recovered, layout.recovered_sockets).sweep()
     for stray in end_remnants(layout):
         tell(f"ended {stray.name} (pid {stray.pid}), left by an earlier crash")
 
@@ -254,6 +260,19 @@ class _Starting:
         self._initialise(server, "the service's database", lambda: server.initialise(self.stack.secrets.superuser))
         self._start(postgres_process(self.stack, server), _DATABASE_LIMIT)
         bootstrap_operated(server, superuser=self.stack.secrets.superuser, passwords=self.stack.passwords)
+        self._archive()
+
+    def _archive(self) -> None:
+        """The log is received as the settings say, and the primary knows it."""
+        primary, mode = self.stack.primary, self.stack.settings.backup.wal
+        reread_settings(self.stack.administrative_url("postgres"))
+        if mode is WalMode.NONE:
+            self.supervisor.stop(ARCHIVE)
+            drop_slot(self.stack.monitoring_url(primary))
+            return
+        self.stack.layout.wal.mkdir(mode=0o700, parents=True, exist_ok=True)
+        require_slot(self.stack.monitoring_url(primary))
+        self._start(archive_process(self.stack), _READY_LIMIT)
 
     def _replica(self) -> None:
         server, password = self.stack.replica, self.stack.secrets.ue_replication

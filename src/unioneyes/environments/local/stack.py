@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OWNER, REPLICATION, SERVICE
 from unioneyes.adapters.postgres.programs import program
+from unioneyes.adapters.postgres.recovery.receiving import PRIMARY_SETTINGS, receiver_argv
 from unioneyes.adapters.postgres.server import STOP_SIGNAL, SUPERUSER, PostgresServer
 from unioneyes.adapters.processes.layout import ReplicaSlot
 from unioneyes.adapters.processes.spec import Exec, ProcessSpec, Readiness, TcpHttp, UnixHttp
@@ -29,11 +30,14 @@ from unioneyes.environments.previews import PreviewAddresses, addresses_by_colou
 from unioneyes.environments.secrets import SecretByReference
 from unioneyes.environments.settings import EnvironmentSettings, read_settings
 from unioneyes.kernel.problems import Refused
+from unioneyes.ports.recovery import WalMode
 from unioneyes.ports.traffic import Colour
 
 CONTROL_DATABASE = "control"
 CONTROL_ROLE = "ue_control"
 REPLICATION_SLOT = "replica"
+ARCHIVE = "archive"
+"""The process that receives the operated database's log, where `[backup] wal` says so."""
 _CONTROL_SETTINGS: Mapping[str, str] = MappingProxyType({"io_method": "sync", "max_logical_replication_workers": "0", "shared_buffers": "16MB"})
 """The control plane's database is small, and idle most of the time: it takes no memory that the operated one could use."""
 REHEARSAL = "rehearsal"
@@ -58,7 +62,8 @@ class Stack:
         """Names of the processes of this machine that are always there; the service's replicas come and go."""
         if self.settings.elsewhere:
             return frozenset()
-        return _PARTS - {"envoy"} if self.settings.cluster else _PARTS
+        kept = frozenset() if self.settings.backup.wal is WalMode.NONE else frozenset({ARCHIVE})
+        return (_PARTS - {"envoy"} if self.settings.cluster else _PARTS) | kept
 
     @property
     def service_url(self) -> str:
@@ -124,7 +129,7 @@ class Stack:
     @property
     def primary(self) -> PostgresServer:
         """The operated database."""
-        return replace(self._server("primary", self.ports.database), reached_at=self.reached_at)
+        return replace(self._server("primary", self.ports.database, settings=PRIMARY_SETTINGS[self.settings.backup.wal]), reached_at=self.reached_at)
 
     @property
     def replica(self) -> PostgresServer:
@@ -237,6 +242,13 @@ def postgres_process(stack: Stack, server: PostgresServer) -> ProcessSpec:
         grace=timedelta(seconds=20),
         after=("postgres-primary",) if server.name == "replica" else (),
     )
+
+
+def archive_process(stack: Stack) -> ProcessSpec:
+    """Return how the operated database's log is received. It comes back by itself while the primary is away, and ends before it."""
+    mode = stack.settings.backup.wal
+    argv = receiver_argv(stack.primary, stack.layout.wal, password=stack.secrets.ue_replication, mode=mode)
+    return _process(stack, ARCHIVE, argv, ready=None, stop_signal=signal.SIGINT, after=("postgres-primary",))
 
 
 def vendors_process(stack: Stack, *, digest: str = "") -> ProcessSpec:
@@ -362,7 +374,7 @@ def _process(
     name: str,
     argv: tuple[str, ...],
     *,
-    ready: Readiness,
+    ready: Readiness | None,
     env: dict[str, str] | None = None,
     sockets: tuple[Path, ...] = (),
     stop_signal: signal.Signals = signal.SIGTERM,

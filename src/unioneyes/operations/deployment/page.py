@@ -24,7 +24,7 @@ from unioneyes.runbook.pages.contents import DEPLOYMENT
 from unioneyes.runbook.pages.markdown import table
 from unioneyes.runbook.pages.reading import named_steps, source_of
 
-START, VERIFY = "deployment.start", "deployment.verify"
+START, VERIFY, MIGRATE = "deployment.start", "deployment.verify", "database.migrate"
 _STEPS = "Production Deployment Steps"
 """The document's heading, as the steps' docstrings name it."""
 _ANSWERED = {
@@ -56,6 +56,8 @@ def lines(cards: Cards) -> Iterator[str]:
         "([why](../decisions/0005-a-migration-is-rehearsed-on-the-restored-copy.md)); "
         "the ledger that is read is Drizzle's own ([why](../decisions/0012-drizzles-own-ledger.md)).\n"
     )
+    yield "Without a deployment: `ue db migrate plan VERSION` shows what each statement would do to whoever is served, `ue db migrate apply VERSION` does it.\n"
+    yield from cards(MIGRATE)
     yield "#### 3. **Deploy Application**\n"
     yield from _done_by(3)
     yield (
@@ -156,4 +158,4 @@ def _says(function: Callable[..., object]) -> str:
     return _first_line(function).partition(": ")[2]
 
 
-PAGE = ChapterPage(chapter=DEPLOYMENT, runbooks=(START, VERIFY), lines=lines)
+PAGE = ChapterPage(chapter=DEPLOYMENT, runbooks=(START, VERIFY, MIGRATE), lines=lines)

@@ -19,6 +19,10 @@ EMERGENCY = ("app.restart", "app.scale")
 """Of the document's last page."""
 EDGE = ("edge.limit", "edge.deny")
 """Of its security procedures, what is done at the edge."""
+BACKUPS = ("backup.create", "backup.verify", "backup.prune", "backup.restore")
+"""Of its database operations, "Backup and Restore"."""
+RECOVERY = ("backup.base", "backup.pitr")
+"""Of its database operations, "Point-in-Time Recovery"."""
 
 
 def page(runbooks: Mapping[str, Definition], commands: Mapping[str, str]) -> str:
@@ -49,6 +53,20 @@ def _lines(runbooks: Mapping[str, Definition], commands: Mapping[str, str]) -> I
         "and a real request shows it; no connection ends for it ([why](../decisions/0040-the-edge-in-both-worlds.md)).\n"
     )
     for name in EDGE:
+        yield from card(runbooks[name], commands[name])
+    yield "## Backup and restore\n"
+    yield (
+        "`ue backup list` and `ue backup show` say how each backup was proven, where it is kept, and whether the next prune keeps it "
+        "([why](../decisions/0043-backups-are-streamed-and-kept-by-a-rule.md)).\n"
+    )
+    for name in BACKUPS:
+        yield from card(runbooks[name], commands[name])
+    yield "## Recovery to the second\n"
+    yield (
+        "`ue backup wal` shows how the database's log is kept, and what can be recovered to; `ue db failover-check`, what would be lost with the primary "
+        "([why](../decisions/0045-recovery-to-the-second.md)).\n"
+    )
+    for name in RECOVERY:
         yield from card(runbooks[name], commands[name])
     yield "## What a block does to the world\n"
     yield f"{RULE}\n"

@@ -32,7 +32,7 @@ from unioneyes.runbook.views import Decision, EntryKind, JournalEntry, LockView,
 _LOOK, _ENTER, _NOTE, _ENQUEUED = (files(__package__).joinpath(f"{name}.sql").read_text() for name in ("look", "enter", "note", "enqueued"))
 _ROW = select(runs).where(runs.c.id == bindparam("run_id"))
 _ATTEMPT = select(runs.c.attempt).where(runs.c.id == bindparam("run_id")).with_for_update(key_share=True)
-_CREATED = insert(runs).inline()
+_CREATED = insert(runs).inline().on_conflict_do_nothing(index_elements=[runs.c.id])
 _TAKEN_UP = update(runs).where(runs.c.id == bindparam("run_id")).values(attempt=runs.c.attempt + 1, worker=bindparam("by")).returning(runs.c.attempt)
 _PARTS_TAKEN_UP = update(runs).where(runs.c.parent == bindparam("run_id"), runs.c.ended_at.is_(None)).values(worker=bindparam("by"))
 _BEGUN = update(runs).where(runs.c.id == bindparam("run_id")).values(status=RunStatus.RUNNING.value, started_at=func.clock_timestamp())
@@ -131,9 +131,13 @@ class Runs:
     # What people and the API ask for
 
     def create(self, new: NewRun, *, locks: bool, supersedes: Callable[[str], bool]) -> StoredRun:
-        """The run stands in the database, and holds its service when it `locks`; one that must be approved first holds nothing. Raises: ServiceLocked."""
+        """The run stands in the database, and holds its service when it `locks`; one that must be approved first holds nothing.
+
+        Where there is a run of its name, nothing changes, and that one is returned. Raises: ServiceLocked.
+        """
         with self._database.transaction() as connection:
-            connection.execute(_CREATED, _columns(new))
+            if connection.execute(_CREATED, _columns(new)).rowcount == 0:
+                return _stored(_row(connection, new.id))
             self._append(connection, Action.RUN_REQUESTED, new.id, by=new.requested_by, reason=_reason(new.request), data=_asked(new))
             if new.awaits:
                 line = Line(kind=EntryKind.AWAITED, message=f"it begins when others said yes: {', '.join(new.awaits)}", data={"by": new.requested_by})

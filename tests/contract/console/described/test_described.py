@@ -106,7 +106,7 @@ def test_what_no_generator_writes_is_answered_as_described_too(asking: Asking, o
 def test_a_method_that_is_not_described_is_refused_with_those_that_are(world: World, path: str) -> None:
     methods = [method for method in METHODS if any(each.path == path and each.method.upper() == method for each in OPERATIONS)]
     for method in set(METHODS) - set(methods):
-        refused = world.owner.request(method, path.format(run_id="no-such-run", name="nobody", index="0", pod="no-such-pod"))
+        refused = world.owner.request(method, path.format(run_id="no-such-run", name="nobody", index="0", pod="no-such-pod", backup="no-such-backup"))
         assert (refused.status_code, refused.headers["allow"]) == (405, ", ".join(methods)), method
 
 

@@ -94,7 +94,7 @@ class World:
         self.open_the_line()
         waiting = [run for status in WAITING for run in self.still(status) or [self._waiting(status)]]
         ended = [self.ended["done"]] if changing else [*self.ended.values()]
-        return {"run_id": [*ended, *waiting], "name": [self._token()], "index": [0], "pod": self._pods()}
+        return {"run_id": [*ended, *waiting], "name": [self._token()], "index": [0], "pod": self._pods(), "backup": self._backups()}
 
     def runbooks(self) -> list[str]:
         """Return what can be run, by name."""
@@ -135,6 +135,13 @@ class World:
         found = self.ask("GET", "/app/pods")
         assert isinstance(found, list)
         return [pod["name"] for pod in found if isinstance(pod, dict)]
+
+    def _backups(self) -> list[JsonValue]:
+        """Return the names of the backups that there are: the deployment made one before its migrations."""
+        found = self.ask("GET", "/backups")
+        assert isinstance(found, dict)
+        assert isinstance(found["backups"], list)
+        return [each["backup"]["name"] for each in found["backups"] if isinstance(each, dict) and isinstance(each["backup"], dict)]
 
     def _waiting(self, status: RunStatus) -> str:
         match status:

@@ -19,21 +19,21 @@ COUNTED = Rule(
     severity=Severity.ERROR,
     title="believes a backup that nobody restored",
     wrong="counting rows in the live database proves nothing about the file that was written",
-    do="restore it into a scratch server and compare; ue deploy start VERSION --migrate does, before it migrates",
+    do="restore it into a scratch server and compare: ue backup verify NAME; ue backup create and ue deploy start VERSION --migrate do it themselves",
 )
 NEVER_RESTORED = Rule(
     id="backup-never-restored",
     severity=Severity.WARNING,
     title="takes a backup that nothing restores",
     wrong="nothing shows that this file can be restored, and pg_dump that fails leaves a short one",
-    do="restore it into a scratch server and compare the rows",
+    do="restore it into a scratch server and compare the rows: ue backup create does",
 )
 RETENTION = Rule(
     id="retention-by-age",
     severity=Severity.WARNING,
     title="deletes backups by their age alone",
     wrong="when backups have stopped, this deletes the last good one",
-    do="delete only while a newer backup was restored and compared",
+    do="delete only while a newer backup was restored and compared: ue backup prune does",
 )
 LEDGER = Rule(
     id="wrong-ledger",
@@ -54,7 +54,7 @@ WAL_ON_DUMP = Rule(
     severity=Severity.ERROR,
     title="applies write-ahead log to a restored dump",
     wrong="recovery_target_time replays the log onto a base backup; onto a database that pg_restore filled it is impossible",
-    do="keep base backups and the archived log, and recover those to the time",
+    do="keep base backups and the log, and recover those to the time: ue backup base, ue backup pitr --to TIME",
 )
 TERMINATES = Rule(
     id="ends-every-idle-session",
