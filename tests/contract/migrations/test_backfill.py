@@ -166,7 +166,7 @@ def test_what_can_not_be_done_in_batches_is_refused(sql: str, says: str) -> None
 
 @given(batch=st.integers(min_value=1, max_value=999_999_999), lag=st.integers(min_value=1, max_value=999), unit=st.sampled_from(["kB", "MB", "GB"]))
 def test_what_the_comment_says_is_read(batch: int, lag: int, unit: str) -> None:
-    asked = f"  --ue: backfill lag={lag}{unit} batch={batch}"
-    (found,) = backfills("\n".join(["ANALYZE;", asked, "/* why */ UPDATE a.b SET x = (SELECT 1 WHERE true)"]))
+    lines = ["ANALYZE;", f"  --ue: backfill lag={lag}{unit} batch={batch}", "/* why */ UPDATE a.b SET x = (SELECT 1 WHERE true)"]
+    (found,) = backfills("\n".join(lines))
     assert (found.batch, found.lag, found.table, found.condition) == (batch, lag << {"kB": 10, "MB": 20, "GB": 30}[unit], ("a", "b"), None)
     assert backfills("UPDATE claims SET n = 1; -- ue: backfill") == ()
