@@ -173,7 +173,7 @@ def _upper(session: psycopg.Connection, wanted: Backfill, columns: tuple[_Column
         table=Identifier(*wanted.table),
         behind=SQL("WHERE {}").format(_beyond(columns, ">", reached)) if reached else SQL(""),
         batch=Literal(wanted.batch),
-        backwards=SQL(", ").join(SQL("{} DESC").format(each) for each in names),
+        backwards=SQL(", ").join(SQL("{} DESC").format(Identifier("batch", column.name)) for column in columns),  # by value, not by its text
     )
     row = session.execute(query).fetchone()
     return [str(value) for value in row] if row else None
