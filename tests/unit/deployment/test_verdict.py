@@ -299,3 +299,7 @@ def test_health_that_flaps_rolls_nothing_back_while_members_are_served(period: i
         assert watch.rolls_back() is None
     watch.see(Look(at=START + 120 * HALF_A_SECOND, new=Seen(tally=FINE.tally, healthy=True), old=Seen(tally=FINE.tally, healthy=True)))
     assert isinstance(watch.concludes(blind=False), Keep)
+
+
+def test_a_share_is_never_more_than_all() -> None:
+    assert (share(1, 8), share(6, 5), share(0, 0)) == ("12.5 %", "100.0 %", "none seen")

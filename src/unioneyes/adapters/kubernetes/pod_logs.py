@@ -103,7 +103,12 @@ def _ends(pod: Pod, container: str) -> Iterator[Entry]:
         for state in (status.lastState, status.state):
             ended = state.terminated if state else None
             if status.name == container and ended and ended.finishedAt:
-                yield Entry(at=ended.finishedAt, level="ERROR", message=f"ended by itself: {last_words(ended)}", by="kubelet")
+                yield Entry(at=_last_of_second(ended.finishedAt), level="ERROR", message=f"ended by itself: {last_words(ended)}", by="kubelet")
+
+
+def _last_of_second(at: datetime) -> datetime:
+    """Return the latest moment that is meant: a kubelet says the second alone, and what was logged in it came before the end."""
+    return at if at.microsecond else at.replace(microsecond=999_999)
 
 
 def _moment(text: str) -> datetime | None:

@@ -54,5 +54,5 @@ class Comparison:
 
 
 def share(part: int, whole: int) -> str:
-    """Return `part` of `whole` as people read it: `4.2 %`, or `none seen` without a whole."""
-    return f"{part / whole:.1%}".replace("%", " %") if whole else "none seen"
+    """Return `part` of `whole` as people read it: `4.2 %`, or `none seen` without a whole. Counters that were read a moment apart never say more than all."""
+    return f"{min(part, whole) / whole:.1%}".replace("%", " %") if whole else "none seen"
