@@ -269,6 +269,8 @@ class SecretsSettings(Section):
     """The password of the role that serves members."""
     ue_backup: Reference | None = None
     """The password of the role that backups are made as."""
+    ue_operator: Reference | None = None
+    """The password of the role that sees what the database does, and ends sessions; without it, `ue db` has no way there."""
     ue_replication: Reference | None = None
     """The password of the role that the replica streams as."""
     ue_control: Reference | None = None

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from pydantic import SecretStr
 
-from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OWNER, REPLICATION, SERVICE
+from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OPERATOR, OWNER, REPLICATION, SERVICE
 from unioneyes.adapters.postgres.programs import program
 from unioneyes.adapters.postgres.server import STOP_SIGNAL, SUPERUSER, PostgresServer
 from unioneyes.adapters.processes.layout import ReplicaSlot
@@ -195,6 +195,7 @@ class Stack:
             SERVICE: self.secrets.claims_app,
             REPLICATION: self.secrets.ue_replication,
             BACKUP: self.secrets.ue_backup,
+            OPERATOR: self.secrets.ue_operator,
         }
 
     def _server(self, name: str, port: int, *, settings: Mapping[str, str] = MappingProxyType({})) -> PostgresServer:
