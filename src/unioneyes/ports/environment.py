@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from unioneyes.ports.activity import Activity
 from unioneyes.ports.checklist import Checklist
 from unioneyes.ports.database import Backups, Migrations, Restores
 from unioneyes.ports.documents import Documents
@@ -53,6 +54,8 @@ class Facts:
     """What a watch without enough data comes to, where nothing else was asked for."""
     console: str | None = None
     """The address at which people open the console; None where no browser reaches it."""
+    protected_sessions: tuple[str, ...] = ()
+    """Names of applications whose sessions of the database are never ended; `*` stands for anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,7 @@ class Environment:
     migrations: Migrations
     backups: Backups
     restores: Restores
+    activity: Activity
     notifier: Notifier
     documents: Documents
     shell: Shell

@@ -22,7 +22,8 @@ DEPLOYMENTS = {"deployment.start", "deployment.verify"}
 DOCUMENTS = {"document.read", "document.run"}
 APP = {"app.restart", "app.scale"}
 EDGE = {"edge.deny", "edge.limit"}
-BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP | EDGE
+SESSIONS = {"database.end_idle", "database.end_session"}
+BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP | EDGE | SESSIONS
 
 
 def as_drilled(code: Mapping[str, str]) -> dict[str, Drilled]:

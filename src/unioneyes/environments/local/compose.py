@@ -13,6 +13,7 @@ from pydantic import SecretStr
 import unioneyes.environments.chapters  # noqa: F401 - the policy is read by those who know every runbook of the program
 from unioneyes.adapters.files import MarkdownFolder
 from unioneyes.adapters.git import ReleaseChecklist
+from unioneyes.adapters.postgres.activity import ServerActivity
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER
 from unioneyes.adapters.postgres.migrations import DrizzleMigrations
@@ -108,6 +109,7 @@ def build_environment(stack: Stack) -> Environment:
             bake=stack.settings.bake,
             no_data=stack.settings.no_data,
             console=stack.console_url,
+            protected_sessions=tuple(stack.settings.sessions.protect),
         ),
         releases=serving.releases,
         checklist=ReleaseChecklist(
@@ -145,6 +147,7 @@ def build_environment(stack: Stack) -> Environment:
             folder=stack.layout.backups,
             data_folder=None if stack.settings.elsewhere else stack.primary.data,
         ),
+        activity=ServerActivity(database_url=stack.operator_url),
         notifier=SlackNotifier(token=stack.secrets.slack_token, base_url=stack.slack_url),
         documents=MarkdownFolder(stack.layout.documents),
         shell=BashShell(

@@ -29,6 +29,7 @@ from unioneyes.environments.previews import PreviewAddresses, addresses_by_colou
 from unioneyes.environments.secrets import SecretByReference
 from unioneyes.environments.settings import EnvironmentSettings, read_settings
 from unioneyes.kernel.problems import Refused
+from unioneyes.ports.activity import NoOperator
 from unioneyes.ports.traffic import Colour
 
 CONTROL_DATABASE = "control"
@@ -161,6 +162,15 @@ class Stack:
                 remedy="give [database] restore_role, a superuser, and secrets.restore; or restore by the means of whoever runs the server",
             )
         return managed.url(role=managed.restore_role, password=self.secrets.superuser, database=database)
+
+    def operator_url(self) -> SecretStr:
+        """Return the address of the operated database for the role that sees what it does, and ends sessions. Raises: NoOperator, NoAuthority."""
+        if self.settings.database and self.settings.secrets.ue_operator is None:
+            raise NoOperator(
+                what=f"the environment has no role that sees what the database at {self.settings.database.place} does",
+                remedy=f"ue env roles prints the SQL that makes {OPERATOR}; then name its password as secrets.{OPERATOR}",
+            )
+        return self.database_url(OPERATOR)
 
     @property
     def database_name(self) -> str:

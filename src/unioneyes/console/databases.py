@@ -1,0 +1,46 @@
+"""The operated database in the HTTP API: who is connected, and what each does. Ending what should not be there is a run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from unioneyes.console.api import PREFIX, VersionedJson
+from unioneyes.console.control import Control, Parts
+from unioneyes.console.failures import RESPONSES
+from unioneyes.console.guard import Reader
+from unioneyes.operations.database.connections import Connections, Doing, Locks, connections, locks, queries, told_without_secrets
+from unioneyes.ports.activity import ActivityView
+
+_LONGEST_NAME = 63
+"""Bytes of a name. Source: PostgreSQL, `NAMEDATALEN`."""
+
+router = APIRouter(prefix=f"{PREFIX}/database", default_response_class=VersionedJson, responses=RESPONSES)
+
+Name = Annotated[str | None, Query(min_length=1, max_length=_LONGEST_NAME)]
+
+
+@router.get("/connections")
+def show_connections(*, control: Parts, by: Reader, app: Name = None, user: Name = None, database: Name = None, state: Doing = Doing.ANY) -> Connections:
+    """Return who is connected to the database's server, against how many may be: by database, role, application and state, and each."""
+    del by
+    return connections(_seen(control), app=app, user=user, database=database, state=state)
+
+
+@router.get("/queries")
+def show_queries(control: Parts, by: Reader) -> Connections:
+    """Return the queries that run now, and the transactions that wait in their middle, longest first; without the values that stand in them."""
+    del by
+    return queries(_seen(control))
+
+
+@router.get("/locks")
+def show_locks(control: Parts, by: Reader) -> Locks:
+    """Return who waits for whom."""
+    del by
+    return locks(_seen(control))
+
+
+def _seen(control: Control) -> ActivityView:
+    return told_without_secrets(control.environment.activity.view(), control.redactor)
