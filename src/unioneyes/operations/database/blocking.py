@@ -30,7 +30,7 @@ class Link:
 
 def blocking(view: ActivityView) -> tuple[Link, ...]:
     """Return the tree, each session once; the one that holds up the most comes first. Empty where nobody waits for another."""
-    behind = {session.pid: frozenset(session.blocked_by) - {session.pid} for session in view.sessions if session.blocked_by}
+    behind = {session.pid: others for session in view.sessions if (others := frozenset(session.blocked_by) - {session.pid})}
     waiting: dict[int, list[int]] = {}
     for pid, holders in behind.items():
         for holder in holders:
