@@ -7,17 +7,20 @@ from typing import Annotated
 
 from cyclopts import Parameter, Token
 
-from unioneyes.cli.client import Api
+from unioneyes.cli.client import Answer, Api
+from unioneyes.cli.dbstatus import database_text, lag_text
 from unioneyes.cli.dbtexts import connections_text, each_table, locks_text, queries_table
 from unioneyes.cli.launch import LAUNCH, Flag, Launch, launch
 from unioneyes.cli.options import HERE, PRINTED, Output, Where
 from unioneyes.cli.output import result
 from unioneyes.cli.request import asks_for
+from unioneyes.cli.watching import watched
 from unioneyes.kernel.problems import BadInput, ExitCode
 from unioneyes.kernel.units import parse_duration
 from unioneyes.operations.database.connections import Connections, Doing, Locks
 from unioneyes.operations.database.sessions import require_idle_time
 from unioneyes.operations.database.sessions_model import EndIdleRequest, EndSessionRequest, Idleness
+from unioneyes.operations.database.status import DatabaseStatus, LagStatus
 
 
 def _duration(hint: object, tokens: tuple[Token, ...]) -> timedelta:
@@ -26,6 +29,36 @@ def _duration(hint: object, tokens: tuple[Token, ...]) -> timedelta:
 
 
 Age = Annotated[timedelta | None, Parameter(converter=_duration, metavar="DURATION")]
+
+
+def status(*, watch: Flag = False, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Show how the database is: what it does, what it is behind with, and what is wrong.
+
+    Ends with 0 when all is as it should be, with 1 otherwise.
+
+    Args:
+        watch: Show it anew each second; Ctrl-C ends it.
+    """
+    api = Api(where)
+
+    def look() -> Answer[DatabaseStatus]:
+        return api.get("database/status", DatabaseStatus)
+
+    if watch:
+        return watched(output, look, database_text, ends_as=lambda _: None)
+    found = look()
+    result(output, found.document, lambda ink: database_text(ink, found.value))
+    return ExitCode.FAILED if found.value.troubles else ExitCode.DONE
+
+
+def lag(*, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
+    """Show how far the replicas are behind, from both ends, in bytes and seconds; what is not connected is never 0.
+
+    Ends with 0 when all is as it should be, with 1 otherwise.
+    """
+    found = Api(where).get("database/lag", LagStatus)
+    result(output, found.document, lambda ink: lag_text(ink, found.value))
+    return ExitCode.FAILED if found.value.troubles else ExitCode.DONE
 
 
 def connections(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -11,14 +13,38 @@ from unioneyes.console.control import Control, Parts
 from unioneyes.console.failures import RESPONSES
 from unioneyes.console.guard import Reader
 from unioneyes.operations.database.connections import Connections, Doing, Locks, connections, locks, queries, told_without_secrets
+from unioneyes.operations.database.status import DatabaseStatus, LagStatus, database_status, lag_status
+from unioneyes.operations.database.status_rules import LATE
 from unioneyes.ports.activity import ActivityView
 
 _LONGEST_NAME = 63
 """Bytes of a name. Source: PostgreSQL, `NAMEDATALEN`."""
 
+HEARTBEAT_WITHIN = LATE + timedelta(seconds=0.5)
+"""How long a heartbeat is waited for: until the lag is one that is wrong."""
+
 router = APIRouter(prefix=f"{PREFIX}/database", default_response_class=VersionedJson, responses=RESPONSES)
 
 Name = Annotated[str | None, Query(min_length=1, max_length=_LONGEST_NAME)]
+
+
+@router.get("/status")
+def show_database(control: Parts, by: Reader) -> DatabaseStatus:
+    """Return how the operated database is: what it does, what it is behind with, and what is wrong."""
+    del by
+    environment = control.environment
+    with ThreadPoolExecutor(max_workers=3) as reading:
+        signs, lag = reading.submit(environment.vitals.signs), reading.submit(environment.vitals.lag, within=HEARTBEAT_WITHIN)
+        backups = reading.submit(environment.backups.all)
+        view = _seen(control)
+        return database_status(environment=environment.facts.name, signs=signs.result(), view=view, lag=lag.result(), backups=backups.result())
+
+
+@router.get("/lag")
+def show_lag(control: Parts, by: Reader) -> LagStatus:
+    """Return how far the copies of the operated database are behind, from both ends, in bytes and seconds, and what is wrong with them."""
+    del by
+    return lag_status(control.environment.vitals.lag(within=HEARTBEAT_WITHIN))
 
 
 @router.get("/connections")

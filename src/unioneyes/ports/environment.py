@@ -20,6 +20,7 @@ from unioneyes.ports.secrets import SecretProvider
 from unioneyes.ports.service import Service
 from unioneyes.ports.shell import Shell
 from unioneyes.ports.traffic import Traffic
+from unioneyes.ports.vitals import Vitals
 
 
 class NoData(StrEnum):
@@ -74,6 +75,7 @@ class Environment:
     backups: Backups
     restores: Restores
     activity: Activity
+    vitals: Vitals
     notifier: Notifier
     documents: Documents
     shell: Shell

@@ -75,7 +75,8 @@ def debian_15(folder: Path) -> Iterator[Operated]:
     (data / "postgresql.auto.conf").write_text("".join(f"{name} = '{value}'\n" for name, value in settings.items()))
     (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
     server = PostgresServer(name="debian", folder=folder, port=port, sockets=folder)
-    process = subprocess.Popen(unprivileged_child((str(DEBIAN / "postgres"), "-D", str(data))), stderr=(folder / "log").open("wb"))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(unprivileged_child((str(DEBIAN / "postgres"), "-D", str(data))), stderr=log)
     try:
         until = time.monotonic() + 30
         while not server.ready():
@@ -108,6 +109,7 @@ def operated(request: pytest.FixtureRequest) -> Iterator[Operated]:
 @pytest.fixture
 def table(operated: Operated) -> Iterator[str]:
     with operated.connect(OWNER) as owner:
+        owner.execute("GRANT USAGE ON SCHEMA public TO claims_app")
         owner.execute("CREATE TABLE members (id int PRIMARY KEY, name text); GRANT ALL ON members TO claims_app; INSERT INTO members VALUES (1, 'one')")
         yield "public.members"
         owner.execute("DROP TABLE members")

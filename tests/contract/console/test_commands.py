@@ -54,6 +54,8 @@ COMMANDS: dict[str, frozenset[Role]] = {
     "edge limit strict --yes --detach": bringing(Right.RESPOND),
     "edge deny 192.0.2.1 --yes --detach": bringing(Right.RESPOND),
     "edge allow 192.0.2.1 --yes --detach": bringing(Right.RESPOND),
+    "db status": EVERYBODY,
+    "db lag": EVERYBODY,
     "db connections": EVERYBODY,
     "db queries": EVERYBODY,
     "db locks": EVERYBODY,

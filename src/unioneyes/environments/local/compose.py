@@ -19,6 +19,7 @@ from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER
 from unioneyes.adapters.postgres.migrations import DrizzleMigrations
 from unioneyes.adapters.postgres.queries import OperatedQueries
 from unioneyes.adapters.postgres.restores import RestoresBeside
+from unioneyes.adapters.postgres.vitals import ServerVitals
 from unioneyes.adapters.service import HttpService, SyntheticMember
 from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.slack import SlackChat, SlackNotifier
@@ -148,6 +149,11 @@ def build_environment(stack: Stack) -> Environment:
             data_folder=None if stack.settings.elsewhere else stack.primary.data,
         ),
         activity=ServerActivity(database_url=stack.operator_url),
+        vitals=ServerVitals(
+            database_url=stack.operator_url,
+            replica_url=None if stack.settings.elsewhere else stack.replica_operator_url,
+            data_folder=None if stack.settings.elsewhere else stack.primary.data,
+        ),
         notifier=SlackNotifier(token=stack.secrets.slack_token, base_url=stack.slack_url),
         documents=MarkdownFolder(stack.layout.documents),
         shell=BashShell(

@@ -172,6 +172,10 @@ class Stack:
             )
         return self.database_url(OPERATOR)
 
+    def replica_operator_url(self) -> SecretStr:
+        """Return the address of the embedded stack's replica for the same role."""
+        return self.replica.url(role=OPERATOR, password=self.passwords[OPERATOR], database=DATABASE)
+
     @property
     def database_name(self) -> str:
         """What the operated database is called."""
