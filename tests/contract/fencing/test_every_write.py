@@ -54,6 +54,7 @@ Port = TypeVar("Port")
 OUTSIDE = Fence._lock.__code__
 WITHIN = timedelta(seconds=60)
 READS = {
+    "Activity": {"cancel", "end", "view"},  # ends the session that was seen, or none: a late write finds another one, or none
     "Backups": {"all"},
     "Chat": {"complaint", "next", "read", "show"},  # a form for one person, outside of any run
     "Checklist": {"approvals", "change_freeze", "current_version", "freezes", "release_contract", "staging_health", "waived"},
@@ -69,6 +70,7 @@ READS = {
     "Service": {"health", "probe", "smoke", "url"},
     "Shell": {"missing"},
     "Traffic": {"counters", "drained", "require_means", "view"},
+    "Vitals": {"lag", "signs"},  # a heartbeat writes to no table
     "Witness": {"all", "latest", "since"},
 }
 """What changes nothing that a run operates on: it may come as late as it likes. So does whatever only says what a person would type."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fnmatch import translate
+from functools import cache
 from re import IGNORECASE
 from re import compile as pattern
 
@@ -83,6 +84,10 @@ def _untouchable(protect: Iterable[str]) -> Callable[[Session], str | None]:
     """Return what says why a session is never ended, whoever asks; it says nothing of the others."""
     protected = [(each, called(each)) for each in protect]
 
+    @cache  # thousands of sessions have a few names
+    def protects(application: str) -> str | None:
+        return next((written for written, matches in protected if matches(application)), None)
+
     def why(session: Session) -> str | None:
         if session.kind == "walsender":
             return "it streams to a replica, or takes a backup"
@@ -92,7 +97,7 @@ def _untouchable(protect: Iterable[str]) -> Callable[[Session], str | None]:
             return "it is ue's own"
         if session.superuser:
             return f"its role {session.user} is a superuser"
-        found = next((written for written, matches in protected if matches(session.application)), None)
+        found = protects(session.application)
         return None if found is None else f"{session.application} is protected ([sessions] protect has {found})"
 
     return why
