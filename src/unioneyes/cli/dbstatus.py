@@ -86,10 +86,16 @@ def _connections(shown: DatabaseStatus) -> Iterator[tuple[str, str]]:
         lasts = "" if group.longest is None else f" for up to {format_duration(group.longest)}"
         who = f"{group.application or 'no application name'} as {group.user} in {group.database}"
         yield "" if number else "most", f"{group.count} of {who}, {group.state or 'unknown'}{lasts}"
+    if shown.pools:
+        used, most = sum(pool.used for pool in shown.pools), sum(pool.most for pool in shown.pools)
+        fullest = max(shown.pools, key=lambda pool: pool.used / max(pool.most, 1))
+        waiting = sum(pool.waiting for pool in shown.pools)
+        told = f"{used} of {most} in {len(shown.pools)} replicas; fullest: {fullest.replica}, {fullest.used} of {fullest.most}"
+        yield "pools", f"{told}; {waiting} requests wait" if waiting else told
     longest = shown.longest
     since = age(longest.transaction_since, shown.at) if longest else None
-    told = "none" if longest is None or since is None else f"{format_duration(since)}: {longest.pid}, {spoken(longest, shown.at)}"
-    yield "longest transaction", told
+    inside = "none" if longest is None or since is None else f"{format_duration(since)}: {longest.pid}, {spoken(longest, shown.at)}"
+    yield "longest transaction", inside
     roots = [link for link in shown.blocking if link.depth == 0]
     yield "blocked", "; ".join(f"{link.holds_up} by {link.pid}" for link in roots) or "nobody"
 

@@ -12,10 +12,13 @@ from unioneyes.console.api import PREFIX, VersionedJson
 from unioneyes.console.control import Control, Parts
 from unioneyes.console.failures import RESPONSES
 from unioneyes.console.guard import Reader
+from unioneyes.kernel.problems import Problem
 from unioneyes.operations.database.connections import Connections, Doing, Locks, connections, locks, queries, told_without_secrets
 from unioneyes.operations.database.status import DatabaseStatus, LagStatus, database_status, lag_status
 from unioneyes.operations.database.status_rules import LATE
 from unioneyes.ports.activity import ActivityView
+from unioneyes.ports.replicas import PoolUse, Replicas
+from unioneyes.ports.traffic import Colour
 
 _LONGEST_NAME = 63
 """Bytes of a name. Source: PostgreSQL, `NAMEDATALEN`."""
@@ -33,11 +36,13 @@ def show_database(control: Parts, by: Reader) -> DatabaseStatus:
     """Return how the operated database is: what it does, what it is behind with, and what is wrong."""
     del by
     environment = control.environment
-    with ThreadPoolExecutor(max_workers=3) as reading:
+    with ThreadPoolExecutor(max_workers=4) as reading:
         signs, lag = reading.submit(environment.vitals.signs), reading.submit(environment.vitals.lag, within=HEARTBEAT_WITHIN)
-        backups = reading.submit(environment.backups.all)
+        backups, pools = reading.submit(environment.backups.all), reading.submit(_pools, environment.replicas)
         view = _seen(control)
-        return database_status(environment=environment.facts.name, signs=signs.result(), view=view, lag=lag.result(), backups=backups.result())
+        return database_status(
+            environment=environment.facts.name, signs=signs.result(), view=view, pools=pools.result(), lag=lag.result(), backups=backups.result()
+        )
 
 
 @router.get("/lag")
@@ -66,6 +71,14 @@ def show_locks(control: Parts, by: Reader) -> Locks:
     """Return who waits for whom."""
     del by
     return locks(_seen(control))
+
+
+def _pools(replicas: Replicas) -> tuple[PoolUse, ...]:
+    """Return what can be known of them: the database is looked at when nothing else answers, too."""
+    try:
+        return tuple(pool for colour in Colour for pool in replicas.pools(colour))
+    except Problem:
+        return ()
 
 
 def _seen(control: Control) -> ActivityView:

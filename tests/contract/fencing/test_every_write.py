@@ -64,7 +64,7 @@ READS = {
     "Migrations": {"applied", "folder", "ledger", "lint", "losses", "pending"},
     "Pods": {"all", "details", "follow", "logs", "shell", "size"},
     "Releases": {"all", "digest", "get"},
-    "Replicas": {"all", "configuration", "logs", "outcomes", "revisions", "rolling"},
+    "Replicas": {"all", "configuration", "logs", "outcomes", "pools", "revisions", "rolling"},
     "Restores": {"difference", "room", "written_since"},
     "SecretProvider": {"resolve"},
     "Service": {"health", "probe", "smoke", "url"},

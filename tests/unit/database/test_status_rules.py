@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from tests.unit.database.test_sessions import AT, session, view
 from unioneyes.operations.database.status import database_status
-from unioneyes.operations.database.status_rules import of_activity, of_backups, of_lag, of_signs
+from unioneyes.operations.database.status_rules import of_activity, of_backups, of_lag, of_pools, of_signs
 from unioneyes.ports.activity import ActivityView, Limits
 from unioneyes.ports.database import Backup, BackupState
+from unioneyes.ports.replicas import PoolUse
 from unioneyes.ports.vitals import Copy, Disk, Follower, Heartbeat, Lag, Slot, TableVitals, Unknown, VitalSigns, Wraparound
 
 SIGNS = VitalSigns(
@@ -62,9 +63,14 @@ BACKUP = Backup(
 )
 
 
+POOL = PoolUse(replica="blue-1", used=8, idle=2, most=10, waiting=0)
+
+
 def test_at_the_limits_all_is_well() -> None:
     full = view(*(session(pid, state="idle") for pid in range(1, 80)))
-    shown = database_status(environment="local", signs=SIGNS, view=replace(full, limits=Limits(connections=103, reserved=3)), lag=LAG, backups=(BACKUP,))
+    shown = database_status(
+        environment="local", signs=SIGNS, view=replace(full, limits=Limits(connections=103, reserved=3)), pools=(POOL,), lag=LAG, backups=(BACKUP,)
+    )
     assert shown.troubles == ()
     assert (shown.used, shown.proven) == (80, BACKUP)
 
@@ -109,6 +115,17 @@ def test_sessions_that_are_too_many_wait_or_stay_too_long_are_wrong(seen: Activi
 )
 def test_a_copy_that_is_late_cut_off_or_away_is_wrong(lag: Lag, said: str) -> None:
     assert said in [each.what for each in of_lag(lag)]
+
+
+def test_a_pool_that_is_full_or_waited_for_is_wrong_and_no_pool_at_all_is_unknown() -> None:
+    assert list(of_pools((POOL,))) == []
+    wrong = (replace(POOL, used=9, idle=1), replace(POOL, waiting=2))
+    assert [(each.what, each.urgent) for each in of_pools(wrong)] == [
+        ("blue-1 uses 9 of its 10 connections", False),
+        ("blue-1 uses 8 of its 10 connections, and 2 requests wait for one", True),
+    ]
+    shown = database_status(environment="local", signs=SIGNS, view=view(), pools=(), lag=LAG, backups=(BACKUP,))
+    assert [each.what for each in shown.unknown] == ["pools"]
 
 
 @given(

@@ -7,10 +7,13 @@ from datetime import datetime
 
 from unioneyes.operations.database.blocking import Link, blocking
 from unioneyes.operations.database.connections import Connected, Doing, connections
-from unioneyes.operations.database.status_rules import Trouble, last_proven, longest_transaction, of_activity, of_backups, of_lag, of_signs
+from unioneyes.operations.database.status_rules import Trouble, last_proven, longest_transaction, of_activity, of_backups, of_lag, of_pools, of_signs
 from unioneyes.ports.activity import ActivityView, Limits, Session
 from unioneyes.ports.database import Backup
+from unioneyes.ports.replicas import PoolUse
 from unioneyes.ports.vitals import Lag, Unknown, VitalSigns
+
+_NO_POOLS = Unknown(what="pools", why="no replica of the service says how it uses its connections")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,8 @@ class DatabaseStatus:
     """Connections that count against the limit."""
     connected: tuple[Connected, ...]
     """By database, role, application and state; most first."""
+    pools: tuple[PoolUse, ...]
+    """The connections that the service's replicas hold, each of them."""
     longest: Session | None
     """Whoever has been in a transaction for the longest time."""
     blocking: tuple[Link, ...]
@@ -47,10 +52,12 @@ class LagStatus:
     troubles: tuple[Trouble, ...]
 
 
-def database_status(*, environment: str, signs: VitalSigns, view: ActivityView, lag: Lag, backups: tuple[Backup, ...]) -> DatabaseStatus:
+def database_status(
+    *, environment: str, signs: VitalSigns, view: ActivityView, pools: tuple[PoolUse, ...], lag: Lag, backups: tuple[Backup, ...]
+) -> DatabaseStatus:
     """Return the status that these readings come to."""
     found = connections(view, app=None, user=None, database=None, state=Doing.ANY)
-    troubles = (*of_activity(view), *of_lag(lag), *of_signs(signs), *of_backups(backups, view.at))
+    troubles = (*of_activity(view), *of_pools(pools), *of_lag(lag), *of_signs(signs), *of_backups(backups, view.at))
     return DatabaseStatus(
         environment=environment,
         at=view.at,
@@ -59,11 +66,12 @@ def database_status(*, environment: str, signs: VitalSigns, view: ActivityView, 
         limits=view.limits,
         used=found.used,
         connected=found.groups,
+        pools=pools,
         longest=longest_transaction(view),
         blocking=blocking(view),
         lag=lag,
         proven=last_proven(backups),
-        unknown=(*signs.unknown, *lag.unknown),
+        unknown=(*signs.unknown, *lag.unknown, *(() if pools else (_NO_POOLS,))),
     )
 
 

@@ -12,6 +12,7 @@ from unioneyes.operations.database.connections import used
 from unioneyes.operations.database.sessions import age, spoken
 from unioneyes.ports.activity import CLIENT, ActivityView, Session
 from unioneyes.ports.database import Backup, BackupState
+from unioneyes.ports.replicas import PoolUse
 from unioneyes.ports.vitals import Copy, Lag, VitalSigns
 
 FULL = 0.8
@@ -57,6 +58,15 @@ def of_activity(view: ActivityView) -> Iterator[Trouble]:
     if longest and since is not None and since > LONG_TRANSACTION:
         said = f"{longest.pid} has been in a transaction for {format_duration(since)} ({spoken(longest, view.at)})"
         yield Trouble(where="transactions", what=said, urgent=False, remedy=f"ue db queries; ue db kill {longest.pid}")
+
+
+def of_pools(pools: Iterable[PoolUse]) -> Iterator[Trouble]:
+    """Yield what is wrong with the connections that the service's replicas hold."""
+    for pool in pools:
+        if pool.used > FULL * pool.most or pool.waiting:
+            waits = f", and {pool.waiting} requests wait for one" if pool.waiting else ""
+            said = f"{pool.replica} uses {pool.used} of its {pool.most} connections{waits}"
+            yield Trouble(where="pool", what=said, urgent=bool(pool.waiting), remedy="ue db queries: what holds them? then [service] pool_size, or more pods")
 
 
 def of_signs(signs: VitalSigns) -> Iterator[Trouble]:
