@@ -101,6 +101,10 @@ def test_sessions_that_are_too_many_wait_or_stay_too_long_are_wrong(seen: Activi
     assert said in " / ".join(each.what for each in of_activity(seen))
 
 
+def test_a_backup_may_take_its_time() -> None:
+    assert list(of_activity(view(session(7, user="ue_backup", state="active", application="pg_dump")))) == []
+
+
 @pytest.mark.parametrize(
     ("lag", "said"),
     [

@@ -4,7 +4,7 @@ WITH settings AS (
   SELECT current_setting('autovacuum_vacuum_threshold')::float8 AS threshold, current_setting('autovacuum_vacuum_scale_factor')::float8 AS factor,
     coalesce(current_setting('autovacuum_vacuum_max_threshold', true), '-1')::float8 AS most
 ), tables AS (
-  SELECT format('%I.%I', stat.schemaname, stat.relname) AS name, pg_total_relation_size(stat.relid) AS bytes, stat.n_live_tup AS rows, stat.n_dead_tup AS dead,
+  SELECT format('%%I.%%I', stat.schemaname, stat.relname) AS name, pg_total_relation_size(stat.relid) AS bytes, stat.n_live_tup AS rows, stat.n_dead_tup AS dead,
     coalesce(own.threshold, settings.threshold) + coalesce(own.factor, settings.factor) * greatest(class.reltuples, 0) AS allowed,
     coalesce(own.most, settings.most) AS most, greatest(stat.last_vacuum, stat.last_autovacuum) AS vacuumed_at
   FROM settings, pg_stat_user_tables AS stat

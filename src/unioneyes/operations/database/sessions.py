@@ -74,6 +74,11 @@ def spoken(session: Session, at: datetime) -> str:
     return ", ".join(part for part in (session.application or "no application name", where, state) if part)
 
 
+def is_own(session: Session) -> bool:
+    """Return whether it is one of the platform's own."""
+    return session.application.startswith(OWN_APPLICATIONS) or session.user.startswith(OWN_ROLES)
+
+
 def called(app: str) -> Callable[[str], bool]:
     """Return what says whether an application's name is the one that is meant; `*` in it stands for anything, and capitals for small letters."""
     meant = pattern(translate(app), IGNORECASE)
@@ -93,7 +98,7 @@ def _untouchable(protect: Iterable[str]) -> Callable[[Session], str | None]:
             return "it streams to a replica, or takes a backup"
         if session.kind != CLIENT:
             return f"it is PostgreSQL's own ({session.kind or 'of no known kind'})"
-        if session.application.startswith(OWN_APPLICATIONS) or session.user.startswith(OWN_ROLES):
+        if is_own(session):
             return "it is ue's own"
         if session.superuser:
             return f"its role {session.user} is a superuser"

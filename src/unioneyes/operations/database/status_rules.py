@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from unioneyes.kernel.units import format_bytes, format_duration, format_share
 from unioneyes.operations.database.blocking import blocking
 from unioneyes.operations.database.connections import used
-from unioneyes.operations.database.sessions import age, spoken
+from unioneyes.operations.database.sessions import age, is_own, spoken
 from unioneyes.ports.activity import CLIENT, ActivityView, Session
 from unioneyes.ports.database import Backup, BackupState
 from unioneyes.ports.replicas import PoolUse
@@ -55,7 +55,7 @@ def of_activity(view: ActivityView) -> Iterator[Trouble]:
         yield Trouble(where="locks", what=said, urgent=False, remedy="ue db locks")
     longest = longest_transaction(view)
     since = age(longest.transaction_since, view.at) if longest else None
-    if longest and since is not None and since > LONG_TRANSACTION:
+    if longest and since is not None and since > LONG_TRANSACTION and not is_own(longest):  # a backup of a large database takes as long as it takes
         said = f"{longest.pid} has been in a transaction for {format_duration(since)} ({spoken(longest, view.at)})"
         yield Trouble(where="transactions", what=said, urgent=False, remedy=f"ue db queries; ue db kill {longest.pid}")
 
