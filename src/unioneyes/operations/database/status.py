@@ -67,7 +67,7 @@ def database_status(
         used=found.used,
         connected=found.groups,
         pools=pools,
-        longest=longest_transaction(view),
+        longest=longest_transaction(view.sessions),
         blocking=blocking(view),
         lag=lag,
         proven=last_proven(backups),

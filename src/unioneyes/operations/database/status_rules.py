@@ -53,9 +53,9 @@ def of_activity(view: ActivityView) -> Iterator[Trouble]:
         waiting = sum(link.depth > 0 or link.deadlocked for link in links)
         said = f"{waiting} wait for {links[0].pid}" if len([link for link in links if link.depth == 0]) == 1 else f"{waiting} wait for others"
         yield Trouble(where="locks", what=said, urgent=False, remedy="ue db locks")
-    longest = longest_transaction(view)
+    longest = longest_transaction(session for session in view.sessions if not is_own(session))  # a backup takes as long as it takes
     since = age(longest.transaction_since, view.at) if longest else None
-    if longest and since is not None and since > LONG_TRANSACTION and not is_own(longest):  # a backup of a large database takes as long as it takes
+    if longest and since is not None and since > LONG_TRANSACTION:
         said = f"{longest.pid} has been in a transaction for {format_duration(since)} ({spoken(longest, view.at)})"
         yield Trouble(where="transactions", what=said, urgent=False, remedy=f"ue db queries; ue db kill {longest.pid}")
 
@@ -136,7 +136,7 @@ def last_proven(backups: Iterable[Backup]) -> Backup | None:
     return max((backup for backup in backups if backup.state is BackupState.VERIFIED), key=lambda backup: backup.taken_at, default=None)
 
 
-def longest_transaction(view: ActivityView) -> Session | None:
+def longest_transaction(sessions: Iterable[Session]) -> Session | None:
     """Return the session from outside that has been in a transaction for the longest time."""
-    inside = [session for session in view.sessions if session.transaction_since is not None and session.kind == CLIENT]
-    return min(inside, key=lambda session: session.transaction_since or view.at, default=None)
+    inside = [(session.transaction_since, session) for session in sessions if session.transaction_since is not None and session.kind == CLIENT]
+    return min(inside, key=lambda known: known[0], default=(None, None))[1]
