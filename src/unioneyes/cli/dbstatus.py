@@ -140,7 +140,7 @@ def _tables(ink: Ink, tables: Sequence[TableVitals], at: datetime) -> str:
             )
             for each in tables
         ),
-        empty="no tables",
+        empty="no tables are known",
     )
 
 

@@ -96,7 +96,7 @@ class VitalSigns:
     """Since when these four are counted; None: since the database was made, or the server crashed."""
     wraparound: Wraparound
     tables: tuple[TableVitals, ...]
-    """The largest ones and those that are overdue, largest first."""
+    """The largest ones and those that are overdue, largest first; none, and a reason among the unknown, while somebody holds one alone."""
     disk: Disk | None
     unknown: tuple[Unknown, ...]
     """Why what is None is so."""

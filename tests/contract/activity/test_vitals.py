@@ -49,6 +49,16 @@ def test_the_signs_of_a_server_that_runs_elsewhere(operated: Operated, table: st
     assert [each.what for each in signs.unknown] == ["disk"]
 
 
+def test_a_table_that_somebody_holds_alone_holds_nobody_up_who_looks(operated: Operated, table: str) -> None:
+    vitals = ServerVitals(database_url=lambda: operated.url(OPERATOR), replica_url=None, data_folder=None)
+    with operated.connect(OWNER) as owner, owner.transaction():
+        owner.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
+        signs = vitals.signs()
+    assert signs.tables == ()
+    assert {each.what for each in signs.unknown} == {"tables", "disk"}
+    assert table in {each.name for each in vitals.signs().tables}
+
+
 def test_the_disk_is_that_of_the_data_folder(operated: Operated, tmp_path: Path) -> None:
     signs = ServerVitals(database_url=lambda: operated.url(OPERATOR), replica_url=None, data_folder=tmp_path).signs()
     assert signs.disk is not None

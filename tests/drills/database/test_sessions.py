@@ -118,6 +118,7 @@ def test_whoever_holds_the_others_up_is_found_and_ended(serving: MainJob) -> Non
         assert "a member" not in json.dumps(TypeAdapter(DatabaseStatus).dump_python(status, mode="json"))
         done = ended(serving, "db", "kill", str(pid))
         assert [(each.pid, each.outcome) for each in done.sent] == [(pid, Outcome.ENDED)]
+        holder.close()  # before it would commit what was ended
         waiting.join(timeout=30)
     assert waited == ["came through"]
     said(serving, "db", "locks")

@@ -24,6 +24,8 @@ _LARGEST, _MOST = 10, 50
 """Tables that are told in any case, and with those that are overdue."""
 _WRAPS_AT = 2**31
 """Transactions. Source: PostgreSQL, "Preventing Transaction ID Wraparound Failures"."""
+_PATIENCE_MS = 300
+"""How long a lock is waited for, as migrations do: whoever comes after us waits behind us."""
 _LOOK_SECONDS = 0.01
 _STREAMING = "streaming"
 
@@ -44,8 +46,7 @@ class ServerVitals:
         with connection(self.database_url(), name=_NAME, statement_limit=_LIMIT) as opened:
             with opened.cursor(row_factory=dict_row) as cursor:
                 (server,) = cursor.execute(sql("vitals_server")).fetchall()
-            with opened.cursor(row_factory=class_row(TableVitals)) as cursor:
-                tables = tuple(cursor.execute(sql("vitals_tables"), {"largest": _LARGEST, "most": _MOST}).fetchall())
+            tables = _tables(opened)
         return _signs(server, tables, self._disk())
 
     def lag(self, *, within: timedelta) -> Lag:
@@ -88,6 +89,16 @@ class ServerVitals:
         return Disk(total=found.total, free=found.free)
 
 
+def _tables(opened: psycopg.Connection) -> tuple[TableVitals, ...] | Unknown:
+    """Return the tables; measuring one takes a lock, so whoever holds a table alone must not hold up whoever looks for them."""
+    opened.execute("SELECT set_config('lock_timeout', %s, false)", (f"{_PATIENCE_MS}ms",))
+    try:
+        with opened.cursor(row_factory=class_row(TableVitals)) as cursor:
+            return tuple(cursor.execute(sql("vitals_tables"), {"largest": _LARGEST, "most": _MOST}).fetchall())
+    except psycopg.errors.LockNotAvailable:
+        return Unknown(what="tables", why="somebody holds one of them alone, so that it can't be measured: ue db locks")
+
+
 def _heartbeat(primary: psycopg.Connection, replica: psycopg.Connection, within: timedelta) -> Heartbeat:
     """Return how long it took until a commit on the primary was shown by the replica."""
     with primary.transaction():
@@ -104,13 +115,13 @@ def _heartbeat(primary: psycopg.Connection, replica: psycopg.Connection, within:
         sleep(_LOOK_SECONDS)
 
 
-def _signs(row: DictRow, tables: tuple[TableVitals, ...], disk: Disk | Unknown) -> VitalSigns:
+def _signs(row: DictRow, tables: tuple[TableVitals, ...] | Unknown, disk: Disk | Unknown) -> VitalSigns:
     database, age, freeze_at = row.pop("oldest_database"), row.pop("oldest_age"), row.pop("freeze_at")
     unknown = () if row["cache_hit"] is not None else (Unknown(what="cache hit", why="nothing was read since it is counted"),)
     return VitalSigns(
         **row,
         wraparound=Wraparound(database=database, age=age, freeze_at=freeze_at, share=age / _WRAPS_AT),
-        tables=tables,
-        disk=disk if isinstance(disk, Disk) else None,
-        unknown=(*unknown, *((disk,) if isinstance(disk, Unknown) else ())),
+        tables=() if isinstance(tables, Unknown) else tables,
+        disk=None if isinstance(disk, Unknown) else disk,
+        unknown=(*unknown, *(each for each in (tables, disk) if isinstance(each, Unknown))),
     )

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from unioneyes.operations.database.blocking import Link, blocking
 from unioneyes.operations.database.connections import Connected, Doing, connections
+from unioneyes.operations.database.sessions import is_own
 from unioneyes.operations.database.status_rules import Trouble, last_proven, longest_transaction, of_activity, of_backups, of_lag, of_pools, of_signs
 from unioneyes.ports.activity import ActivityView, Limits, Session
 from unioneyes.ports.database import Backup
@@ -34,7 +35,7 @@ class DatabaseStatus:
     pools: tuple[PoolUse, ...]
     """The connections that the service's replicas hold, each of them."""
     longest: Session | None
-    """Whoever has been in a transaction for the longest time."""
+    """Whoever has been in a transaction for the longest time, beside ourselves."""
     blocking: tuple[Link, ...]
     """Who waits for whom."""
     lag: Lag
@@ -67,7 +68,7 @@ def database_status(
         used=found.used,
         connected=found.groups,
         pools=pools,
-        longest=longest_transaction(view.sessions),
+        longest=longest_transaction(session for session in view.sessions if not is_own(session)),
         blocking=blocking(view),
         lag=lag,
         proven=last_proven(backups),
