@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unioneyes.operations.app.restart
 import unioneyes.operations.app.scale
+import unioneyes.operations.database.end_idle
+import unioneyes.operations.database.end_session
 import unioneyes.operations.database.migrating
 import unioneyes.operations.deployment.runbook
 import unioneyes.operations.rollback.migration

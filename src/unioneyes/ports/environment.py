@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from unioneyes.ports.activity import Activity
 from unioneyes.ports.checklist import Checklist
 from unioneyes.ports.database import Backups, Migrations, Restores
 from unioneyes.ports.documents import Documents
@@ -19,6 +20,7 @@ from unioneyes.ports.secrets import SecretProvider
 from unioneyes.ports.service import Service
 from unioneyes.ports.shell import Shell
 from unioneyes.ports.traffic import Traffic
+from unioneyes.ports.vitals import Vitals
 
 
 class NoData(StrEnum):
@@ -53,6 +55,8 @@ class Facts:
     """What a watch without enough data comes to, where nothing else was asked for."""
     console: str | None = None
     """The address at which people open the console; None where no browser reaches it."""
+    protected_sessions: tuple[str, ...] = ()
+    """Names of applications whose sessions of the database are never ended; `*` stands for anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,8 @@ class Environment:
     migrations: Migrations
     backups: Backups
     restores: Restores
+    activity: Activity
+    vitals: Vitals
     notifier: Notifier
     documents: Documents
     shell: Shell

@@ -54,6 +54,7 @@ Port = TypeVar("Port")
 OUTSIDE = Fence._lock.__code__
 WITHIN = timedelta(seconds=60)
 READS = {
+    "Activity": {"cancel", "end", "view"},  # ends the session that was seen, or none: a late write finds another one, or none
     "Backups": {"all"},
     "Chat": {"complaint", "next", "read", "show"},  # a form for one person, outside of any run
     "Checklist": {"approvals", "change_freeze", "current_version", "freezes", "release_contract", "staging_health", "waived"},
@@ -63,12 +64,13 @@ READS = {
     "Migrations": {"applied", "folder", "ledger", "lint", "losses", "pending", "risks", "sizes", "standing"},
     "Pods": {"all", "details", "follow", "logs", "shell", "size"},
     "Releases": {"all", "digest", "get"},
-    "Replicas": {"all", "configuration", "logs", "outcomes", "revisions", "rolling"},
+    "Replicas": {"all", "configuration", "logs", "outcomes", "pools", "revisions", "rolling"},
     "Restores": {"difference", "room", "written_since"},
     "SecretProvider": {"resolve"},
     "Service": {"health", "probe", "smoke", "url"},
     "Shell": {"missing"},
     "Traffic": {"counters", "drained", "require_means", "view"},
+    "Vitals": {"lag", "signs"},  # a heartbeat writes to no table
     "Witness": {"all", "latest", "since"},
 }
 """What changes nothing that a run operates on: it may come as late as it likes. So does whatever only says what a person would type."""

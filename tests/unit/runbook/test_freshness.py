@@ -22,7 +22,7 @@ DEPLOYMENTS = {"deployment.start", "deployment.verify"}
 DOCUMENTS = {"document.read", "document.run"}
 APP = {"app.restart", "app.scale"}
 EDGE = {"edge.deny", "edge.limit"}
-DATABASE = {"database.migrate"}
+DATABASE = {"database.end_idle", "database.end_session", "database.migrate"}
 BUILT_IN = ROLLBACKS | DEPLOYMENTS | DOCUMENTS | APP | EDGE | DATABASE
 
 
