@@ -210,7 +210,7 @@ def test_behind_a_long_transaction_it_gives_up_names_it_and_leaves_nobody_waitin
             migrations.apply(migrations.folder("1.1.0"))
         pid = blocker.info.backend_pid
         assert f"process {pid} (monthly-report, role {SUPERUSER}, in a transaction for" in caught.value.what
-        assert f"pg_terminate_backend({pid})" in caught.value.remedy
+        assert f"end it (ue db kill {pid})" in caught.value.remedy
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         assert database.value(waiting) == 0
         assert database.value("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'ue-%' AND datname = current_database()") == 0

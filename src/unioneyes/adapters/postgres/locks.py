@@ -169,7 +169,7 @@ class _Watch:
     def ending(self) -> str:
         """What ends them."""
         pids = [holder.pid for holder in self._holders]
-        return " ".join(f"SELECT pg_terminate_backend({pid});" for pid in pids) or "SELECT * FROM pg_stat_activity ORDER BY xact_start"
+        return "; ".join(f"ue db kill {pid}" for pid in pids) or "ue db queries shows who is at work"
 
     def seen(self, holders: tuple[Holder, ...]) -> None:
         """Remember who stands in the way."""

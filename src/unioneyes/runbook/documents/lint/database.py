@@ -40,7 +40,7 @@ LEDGER = Rule(
     severity=Severity.ERROR,
     title="looks at `drizzle_migrations`",
     wrong="Drizzle's ledger is drizzle.__drizzle_migrations, with a hash and milliseconds; this table is not there, or not kept",
-    do="ue deploy verify reads the ledger and names the migrations",
+    do="ue db migrate status reads the ledger, names the migrations, and says who applied each",
 )
 DUMP_OVER_LIVE = Rule(
     id="dump-over-live",
@@ -61,7 +61,7 @@ TERMINATES = Rule(
     severity=Severity.WARNING,
     title="ends every idle session",
     wrong="it ends the pool's, the monitoring's and everybody's sessions in every database, and none that is idle in a transaction and holds locks",
-    do="name the database (datname) or the role (usename), with state = 'idle in transaction'; or except yourself: pid <> pg_backend_pid()",
+    do="ue db connections --kill-idle leaves those alone; or name the database (datname) or the role (usename), with state = 'idle in transaction'",
 )
 ANALYZE = Rule(
     id="explain-analyze-executes",
