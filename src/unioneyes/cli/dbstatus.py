@@ -61,7 +61,7 @@ def _verdict(ink: Ink, troubles: Sequence[Trouble], well: str) -> str:
 
 def _server(signs: VitalSigns, shown: DatabaseStatus) -> Iterator[tuple[str, str]]:
     role = "replica" if signs.replica else "primary"
-    yield "database", f"{signs.database} on PostgreSQL {signs.version}, {role}, up for {format_duration(signs.at - signs.started)}"
+    yield "database", f"{signs.database} of {shown.environment}: PostgreSQL {signs.version}, {role}, up for {format_duration(signs.at - signs.started)}"
     others = f"; {len(signs.others)} others: {format_bytes(sum(signs.others.values()))}" if signs.others else ""
     yield "size", f"{format_bytes(signs.bytes)}{others}"
     if signs.disk is not None:

@@ -9,9 +9,9 @@ from datetime import datetime
 from unioneyes.cli.output import Cell, Ink, facts, table
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration, format_share
-from unioneyes.operations.database.blocking import Link
+from unioneyes.operations.database.blocking import Link, waiting
 from unioneyes.operations.database.connections import Connections, Locks, began
-from unioneyes.operations.database.sessions import age, spoken
+from unioneyes.operations.database.sessions import age, spoken, stays
 from unioneyes.operations.database.sessions_model import SessionsEnded
 from unioneyes.operations.database.status_rules import FULL
 from unioneyes.ports.activity import IDLE_IN_TRANSACTION, Outcome, Session
@@ -84,9 +84,8 @@ def locks_text(ink: Ink, found: Locks) -> str:
     """Return the trees of who waits for whom, and how the first of them ends."""
     if not found.links:
         return ink.tone(Tone.GOOD, "✔ nobody waits for another")
-    waiting = sum(link.depth > 0 or link.deadlocked for link in found.links)
     lines = "\n".join(line for link in found.links for line in _link(ink, link, found.at))
-    return f"{ink.tone(Tone.WARN, f'! {waiting} wait for another')}\n\n{lines}"
+    return f"{ink.tone(Tone.WARN, f'! {waiting(found.links)} for another')}\n\n{lines}"
 
 
 def ended_text(ink: Ink, done: SessionsEnded) -> str:
@@ -134,7 +133,8 @@ def _link(ink: Ink, link: Link, at: datetime) -> Iterator[str]:
         if link.session.query:
             yield f"{inside}{ink.quiet(_short(link.session.query, 80))}"
         if link.depth == 0:
-            yield f"{inside}ends by: ue db kill {link.pid}"
+            kept = stays(link.session)
+            yield f"{inside}ends by: ue db kill {link.pid}" if kept is None else f"{inside}nobody ends it from here: {kept}"
 
 
 def _state(state: str) -> str | Cell:

@@ -136,6 +136,8 @@ VERBS = (
     Verb("serve", "", "serve:serve", "Serve the API, the console and the worker until told to stop."),
 )
 
+_LEFT = 22
+"""Characters of a command with its arguments; where a noun has longer ones, all of its lines give them room."""
 GLOBAL_OPTIONS = {
     "--env NAME": "Environment to operate, `local` by default (UE_ENV)",
     "--home DIR": "Folder of the environment (UE_HOME)",
@@ -180,4 +182,5 @@ def _section(noun: str) -> str:
 
 
 def _lines(entries: dict[str, str]) -> list[str]:
-    return [f"  {left:<22} {right}" for left, right in entries.items()]
+    width = max(_LEFT, *(len(left) for left in entries)) if entries else _LEFT
+    return [f"  {left:<{width}} {right}" for left, right in entries.items()]

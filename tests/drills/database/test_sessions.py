@@ -114,7 +114,7 @@ def test_whoever_holds_the_others_up_is_found_and_ended(serving: MainJob) -> Non
         waiting.start()
         _eventually_waits(serving, pid)
         status = TypeAdapter(DatabaseStatus).validate_python(said(serving, "db", "status", ends_with=ExitCode.FAILED))
-        assert f"1 wait for {pid}" in [each.what for each in status.troubles]
+        assert f"1 session waits for {pid}" in [each.what for each in status.troubles]
         assert "a member" not in json.dumps(TypeAdapter(DatabaseStatus).dump_python(status, mode="json"))
         done = ended(serving, "db", "kill", str(pid))
         assert [(each.pid, each.outcome) for each in done.sent] == [(pid, Outcome.ENDED)]

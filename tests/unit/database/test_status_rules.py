@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tests.unit.database.test_sessions import AT, session, view
 from unioneyes.operations.database.status import database_status
 from unioneyes.operations.database.status_rules import of_activity, of_backups, of_lag, of_pools, of_signs
-from unioneyes.ports.activity import ActivityView, Limits
+from unioneyes.ports.activity import ActivityView, Limits, Session
 from unioneyes.ports.database import Backup, BackupState
 from unioneyes.ports.replicas import PoolUse
 from unioneyes.ports.vitals import Copy, Disk, Follower, Heartbeat, Lag, Slot, TableVitals, Unknown, VitalSigns, Wraparound
@@ -93,12 +93,25 @@ def test_above_them_one_thing_is_wrong(signs: VitalSigns, where: str) -> None:
     ("seen", "said"),
     [
         (ActivityView(at=AT, limits=Limits(connections=13, reserved=3), sessions=view(*map(session, range(1, 9))).sessions), "9 of 10 connections are in use"),
-        (view(session(1, state="active"), session(2, state="active", blocked_by=(1,), idle_for=None)), "1 wait for 1"),
+        (view(session(1, state="active"), session(2, state="active", blocked_by=(1,), idle_for=None)), "1 session waits for 1"),
         (view(session(7, state="idle in transaction", idle_for=timedelta(minutes=5, seconds=1))), "7 has been in a transaction for 5 min 1 s"),
     ],
 )
 def test_sessions_that_are_too_many_wait_or_stay_too_long_are_wrong(seen: ActivityView, said: str) -> None:
     assert said in " / ".join(each.what for each in of_activity(seen))
+
+
+@pytest.mark.parametrize(
+    ("holder", "remedy"),
+    [
+        (session(1, state="active"), "ue db locks; ue db kill 1"),
+        (session(1, state="active", superuser=True), "ue db locks"),
+        (session(1, state="active", application="ue-migrate"), "ue db locks"),
+    ],
+)
+def test_whoever_holds_others_up_is_ended_only_where_that_is_possible(holder: Session, remedy: str) -> None:
+    (found,) = of_activity(view(holder, session(2, state="active", blocked_by=(1,), idle_for=None)))
+    assert found.remedy == remedy
 
 
 def test_a_backup_may_take_its_time() -> None:

@@ -54,6 +54,12 @@ def blocking(view: ActivityView) -> tuple[Link, ...]:
     )
 
 
+def waiting(links: tuple[Link, ...]) -> str:
+    """Return how many sessions wait for another, as people say it: `1 session waits`, `3 sessions wait`."""
+    count = sum(link.depth > 0 or link.deadlocked for link in links)
+    return "1 session waits" if count == 1 else f"{count} sessions wait"
+
+
 def _below(holder: int, waiting: Mapping[int, list[int]]) -> set[int]:
     """Return all who wait for it, and for those; itself too, where it waits for itself in the end."""
     found: set[int] = set()

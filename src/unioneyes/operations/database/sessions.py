@@ -79,6 +79,11 @@ def is_own(session: Session) -> bool:
     return session.application.startswith(OWN_APPLICATIONS) or session.user.startswith(OWN_ROLES)
 
 
+def stays(session: Session) -> str | None:
+    """Return why nobody ends it, whatever an environment protects besides; None where it may be ended."""
+    return _untouchable(())(session)
+
+
 def called(app: str) -> Callable[[str], bool]:
     """Return what says whether an application's name is the one that is meant; `*` in it stands for anything, and capitals for small letters."""
     meant = pattern(translate(app), IGNORECASE)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from unioneyes.kernel.units import format_bytes, format_duration, format_share
-from unioneyes.operations.database.blocking import blocking
+from unioneyes.operations.database.blocking import blocking, waiting
 from unioneyes.operations.database.connections import used
-from unioneyes.operations.database.sessions import age, is_own, spoken
+from unioneyes.operations.database.sessions import age, is_own, spoken, stays
 from unioneyes.ports.activity import CLIENT, ActivityView, Session
 from unioneyes.ports.database import Backup, BackupState
 from unioneyes.ports.replicas import PoolUse
@@ -50,9 +50,10 @@ def of_activity(view: ActivityView) -> Iterator[Trouble]:
         yield Trouble(where="connections", what=said, urgent=count >= usable, remedy="ue db connections; --kill-idle --dry-run")
     links = blocking(view)
     if links:
-        waiting = sum(link.depth > 0 or link.deadlocked for link in links)
-        said = f"{waiting} wait for {links[0].pid}" if len([link for link in links if link.depth == 0]) == 1 else f"{waiting} wait for others"
-        yield Trouble(where="locks", what=said, urgent=False, remedy="ue db locks")
+        roots = [link for link in links if link.depth == 0]
+        held_by = roots[0].session if len(roots) == 1 else None
+        ending = f"; ue db kill {held_by.pid}" if held_by and stays(held_by) is None else ""
+        yield Trouble(where="locks", what=f"{waiting(links)} for {held_by.pid if held_by else 'others'}", urgent=False, remedy=f"ue db locks{ending}")
     longest = longest_transaction(session for session in view.sessions if not is_own(session))  # a backup takes as long as it takes
     since = age(longest.transaction_since, view.at) if longest else None
     if longest and since is not None and since > LONG_TRANSACTION:
