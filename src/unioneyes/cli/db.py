@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from cyclopts import Parameter, Token
+from cyclopts import Parameter
 
 from unioneyes.cli.client import Answer, Api
 from unioneyes.cli.dbstatus import database_text, lag_text
@@ -13,22 +13,15 @@ from unioneyes.cli.dbtexts import connections_text, each_table, locks_text, quer
 from unioneyes.cli.launch import LAUNCH, Flag, Launch, launch
 from unioneyes.cli.options import HERE, PRINTED, Output, Where
 from unioneyes.cli.output import result
-from unioneyes.cli.request import asks_for
+from unioneyes.cli.request import asks_for, duration
 from unioneyes.cli.watching import watched
 from unioneyes.kernel.problems import BadInput, ExitCode
-from unioneyes.kernel.units import parse_duration
 from unioneyes.operations.database.connections import Connections, Doing, Locks
 from unioneyes.operations.database.sessions import require_idle_time
 from unioneyes.operations.database.sessions_model import EndIdleRequest, EndSessionRequest, Idleness
 from unioneyes.operations.database.status import DatabaseStatus, LagStatus
 
-
-def _duration(hint: object, tokens: tuple[Token, ...]) -> timedelta:
-    del hint
-    return parse_duration(tokens[0].value)
-
-
-Age = Annotated[timedelta | None, Parameter(converter=_duration, metavar="DURATION")]
+Age = Annotated[timedelta | None, Parameter(converter=duration, metavar="DURATION")]
 
 
 def status(*, watch: Flag = False, where: Where = HERE, output: Output = PRINTED) -> ExitCode:

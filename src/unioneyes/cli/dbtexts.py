@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
-from unioneyes.cli.output import Cell, Ink, facts, table
+from unioneyes.cli.output import Cell, Ink, cut, facts, table
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration, format_share
 from unioneyes.operations.database.blocking import Link, waiting
@@ -16,8 +16,8 @@ from unioneyes.operations.database.sessions_model import SessionsEnded
 from unioneyes.operations.database.status_rules import FULL
 from unioneyes.ports.activity import IDLE_IN_TRANSACTION, Outcome, Session
 
-_QUERY_SHOWN = 44
-"""Characters of a query in a table, so that it fits on a terminal; -o json has all that the server keeps."""
+_QUERY_SHOWN, _LINE_SHOWN = 44, 80
+"""Characters of a query in a table and on a line of its own, so that it fits on a terminal; -o json has all that the server keeps."""
 _LONG = 5.0
 """Seconds above which a query is slow. Source: Slow Query Investigation, "interval '5 seconds'"."""
 _SHOWN_GROUPS = 20
@@ -112,7 +112,7 @@ def _query(session: Session, at: datetime) -> tuple[str | Cell, ...]:
         Cell(shown, Tone.WARN) if since is not None and since.total_seconds() > _LONG else shown,
         session.application or session.kind,
         Cell(waits, Tone.WARN) if session.blocked_by else waits,
-        f"{'(idle in transaction) ' if session.state in IDLE_IN_TRANSACTION else ''}{_short(session.query)}",
+        f"{'(idle in transaction) ' if session.state in IDLE_IN_TRANSACTION else ''}{cut(session.query, _QUERY_SHOWN)}",
     )
 
 
@@ -131,7 +131,7 @@ def _link(ink: Ink, link: Link, at: datetime) -> Iterator[str]:
         elif link.session.transaction_since is not None:
             yield f"{inside}in a transaction for {_since(link.session.transaction_since, at)}"
         if link.session.query:
-            yield f"{inside}{ink.quiet(_short(link.session.query, 80))}"
+            yield f"{inside}{ink.quiet(cut(link.session.query, _LINE_SHOWN))}"
         if link.depth == 0:
             kept = stays(link.session)
             yield f"{inside}ends by: ue db kill {link.pid}" if kept is None else f"{inside}nobody ends it from here: {kept}"
@@ -144,7 +144,3 @@ def _state(state: str) -> str | Cell:
 def _since(moment: datetime | None, at: datetime) -> str:
     since = age(moment, at)
     return "-" if since is None else format_duration(since)
-
-
-def _short(query: str, shown: int = _QUERY_SHOWN) -> str:
-    return query if len(query) <= shown else f"{query[: shown - 1]}…"
