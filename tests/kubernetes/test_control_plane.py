@@ -41,7 +41,7 @@ NAME = "unioneyes-control-plane"
 USER = 65532
 """As which the image's programs run."""
 WAIVED = ("release-contract", "security-sign-off", "product-approval", "migration-review", "staging-health")
-KEPT = ("claims-owner", "claims-app", "ue-backup", "ue-control")
+KEPT = ("claims-owner", "claims-app", "ue-backup", "ue-operator", "ue-control")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from unioneyes.claims.rules import is_synthetic
 from unioneyes.claims.storage import Storage
-from unioneyes.ports.replicas import Outcome, SliceKind
+from unioneyes.ports.replicas import Outcome, PoolUse, SliceKind
 from unioneyes.ports.traffic import ColourCounters
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -91,6 +91,20 @@ def read_outcomes(text: str, replica: str) -> tuple[Outcome, ...]:
             answers[key] += int(sample.value)
             errors[key] += int(sample.value) if failed else 0
     return tuple(Outcome(replica=replica, kind=kind, name=name, answers=count, errors=errors[kind, name]) for (kind, name), count in sorted(answers.items()))
+
+
+def read_pool(text: str, replica: str) -> PoolUse | None:
+    """Return how `replica` uses its connections, from its own text; None where it does not say."""
+    found: dict[str, int] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name == "claims_pool_connections":
+                found[sample.labels["state"]] = int(sample.value)
+            elif sample.name == "claims_pool_requests_waiting":
+                found["waiting"] = int(sample.value)
+    if not {"max", "used", "idle", "waiting"} <= found.keys():
+        return None
+    return PoolUse(replica=replica, used=found["used"], idle=found["idle"], most=found["max"], waiting=found["waiting"])
 
 
 def read_counters(text: str) -> ColourCounters:

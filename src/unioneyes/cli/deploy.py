@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
-import time
-from datetime import timedelta
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -15,13 +11,14 @@ from unioneyes.cli.client import Answer, Api
 from unioneyes.cli.explaining import explanation_text
 from unioneyes.cli.follow import exit_code_of
 from unioneyes.cli.launch import LAUNCH, Flag, Launch, launch
-from unioneyes.cli.options import HERE, PRINTED, Format, Output, Where
-from unioneyes.cli.output import Cell, Ink, result, say, table
+from unioneyes.cli.options import HERE, PRINTED, Output, Where
+from unioneyes.cli.output import Cell, Ink, result, table
 from unioneyes.cli.plans import gates_table
 from unioneyes.cli.request import asks_for
 from unioneyes.cli.run import told
 from unioneyes.cli.spoken import require_address, require_limit
 from unioneyes.cli.status import deployments_table, status_text
+from unioneyes.cli.watching import watched
 from unioneyes.kernel.problems import ExitCode, Refused
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
@@ -33,8 +30,6 @@ from unioneyes.runbook.views import Decision, RunView
 
 MOST_DEPLOYMENTS = 200
 """What the API gives in one page."""
-_LOOK_EVERY = timedelta(seconds=1)
-_HOME_AND_CLEAR = "\033[H\033[J"
 
 
 @asks_for(DeployRequest, positional="version")
@@ -75,7 +70,7 @@ def status(*, watch: Flag = False, where: Where = HERE, output: Output = PRINTED
     """
     api = Api(where)
     if watch:
-        return _watch(api, output)
+        return watched(output, lambda: _status(api), status_text, ends_as=_ends_as)
     shown = _status(api)
     result(output, shown.document, lambda ink: status_text(ink, shown.value))
     return ExitCode.DONE
@@ -137,23 +132,12 @@ def _status(api: Api) -> Answer[DeploymentStatus]:
     return api.get("deployments/current", DeploymentStatus)
 
 
-def _watch(api: Api, output: Output) -> ExitCode:
-    """Print the status each second; on a terminal in place, as JSON one line each."""
-    if output.output is Format.JSON or output.to is not None:
-        raise NotWatchable(what="a status that is watched is many objects", remedy="-o jsonl prints one on each line; leave --to out")
-    drawn = sys.stdout.isatty() and output.output is Format.TABLE
-    try:
-        while True:
-            shown = _status(api)
-            text = status_text(Ink.of(sys.stdout), shown.value) if output.output is Format.TABLE else json.dumps(shown.document, ensure_ascii=False)
-            print(f"{_HOME_AND_CLEAR}{text}" if drawn else text, flush=True)  # noqa: T201 - the result
-            current = shown.value.current
-            if current is None or current.status.ended:
-                return exit_code_of(current.status) if current else ExitCode.DONE
-            time.sleep(_LOOK_EVERY.total_seconds())
-    except KeyboardInterrupt:
-        say("\nno longer watching; what runs goes on")
-        return ExitCode.DETACHED
+def _ends_as(shown: DeploymentStatus) -> ExitCode | None:
+    """Return how the deployment ended that is shown; None while it is under way."""
+    current = shown.current
+    if current is None:
+        return ExitCode.DONE
+    return exit_code_of(current.status) if current.status.ended else None
 
 
 def _verification(receipt: JsonValue, run_id: str) -> Verified:
@@ -175,7 +159,3 @@ def _smoke_text(ink: Ink, report: SmokeReport) -> str:
 
 class NotVerified(Refused):
     """The deployment has no verification to show."""
-
-
-class NotWatchable(Refused):
-    """The form that was asked for can't hold what is watched."""

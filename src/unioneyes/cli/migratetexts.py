@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from unioneyes.cli.output import Cell, Ink, facts, table
+from unioneyes.cli.output import Cell, Ink, cut, facts, table
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_duration
 from unioneyes.operations.database.migrating_model import Migrated, MigrationLine, MigrationsView
@@ -78,7 +78,7 @@ def _standing(ink: Ink, view: MigrationsView, at: datetime) -> Iterator[str]:
 
 def _row(line: MigrationLine, at: datetime) -> tuple[str | Cell, ...]:
     row, known = line.row, line.applied
-    name = Cell(_cut(row.tag, _NAME_SHOWN)) if row.tag else Cell(f"unknown, {row.sha256[:12]}", Tone.WARN)
+    name = Cell(cut(row.tag, _NAME_SHOWN)) if row.tag else Cell(f"unknown, {row.sha256[:12]}", Tone.WARN)
     applied = row.applied_at or (known.at if known else None)
     return (
         str(row.id),
@@ -98,7 +98,7 @@ def _migration(ink: Ink, migration: Migration, risks: tuple[Risk, ...]) -> Itera
     rows = [
         (
             str(risk.line),
-            _cut(risk.statement, _STATEMENT_SHOWN),
+            cut(risk.statement, _STATEMENT_SHOWN),
             risk.lock or ("none" if risk.lock == "" else "unknown"),
             Cell(risk.blocks or "unknown", _TONES[risk.blocks]),
             _work(risk),
@@ -130,10 +130,6 @@ def _finding(ink: Ink, finding: LintFinding, accepted: tuple[str, ...]) -> str:
     if finding.blocks and finding.rule not in accepted:
         return f"  {ink.tone(Tone.BAD, f'✘ {place}')}"
     return f"  {ink.tone(Tone.WARN, f'! {place}')}{' (accepted)' if finding.rule in accepted else ''}"
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def _part(details: JsonValue, name: str, kind: type[tuple[T, ...]]) -> tuple[T, ...]:

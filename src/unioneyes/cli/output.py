@@ -84,6 +84,11 @@ def facts(ink: Ink, pairs: Iterable[tuple[str, str]], *, indent: str = "") -> st
     return "\n".join(f"{indent}{ink.quiet(name.ljust(width))}  {value}" for name, value in known)
 
 
+def cut(text: str, length: int) -> str:
+    """Return `text` in so many characters at most; `…` stands for the rest."""
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
 def result(output: Output, document: JsonValue, people: Callable[[Ink], str]) -> None:
     """Print a result in the form that was asked for, to stdout or to the file that was named."""
     if output.to is None:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pydantic import JsonValue, TypeAdapter
 
 from unioneyes.cli.backuptexts import backed_up_text, pruned_text, restored_into_text, verified_text
+from unioneyes.cli.dbtexts import ended_text
 from unioneyes.cli.edgetexts import kept_out_text, limited_text
 from unioneyes.cli.migratetexts import migrated_text
 from unioneyes.cli.output import Ink, facts, table
@@ -22,6 +23,7 @@ from unioneyes.operations.app.model import Restarted, ScaledTo
 from unioneyes.operations.database.backups.model import BackedUp, Pruned, RestoredInto
 from unioneyes.operations.database.migrating_model import Migrated
 from unioneyes.operations.database.recovery.model import BaseMade, Brought
+from unioneyes.operations.database.sessions_model import SessionsEnded
 from unioneyes.operations.deployment.model import Figures, Receipt, VerifyResult, Watched
 from unioneyes.operations.rollback.model import Afterwards, MigrationsTakenBack, ReleaseRolledBack, Restored
 from unioneyes.operations.security.model import KeptOut, Limited
@@ -223,6 +225,8 @@ def _requests(ink: Ink, receipt: Receipt) -> str:
 _SHOWN: Mapping[str, Callable[[Ink, JsonValue, JsonValue], str]] = {
     "app.restart": lambda ink, result, _: restarted_text(ink, TypeAdapter(Restarted).validate_python(result)),
     "app.scale": lambda ink, result, _: scaled_text(ink, TypeAdapter(ScaledTo).validate_python(result)),
+    "database.end_idle": lambda ink, result, _: ended_text(ink, TypeAdapter(SessionsEnded).validate_python(result)),
+    "database.end_session": lambda ink, result, _: ended_text(ink, TypeAdapter(SessionsEnded).validate_python(result)),
     "database.migrate": lambda ink, result, _: migrated_text(ink, TypeAdapter(Migrated).validate_python(result)),
     "backup.base": lambda ink, result, _: base_text(ink, TypeAdapter(BaseMade).validate_python(result)),
     "backup.create": lambda ink, result, _: backed_up_text(ink, TypeAdapter(BackedUp).validate_python(result)),

@@ -39,7 +39,7 @@ class _Asked:
     def annotation(self) -> object:
         """Its type, and how cyclopts reads it."""
         if timedelta in (self.hint, *get_args(self.hint)):
-            return Annotated[self.hint, Parameter(help=self.help, converter=_duration, metavar="DURATION")]
+            return Annotated[self.hint, Parameter(help=self.help, converter=duration, metavar="DURATION")]
         if self.hint == tuple[int, ...]:
             return Annotated[self.hint, Parameter(help=self.help, converter=_numbers, metavar="N,N", n_tokens=1, show_default=False, negative=())]
         if self.hint == tuple[str, ...] and not self.positional:
@@ -92,6 +92,7 @@ def _numbers(hint: object, tokens: tuple[Token, ...]) -> tuple[int, ...]:
         raise BadInput(what=f"{tokens[0].value!r} is no list of numbers", remedy="write it as 10,50") from None
 
 
-def _duration(hint: object, tokens: tuple[Token, ...]) -> timedelta:
+def duration(hint: object, tokens: tuple[Token, ...]) -> timedelta:
+    """Return the duration that was typed: `10m`. Raises: BadInput."""
     del hint
     return parse_duration(tokens[0].value)

@@ -13,15 +13,36 @@ from unioneyes.cli.tree import VERBS
 
 
 def commands() -> dict[str, str]:
-    """Return what a person types to start a runbook, by the runbook's name: `ue rollback traffic`. Of several commands, the first one of the table."""
-    return {runbook: f"ue {verb.words} {verb.takes}".rstrip() for verb in reversed(VERBS) for runbook in _started_by(inspect.unwrap(load(verb)))}
+    """Return what a person types to start a runbook, by the runbook's name: `ue rollback traffic`. Of several commands, the first one of the table.
+
+    One that only plans it starts nothing. Where a command starts it with a flag alone, the flag is named: `ue db connections --kill-idle`.
+    """
+    found = ((verb, started) for verb in reversed(VERBS) for started in _started_by(inspect.unwrap(load(verb))))
+    return {runbook: " ".join(part for part in ("ue", verb.words, verb.takes, flags) if part) for verb, (runbook, flags) in found}
 
 
-def _started_by(command: Callable[..., object]) -> Iterator[str]:
+def _started_by(command: Callable[..., object]) -> Iterator[tuple[str, str]]:
+    """Yield the name of each runbook that a command starts, and the flags without which it does not."""
     known: dict[str, object] = getattr(command, "__globals__", {})
-    for node in ast.walk(ast.parse(textwrap.dedent(inspect.getsource(command)))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and known.get(node.func.id) is launch:
-            yield from _texts(node.args[0], known)
+    yield from _launches(ast.parse(textwrap.dedent(inspect.getsource(command))), "", known, frozenset(inspect.signature(command).parameters))
+
+
+def _launches(node: ast.AST, flags: str, known: dict[str, object], asked: frozenset[str]) -> Iterator[tuple[str, str]]:
+    match node:
+        case ast.If(test=ast.Name(id=flag)) if flag in asked:
+            behind = f"{flags} --{flag.replace('_', '-')}".strip()
+            within = [*((each, behind) for each in node.body), *((each, flags) for each in node.orelse)]
+        case _:
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and known.get(node.func.id) is launch and not _only_plans(node):
+                yield from ((runbook, flags) for runbook in _texts(node.args[0], known))
+            within = [(each, flags) for each in ast.iter_child_nodes(node)]
+    for each, needed in within:
+        yield from _launches(each, needed, known, asked)
+
+
+def _only_plans(call: ast.Call) -> bool:
+    given = (keyword for node in ast.walk(call) if isinstance(node, ast.Call) for keyword in node.keywords)
+    return any(keyword.arg == "dry_run" and isinstance(keyword.value, ast.Constant) and keyword.value.value is True for keyword in given)
 
 
 def _texts(node: ast.expr, known: dict[str, object]) -> Iterator[str]:

@@ -35,7 +35,7 @@ NOUNS = {
     "backup": "Backups of the database: made, proven, kept and restored; and recovery to the second",
     "deploy": "Deployments: a release reaches its users",
     "rollback": "Rollbacks: the members get the good release back",
-    "db": "The operated database",
+    "db": "The operated database: what it does now, ending what should not be there, and its schema",
     "plan": "Plans: what a run was to do, and what it would do now",
     "run": "Runs: what was started, by whom, and where it is",
     "approval": "Approvals: whose yes is awaited",
@@ -100,6 +100,12 @@ VERBS = (
     Verb("rollback migration", "", "rollback:migration", "Take the newest migration back by its rollback file, after a verified backup."),
     Verb("rollback restore", "", "rollback:restore", "Put a verified backup in the live database's place; the database that was live is kept."),
     Verb("rollback plan", "", "rollback:plan", "Show which ways back are open now, how long each takes and what it loses, best first."),
+    Verb("db status", "", "db:status", "Show how the database is: what it does, what it is behind with, and what is wrong."),
+    Verb("db connections", "", "db:connections", "Show who is connected, against how many may be; with --kill-idle, end what has been idle for long."),
+    Verb("db queries", "", "db:queries", "Show what runs now, longest first, without the values that stand in it."),
+    Verb("db locks", "", "db:locks", "Show who waits for whom: at the top of each tree, the session that holds all the others up."),
+    Verb("db lag", "", "db:lag", "Show how far the replicas are behind, from both ends, in bytes and seconds; what is not connected is never 0."),
+    Verb("db kill", "PID", "db:kill", "End one session, whatever it does; with --cancel, only stop the query that it runs."),
     Verb(
         "db failover-check",
         "",
@@ -107,8 +113,8 @@ VERBS = (
         "Show what would be lost if the primary were gone this moment, and how long promoting its replica takes.",
     ),
     Verb("db migrate status", "[VERSION]", "migrate:status", "Show what was applied, when and by whom, what a release lacks, and all drift."),
-    Verb("db migrate apply", "VERSION", "migrate:apply", "Apply a release's migrations beneath whoever serves, without deploying it."),
     Verb("db migrate plan", "VERSION", "migrate:plan", "Show what each statement would do: lock, who waits, lint, and the way back."),
+    Verb("db migrate apply", "VERSION", "migrate:apply", "Apply a release's migrations beneath whoever serves, without deploying it."),
     Verb("db migrate rollback", "", "migrate:rollback", "Take the newest migrations back, as `ue rollback migration` does."),
     Verb("plan show", "RUN", "plan:show", "Show what a run was to do: every step, its exact command, its undo, and how long it takes."),
     Verb("plan diff", "RUN", "plan:diff", "Plan a run's request once more, and show what would be different now."),
@@ -147,6 +153,8 @@ VERBS = (
     Verb("serve", "", "serve:serve", "Serve the API, the console and the worker until told to stop."),
 )
 
+_LEFT = 22
+"""Characters of a command with its arguments; where a noun has longer ones, all of its lines give them room."""
 GLOBAL_OPTIONS = {
     "--env NAME": "Environment to operate, `local` by default (UE_ENV)",
     "--home DIR": "Folder of the environment (UE_HOME)",
@@ -191,4 +199,5 @@ def _section(noun: str) -> str:
 
 
 def _lines(entries: dict[str, str]) -> list[str]:
-    return [f"  {left:<22} {right}" for left, right in entries.items()]
+    width = max(_LEFT, *(len(left) for left in entries)) if entries else _LEFT
+    return [f"  {left:<{width}} {right}" for left, right in entries.items()]

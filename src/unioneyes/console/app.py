@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from unioneyes.console import api, approvals, audit, backups, chat, edges, metrics, migrations, myself, pages, pods, recovery, sessions, sign_in
+from unioneyes.console import api, approvals, audit, backups, chat, databases, edges, metrics, migrations, myself, pages, pods, recovery, sessions, sign_in
 from unioneyes.console.control import Control
 from unioneyes.console.description import describe, operation_id
 from unioneyes.console.failures import answer_with_problems
@@ -29,8 +29,8 @@ Every object says to which version of the API it belongs (`api`).
 
 
 ROUTERS = (
-    *(api.router, pods.router, edges.router, migrations.router, backups.router, recovery.router, sessions.router, audit.router, metrics.router),
-    *(sign_in.router, approvals.router, myself.router, chat.router, pages.router),
+    *(api.router, pods.router, edges.router, databases.router, migrations.router, backups.router, recovery.router),
+    *(sessions.router, audit.router, metrics.router, sign_in.router, approvals.router, myself.router, chat.router, pages.router),
 )
 
 

@@ -8,6 +8,8 @@ import unioneyes.operations.database.backups.create
 import unioneyes.operations.database.backups.prune
 import unioneyes.operations.database.backups.restore
 import unioneyes.operations.database.backups.verify
+import unioneyes.operations.database.end_idle
+import unioneyes.operations.database.end_session
 import unioneyes.operations.database.migrating
 import unioneyes.operations.database.recovery.base
 import unioneyes.operations.database.recovery.pitr

@@ -212,11 +212,22 @@ PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "16
 """Whence no attacker comes over the internet, but load balancers, nodes and pods do. Source: RFC 6890."""
 
 
+POOLERS = ("pgbouncer*", "pgpool*", "odyssey*", "pgcat*", "patroni*", "barman*", "pgbackrest*")
+"""What stands between others and the database, or keeps it: whose sessions are idle because nobody needs them now."""
+
+
 class EdgeSettings(Section):
     """`[edge]`: who is never kept out of the service."""
 
     own: list[Annotated[str, AfterValidator(as_network)]] = Field(default_factory=lambda: list(PRIVATE))
     """Our networks, and those of whom the service depends on; every private network when not given. The machine's own address always is one."""
+
+
+class SessionSettings(Section):
+    """`[sessions]`: of the operated database."""
+
+    protect: list[Annotated[Text, Field(max_length=63)]] = Field(default_factory=lambda: list(POOLERS))
+    """Applications whose sessions nobody ends from here, by the name that they give the database; `*` stands for anything."""
 
 
 class SourceSettings(Section):
@@ -271,6 +282,8 @@ class SecretsSettings(Section):
     """The password of the role that serves members."""
     ue_backup: Reference | None = None
     """The password of the role that backups are made as."""
+    ue_operator: Reference | None = None
+    """The password of the role that sees what the database does, and ends sessions; without it, `ue db` has no way there."""
     ue_replication: Reference | None = None
     """The password of the role that the replica streams as."""
     ue_control: Reference | None = None
@@ -328,6 +341,7 @@ class EnvironmentSettings(Section):
     service: ServiceSettings = ServiceSettings()
     control: ControlSettings = ControlSettings()
     edge: EdgeSettings = EdgeSettings()
+    sessions: SessionSettings = SessionSettings()
     sign_in: SignInSettings | None = None
     source: SourceSettings | None = None
     release_contract: ReleaseContractSettings | None = None

@@ -29,7 +29,7 @@ class Migration:
     rollback_sql: str | None
     """From `0001_claim_deadlines_rollback.sql` or `0001_rollback.sql` beside it; None when there is none."""
     transactional: bool
-    """False when a statement can't run in a transaction (CREATE INDEX CONCURRENTLY, ...)."""
+    """False when a statement can't run in a transaction (CREATE INDEX CONCURRENTLY, ...), or must not (a backfill in batches)."""
     needs_maintenance: bool
     """True when its first line says `-- ue: maintenance`."""
     named: bool = False
@@ -187,6 +187,11 @@ class Loss:
                 return f"taking {self.migration} back runs {self.what}, and nobody can tell beforehand what that destroys"
 
 
+def untold(line: str) -> None:
+    """Nobody wants to know."""
+    del line
+
+
 class Migrations(Protocol):
     """The schema's history. A release's folder decides what is wanted; the ledger says what is there."""
 
@@ -223,22 +228,28 @@ class Migrations(Protocol):
     def lint(self, migrations: tuple[Migration, ...]) -> tuple[LintFinding, ...]:
         """Return what is dangerous in `migrations`."""
 
-    def apply(self, migrations: tuple[Migration, ...], *, database_url: SecretStr | None = None) -> MigrationsApplied:
+    def apply(
+        self, migrations: tuple[Migration, ...], *, database_url: SecretStr | None = None, meanwhile: Callable[[str], None] = untold
+    ) -> MigrationsApplied:
         """Of `migrations`, those that the ledger lacks stand in the schema, by the text that was given, whatever their files say by now.
 
-        One transaction, an advisory lock, lock_timeout with back-off. On `database_url` instead when given.
-        Raises: MigrationFailed (nothing was changed), MigrationDrift, Refused (one can't run in a transaction), LockNotObtained (nothing was changed),
-        DatabaseUnavailable.
+        Together in one transaction, with an advisory lock, and lock_timeout with back-off. One that is not transactional comes statement by statement, each
+        marked: where it fails or is cut off, what was done stands, and the next attempt goes on there. On `database_url` when given; `meanwhile` is told
+        how far it is. Raises: MigrationFailed, MigrationDrift, Refused (a statement may not stand in a migration), LockNotObtained, ReplicaBehind,
+        DatabaseUnavailable. Each says what was changed: nothing, where all are transactional.
         """
 
     def describe_apply(self, migrations: tuple[Migration, ...]) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
 
-    def roll_back(self, migrations: tuple[Migration, ...], *, database_url: SecretStr | None = None) -> MigrationsApplied:
-        """Of `migrations`, those in the ledger are taken back by the text that was given, newest first, in one transaction; `tags` names them.
+    def roll_back(
+        self, migrations: tuple[Migration, ...], *, database_url: SecretStr | None = None, meanwhile: Callable[[str], None] = untold
+    ) -> MigrationsApplied:
+        """Of `migrations`, those in the ledger, and one that was begun and not ended, are taken back by the text that was given, newest first.
 
-        The ledger says so, too. Raises: NoRollback (one has no rollback file; nothing was changed), MigrationDrift (one was edited since, or a newer one
-        stands on it and stays), Refused (one can't run in a transaction), MigrationFailed, LockNotObtained, DatabaseUnavailable.
+        `tags` names them. In one transaction, as far as one can hold their rollback files. The ledger says so, too. Raises: NoRollback (one has no rollback
+        file; nothing was changed), MigrationDrift (one was edited since, or a newer one stands on it and stays), Refused (a statement may not stand in a
+        migration), MigrationFailed, LockNotObtained, ReplicaBehind, DatabaseUnavailable.
         """
 
     def describe_roll_back(self, migrations: tuple[Migration, ...]) -> tuple[str, ...]:
@@ -514,6 +525,10 @@ class MigrationFailed(Problem):
 
 class LockNotObtained(Problem):
     """A long transaction holds a lock that the migration needs; it gave up, and nothing was changed."""
+
+
+class ReplicaBehind(Problem):
+    """A replica stays too far behind for a backfill to go on; what was done stands, and the next attempt goes on there."""
 
 
 class NoRollback(Refused):

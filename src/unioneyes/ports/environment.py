@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import time, timedelta
 from enum import StrEnum
 
+from unioneyes.ports.activity import Activity
 from unioneyes.ports.checklist import Checklist
 from unioneyes.ports.database import KEPT_AS_DOCUMENTED, Backups, Migrations, Restores, Retention
 from unioneyes.ports.documents import Documents
@@ -20,6 +21,7 @@ from unioneyes.ports.secrets import SecretProvider
 from unioneyes.ports.service import Service
 from unioneyes.ports.shell import Shell
 from unioneyes.ports.traffic import Traffic
+from unioneyes.ports.vitals import Vitals
 
 
 class NoData(StrEnum):
@@ -58,6 +60,8 @@ class Facts:
     """When a backup is made by itself, in UTC; None where none is."""
     console: str | None = None
     """The address at which people open the console; None where no browser reaches it."""
+    protected_sessions: tuple[str, ...] = ()
+    """Names of applications whose sessions of the database are never ended; `*` stands for anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,8 @@ class Environment:
     migrations: Migrations
     backups: Backups
     restores: Restores
+    activity: Activity
+    vitals: Vitals
     recovery: Recovery
     notifier: Notifier
     documents: Documents

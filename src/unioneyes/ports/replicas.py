@@ -127,6 +127,21 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PoolUse:
+    """How one replica uses its connections to the database."""
+
+    replica: str
+    used: int
+    """Connections that requests hold now."""
+    idle: int
+    """Connections that wait for requests."""
+    most: int
+    """How many it may have."""
+    waiting: int
+    """Requests that wait for a connection."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
     """One release that served members, with the configuration it ran with. Source: `kubectl rollout history`."""
 
@@ -209,6 +224,9 @@ class Replicas(Protocol):
 
     def outcomes(self, colour: Colour) -> tuple[Outcome, ...]:
         """Return what the replicas of `colour` counted by route and by tenant; of a replica that does not answer within a second, nothing."""
+
+    def pools(self, colour: Colour) -> tuple[PoolUse, ...]:
+        """Return how the replicas of `colour` use their connections; of one that does not answer within a second, or does not say, nothing."""
 
     def describe_logs(self, colour: Colour) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""

@@ -33,7 +33,7 @@ from unioneyes.claims.releases import migration_folders, newest_migration
 from unioneyes.simulators.identity import Issuer, Organization, TokenRequest
 
 PASSWORD = SecretStr("only-for-this-test")
-ROLES = ("claims_owner", "claims_app", "ue_replication", "ue_backup")
+ROLES = ("claims_owner", "claims_app", "ue_replication", "ue_backup", "ue_operator")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

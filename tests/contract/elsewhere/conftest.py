@@ -61,7 +61,7 @@ class Elsewhere:
 
     def settle(self, managed: Managed, *, host: str = "localhost", authority: Path | None = None, operated_port: int | None = None, extra: str = "") -> None:
         """The environment's file names the two servers."""
-        names = ("claims_owner", "claims_app", "ue_backup", "ue_control", "slack_token", "restore")
+        names = ("claims_owner", "claims_app", "ue_backup", "ue_operator", "ue_control", "slack_token", "restore")
         for name in names:
             file = self.kept / name
             file.touch(mode=0o600)

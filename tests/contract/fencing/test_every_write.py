@@ -58,6 +58,7 @@ Port = TypeVar("Port")
 OUTSIDE = Fence._lock.__code__
 WITHIN = timedelta(seconds=60)
 READS = {
+    "Activity": {"cancel", "end", "view"},  # ends the session that was seen, or none: a late write finds another one, or none
     "BackupStore": {"address", "free", "keep_note", "names", "note", "reading", "writing", "delete"},  # Backups' own, inside of its fence
     "Backups": {"all", "require_provable", "room"},
     "Chat": {"complaint", "next", "read", "show"},  # a form for one person, outside of any run
@@ -69,12 +70,13 @@ READS = {
     "Pods": {"all", "details", "follow", "logs", "shell", "size"},
     "Releases": {"all", "digest", "get"},
     "Recovery": {"bases", "failover", "faults", "find", "prunable", "require_absent", "room", "running", "verify", "wal"},
-    "Replicas": {"all", "configuration", "logs", "outcomes", "revisions", "rolling"},
+    "Replicas": {"all", "configuration", "logs", "outcomes", "pools", "revisions", "rolling"},
     "Restores": {"difference", "require_new", "room", "written_since"},
     "SecretProvider": {"resolve"},
     "Service": {"health", "probe", "smoke", "url"},
     "Shell": {"missing"},
     "Traffic": {"counters", "drained", "require_means", "view"},
+    "Vitals": {"lag", "signs"},  # a heartbeat writes to no table
     "Witness": {"all", "latest", "since"},
     "Sink": {"write"},
     "Source": {"read"},

@@ -19,7 +19,7 @@ from tests.contract.replicas.conftest import Service
 from tests.contract.restores.test_restores import NAME, Restoring
 from tests.contract.traffic.conftest import Edge
 from unioneyes.adapters.files import MarkdownFolder
-from unioneyes.adapters.postgres import locks, migrations
+from unioneyes.adapters.postgres import applying, locks
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER
 from unioneyes.adapters.postgres.migrations import DrizzleMigrations
@@ -74,7 +74,7 @@ def test_what_the_replicas_should_be(service: Service, before: CodeType, outcome
 
 @pytest.mark.parametrize(
     ("before", "outcome"),
-    [(locks.in_one_transaction.__code__, "fenced-off"), (migrations._execute.__code__, "database-unavailable")],
+    [(locks.in_one_transaction.__code__, "fenced-off"), (applying._execute.__code__, "database-unavailable")],
     ids=["before its transaction", "in its transaction"],
 )
 def test_migrations(database: Database, tmp_path: Path, before: CodeType, outcome: str) -> None:

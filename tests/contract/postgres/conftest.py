@@ -15,11 +15,11 @@ import psycopg
 import pytest
 from pydantic import SecretStr
 
-from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER, REPLICATION, SERVICE, bootstrap_operated, create_database
+from unioneyes.adapters.postgres.bootstrap import BACKUP, OPERATOR, OWNER, REPLICATION, SERVICE, bootstrap_operated, create_database
 from unioneyes.adapters.postgres.server import SUPERUSER, THROWAWAY, PostgresServer
 
 PASSWORD = SecretStr("pass:word' with \\ everything")
-PASSWORDS = dict.fromkeys((OWNER, SERVICE, REPLICATION, BACKUP), PASSWORD)
+PASSWORDS = dict.fromkeys((OWNER, SERVICE, REPLICATION, BACKUP, OPERATOR), PASSWORD)
 
 
 @contextmanager

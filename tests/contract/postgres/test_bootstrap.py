@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.contract.postgres.conftest import PASSWORD, PASSWORDS, Database, free_port
-from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OWNER, SERVICE, bootstrap_operated
+from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OPERATOR, OWNER, SERVICE, bootstrap_operated
 from unioneyes.adapters.postgres.server import THROWAWAY, PostgresServer
 
 pytestmark = pytest.mark.stack
@@ -22,12 +22,13 @@ def test_only_the_backup_role_passes_row_level_security_and_none_is_more_than_it
     with operated.connect() as admin:
         roles = admin.execute("""
           SELECT rolname, rolsuper OR rolcreaterole OR rolcreatedb, rolreplication, rolbypassrls, rolcanlogin
-          FROM pg_roles WHERE rolname IN ('claims_owner', 'claims_app', 'ue_replication', 'ue_backup') ORDER BY 1
+          FROM pg_roles WHERE rolname IN ('claims_owner', 'claims_app', 'ue_replication', 'ue_backup', 'ue_operator') ORDER BY 1
         """).fetchall()
     assert roles == [
         ("claims_app", False, False, False, True),
         ("claims_owner", False, False, False, True),
         ("ue_backup", False, False, True, True),
+        ("ue_operator", False, False, False, True),
         ("ue_replication", False, True, False, True),
     ]
 
@@ -53,6 +54,18 @@ def test_the_backup_role_reads_what_row_level_security_hides_and_writes_nothing(
     assert database.value("SELECT count(*) FROM hidden", BACKUP) == 1
     with database.connect(BACKUP) as backup, pytest.raises(psycopg.errors.InsufficientPrivilege):
         backup.execute("INSERT INTO hidden VALUES (2)")
+
+
+def test_the_operator_sees_every_session_and_ends_it_and_reads_no_table(database: Database) -> None:
+    with database.connect(OWNER) as owner:
+        owner.execute("CREATE TABLE members (id int)")
+        owner.execute("SELECT 'a secret of a member'")
+        with database.connect(OPERATOR) as operator:
+            for forbidden in ("SELECT * FROM members", "CREATE SCHEMA mine", "CREATE TABLE public.mine (id int)", "SELECT pg_read_file('postgresql.conf')"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    operator.execute(forbidden.encode())
+            seen = operator.execute("SELECT query, pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE pid = %s", (owner.info.backend_pid,))
+            assert seen.fetchone() == ("SELECT 'a secret of a member'", True)
 
 
 def test_it_may_be_repeated_narrows_a_widened_role_and_no_password_reaches_the_log(folder: Path) -> None:

@@ -15,7 +15,7 @@ from tests.contract.traffic.conftest import Edge, running_envoy, stand_in
 from unioneyes.adapters.processes.layout import ReplicaSlot
 from unioneyes.adapters.processes.replicas import LocalReplicas
 from unioneyes.adapters.processes.spec import ProcessSpec, Readiness, TcpHttp, UnixHttp
-from unioneyes.ports.replicas import Outcome, SliceKind
+from unioneyes.ports.replicas import Outcome, PoolUse, SliceKind
 from unioneyes.ports.traffic import Colour
 
 
@@ -76,6 +76,7 @@ def service_in(edge: Edge) -> Service:
         revisions_file=folder / "revisions.json",
         configuration=dict,
         read_outcomes=lambda text, name: (Outcome(replica=name, kind=SliceKind.ROUTE, name=str(json.loads(text)["version"]), answers=3, errors=1),),
+        read_pool=lambda text, name: PoolUse(replica=name, used=1, idle=1, most=2, waiting=0) if "version" in json.loads(text) else None,
     )
     return Service(edge=edge, replicas=replicas)
 

@@ -184,6 +184,8 @@ def test_what_the_replicas_counted_is_told_by_replica_and_of_one_that_hangs_noth
     told = service.replicas.outcomes(BLUE)
     assert [(each.replica, each.name, each.answers, each.errors) for each in told] == [("blue-1", "1.0.0", 3, 1), ("blue-2", "1.0.0", 3, 1)]
     assert service.replicas.outcomes(GREEN) == ()
+    assert service.replicas.pools(GREEN) == ()
+    assert [each.replica for each in service.replicas.pools(BLUE)] == ["blue-1", "blue-2"]
     hanging = pids(service, BLUE)["blue-1"]
     os.kill(hanging, signal.SIGSTOP)
     try:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from unioneyes.claims.metrics import UNMATCHED, Metrics, read_counters, read_outcomes
-from unioneyes.ports.replicas import Outcome, SliceKind
+from unioneyes.claims.metrics import UNMATCHED, Metrics, read_counters, read_outcomes, read_pool
+from unioneyes.ports.replicas import Outcome, PoolUse, SliceKind
 
 
 def test_only_what_members_ask_for_is_a_route_of_its_own() -> None:
@@ -16,6 +16,19 @@ def test_only_what_members_ask_for_is_a_route_of_its_own() -> None:
         Outcome(replica="blue-1", kind=SliceKind.ROUTE, name="GET /api/claims", answers=2, errors=1),
         Outcome(replica="blue-1", kind=SliceKind.TENANT, name="org_a", answers=2, errors=1),
     )
+
+
+def test_how_a_pool_is_used_is_read_whole_or_not_at_all() -> None:
+    text = """# TYPE claims_pool_connections gauge
+claims_pool_connections{state="max"} 8.0
+claims_pool_connections{state="used"} 3.0
+claims_pool_connections{state="idle"} 1.0
+# TYPE claims_pool_requests_waiting gauge
+claims_pool_requests_waiting 2.0
+"""
+    assert read_pool(text, "blue-1") == PoolUse(replica="blue-1", used=3, idle=1, most=8, waiting=2)
+    assert read_pool(text.replace("max", "other"), "blue-1") is None
+    assert read_pool(Metrics(version="1.0.0", replica="blue-1").text().decode(), "blue-1") is None
 
 
 def test_everything_but_what_machines_ask_for_is_counted_by_its_status_and_timed() -> None:

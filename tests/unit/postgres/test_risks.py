@@ -101,6 +101,12 @@ def test_a_table_that_the_migrations_make_themselves_is_nobodys_yet() -> None:
     ]
 
 
+def test_a_backfill_is_said_to_come_in_batches() -> None:
+    first, second = told("-- ue: backfill batch=500\nUPDATE claims SET due = now();\nUPDATE claims SET n = 1")
+    assert (first.blocks, first.note) == (ROWS, "in batches, each in a transaction of its own: only as long as that lasts")
+    assert "-- ue: backfill" in second.note
+
+
 def test_a_statement_is_shown_without_its_literals() -> None:
     found = told("ALTER TABLE billing.claims ADD COLUMN state text DEFAULT 'secret of a member';\nUPDATE claims SET name = 'Doe' WHERE id = 77001;")
     assert [risk.statement for risk in found] == ["ALTER TABLE billing.claims ADD COLUMN state text", "UPDATE claims SET name WHERE id"]

@@ -43,7 +43,7 @@ from unioneyes.adapters.kubernetes.scaling import Autoscaler, autoscaler
 from unioneyes.adapters.kubernetes.vigil import NotEnded, RolledOut, follow
 from unioneyes.kernel.clock import now
 from unioneyes.kernel.problems import BadInput, Problem, Refused
-from unioneyes.ports.replicas import CanNotRoll, LogLine, NoReadyReplica, Outcome, Replica, ReplicasReady, Revision, Rolled, Rolling
+from unioneyes.ports.replicas import CanNotRoll, LogLine, NoReadyReplica, Outcome, PoolUse, Replica, ReplicasReady, Revision, Rolled, Rolling
 from unioneyes.ports.traffic import Colour
 
 APP = "unioneyes-web"
@@ -69,6 +69,7 @@ class KubernetesReplicas:
     configuration: Callable[[], Mapping[str, str]]
     """Settings of the service, as the environment says now."""
     read_outcomes: Callable[[str, str], tuple[Outcome, ...]] = lambda _text, _replica: ()
+    read_pool: Callable[[str, str], PoolUse | None] = lambda _text, _replica: None
     """Reads what a replica's /metrics say, by the text and the replica's name; nothing where the service counts nothing."""
     app: str = APP
     """The value of the pods' label `app`; the Deployments are called after it."""
@@ -174,18 +175,26 @@ class KubernetesReplicas:
 
     def outcomes(self, colour: Colour) -> tuple[Outcome, ...]:
         """Return what the replicas of `colour` counted by route and by tenant; of one that does not answer within a second, nothing."""
-        ready = [named(pod) for pod in self._pods(colour) if is_ready(pod)]
-        with ThreadPoolExecutor(_AT_ONCE) as asking:
-            return tuple(outcome for told in asking.map(self._outcomes, sorted(ready)) for outcome in told)
+        return tuple(outcome for pod, text in self._counted(colour) for outcome in self.read_outcomes(text, pod))
 
-    def _outcomes(self, pod: str) -> tuple[Outcome, ...]:
+    def pools(self, colour: Colour) -> tuple[PoolUse, ...]:
+        """Return how the replicas of `colour` use their connections; of one that does not answer within a second, or does not say, nothing."""
+        return tuple(pool for pod, text in self._counted(colour) if (pool := self.read_pool(text, pod)) is not None)
+
+    def _counted(self, colour: Colour) -> tuple[tuple[str, str], ...]:
+        """Return each ready pod's name and what it says of itself."""
+        ready = sorted(named(pod) for pod in self._pods(colour) if is_ready(pod))
+        with ThreadPoolExecutor(_AT_ONCE) as asking:
+            return tuple((pod, text) for pod, text in zip(ready, asking.map(self._exposed, ready), strict=True) if text)
+
+    def _exposed(self, pod: str) -> str:
         try:
             answer = self.cluster.ask_pod(pod, self.private_port, _METRICS, within=_METRICS_WITHIN)
         except Refused:
             raise
         except Problem:  # a slow or an ended one is read the next time
-            return ()
-        return self.read_outcomes(answer.text, pod) if answer.is_success else ()
+            return ""
+        return answer.text if answer.is_success else ""
 
     def _replica(self, pod: Pod, colour: Colour, placed: Standing | None) -> Replica:
         known = next((each for each in (placed, placed.before if placed else None) if each and belongs(pod, each, container=self.container)), None)

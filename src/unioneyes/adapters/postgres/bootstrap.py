@@ -22,6 +22,8 @@ REPLICATION: Final = "ue_replication"
 """Streams to the replica, and reads how far it got."""
 BACKUP: Final = "ue_backup"
 """Reads everything, past row level security: a dump that row level security filters would lack rows and say nothing."""
+OPERATOR: Final = "ue_operator"
+"""Sees what the server does, and ends sessions that are none of a superuser's. It reads no table of members."""
 
 _LIMIT = timedelta(seconds=20)
 _FOR_NOBODY = "SET synchronous_commit = local"
@@ -29,14 +31,14 @@ _FOR_NOBODY = "SET synchronous_commit = local"
 
 
 def bootstrap_operated(server: PostgresServer, *, superuser: SecretStr, passwords: Mapping[str, SecretStr]) -> None:
-    """The database `unioneyes` and its four roles exist, and each role has its password of `passwords`. Safe to repeat.
+    """The database `unioneyes` and its roles exist, and each role has its password of `passwords`. Safe to repeat.
 
     Raises: DatabaseUnavailable.
     """
     with connection(server.url(role=SUPERUSER, password=superuser, database="postgres"), name="ue-bootstrap", statement_limit=_LIMIT) as admin:
         admin.execute(_FOR_NOBODY)
         admin.execute(sql("bootstrap_roles"))
-        for role in (OWNER, SERVICE, REPLICATION, BACKUP):
+        for role in (OWNER, SERVICE, REPLICATION, BACKUP, OPERATOR):
             if not _signs_in(server, role, passwords[role]):
                 set_password(admin, role, passwords[role])
         create_database(admin, DATABASE, owner=OWNER)

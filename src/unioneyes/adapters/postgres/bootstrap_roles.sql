@@ -3,7 +3,7 @@ DO $$
 DECLARE
   role text;
 BEGIN
-  FOREACH role IN ARRAY ARRAY['claims_owner', 'claims_app', 'ue_replication', 'ue_backup'] LOOP
+  FOREACH role IN ARRAY ARRAY['claims_owner', 'claims_app', 'ue_replication', 'ue_backup', 'ue_operator'] LOOP
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
       EXECUTE format('CREATE ROLE %I', role);
     END IF;
@@ -16,8 +16,11 @@ ALTER ROLE claims_owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION 
 ALTER ROLE claims_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
 ALTER ROLE ue_replication LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE REPLICATION NOBYPASSRLS;
 ALTER ROLE ue_backup LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION BYPASSRLS;
+ALTER ROLE ue_operator LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS;
 
 -- A migration that waits for a lock says who holds it, and since when.
 GRANT pg_read_all_stats TO claims_owner;
 GRANT pg_monitor TO ue_replication;
 GRANT pg_read_all_data TO ue_backup;
+-- Sees every session, and may end those of no superuser; of members' data it sees nothing.
+GRANT pg_monitor, pg_signal_backend TO ue_operator;

@@ -16,7 +16,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
-from unioneyes.adapters.postgres.statements import first_unfit
+from unioneyes.adapters.postgres.backfill import asks_for_backfill
+from unioneyes.adapters.postgres.statements import first_unfit, statements
 from unioneyes.ports.database import FolderUnreadable, Migration
 
 BREAKPOINT = "--> statement-breakpoint"
@@ -131,7 +132,7 @@ def _read_file(path: Path, rollbacks: tuple[Path, ...], *, tag: str, when: int, 
             when=when,
             sql=sql,
             rollback_sql=_read_text(rollback_path) if rollback_path else None,
-            transactional=first_unfit(sql) is None,
+            transactional=first_unfit(sql) is None and not any(asks_for_backfill(sql, statement) for statement in statements(sql)),
             needs_maintenance=sql.partition("\n")[0].strip() == _MAINTENANCE,
             named=named,
         ),

@@ -12,5 +12,11 @@ SELECT wrong FROM (
     (NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'ue_backup' AND (rolsuper OR rolbypassrls)),
       'ue_backup has not BYPASSRLS: a backup would lack rows'),
     (EXISTS (SELECT FROM pg_roles WHERE rolname = 'ue_backup' AND NOT pg_has_role(oid, 'pg_read_all_data', 'USAGE')),
-      'ue_backup lacks pg_read_all_data')
+      'ue_backup lacks pg_read_all_data'),
+    (EXISTS (SELECT FROM pg_roles WHERE rolname = 'ue_operator' AND NOT pg_has_role(oid, 'pg_monitor', 'USAGE')),
+      'ue_operator lacks pg_monitor: it would see whose sessions there are, and not what they do'),
+    (EXISTS (SELECT FROM pg_roles WHERE rolname = 'ue_operator' AND NOT pg_has_role(oid, 'pg_signal_backend', 'USAGE')),
+      'ue_operator lacks pg_signal_backend: it could end no session'),
+    (EXISTS (SELECT FROM pg_roles WHERE rolname = 'ue_operator' AND (rolsuper OR rolbypassrls OR pg_has_role(oid, 'pg_read_all_data', 'USAGE'))),
+      'ue_operator may read what members wrote')
 ) AS checked (is_so, wrong) WHERE is_so;

@@ -12,7 +12,9 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from unioneyes.adapters.postgres.statements import first_unfit
+from unioneyes.adapters.postgres.backfill import UnfitBackfill, backfills
+from unioneyes.adapters.postgres.statements import first_refused
+from unioneyes.adapters.postgres.words import unnamed
 from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.variables import handed_on
 from unioneyes.ports.database import LintFinding, Migration
@@ -20,7 +22,7 @@ from unioneyes.ports.database import LintFinding, Migration
 _LIMIT = timedelta(seconds=30)
 
 MOOT: Final = (
-    "prefer-robust-stmts",  # the runner applies everything in one transaction: a failed migration leaves nothing to step over
+    "prefer-robust-stmts",  # the runner applies everything in one transaction, or knows which statement comes next: nothing has to be stepped over
     "require-timeout-settings",  # the runner sets lock_timeout and statement_timeout itself
     "require-lock-timeout",
     "require-statement-timeout",
@@ -53,7 +55,9 @@ ALWAYS_BLOCKS: Final = frozenset(
         "ban-uncommitted-transaction",
         "syntax-error",
         "transaction-nesting",
+        "ue-unfit-backfill",
         "ue-unfit-for-transaction",
+        "ue-unnamed-index",
     }
 )
 """Rules about what fails on data, ends the runner's transaction, or destroys more than it says. What breaks the previous release is found by running it."""
@@ -91,7 +95,10 @@ def lint(migrations: tuple[Migration, ...]) -> tuple[LintFinding, ...]:
         names = {f"{place:04d}.sql": migration for place, migration in enumerate(migrations)}
         for name, migration in names.items():
             (folder / name).write_text(migration.sql, newline="")
-        violations = _squawk(folder, tuple(names))
+        violations = (
+            *_squawk(folder, tuple(name for name, migration in names.items() if migration.transactional), "--assume-in-transaction"),
+            *_squawk(folder, tuple(name for name, migration in names.items() if not migration.transactional)),
+        )
     findings = [_finding(names[Path(violation.file).name], violation) for violation in violations]
     order = {migration.tag: place for place, migration in enumerate(migrations)}
     return tuple(sorted([*findings, *_unfit(migrations)], key=lambda finding: (order[finding.tag], finding.line, finding.rule)))
@@ -110,21 +117,55 @@ def _finding(migration: Migration, violation: _Violation) -> LintFinding:
 
 def _unfit(migrations: tuple[Migration, ...]) -> list[LintFinding]:
     """Return a finding for each migration that the runner would refuse."""
-    rule = "ue-unfit-for-transaction"
-    unfit = [(migration, first_unfit(migration.sql)) for migration in migrations]
-    return [
-        LintFinding(tag=migration.tag, rule=rule, line=statement.line, message=f"`{statement.words}` can't run in the runner's transaction.", blocks=True)
-        for migration, statement in unfit
-        if statement is not None
-    ]
+    unfit = [(migration, first_refused(migration.sql)) for migration in migrations]
+    return (
+        [
+            LintFinding(
+                tag=migration.tag,
+                rule="ue-unfit-for-transaction",
+                line=statement.line,
+                message=f"`{statement.words}` can't stand in a migration: it begins or ends a transaction, or is not about this database.",
+                blocks=True,
+            )
+            for migration, statement in unfit
+            if statement is not None
+        ]
+        + [
+            LintFinding(
+                tag=migration.tag,
+                rule="ue-unnamed-index",
+                line=line,
+                message="An index that is built CONCURRENTLY needs a name: else nobody finds what a failed attempt left.",
+                blocks=True,
+            )
+            for migration in migrations
+            for line in unnamed(migration.sql)
+        ]
+        + [
+            LintFinding(tag=migration.tag, rule="ue-unfit-backfill", line=1, message=f"{said}.", blocks=True)
+            for migration in migrations
+            if (said := _unfit_backfill(migration.sql)) is not None
+        ]
+    )
 
 
-def _squawk(folder: Path, names: tuple[str, ...]) -> tuple[_Violation, ...]:
+def _unfit_backfill(script: str) -> str | None:
+    """Return why what is to be done in batches can't be; None where all can."""
+    try:
+        backfills(script)
+    except UnfitBackfill as problem:
+        return problem.what.partition("; nothing")[0]
+    return None
+
+
+def _squawk(folder: Path, names: tuple[str, ...], *how: str) -> tuple[_Violation, ...]:
+    if not names:
+        return ()
     program = shutil.which("squawk", path=str(Path(sys.executable).parent)) or shutil.which("squawk")
     if program is None:
         raise LintUnavailable(what="squawk is not installed here, so the migrations can't be linted", remedy="pip install 'unioneyes[database]'")
     (folder / "squawk.toml").touch()  # given, so that no file of the caller's folder changes what blocks
-    argv = [program, "--config", "squawk.toml", "--reporter", "json", "--assume-in-transaction", "--exclude", ",".join(MOOT), *names]
+    argv = [program, "--config", "squawk.toml", "--reporter", "json", *how, "--exclude", ",".join(MOOT), *names]
     try:
         done = subprocess.run(argv, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, timeout=_LIMIT.total_seconds(), check=False, env=handed_on())
         return _VIOLATIONS.validate_json(done.stdout)

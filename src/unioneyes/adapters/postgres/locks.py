@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
@@ -87,7 +88,46 @@ def in_one_transaction(session: psycopg.Connection, database_url: SecretStr, wor
                 break
             sleep(pause)
             waited += pause
-    raise LockNotObtained(
+    raise _not_obtained(watch, patience)
+
+
+@contextmanager
+def turn_held(session: psycopg.Connection, database_url: SecretStr, *, patience: timedelta) -> Iterator[None]:
+    """Nobody else's migration runs beside the block, which is in no transaction. Raises: LockNotObtained, naming who is at it."""
+    began = time.monotonic()
+    with _Watch(database_url, session.info.backend_pid) as watch:
+        for pause in pauses():
+            if session.execute("SELECT pg_try_advisory_lock(%s)", (TURN,)).fetchone() == (True,):
+                break
+            with session.cursor(row_factory=class_row(Holder)) as cursor:
+                watch.seen(tuple(cursor.execute(sql("turn_holders"), {"key": TURN})))
+            if time.monotonic() - began + pause > patience.total_seconds():
+                raise _not_obtained(watch, patience)
+            sleep(pause)
+    yield
+    session.execute("SELECT pg_advisory_unlock(%s)", (TURN,))
+
+
+def alone(session: psycopg.Connection, database_url: SecretStr, statement: bytes, *, patience: timedelta, limit: timedelta) -> None:
+    """The statement was executed in no transaction. It may wait for locks as long as `patience`: what runs CONCURRENTLY lets nobody queue behind it.
+
+    Raises: LockNotObtained, naming who holds the lock; what the statement itself raises.
+    """
+    with _Watch(database_url, session.info.backend_pid) as watch:
+        session.execute("SELECT set_config('lock_timeout', %s, false)", (f"{round(patience.total_seconds() * 1000)}ms",))
+        session.execute("SELECT set_config('statement_timeout', %s, false)", (f"{round(limit.total_seconds() * 1000)}ms",))
+        try:
+            session.execute(statement)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            raise _not_obtained(watch, patience) from None
+        finally:
+            if not session.closed:
+                session.execute("RESET lock_timeout")
+                session.execute("RESET statement_timeout")
+
+
+def _not_obtained(watch: _Watch, patience: timedelta) -> LockNotObtained:
+    return LockNotObtained(
         what=f"a lock that the migration needs was not free within {format_duration(patience)}; held by {watch.story}; nothing was changed",
         remedy=f"wait for it to end, or end it ({watch.ending}), and try again",
     )
@@ -129,7 +169,7 @@ class _Watch:
     def ending(self) -> str:
         """What ends them."""
         pids = [holder.pid for holder in self._holders]
-        return " ".join(f"SELECT pg_terminate_backend({pid});" for pid in pids) or "SELECT * FROM pg_stat_activity ORDER BY xact_start"
+        return "; ".join(f"ue db kill {pid}" for pid in pids) or "ue db queries shows who is at work"
 
     def seen(self, holders: tuple[Holder, ...]) -> None:
         """Remember who stands in the way."""

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
 import psycopg
@@ -16,15 +18,16 @@ from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 
 from unioneyes.adapters.postgres import drift
+from unioneyes.adapters.postgres.applying import Apart, apply_together, in_parts, require_version, take_back_together
 from unioneyes.adapters.postgres.connections import connection, sql
-from unioneyes.adapters.postgres.drizzle import MigrationFile, chunks, read_folders
-from unioneyes.adapters.postgres.ledger import ensure_ledger, read_ledger, record, rows, strike
+from unioneyes.adapters.postgres.drizzle import MigrationFile, read_folders
+from unioneyes.adapters.postgres.ledger import read_ledger, rows
 from unioneyes.adapters.postgres.lint import lint
-from unioneyes.adapters.postgres.locks import LOCK_TIMEOUT, PATIENCE, in_one_transaction
+from unioneyes.adapters.postgres.locks import LOCK_TIMEOUT, PATIENCE
 from unioneyes.adapters.postgres.losses import Destroyed, destroyed
+from unioneyes.adapters.postgres.outside import unfinished
 from unioneyes.adapters.postgres.risks import risks
 from unioneyes.adapters.postgres.statements import first_unfit
-from unioneyes.kernel.problems import Refused
 from unioneyes.kernel.project import project_path
 from unioneyes.ports.database import (
     FolderUnreadable,
@@ -34,12 +37,11 @@ from unioneyes.ports.database import (
     LossKind,
     Migration,
     MigrationDrift,
-    MigrationFailed,
     MigrationsApplied,
-    NoRollback,
     Risk,
     Standing,
     TableSize,
+    untold,
 )
 
 _READ_LIMIT = timedelta(seconds=10)
@@ -122,11 +124,13 @@ class DrizzleMigrations:
         wanted = self.folder(version)
         with self._session(self.database_url, _READ_LIMIT) as session:
             entries = drift.aligned(read_ledger(session), wanted)
+            begun = unfinished(session)
         return Standing(
             version=version,
             rows=rows(entries, self.tags(), last=len(entries)),
             pending=tuple(migration.tag for migration in drift.missing(wanted, entries)),
             drift=drift.contradictions(wanted, entries),
+            unfinished=begun,
             ahead=tuple(entry.id for entry in entries if not wanted or entry.when > wanted[-1].when),
         )
 
@@ -145,24 +149,14 @@ class DrizzleMigrations:
         """Return what is dangerous in `migrations`. Raises: LintUnavailable."""
         return lint(migrations)
 
-    def apply(self, migrations: tuple[Migration, ...], *, database_url: SecretStr | None = None) -> MigrationsApplied:
-        """Of `migrations`, those that the ledger lacks stand in the schema and in the ledger, in one transaction, by the text that was given.
+    def apply(
+        self, migrations: tuple[Migration, ...], *, database_url: SecretStr | None = None, meanwhile: Callable[[str], None] = untold
+    ) -> MigrationsApplied:
+        """Of `migrations`, those that the ledger lacks stand in the schema and in the ledger, by the text that was given.
 
-        Raises: FolderUnreadable, MigrationDrift, Refused (one can't run in a transaction), MigrationFailed, LockNotObtained, DatabaseUnavailable.
+        Raises: FolderUnreadable, MigrationDrift, Refused (a statement may not stand in a migration), MigrationFailed, LockNotObtained, DatabaseUnavailable.
         """
-
-        def work(session: psycopg.Connection) -> tuple[str, ...]:
-            missing = drift.pending(migrations, drift.concerned(migrations, read_ledger(session)))
-            for migration in missing:
-                _refuse_unfit(migration.tag, migration.sql)
-            if missing:
-                ensure_ledger(session, named=missing[0].named)
-            for migration in missing:
-                _execute(session, f"{migration.tag}.sql", migration.sql)
-                record(session, migration)
-            return tuple(migration.tag for migration in missing)
-
-        return self._change(database_url or self.database_url, migrations, work)
+        return self._change(database_url, migrations, partial(apply_together, migrations), meanwhile)
 
     def describe_apply(self, migrations: tuple[Migration, ...]) -> tuple[str, ...]:
         """Return the commands that a person would type for the same. Source: Production Deployment Steps, 2."""
@@ -171,42 +165,30 @@ class DrizzleMigrations:
         named = any(migration.named for migration in migrations)
         body = [sql("ledger_create_named" if named else "ledger_create").rstrip()] if begins else []
         body += [_ASK_FOR_NAMES] if named else []
-        for migration in migrations:
-            body += [f"\\i {_shown(files[migration.sha256].path)}", *_recorded(migration)]
-        return self._describe(body)
+        pieces = [([f"\\i {_shown(files[migration.sha256].path)}", *_recorded(migration)], migration.transactional) for migration in migrations]
+        return self._describe([(body, True), *pieces])
 
-    def roll_back(self, migrations: tuple[Migration, ...], *, database_url: SecretStr | None = None) -> MigrationsApplied:
-        """Of `migrations`, those in the ledger are taken back, newest first, in one transaction, ledger corrected; `tags` names them.
+    def roll_back(
+        self, migrations: tuple[Migration, ...], *, database_url: SecretStr | None = None, meanwhile: Callable[[str], None] = untold
+    ) -> MigrationsApplied:
+        """Of `migrations`, those in the ledger, and one that was begun, are taken back, newest first, ledger corrected; `tags` names them.
 
-        Raises: NoRollback, MigrationDrift (one was edited since, or something newer stands on it), Refused (one can't run in a transaction), MigrationFailed,
-        LockNotObtained, DatabaseUnavailable. Nothing was changed then.
+        Raises: NoRollback, MigrationDrift (one was edited since, or something newer stands on it), Refused (a statement may not stand there), MigrationFailed,
+        LockNotObtained, DatabaseUnavailable.
         """
-
-        def work(session: psycopg.Connection) -> tuple[str, ...]:
-            entries = drift.aligned(read_ledger(session), migrations)
-            applied = _applied(migrations, entries)
-            _refuse_gap(applied, entries)
-            scripts = [(migration, _rollback_sql(migration)) for migration in applied]
-            for migration, script in scripts:
-                _execute(session, f"the rollback of {migration.tag}", script)
-                strike(session, migration)
-            return tuple(migration.tag for migration in applied)
-
-        return self._change(database_url or self.database_url, migrations, work)
+        return self._change(database_url, migrations, partial(take_back_together, migrations), meanwhile)
 
     def describe_roll_back(self, migrations: tuple[Migration, ...]) -> tuple[str, ...]:
         """Return the commands that a person would type for the same. Source: Rollback Procedures, option C."""
         files = self._files()
-        body = []
+        pieces: list[tuple[list[str], bool]] = []
         for migration in sorted(migrations, key=lambda migration: migration.when, reverse=True):
             script = files[migration.sha256].rollback_path
             if script is None:
                 return (f"# {migration.tag} has no rollback file: restore the backup that was taken before it",)
-            body += [
-                f"\\i {_shown(script)}",
-                f"DELETE FROM drizzle.__drizzle_migrations WHERE hash = '{migration.sha256}' AND {_at(migration)};",  # noqa: S608 - printed
-            ]
-        return self._describe(body)
+            struck = f"DELETE FROM drizzle.__drizzle_migrations WHERE hash = '{migration.sha256}' AND {_at(migration)};"  # noqa: S608 - printed
+            pieces.append(([f"\\i {_shown(script)}", struck], first_unfit(migration.rollback_sql or "") is None))
+        return self._describe(pieces)
 
     def tags(self) -> dict[str, str]:
         """Return the names of the catalogue's migrations by their hash. Raises: FolderUnreadable."""
@@ -216,29 +198,38 @@ class DrizzleMigrations:
         histories = dict.fromkeys(self.folders(version) for version in self.versions())
         return {file.migration.sha256: file for history in histories for file in read_folders(history)}
 
-    def _change(self, database_url: SecretStr, migrations: tuple[Migration, ...], work: Callable[[psycopg.Connection], tuple[str, ...]]) -> MigrationsApplied:
+    def _change(
+        self,
+        database_url: SecretStr | None,
+        migrations: tuple[Migration, ...],
+        together: Callable[[psycopg.Connection], tuple[tuple[str, ...], Apart | None]],
+        meanwhile: Callable[[str], None],
+    ) -> MigrationsApplied:
         began = time.monotonic()
         names = self.tags() | {migration.sha256: migration.tag for migration in migrations}
-
-        def watched(session: psycopg.Connection) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        url = database_url or self.database_url
+        with self._session(url, _STATEMENT_LIMIT) as session:
+            require_version(session)
             before = _columns(session)
-            changed = work(session)
+            changed, waited = in_parts(session, url, partial(together, session), patience=self.patience, meanwhile=meanwhile)
             after = set(_columns(session))
-            return changed, tuple(column for column in before if column not in after)
-
-        with self._session(database_url, _STATEMENT_LIMIT) as session:
-            (changed, dropped), waited = in_one_transaction(session, database_url, lambda: watched(session), patience=self.patience)
             ledger = rows(read_ledger(session), names, last=_SHOWN_ROWS)
         took = timedelta(seconds=time.monotonic() - began)
+        dropped = tuple(column for column in before if column not in after)
         return MigrationsApplied(tags=changed, took=took, waited_for_locks=waited, ledger=ledger, dropped=dropped)
 
-    def _describe(self, body: list[str]) -> tuple[str, ...]:
-        if not body:
+    def _describe(self, pieces: list[tuple[list[str], bool]]) -> tuple[str, ...]:
+        """Return what a person types for lines of SQL, each with whether a transaction can hold it: what can stands in one together."""
+        if not any(lines for lines, _ in pieces):
             return ()
         address = conninfo_to_dict(self.database_url.get_secret_value())
         psql = f"psql -h {address['host']} -p {address.get('port', 5432)} -U {address['user']} -d {address['dbname']} -v ON_ERROR_STOP=1"
         lock_timeout = f"SET LOCAL lock_timeout = '{round(LOCK_TIMEOUT.total_seconds() * 1000)}ms';"
-        return ("\n".join([f"{psql} <<'EOF'", "BEGIN;", lock_timeout, *body, "COMMIT;", "EOF"]), f'{psql} -c "{_LOOK_AT_LEDGER}"')
+        body: list[str] = []
+        for together, group in groupby((piece for piece in pieces if piece[0]), key=lambda piece: piece[1]):
+            lines = [line for piece, _ in group for line in piece]
+            body += ["BEGIN;", lock_timeout, *lines, "COMMIT;"] if together else lines
+        return ("\n".join([f"{psql} <<'EOF'", *body, "EOF"]), f'{psql} -c "{_LOOK_AT_LEDGER}"')
 
     @staticmethod
     def _session(database_url: SecretStr, statement_limit: timedelta) -> AbstractContextManager[psycopg.Connection]:
@@ -274,69 +265,6 @@ def _held(session: psycopg.Connection, loss: Destroyed) -> int | None:
     except psycopg.errors.QueryCanceled:
         return None
     return int(row[0]) if row else 0
-
-
-def _execute(session: psycopg.Connection, file: str, script: str) -> None:
-    """Every statement of `script` was executed. Raises: MigrationFailed, DatabaseUnavailable by the connection; lock errors pass, to be tried again."""
-    for chunk in chunks(script):
-        try:
-            session.execute(chunk.sql.encode())
-        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
-            raise
-        except psycopg.Error as error:
-            if session.closed:
-                raise
-            # Only the primary message: the detail quotes values of rows, which are members' data.
-            said = error.diag.message_primary or type(error).__name__
-            line = chunk.line_of(int(error.diag.statement_position or 0))
-            raise MigrationFailed(
-                what=f"{file}, statement {chunk.number}, line {line}: {said}; everything was rolled back, and nothing was changed",
-                remedy="correct the migration, and release it again",
-            ) from None
-
-
-def _refuse_unfit(name: str, script: str) -> None:
-    unfit = first_unfit(script)
-    if unfit is not None:
-        raise Refused(
-            what=f"{name} can't run in one transaction: line {unfit.line} says {unfit.words}; nothing was changed",
-            remedy="write it without, or run it by hand in a quiet hour and record it in drizzle.__drizzle_migrations",
-        )
-
-
-def _rollback_sql(migration: Migration) -> str:
-    if migration.rollback_sql is None:
-        raise NoRollback(
-            what=f"{migration.tag} has no rollback file; nothing was changed",
-            remedy=f"write {migration.tag}_rollback.sql, or restore the backup taken before it",
-        )
-    _refuse_unfit(f"the rollback of {migration.tag}", migration.rollback_sql)
-    return migration.rollback_sql
-
-
-def _applied(migrations: tuple[Migration, ...], entries: tuple[drift.Entry, ...]) -> tuple[Migration, ...]:
-    """Return those of `migrations` that the ledger holds, newest first. Raises: MigrationDrift when one was edited since."""
-    hashes = {entry.when: entry.sha256 for entry in entries}
-    for migration in migrations:
-        if hashes.get(migration.when, migration.sha256) != migration.sha256:
-            raise MigrationDrift(
-                what=f"{migration.tag} was edited after it was applied, so its rollback may not fit; nothing was changed",
-                remedy="restore the file as it was applied",
-            )
-    return tuple(sorted((migration for migration in migrations if migration.when in hashes), key=lambda migration: migration.when, reverse=True))
-
-
-def _refuse_gap(applied: tuple[Migration, ...], entries: tuple[drift.Entry, ...]) -> None:
-    """Refuse to take back a migration on which a newer one stands that is to stay."""
-    if not applied:
-        return
-    own = {migration.when for migration in applied}
-    on_top = [entry for entry in entries if entry.when > applied[-1].when and entry.when not in own]
-    if on_top:
-        raise MigrationDrift(
-            what=f"{applied[-1].tag} can't be taken back: row {on_top[0].id} of the ledger ({on_top[0].sha256[:12]}) is newer and stays; nothing was changed",
-            remedy="take the newer migrations back too",
-        )
 
 
 def _shown(path: Path) -> str:

@@ -9,9 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from unioneyes.adapters.postgres.backfill import asks_for_backfill
+from unioneyes.adapters.postgres.statements import statements
 from unioneyes.adapters.postgres.words import Token, behind, name, named, parts, spoken
 from unioneyes.ports.database import Blocks, Migration, Risk
 
+_IN_BATCHES = "in batches, each in a transaction of its own: only as long as that lasts"
 _SHOWN_WORDS = 9
 _STEADY: Final = frozenset({"NOW", "CURRENT_TIMESTAMP", "CURRENT_DATE", "CURRENT_TIME", "LOCALTIMESTAMP", "LOCALTIME", "CURRENT_USER", "SESSION_USER", "USER"})
 """Functions that return the same throughout a statement: a default by one of them is kept once, in the catalogue."""
@@ -88,7 +91,13 @@ _ON_TABLE: Final[dict[tuple[str, ...], _Effect]] = {
 def risks(migrations: tuple[Migration, ...]) -> tuple[Risk, ...]:
     """Return what each statement of `migrations` does to whoever is served meanwhile. A table that they make themselves is nobody's yet."""
     own: set[str] = set()
-    return tuple(risk for migration in migrations for tokens in spoken(migration.sql) for risk in _told(migration.tag, tokens, own))
+    found = []
+    for migration in migrations:
+        batched = {statement.line for statement in statements(migration.sql) if asks_for_backfill(migration.sql, statement)}
+        for tokens in spoken(migration.sql):
+            told = _told(migration.tag, tokens, own)
+            found += [replace(risk, note=_IN_BATCHES) if risk.line in batched else risk for risk in told]
+    return tuple(found)
 
 
 def _told(tag: str, tokens: Sequence[Token], own: set[str]) -> Iterator[Risk]:
@@ -278,7 +287,7 @@ def _shown(tokens: Sequence[Token]) -> str:
     """Return the statement's first words, as people type them: keywords in capitals are not told from names, so all stand as they are kept."""
     shown = ""
     for token in tokens[:_SHOWN_WORDS]:
-        word = token.keyword if token.keyword in _SPOKEN else token.name
+        word = (token.keyword if token.keyword in _SPOKEN else token.name) or '""'
         shown += word if word in {".", ",", ")"} or shown.endswith((".", "(")) or not shown else f" {word}"
     return shown
 

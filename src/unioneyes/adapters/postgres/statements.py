@@ -1,4 +1,4 @@
-"""What a migration's text says, without a parser: its statements, and those that can't stand in the runner's transaction.
+"""What a migration's text says, without a parser: its statements, and those that can't stand in a transaction.
 
 A recogniser of keywords is enough here. It only has to find the few statements that PostgreSQL refuses inside a transaction, and those that would end it.
 """
@@ -23,16 +23,23 @@ _SKIPPED = re.compile(
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _WORD = re.compile(r"[A-Za-z_]\w*|;")
 
-_OUTSIDE_TRANSACTIONS = re.compile(
+_ALONE = re.compile(
     r"""
       CREATE\ (UNIQUE\ )?INDEX\ CONCURRENTLY\b
     | DROP\ INDEX\ CONCURRENTLY\b
-    | REINDEX\b.*\b(CONCURRENTLY|DATABASE|SYSTEM)\b
+    | REINDEX\ (INDEX|TABLE)\ CONCURRENTLY\b
     | ALTER\ TABLE\b.*\bDETACH\ PARTITION\b.*\bCONCURRENTLY\b
+    | VACUUM\b
+    """,
+    re.VERBOSE,
+)
+"""What PostgreSQL refuses in a transaction, and a migration may well need."""
+_OUTSIDE_TRANSACTIONS = re.compile(
+    r"""
+      REINDEX\b.*\b(CONCURRENTLY|DATABASE|SYSTEM)\b
     | (CREATE|DROP)\ (DATABASE|TABLESPACE|SUBSCRIPTION)\b
     | ALTER\ DATABASE\b.*\bSET\ TABLESPACE\b
     | ALTER\ SYSTEM\b
-    | VACUUM\b
     | CLUSTER(\ VERBOSE)?$
     | DISCARD\ ALL\b
     """,
@@ -51,11 +58,27 @@ class Statement:
     """1-based, of its first word."""
     words: str
     """Its unquoted words in capitals, one blank between: `CREATE INDEX CONCURRENTLY ON CLAIMS STATUS`. Numbers, literals and quoted names are left out."""
+    begin: int
+    """Where in the script its text begins: behind the statement before it, so with the comments above it."""
+    first: int
+    """Where its first word stands."""
+    end: int
+    """Where its text ends, without the semicolon."""
+
+    @property
+    def alone(self) -> bool:
+        """True when it can't run in a transaction, and runs by itself."""
+        return _ALONE.match(self.words) is not None
 
     @property
     def unfit(self) -> bool:
-        """True when it can't run in the runner's transaction, or would end it."""
-        return bool(_OUTSIDE_TRANSACTIONS.match(self.words) or _ENDS_TRANSACTION.match(self.words))
+        """True when it can't run in a transaction, or would end it."""
+        return self.alone or self.refused
+
+    @property
+    def refused(self) -> bool:
+        """True when no migration may hold it: it begins or ends a transaction of its own, or is not about this database."""
+        return bool((_OUTSIDE_TRANSACTIONS.match(self.words) and not self.alone) or _ENDS_TRANSACTION.match(self.words))
 
     @property
     def of_transactions(self) -> bool:
@@ -74,22 +97,27 @@ def statements(sql: str) -> tuple[Statement, ...]:
 
 
 def first_unfit(sql: str) -> Statement | None:
-    """Return the first statement of `sql` that can't run in the runner's transaction; None when all can."""
+    """Return the first statement of `sql` that can't run in a transaction; None when all can."""
     return next((statement for statement in statements(sql) if statement.unfit), None)
+
+
+def first_refused(sql: str) -> Statement | None:
+    """Return the first statement of `sql` that no migration may hold; None when all is well."""
+    return next((statement for statement in statements(sql) if statement.refused), None)
 
 
 def _split(text: str) -> Iterator[Statement]:
     words: list[str] = []
-    line = depth = 0
+    line = depth = begin = first = 0
     for match in _WORD.finditer(text):
         word = match[0].upper()
         if word == ";" and depth == 0:
             if words:
-                yield Statement(line=line, words=" ".join(words))
-            words = []
+                yield Statement(line=line, words=" ".join(words), begin=begin, first=first, end=match.start())
+            words, begin = [], match.end()
             continue
         if not words:
-            line = text.count("\n", 0, match.start()) + 1
+            line, first = text.count("\n", 0, match.start()) + 1, match.start()
         # The body of a function in SQL's own syntax, BEGIN ATOMIC ... END, holds semicolons that end nothing.
         if (word == "ATOMIC" and words[-1:] == ["BEGIN"]) or (word == "CASE" and depth > 0):
             depth += 1
@@ -97,7 +125,7 @@ def _split(text: str) -> Iterator[Statement]:
             depth -= 1
         words.append(word)
     if words:
-        yield Statement(line=line, words=" ".join(words))
+        yield Statement(line=line, words=" ".join(words), begin=begin, first=first, end=len(text))
 
 
 def blanked(sql: str, *, names: bool = False) -> str:

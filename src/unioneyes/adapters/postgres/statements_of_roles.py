@@ -5,7 +5,9 @@ from __future__ import annotations
 from unioneyes.adapters.postgres.bootstrap import DATABASE, OWNER
 from unioneyes.adapters.postgres.connections import sql
 
-_PASSWORDS = r"-- Then give each role its password, which stands in no file: \password claims_owner, \password claims_app, \password ue_backup"
+_PASSWORDS = (
+    r"-- Then give each role its password, which stands in no file: \password claims_owner, \password claims_app, \password ue_backup, \password ue_operator"
+)
 
 
 def role_statements(database: str = DATABASE) -> str:

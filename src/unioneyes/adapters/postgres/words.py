@@ -80,3 +80,19 @@ def behind(tokens: Sequence[Token], *words: str) -> Sequence[Token]:
     while at < len(tokens) and tokens[at].keyword in words:
         at += 1
     return tokens[at:]
+
+
+def indexed(tokens: Sequence[Token]) -> tuple[str | None, tuple[str, ...]]:
+    """Return the name of the index that CREATE INDEX makes, None where it has none, and its table's, part by part."""
+    rest = behind(tokens[1:], "UNIQUE", "INDEX", "CONCURRENTLY")
+    at = next((place for place, token in enumerate(tokens) if token.keyword == "ON"), len(tokens))
+    called = name(rest)
+    return (None if rest[:1] and rest[0].keyword == "ON" else called[-1] if called else None), name(tokens[at + 1 :])
+
+
+def unnamed(script: str) -> Iterator[int]:
+    """Yield the line of each statement that builds an index CONCURRENTLY, and gives it no name."""
+    for tokens in spoken(script):
+        words = [token.keyword for token in tokens if token.keyword != "UNIQUE"]
+        if words[:3] == ["CREATE", "INDEX", "CONCURRENTLY"] and indexed(tokens)[0] is None:
+            yield tokens[0].line

@@ -6,7 +6,7 @@ import contextlib
 import shlex
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http.client import HTTPException
@@ -25,7 +25,7 @@ from unioneyes.kernel.clock import now
 from unioneyes.kernel.logged import LEVELS
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.redaction import Redactor
-from unioneyes.ports.replicas import CanNotRoll, LogLine, NoReadyReplica, Outcome, Replica, ReplicasReady, Revision, Rolled, Rolling
+from unioneyes.ports.replicas import CanNotRoll, LogLine, NoReadyReplica, Outcome, PoolUse, Replica, ReplicasReady, Revision, Rolled, Rolling
 from unioneyes.ports.traffic import Colour, NoHealthyReplica
 
 _REHEARSAL = "rehearsal"
@@ -56,6 +56,7 @@ class LocalReplicas:
     configuration: Callable[[], Mapping[str, str]]
     """Settings of the service, as the environment says now."""
     read_outcomes: Callable[[str, str], tuple[Outcome, ...]] = lambda _text, _replica: ()
+    read_pool: Callable[[str, str], PoolUse | None] = lambda _text, _replica: None
     """Reads what a replica's /metrics say, by the text and the replica's name; nothing where the service counts nothing."""
 
     def all(self) -> tuple[Replica, ...]:
@@ -255,12 +256,21 @@ class LocalReplicas:
 
         Raises: SupervisorUnavailable.
         """
-        found: list[Outcome] = []
+        return tuple(outcome for name, text in self._counted(colour) for outcome in self.read_outcomes(text, name))
+
+    def pools(self, colour: Colour) -> tuple[PoolUse, ...]:
+        """Return how the replicas of `colour` use their connections; of one that does not answer within a second, nothing.
+
+        Raises: SupervisorUnavailable.
+        """
+        return tuple(pool for name, text in self._counted(colour) if (pool := self.read_pool(text, name)) is not None)
+
+    def _counted(self, colour: Colour) -> Iterator[tuple[str, str]]:
+        """Give each replica's name and what it says of itself."""
         for status in self.present():
             if status.labels[COLOUR] == colour and status.ready:
                 with contextlib.suppress(OSError, HTTPException):  # a slow or an ended one is read the next time
-                    found += self.read_outcomes(ask(self.folder / f"{status.name}.sock", _METRICS, within=_METRICS_WITHIN), status.name)
-        return tuple(found)
+                    yield status.name, ask(self.folder / f"{status.name}.sock", _METRICS, within=_METRICS_WITHIN)
 
     def describe_logs(self, colour: Colour) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""

@@ -19,7 +19,7 @@ from unioneyes.adapters.kubernetes.selector import SelectorTraffic
 from unioneyes.adapters.kubernetes.told import require_own, tell
 from unioneyes.adapters.oci import ImageReleases, Repository, TaggedReleases
 from unioneyes.adapters.postgres.bootstrap import DATABASE, SERVICE
-from unioneyes.claims.metrics import read_counters, read_outcomes
+from unioneyes.claims.metrics import read_counters, read_outcomes, read_pool
 from unioneyes.claims.releases import Catalogue
 from unioneyes.environments.local.no_edge import NoEdge
 from unioneyes.environments.local.stack import Stack, service_configuration
@@ -105,6 +105,7 @@ def build_kubernetes_replicas(stack: Stack, settings: ClusterSettings) -> Kubern
         image=build_image_releases(settings, stack.settings.service).image,
         configuration=lambda: service_configuration(stack),
         read_outcomes=(lambda _text, _replica: ()) if stack.settings.service.plain else read_outcomes,
+        read_pool=(lambda _text, _replica: None) if stack.settings.service.plain else read_pool,
     )
 
 

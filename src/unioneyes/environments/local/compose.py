@@ -13,11 +13,13 @@ from pydantic import SecretStr
 import unioneyes.environments.chapters  # noqa: F401 - the policy is read by those who know every runbook of the program
 from unioneyes.adapters.files import MarkdownFolder
 from unioneyes.adapters.git import ReleaseChecklist
+from unioneyes.adapters.postgres.activity import ServerActivity
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER
 from unioneyes.adapters.postgres.migrations import DrizzleMigrations
 from unioneyes.adapters.postgres.queries import OperatedQueries
 from unioneyes.adapters.postgres.restores import RestoresBeside
+from unioneyes.adapters.postgres.vitals import ServerVitals
 from unioneyes.adapters.service import HttpService, SyntheticMember
 from unioneyes.adapters.shell import BashShell
 from unioneyes.adapters.slack import SlackChat, SlackNotifier
@@ -113,6 +115,7 @@ def build_environment(stack: Stack) -> Environment:
             retention=retention_of(stack.settings.backup),
             backup_daily=stack.settings.backup.daily,
             console=stack.console_url,
+            protected_sessions=tuple(stack.settings.sessions.protect),
         ),
         releases=serving.releases,
         checklist=ReleaseChecklist(
@@ -148,6 +151,12 @@ def build_environment(stack: Stack) -> Environment:
             admin=stack.administrative_url,
             database=stack.database_name,
             archive=archive,
+            data_folder=None if stack.settings.elsewhere else stack.primary.data,
+        ),
+        activity=ServerActivity(database_url=stack.operator_url),
+        vitals=ServerVitals(
+            database_url=stack.operator_url,
+            replica_url=None if stack.settings.elsewhere else stack.replica_operator_url,
             data_folder=None if stack.settings.elsewhere else stack.primary.data,
         ),
         recovery=build_recovery(stack),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER, SERVICE
+from unioneyes.adapters.postgres.bootstrap import BACKUP, OPERATOR, OWNER, SERVICE
 from unioneyes.adapters.postgres.examined import examine_control, examine_operated
 from unioneyes.environments.local.secrets import NOBODYS
 from unioneyes.environments.local.stack import Stack
@@ -17,13 +17,14 @@ def databases_elsewhere(stack: Stack) -> tuple[tuple[str, str | Problem], ...]:
 
 
 def _operated(stack: Stack) -> str:
-    others = (BACKUP, *((SERVICE,) if stack.secrets.claims_app != NOBODYS else ()))
+    others = (BACKUP, *(role for role in (SERVICE, OPERATOR) if stack.passwords[role] != NOBODYS))
     managed = stack.settings.database
-    return examine_operated(
+    said = examine_operated(
         owner=stack.database_url(OWNER),
         others=tuple(stack.database_url(role) for role in others),
         restore=stack.administrative_url("postgres") if managed and managed.restore_role else None,
     )
+    return said if OPERATOR in others else f"{said}; `ue db` waits for secrets.{OPERATOR}"
 
 
 def _ask(question: Callable[[], str]) -> str | Problem:

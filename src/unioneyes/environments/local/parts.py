@@ -13,7 +13,7 @@ from unioneyes.adapters.processes.client import Supervisor
 from unioneyes.adapters.processes.pods import LocalPods
 from unioneyes.adapters.processes.replicas import LocalReplicas
 from unioneyes.adapters.processes.spec import ProcessSpec
-from unioneyes.claims.metrics import read_outcomes
+from unioneyes.claims.metrics import read_outcomes, read_pool
 from unioneyes.claims.releases import Catalogue
 from unioneyes.environments.local.layout import Layout
 from unioneyes.environments.local.remnants import MARK
@@ -126,4 +126,5 @@ def build_local_replicas(stack: Stack, traffic: EnvoyTraffic) -> LocalReplicas:
         revisions_file=stack.layout.revisions,
         configuration=lambda: service_configuration(stack),
         read_outcomes=read_outcomes,
+        read_pool=read_pool,
     )

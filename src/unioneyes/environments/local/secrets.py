@@ -14,7 +14,7 @@ from unioneyes.kernel.files import replace_file
 from unioneyes.kernel.problems import Problem, Refused
 
 _BYTES = 32
-_OF_DATABASES = frozenset({"superuser", "claims_owner", "claims_app", "ue_replication", "ue_backup", "ue_control"})
+_OF_DATABASES = frozenset({"superuser", "claims_owner", "claims_app", "ue_replication", "ue_backup", "ue_operator", "ue_control"})
 """What databases let in by, and so theirs to choose: none is made where somebody else runs them."""
 NOBODYS = SecretStr("")
 """In place of a password that there is none of: it opens nothing."""
@@ -31,6 +31,7 @@ class Secrets:
     claims_app: SecretStr
     ue_replication: SecretStr
     ue_backup: SecretStr
+    ue_operator: SecretStr
     ue_control: SecretStr
     """Owns the engine's database on the control server."""
     api_token: SecretStr

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from pydantic import SecretStr
 
-from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OWNER, REPLICATION, SERVICE
+from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OPERATOR, OWNER, REPLICATION, SERVICE
 from unioneyes.adapters.postgres.programs import program
 from unioneyes.adapters.postgres.recovery.receiving import PRIMARY_SETTINGS, receiver_argv
 from unioneyes.adapters.postgres.server import STOP_SIGNAL, SUPERUSER, PostgresServer
@@ -30,6 +30,7 @@ from unioneyes.environments.previews import PreviewAddresses, addresses_by_colou
 from unioneyes.environments.secrets import SecretByReference
 from unioneyes.environments.settings import EnvironmentSettings, read_settings
 from unioneyes.kernel.problems import Refused
+from unioneyes.ports.activity import NoOperator
 from unioneyes.ports.recovery import WalMode
 from unioneyes.ports.traffic import Colour
 
@@ -167,6 +168,19 @@ class Stack:
             )
         return managed.url(role=managed.restore_role, password=self.secrets.superuser, database=database)
 
+    def operator_url(self) -> SecretStr:
+        """Return the address of the operated database for the role that sees what it does, and ends sessions. Raises: NoOperator, NoAuthority."""
+        if self.settings.database and self.settings.secrets.ue_operator is None:
+            raise NoOperator(
+                what=f"the environment has no role that sees what the database at {self.settings.database.place} does",
+                remedy=f"ue env roles prints the SQL that makes {OPERATOR}; then name its password as secrets.{OPERATOR}",
+            )
+        return self.database_url(OPERATOR)
+
+    def replica_operator_url(self) -> SecretStr:
+        """Return the address of the embedded stack's replica for the same role."""
+        return self.replica.url(role=OPERATOR, password=self.passwords[OPERATOR], database=DATABASE)
+
     @property
     def database_name(self) -> str:
         """What the operated database is called."""
@@ -200,6 +214,7 @@ class Stack:
             SERVICE: self.secrets.claims_app,
             REPLICATION: self.secrets.ue_replication,
             BACKUP: self.secrets.ue_backup,
+            OPERATOR: self.secrets.ue_operator,
         }
 
     def _server(self, name: str, port: int, *, settings: Mapping[str, str] = MappingProxyType({})) -> PostgresServer:

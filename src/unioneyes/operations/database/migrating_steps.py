@@ -14,7 +14,7 @@ from unioneyes.ports.replicas import Replicas
 from unioneyes.ports.service import Service
 from unioneyes.ports.traffic import Traffic
 from unioneyes.runbook.plan import Effect
-from unioneyes.runbook.steps import step
+from unioneyes.runbook.steps import progress, step
 
 SMOKE_WITHIN = timedelta(seconds=60)
 LONGEST_MIGRATION = timedelta(hours=6)
@@ -79,7 +79,7 @@ def apply_pending(migrations: Migrations, *, pending: tuple[Migration, ...]) -> 
 
     Source: Production Deployment Steps, 2.
     """
-    return migrations.apply(pending)
+    return migrations.apply(pending, meanwhile=progress)
 
 
 @step(effect=Effect.READ, time_limit=timedelta(minutes=5))

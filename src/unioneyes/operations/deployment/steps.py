@@ -201,7 +201,7 @@ def apply_migrations(migrations: Migrations, *, pending: tuple[Migration, ...]) 
 
     Source: Production Deployment Steps, 2.
     """
-    return migrations.apply(pending)
+    return migrations.apply(pending, meanwhile=progress)
 
 
 @step(effect=Effect.READ, time_limit=timedelta(minutes=5))

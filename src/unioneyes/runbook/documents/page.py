@@ -19,6 +19,8 @@ EMERGENCY = ("app.restart", "app.scale")
 """Of the document's last page."""
 EDGE = ("edge.limit", "edge.deny")
 """Of its security procedures, what is done at the edge."""
+SESSIONS = ("database.end_idle", "database.end_session")
+"""Of its database operations, "High Connection Count" and "Slow Query Investigation"."""
 BACKUPS = ("backup.create", "backup.verify", "backup.prune", "backup.restore")
 """Of its database operations, "Backup and Restore"."""
 RECOVERY = ("backup.base", "backup.pitr")
@@ -53,6 +55,13 @@ def _lines(runbooks: Mapping[str, Definition], commands: Mapping[str, str]) -> I
         "and a real request shows it; no connection ends for it ([why](../decisions/0040-the-edge-in-both-worlds.md)).\n"
     )
     for name in EDGE:
+        yield from card(runbooks[name], commands[name])
+    yield "## Database sessions\n"
+    yield (
+        "`ue db status`, `connections`, `queries`, `locks` and `lag` only look, as a role that reads no table; queries are shown without the values that stand "
+        "in them ([why](../decisions/0042-sessions-are-seen-by-a-role-of-their-own.md)).\n"
+    )
+    for name in SESSIONS:
         yield from card(runbooks[name], commands[name])
     yield "## Backup and restore\n"
     yield (

@@ -40,7 +40,7 @@ LEDGER = Rule(
     severity=Severity.ERROR,
     title="looks at `drizzle_migrations`",
     wrong="Drizzle's ledger is drizzle.__drizzle_migrations, with a hash and milliseconds; this table is not there, or not kept",
-    do="ue deploy verify reads the ledger and names the migrations",
+    do="ue db migrate status reads the ledger, names the migrations, and says who applied each",
 )
 DUMP_OVER_LIVE = Rule(
     id="dump-over-live",
@@ -61,7 +61,7 @@ TERMINATES = Rule(
     severity=Severity.WARNING,
     title="ends every idle session",
     wrong="it ends the pool's, the monitoring's and everybody's sessions in every database, and none that is idle in a transaction and holds locks",
-    do="name the database (datname) or the role (usename), with state = 'idle in transaction'; or except yourself: pid <> pg_backend_pid()",
+    do="ue db connections --kill-idle --dry-run says of each why it stays; or name the database (datname) or the role (usename)",
 )
 ANALYZE = Rule(
     id="explain-analyze-executes",
@@ -75,7 +75,7 @@ REPLAY = Rule(
     severity=Severity.ERROR,
     title="measures replication lag by the replay timestamp alone",
     wrong="on a replica that lost its primary it does not tell a stop from a pause, and on an idle primary it grows though nothing lags",
-    do="compare positions (pg_wal_lsn_diff), look at the receiver's state, and write a heartbeat",
+    do="ue db lag; or compare positions (pg_wal_lsn_diff), look at the receiver's state, and write a heartbeat",
 )
 UNENDED_SQL = Rule(
     id="unended-sql",

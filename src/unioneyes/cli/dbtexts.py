@@ -1,0 +1,146 @@
+"""The database's sessions, as people read them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+
+from unioneyes.cli.output import Cell, Ink, cut, facts, table
+from unioneyes.kernel.status import Tone
+from unioneyes.kernel.units import format_duration, format_share
+from unioneyes.operations.database.blocking import Link, waiting
+from unioneyes.operations.database.connections import Connections, Locks, began
+from unioneyes.operations.database.sessions import age, spoken, stays
+from unioneyes.operations.database.sessions_model import SessionsEnded
+from unioneyes.operations.database.status_rules import FULL
+from unioneyes.ports.activity import IDLE_IN_TRANSACTION, Outcome, Session
+
+_QUERY_SHOWN, _LINE_SHOWN = 44, 80
+"""Characters of a query in a table and on a line of its own, so that it fits on a terminal; -o json has all that the server keeps."""
+_LONG = 5.0
+"""Seconds above which a query is slow. Source: Slow Query Investigation, "interval '5 seconds'"."""
+_SHOWN_GROUPS = 20
+_SHOWN_PIDS = 5
+
+
+def connections_text(ink: Ink, found: Connections) -> str:
+    """Return who is connected, alike sessions on one line, against the limit."""
+    groups = table(
+        ink,
+        ("count", "database", "role", "application", "state", "longest"),
+        (
+            (
+                str(group.count),
+                group.database or "-",
+                group.user or "-",
+                group.application or "-",
+                _state(group.state),
+                "-" if group.longest is None else format_duration(group.longest),
+            )
+            for group in found.groups[:_SHOWN_GROUPS]
+        ),
+        empty="nobody who is meant is connected",
+    )
+    more = len(found.groups) - _SHOWN_GROUPS
+    left_out = f"\nand {more} more lines: -o json has all" if more > 0 else ""
+    return f"{usage_text(ink, found)}\n\n{groups}{left_out}"
+
+
+def usage_text(ink: Ink, found: Connections) -> str:
+    """Return how many connections are in use."""
+    usable, share = found.limits.usable, found.used / max(found.limits.usable, 1)
+    said = f"{found.used} of {usable} connections in use ({format_share(share)}; {found.limits.reserved} more are for superusers)"
+    return ink.tone(Tone.WARN, f"! {said}") if share > FULL else ink.tone(Tone.GOOD, f"✔ {said}")
+
+
+def each_table(ink: Ink, found: Connections) -> str:
+    """Return who is connected, each on a line."""
+    return table(
+        ink,
+        ("pid", "role", "application", "from", "state", "for", "connected"),
+        (
+            (
+                str(each.pid),
+                each.user or "-",
+                each.application or "-",
+                each.client or "local",
+                _state(each.state),
+                _since(each.state_since, found.at),
+                _since(each.started, found.at),
+            )
+            for each in found.sessions
+        ),
+        empty="nobody who is meant is connected",
+    )
+
+
+def queries_table(ink: Ink, found: Connections) -> str:
+    """Return what runs now, longest first."""
+    return table(ink, ("pid", "for", "application", "waits for", "query"), (_query(each, found.at) for each in found.sessions), empty="nothing runs")
+
+
+def locks_text(ink: Ink, found: Locks) -> str:
+    """Return the trees of who waits for whom, and how the first of them ends."""
+    if not found.links:
+        return ink.tone(Tone.GOOD, "✔ nobody waits for another")
+    lines = "\n".join(line for link in found.links for line in _link(ink, link, found.at))
+    return f"{ink.tone(Tone.WARN, f'! {waiting(found.links)} for another')}\n\n{lines}"
+
+
+def ended_text(ink: Ink, done: SessionsEnded) -> str:
+    """Return what became of each session that was to end."""
+    counts = Counter(each.outcome for each in done.sent)
+    shown = ((outcome.value, f"{counts[outcome]}{_which(done, outcome)}") for outcome in Outcome if counts[outcome])
+    return facts(ink, (*shown, ("kept", str(done.kept)), ("took", format_duration(done.took))))
+
+
+def _which(done: SessionsEnded, outcome: Outcome) -> str:
+    """Return whose outcome it was, and what the server said of it."""
+    mine = [each for each in done.sent if each.outcome is outcome]
+    said = next((f": {each.said}" for each in mine if each.said), "")
+    more = ", …" if len(mine) > _SHOWN_PIDS else ""
+    return f" ({', '.join(str(each.pid) for each in mine[:_SHOWN_PIDS])}{more}{said})"
+
+
+def _query(session: Session, at: datetime) -> tuple[str | Cell, ...]:
+    since = age(began(session), at)
+    shown = "-" if since is None else format_duration(since)
+    waits = f"{session.waits_for}{f' of {session.blocked_by[0]}' if session.blocked_by else ''}"
+    return (
+        str(session.pid),
+        Cell(shown, Tone.WARN) if since is not None and since.total_seconds() > _LONG else shown,
+        session.application or session.kind,
+        Cell(waits, Tone.WARN) if session.blocked_by else waits,
+        f"{'(idle in transaction) ' if session.state in IDLE_IN_TRANSACTION else ''}{cut(session.query, _QUERY_SHOWN)}",
+    )
+
+
+def _link(ink: Ink, link: Link, at: datetime) -> Iterator[str]:
+    """Yield the lines of one session of a tree: who it is, and below it what it does and waits for."""
+    indent, mark = "   " * link.depth, "└─ " if link.depth else ""
+    held = f"; holds up {link.holds_up}" if link.holds_up else ""
+    also = f"; also behind {', '.join(map(str, link.also_behind))}" if link.also_behind else ""
+    dead = ink.tone(Tone.BAD, "; they wait for each other: PostgreSQL ends one of them by itself") if link.deadlocked else ""
+    who = spoken(link.session, at) if link.session else "a prepared transaction" if link.pid == 0 else "a session that has ended"
+    yield f"{indent}{mark}{ink.bold(str(link.pid))}  {who}{held}{also}{dead}"
+    if link.session is not None:
+        inside = f"{indent}{'   ' if link.depth else ''}  "
+        if link.session.lock:
+            yield f"{inside}{ink.tone(Tone.WARN, f'waits for {link.session.lock}')}"
+        elif link.session.transaction_since is not None:
+            yield f"{inside}in a transaction for {_since(link.session.transaction_since, at)}"
+        if link.session.query:
+            yield f"{inside}{ink.quiet(cut(link.session.query, _LINE_SHOWN))}"
+        if link.depth == 0:
+            kept = stays(link.session)
+            yield f"{inside}ends by: ue db kill {link.pid}" if kept is None else f"{inside}nobody ends it from here: {kept}"
+
+
+def _state(state: str) -> str | Cell:
+    return Cell(state, Tone.WARN) if state in IDLE_IN_TRANSACTION else state or "-"
+
+
+def _since(moment: datetime | None, at: datetime) -> str:
+    since = age(moment, at)
+    return "-" if since is None else format_duration(since)

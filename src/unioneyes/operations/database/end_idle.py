@@ -1,0 +1,42 @@
+"""The flow of ending what has been idle for long."""
+
+from __future__ import annotations
+
+from unioneyes.kernel.access import Right
+from unioneyes.kernel.units import format_duration
+from unioneyes.operations.database.sessions import Judged, judged, spoken
+from unioneyes.operations.database.sessions_model import EndIdleRequest, EndPlan, SessionsEnded
+from unioneyes.operations.database.sessions_steps import NO_WAY_BACK, end_sessions
+from unioneyes.ports.activity import ActivityView
+from unioneyes.ports.environment import Environment
+from unioneyes.runbook.definition import runbook
+from unioneyes.runbook.plan import Reading
+
+
+@runbook(name="database.end_idle", chapter='Database Operations, "High Connection Count"', locks=False, right=Right.RESPOND)
+class EndIdleSessions:
+    """End the sessions that have been idle for long; a session that has become active is left alone."""
+
+    def plan(self, env: Environment, request: EndIdleRequest) -> EndPlan:
+        """Look at every session, and say of each why it stays. Raises: NoIdleTime, NoOperator, DatabaseUnavailable."""
+        view = env.activity.view()
+        found = judged(view, request, protect=env.facts.protected_sessions)
+        ending = tuple(each.session for each in found if each.kept is None)
+        return EndPlan(
+            summary=f"end {len(ending)} of {len(found)} sessions: {request.state} for more than {format_duration(request.older_than)}",
+            steps=(end_sessions.planned(commands=env.activity.describe_end(ending, busy=False), detail=NO_WAY_BACK),),
+            readings=tuple(_reading(each, view) for each in sorted(found, key=lambda each: each.kept is not None)),
+            sessions=ending,
+            kept=len(found) - len(ending),
+            busy=False,
+            refusal="" if ending else f"none of {len(found)} sessions is to end",
+        )
+
+    def run(self, env: Environment, plan: EndPlan) -> SessionsEnded:
+        """End those that still are what they were."""
+        return end_sessions(env.activity, sessions=plan.sessions, kept=plan.kept, busy=plan.busy)
+
+
+def _reading(each: Judged, view: ActivityView) -> Reading:
+    said = spoken(each.session, view.at)
+    return Reading(name=f"{each.session.pid} {'ends' if each.kept is None else 'stays'}", value=said if each.kept is None else f"{each.kept} ({said})")
