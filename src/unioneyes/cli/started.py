@@ -28,6 +28,7 @@ def _started_by(command: Callable[..., object]) -> Iterator[tuple[str, str]]:
 
 
 def _launches(node: ast.AST, flags: str, known: dict[str, object], asked: frozenset[str]) -> Iterator[tuple[str, str]]:
+    within: list[tuple[ast.AST, str]]
     match node:
         case ast.If(test=ast.Name(id=flag)) if flag in asked:
             behind = f"{flags} --{flag.replace('_', '-')}".strip()
