@@ -16,11 +16,10 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from unioneyes.adapters.postgres.connections import connection, shown, sql
-from unioneyes.adapters.postgres.manifest import keep
 from unioneyes.adapters.postgres.programs import ProgramFailed, program, run_program, signed_in
 from unioneyes.adapters.postgres.recovery.checksums import LIST, Listed, require_unbroken
 from unioneyes.kernel.fencing import Fence
-from unioneyes.kernel.files import replace_file
+from unioneyes.kernel.files import keep_name, replace_file
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.units import format_bytes
 from unioneyes.ports.recovery import BaseBackup, BaseBroken, BaseFailed, NoParent, NoSuchBase
@@ -146,9 +145,9 @@ class BaseBackups:
             try:
                 manifest = self._made(name, partial, source, parent)
                 partial.rename(self.folder / name)
-                keep(self.folder)
+                keep_name(self.folder)
                 replace_file(self.folder / f"{name}.json", manifest.model_dump_json(indent=2) + "\n")
-                keep(self.folder)
+                keep_name(self.folder)
             except BaseException as ended:
                 for left in (partial, self.folder / name):
                     shutil.rmtree(left, ignore_errors=True)
