@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from unioneyes.cli.output import Cell, Ink, facts, table
@@ -75,9 +75,9 @@ def each_table(ink: Ink, found: Connections) -> str:
     )
 
 
-def queries_table(ink: Ink, found: Connections) -> str:
+def queries_table(ink: Ink, sessions: Iterable[Session], at: datetime) -> str:
     """Return what runs now, longest first."""
-    return table(ink, ("pid", "for", "application", "waits for", "query"), (_query(each, found.at) for each in found.sessions), empty="nothing runs")
+    return table(ink, ("pid", "for", "application", "waits for", "query"), (_query(each, at) for each in sessions), empty="nothing runs")
 
 
 def locks_text(ink: Ink, found: Locks) -> str:
@@ -113,7 +113,7 @@ def _query(session: Session, at: datetime) -> tuple[str | Cell, ...]:
         Cell(shown, Tone.WARN) if since is not None and since.total_seconds() > _LONG else shown,
         session.application or session.kind,
         Cell(waits, Tone.WARN) if session.blocked_by else waits,
-        f"{'(idle in transaction) ' if session.state in IDLE_IN_TRANSACTION else ''}{_short(session.query)}",
+        f"{'(idle in transaction) ' if session.state in IDLE_IN_TRANSACTION else ''}{short(session.query)}",
     )
 
 
@@ -132,7 +132,7 @@ def _link(ink: Ink, link: Link, at: datetime) -> Iterator[str]:
         elif link.session.transaction_since is not None:
             yield f"{inside}in a transaction for {_since(link.session.transaction_since, at)}"
         if link.session.query:
-            yield f"{inside}{ink.quiet(_short(link.session.query, 80))}"
+            yield f"{inside}{ink.quiet(short(link.session.query, 80))}"
         if link.depth == 0:
             yield f"{inside}ends by: ue db kill {link.pid}"
 
@@ -146,5 +146,6 @@ def _since(moment: datetime | None, at: datetime) -> str:
     return "-" if since is None else format_duration(since)
 
 
-def _short(query: str, shown: int = _QUERY_SHOWN) -> str:
+def short(query: str, shown: int = _QUERY_SHOWN) -> str:
+    """Return as much of a query as a line holds."""
     return query if len(query) <= shown else f"{query[: shown - 1]}…"

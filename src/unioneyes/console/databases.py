@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated
 
@@ -14,9 +15,11 @@ from unioneyes.console.failures import RESPONSES
 from unioneyes.console.guard import Reader
 from unioneyes.kernel.problems import Problem
 from unioneyes.operations.database.connections import Connections, Doing, Locks, connections, locks, queries, told_without_secrets
+from unioneyes.operations.database.slow import SlowQueries, slow_queries
 from unioneyes.operations.database.status import DatabaseStatus, LagStatus, database_status, lag_status
 from unioneyes.operations.database.status_rules import LATE
 from unioneyes.ports.activity import ActivityView
+from unioneyes.ports.query_history import LoggedQueries
 from unioneyes.ports.replicas import PoolUse, Replicas
 from unioneyes.ports.traffic import Colour
 
@@ -25,6 +28,8 @@ _LONGEST_NAME = 63
 
 HEARTBEAT_WITHIN = LATE + timedelta(seconds=0.5)
 """How long a heartbeat is waited for: until the lag is one that is wrong."""
+_LONGEST = 366 * 86_400.0
+"""Seconds."""
 
 router = APIRouter(prefix=f"{PREFIX}/database", default_response_class=VersionedJson, responses=RESPONSES)
 
@@ -71,6 +76,23 @@ def show_locks(control: Parts, by: Reader) -> Locks:
     """Return who waits for whom."""
     del by
     return locks(_seen(control))
+
+
+@router.get("/slow")
+def show_slow(
+    *, control: Parts, by: Reader, over: Annotated[float, Query(ge=0, le=_LONGEST)] = 5.0, last: Annotated[float, Query(gt=0, le=_LONGEST)] = 86_400.0
+) -> SlowQueries:
+    """Return what runs now for longer than `over`, and which queries took longer before, with their percentiles where the server logs durations."""
+    del by
+    history = control.environment.query_history
+    with ThreadPoolExecutor(max_workers=1) as reading:
+        asked = reading.submit(history.logged, last=timedelta(seconds=last))
+        view, logged = _seen(control), asked.result()
+    counted = None if isinstance(logged, LoggedQueries) else history.counted()
+    found = slow_queries(view, over=timedelta(seconds=over), logged=logged, counted=counted, switch_on=history.describe_logging())
+    past = tuple(replace(each, query=control.redactor(each.query)) for each in found.past)
+    slowest = None if found.slowest is None else replace(found.slowest, query=control.redactor(found.slowest.query))
+    return replace(found, past=past, slowest=slowest)
 
 
 def _pools(replicas: Replicas) -> tuple[PoolUse, ...]:

@@ -14,6 +14,7 @@ from unioneyes.ports.edge import Edge
 from unioneyes.ports.notifier import Notifier
 from unioneyes.ports.pods import Pods
 from unioneyes.ports.queries import Queries
+from unioneyes.ports.query_history import QueryHistory
 from unioneyes.ports.releases import Releases
 from unioneyes.ports.replicas import Replicas
 from unioneyes.ports.secrets import SecretProvider
@@ -76,6 +77,7 @@ class Environment:
     restores: Restores
     activity: Activity
     vitals: Vitals
+    query_history: QueryHistory
     notifier: Notifier
     documents: Documents
     shell: Shell

@@ -59,6 +59,7 @@ COMMANDS: dict[str, frozenset[Role]] = {
     "db connections": EVERYBODY,
     "db queries": EVERYBODY,
     "db locks": EVERYBODY,
+    "db slow": EVERYBODY,
     "db kill 1 --yes --detach": bringing(Right.RESPOND),
     "deploy start 1.0.0 --migrate --yes --detach": bringing(Right.OPERATE),
     "deploy promote {ended deployment.start}": bringing(Right.OPERATE),

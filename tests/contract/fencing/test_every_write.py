@@ -63,6 +63,7 @@ READS = {
     "IdentityProvider": {"identify", "sign_in_url", "sign_out_url"},
     "Migrations": {"applied", "folder", "ledger", "lint", "losses", "pending"},
     "Pods": {"all", "details", "follow", "logs", "shell", "size"},
+    "QueryHistory": {"counted", "logged"},
     "Releases": {"all", "digest", "get"},
     "Replicas": {"all", "configuration", "logs", "outcomes", "pools", "revisions", "rolling"},
     "Restores": {"difference", "room", "written_since"},

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OPERATOR, OWNER, REPLICATION, SERVICE
 from unioneyes.adapters.postgres.programs import program
+from unioneyes.adapters.postgres.query_log import logging_a_share
 from unioneyes.adapters.postgres.server import STOP_SIGNAL, SUPERUSER, PostgresServer
 from unioneyes.adapters.processes.layout import ReplicaSlot
 from unioneyes.adapters.processes.spec import Exec, ProcessSpec, Readiness, TcpHttp, UnixHttp
@@ -125,7 +126,12 @@ class Stack:
     @property
     def primary(self) -> PostgresServer:
         """The operated database."""
-        return replace(self._server("primary", self.ports.database), reached_at=self.reached_at)
+        return replace(self._server("primary", self.ports.database, settings=logging_a_share(self.query_log)), reached_at=self.reached_at)
+
+    @property
+    def query_log(self) -> Path:
+        """Where it logs what it says, and how long queries took: beside its data, so that no copy of those holds it."""
+        return self.layout.postgres / "primary" / "log"
 
     @property
     def replica(self) -> PostgresServer:
