@@ -12,6 +12,7 @@ from unioneyes.ports.database import Backups, Migrations, Restores
 from unioneyes.ports.documents import Documents
 from unioneyes.ports.edge import Edge
 from unioneyes.ports.notifier import Notifier
+from unioneyes.ports.plans import Plans
 from unioneyes.ports.pods import Pods
 from unioneyes.ports.queries import Queries
 from unioneyes.ports.query_history import QueryHistory
@@ -78,6 +79,7 @@ class Environment:
     activity: Activity
     vitals: Vitals
     query_history: QueryHistory
+    plans: Plans
     notifier: Notifier
     documents: Documents
     shell: Shell

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from unioneyes.kernel.problems import NotFound
 from unioneyes.ports.vitals import Unknown
 
 
@@ -56,7 +57,7 @@ class LoggedQueries:
     means: Means
     sampling: Sampling
     since: datetime
-    """From here on the log was read, by the database's clock: what was asked for, or later, where the log is longer than is read."""
+    """From here on the log was read, by the database's clock: what was asked for, or later, where the log begins later or is longer than is read."""
     queries: tuple[LoggedQuery, ...]
 
 
@@ -93,5 +94,15 @@ class QueryHistory(Protocol):
     def counted(self) -> CountedQueries | Unknown:
         """Return what `pg_stat_statements` counted, or why that can't be known. Raises: DatabaseUnavailable, NoOperator."""
 
+    def statement(self, query_id: str) -> str:
+        """Return a statement that had this id, as the server knows it: perhaps with what members wrote, so it is shown to nobody.
+
+        Raises: NoSuchQuery, DatabaseUnavailable, NoOperator.
+        """
+
     def describe_logging(self) -> tuple[str, ...]:
         """Return the statements by which a superuser has a share of the durations logged, and those by which all are counted."""
+
+
+class NoSuchQuery(NotFound):
+    """No query of this id is known."""

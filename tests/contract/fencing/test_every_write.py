@@ -62,8 +62,9 @@ READS = {
     "Edge": {"require_others", "view"},
     "IdentityProvider": {"identify", "sign_in_url", "sign_out_url"},
     "Migrations": {"applied", "folder", "ledger", "lint", "losses", "pending"},
+    "Plans": {"analyze", "explain"},  # reads, and is rolled back
     "Pods": {"all", "details", "follow", "logs", "shell", "size"},
-    "QueryHistory": {"counted", "logged"},
+    "QueryHistory": {"counted", "logged", "statement"},
     "Releases": {"all", "digest", "get"},
     "Replicas": {"all", "configuration", "logs", "outcomes", "pools", "revisions", "rolling"},
     "Restores": {"difference", "room", "written_since"},

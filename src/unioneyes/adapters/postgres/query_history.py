@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -14,9 +15,9 @@ from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.connections import connection, sql
-from unioneyes.adapters.postgres.query_log import begins, pieces, read_durations
+from unioneyes.adapters.postgres.query_log import begins, newest_statement, pieces, read_durations
 from unioneyes.adapters.postgres.query_texts import valueless
-from unioneyes.ports.query_history import CountedQueries, CountedQuery, LoggedQueries, Means, Sampling
+from unioneyes.ports.query_history import CountedQueries, CountedQuery, LoggedQueries, Means, NoSuchQuery, Sampling
 from unioneyes.ports.vitals import Unknown
 
 _NAME = "ue-history"
@@ -54,20 +55,39 @@ class ServerQueryHistory:
     def counted(self) -> CountedQueries | Unknown:
         """Return what was counted. See the port."""
         with connection(self.database_url(), name=_NAME, statement_limit=_LIMIT) as opened:
-            there = opened.execute(
-                "SELECT nspname::text FROM pg_extension JOIN pg_namespace AS namespace ON namespace.oid = extnamespace WHERE extname = %s", (_MODULE,)
-            ).fetchone()
-            if there is None:
+            schema = _schema(opened)
+            if schema is None:
                 return Unknown(what=_COUNTED, why=f"the extension {_MODULE} is not in this database")
             try:
                 with opened.cursor(row_factory=dict_row) as cursor:
-                    rows = cursor.execute(SQL(sql("history_counted")).format(view=Identifier(there[0], _MODULE))).fetchall()
-                (since,) = opened.execute(SQL("SELECT stats_reset FROM {}").format(Identifier(there[0], f"{_MODULE}_info"))).fetchall()[0]
+                    rows = cursor.execute(SQL(sql("history_counted")).format(view=Identifier(schema, _MODULE))).fetchall()
+                (since,) = opened.execute(SQL("SELECT stats_reset FROM {}").format(Identifier(schema, f"{_MODULE}_info"))).fetchall()[0]
             except psycopg.errors.InsufficientPrivilege as error:
-                return Unknown(what=_COUNTED, why=f"{error.diag.message_primary}: GRANT USAGE ON SCHEMA {there[0]}")
+                return Unknown(what=_COUNTED, why=f"{error.diag.message_primary}: GRANT USAGE ON SCHEMA {schema}")
             except psycopg.errors.ObjectNotInPrerequisiteState as error:
                 return Unknown(what=_COUNTED, why=error.diag.message_primary or "it is not loaded")
         return CountedQueries(since=since, queries=tuple(map(_counted, rows)))
+
+    def statement(self, query_id: str) -> str:
+        """Return a statement that had this id. See the port."""
+        with connection(self.database_url(), name=_NAME, statement_limit=_LIMIT) as opened:
+            found = _counted_statement(opened, query_id) or opened.execute(sql("history_running"), {"query_id": query_id}).fetchone()
+            (database,) = opened.execute("SELECT current_database()::text").fetchall()[0]
+        text = str(found[0]) if found else self._logged_statement(database, query_id)
+        if text is None:
+            raise NoSuchQuery(
+                what=f"no query with the id {query_id} is known", remedy="ue db slow --over 0s shows those that are; or explain a statement from a file"
+            )
+        return text
+
+    def _logged_statement(self, database: str, query_id: str) -> str | None:
+        if self.log_folder is None:
+            return None
+        with suppress(OSError):
+            for piece in pieces(self.log_folder, since=datetime.min.replace(tzinfo=UTC)):
+                if (found := newest_statement(piece.lines(), database=database, query_id=query_id)) is not None:
+                    return found
+        return None
 
     def describe_logging(self) -> tuple[str, ...]:
         """Return what a superuser would type."""
@@ -86,6 +106,22 @@ class ServerQueryHistory:
             "ALTER SYSTEM SET logging_collector = on;  -- then restart the server",
             *counting,
         )
+
+
+def _schema(opened: psycopg.Connection) -> str | None:
+    """Return where pg_stat_statements was made; None where it was not."""
+    there = opened.execute(
+        "SELECT nspname::text FROM pg_extension JOIN pg_namespace AS namespace ON namespace.oid = extnamespace WHERE extname = %s", (_MODULE,)
+    ).fetchone()
+    return str(there[0]) if there else None
+
+
+def _counted_statement(opened: psycopg.Connection, query_id: str) -> tuple[str] | None:
+    if (schema := _schema(opened)) is None:
+        return None
+    with suppress(psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectNotInPrerequisiteState):
+        return opened.execute(SQL(sql("history_statement")).format(view=Identifier(schema, _MODULE)), {"query_id": query_id}).fetchone()
+    return None
 
 
 def _sampling(settings: DictRow) -> tuple[Means, Sampling] | None:
@@ -113,7 +149,7 @@ def _read(folder: Path, settings: DictRow, means: Means, sampling: Sampling, las
     read = pieces(folder, since=asked)
     lines = (line for piece in read for line in piece.lines())
     queries = read_durations(lines, means=means, database=settings["database"], since=asked, zone=zone)
-    since = max(asked, begins(read[-1], zone=zone) or asked) if read and read[-1].begin else asked
+    since = max(asked, begins(read[-1], zone=zone) or asked) if read else asked
     return LoggedQueries(means=means, sampling=sampling, since=since, queries=queries)
 
 

@@ -113,6 +113,17 @@ def read_durations(lines: Iterable[bytes], *, means: Means, database: str, since
     )
 
 
+def newest_statement(lines: Iterable[bytes], *, database: str, query_id: str) -> str | None:
+    """Return the statement of this id that was logged last, with whatever stands in it; None where none was. Pure."""
+    found = None
+    for line in lines:
+        if _DURATION not in line or query_id.encode() not in line or (said := _line(line)) is None or said.get("dbname") != database:
+            continue
+        if str(said.get("query_id")) == query_id and (match := _SAID.match(str(said.get("message", "")))) is not None:
+            found = _planned(match["rest"]) if match["plan"] else match["rest"]
+    return found
+
+
 def _line(line: bytes) -> dict[str, object] | None:
     """Return what a line holds; None of one that is not whole, as the last of a file may be."""
     try:

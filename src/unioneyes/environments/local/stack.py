@@ -31,6 +31,7 @@ from unioneyes.environments.secrets import SecretByReference
 from unioneyes.environments.settings import EnvironmentSettings, read_settings
 from unioneyes.kernel.problems import Refused
 from unioneyes.ports.activity import NoOperator
+from unioneyes.ports.plans import NoReader
 from unioneyes.ports.traffic import Colour
 
 CONTROL_DATABASE = "control"
@@ -177,6 +178,15 @@ class Stack:
                 remedy=f"ue env roles prints the SQL that makes {OPERATOR}; then name its password as secrets.{OPERATOR}",
             )
         return self.database_url(OPERATOR)
+
+    def service_role_url(self) -> SecretStr:
+        """Return the address of the operated database for the role that serves members. Raises: NoReader, NoAuthority."""
+        if self.settings.database and self.settings.secrets.claims_app is None:
+            raise NoReader(
+                what=f"plans are made for the role that serves members, and the environment has no password of {SERVICE}",
+                remedy=f"name it as secrets.{SERVICE}",
+            )
+        return self.database_url(SERVICE)
 
     def replica_operator_url(self) -> SecretStr:
         """Return the address of the embedded stack's replica for the same role."""
