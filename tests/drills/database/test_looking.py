@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -123,3 +125,23 @@ def test_who_goes_in_stands_in_the_audit_log_with_how_long_and_never_what_they_t
     assert [(entry.reason, entry.data["write"]) for entry in entries[::2]] == [(None, False), ("a member's name is wrong", True)]
     assert all(float(str(entry.data["seconds"])) > 0 for entry in entries[1::2])
     assert not [entry for entry in entries if "Jane" in str(entry) or "UPDATE" in str(entry)]
+
+
+def test_a_session_whose_terminal_goes_away_ends_and_its_password_is_gone(stack: RunningStack, tmp_path: Path) -> None:
+    def inside() -> bool:
+        with connected(stack, "ue_operator") as operator:
+            return operator.execute("SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'ue psql %'").fetchone() is not None
+
+    variables = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([UE, "db", "psql", "--home", str(stack.home)], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=variables) as session:
+        try:
+            assert eventually(inside)
+            assert list(tmp_path.iterdir())
+        finally:
+            session.send_signal(signal.SIGHUP)
+            session.communicate(timeout=30)
+    assert session.returncode == 128 + signal.SIGHUP
+    assert eventually(lambda: not inside())
+    assert list(tmp_path.iterdir()) == []
+    entry = audited(stack)[-1]
+    assert (entry.action == Action.DATABASE_LEFT, entry.data["exit_code"]) == (True, 128 + signal.SIGTERM)
