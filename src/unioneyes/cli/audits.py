@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,12 @@ def entries_table(ink: Ink, items: Sequence[AuditItem]) -> str:
     return table(ink, ("entry", "at", "by", "did", "run", "what and why"), rows, empty="nothing was done yet")
 
 
+_OF_ONE = {
+    *(Action.TOKEN_REVOKED, Action.SIGNED_OUT, Action.ACCOUNT_UNLINKED, Action.SMOKE_TESTED, Action.SHELL_OPENED),
+    *(Action.QUERY_ANALYZED, Action.DATABASE_ENTERED, Action.DATABASE_LEFT),
+}
+
+
 def about(entry: AuditEntry) -> str:
     """Return what else is to be known of an entry, in one line."""
     data = entry.data
@@ -58,16 +64,22 @@ def about(entry: AuditEntry) -> str:
             said = " ".join(str(data[name]) for name in ("kind", "step", "message") if data.get(name))
         case Action.SIGNED_IN:
             said = f"as {_listed(data.get('roles'))} by {data.get('by')}"
-        case Action.TOKEN_REVOKED | Action.SIGNED_OUT | Action.ACCOUNT_UNLINKED | Action.SMOKE_TESTED | Action.SHELL_OPENED:
-            said = str(data.get("accounts") or data.get("name") or data.get("url") or data.get("pod"))
         case _:
-            said = ""
+            said = _named(data) if entry.action in _OF_ONE else ""
     told = ": ".join(part for part in (said, entry.reason) if part)
     approved = f"approved by {entry.approval}" if entry.approval else ""
     imported = "imported" if entry.origin == Origin.LOCAL_JOURNAL else ""
     said_so = "by the environment's own token" if entry.data.get(SHARED) else ""
     spoke = f"from {entry.data[CHAT]}" if entry.data.get(CHAT) else ""
     return "; ".join(part for part in (told, approved, imported, said_so, spoke) if part)
+
+
+def _named(data: Mapping[str, JsonValue]) -> str:
+    """Return what was done to, of entries that have one name for it, and how long it took of those that say so."""
+    name = next((str(data[name]) for name in ("accounts", "name", "url", "pod", "query_id", "session") if data.get(name)), "")
+    writes = " to write" if data.get("write") is True else ""
+    lasted = f" after {data['seconds']} s" if "seconds" in data else ""
+    return f"{name}{writes}{lasted}"
 
 
 def _listed(roles: JsonValue) -> str:

@@ -98,7 +98,7 @@ def connections(
 def queries(*, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
     """Show what runs now, longest first, without the values that stand in it."""
     found = Api(where).get("database/queries", Connections)
-    result(output, found.document, lambda ink: queries_table(ink, found.value))
+    result(output, found.document, lambda ink: queries_table(ink, found.value.sessions, found.value.at))
     return ExitCode.DONE
 
 

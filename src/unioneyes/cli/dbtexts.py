@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from unioneyes.cli.output import Cell, Ink, cut, facts, table
@@ -75,9 +75,9 @@ def each_table(ink: Ink, found: Connections) -> str:
     )
 
 
-def queries_table(ink: Ink, found: Connections) -> str:
+def queries_table(ink: Ink, sessions: Iterable[Session], at: datetime) -> str:
     """Return what runs now, longest first."""
-    return table(ink, ("pid", "for", "application", "waits for", "query"), (_query(each, found.at) for each in found.sessions), empty="nothing runs")
+    return table(ink, ("pid", "for", "application", "waits for", "query"), (_query(each, at) for each in sessions), empty="nothing runs")
 
 
 def locks_text(ink: Ink, found: Locks) -> str:

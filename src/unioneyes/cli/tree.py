@@ -104,6 +104,9 @@ VERBS = (
     Verb("db connections", "", "db:connections", "Show who is connected, against how many may be; with --kill-idle, end what has been idle for long."),
     Verb("db queries", "", "db:queries", "Show what runs now, longest first, without the values that stand in it."),
     Verb("db locks", "", "db:locks", "Show who waits for whom: at the top of each tree, the session that holds all the others up."),
+    Verb("db slow", "", "dbslow:slow", "Show what runs for longer than --over, and which queries took longer before, with their percentiles."),
+    Verb("db explain", "STATEMENT", "dbexplain:explain", "Show a statement's plan, what costs most and what would help; with --analyze, how it ran."),
+    Verb("db psql", "", "dbpsql:psql", "Open psql on the operated database; that you did, why and for how long stands in the audit log."),
     Verb("db lag", "", "db:lag", "Show how far the replicas are behind, from both ends, in bytes and seconds; what is not connected is never 0."),
     Verb("db kill", "PID", "db:kill", "End one session, whatever it does; with --cancel, only stop the query that it runs."),
     Verb(

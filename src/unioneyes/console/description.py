@@ -33,7 +33,7 @@ TAGS = {
     "deployments": "What is deployed and is being deployed, and the numbers behind each verdict.",
     "app": "The service's pods: how they stand, what they log, the way into one.",
     "edge": "How much each client's address may ask, and who is kept out.",
-    "database": "What the operated database does: its sessions, queries and locks.",
+    "database": "What the operated database does: its sessions, queries and locks, and what is slow.",
     "migrations": "What was applied to the schema, and what a release lacks.",
     "backups": "Backups of the operated database, and how each was proven.",
     "recovery": "How the database's log is kept, what can be recovered to, and what would be lost with the primary.",
@@ -73,6 +73,7 @@ PARAMETERS = {
     "after": "The last line that is known already",
     "wait": "Seconds",
     "last": "Seconds",
+    "over": "What takes longer is slow; seconds",
     "reason": "One of the document's triggers",
     "last-event-id": "The last line that is known already",
 }

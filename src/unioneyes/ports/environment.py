@@ -12,8 +12,10 @@ from unioneyes.ports.database import KEPT_AS_DOCUMENTED, Backups, Migrations, Re
 from unioneyes.ports.documents import Documents
 from unioneyes.ports.edge import Edge
 from unioneyes.ports.notifier import Notifier
+from unioneyes.ports.plans import Plans
 from unioneyes.ports.pods import Pods
 from unioneyes.ports.queries import Queries
+from unioneyes.ports.query_history import QueryHistory
 from unioneyes.ports.recovery import Recovery
 from unioneyes.ports.releases import Releases
 from unioneyes.ports.replicas import Replicas
@@ -81,6 +83,8 @@ class Environment:
     restores: Restores
     activity: Activity
     vitals: Vitals
+    query_history: QueryHistory
+    plans: Plans
     recovery: Recovery
     notifier: Notifier
     documents: Documents

@@ -25,6 +25,7 @@ from unioneyes.runbook.approving import Approving
 from unioneyes.runbook.audit.log import AuditLog
 from unioneyes.runbook.audit.sealing import Sealing
 from unioneyes.runbook.codec import decode, encode, hashed_fields
+from unioneyes.runbook.database_access import DatabaseAccess
 from unioneyes.runbook.definition import Definition, definition
 from unioneyes.runbook.direct.bringing_in import BringingIn
 from unioneyes.runbook.direct.folder import DirectFolder
@@ -105,6 +106,8 @@ class Engine:
         """Those that a person asks for."""
         self.shells = Shells(self._database, trail, environment)
         """Those that a person goes into a pod by."""
+        self.database_access = DatabaseAccess(self._database, trail, environment)
+        """What a person does on the operated database by themselves."""
         self.line = StoppedLine(self._database, redactor, environment.facts.service)
         """What holds every change."""
         self.approvals = Approvals(self._database, redactor, self._runs)

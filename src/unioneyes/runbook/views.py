@@ -280,3 +280,11 @@ class Freezes:
     """What the calendar holds now."""
     ahead: tuple[Freeze, ...]
     """The next of each rule, soonest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSession:
+    """A person's session on the operated database, which stands in the audit log."""
+
+    session: str
+    """Its id, by which its two entries belong together."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGINT
+from types import MappingProxyType
 
 import psycopg
 import pytest
@@ -47,7 +48,7 @@ class Operated:
 
 
 @contextmanager
-def debian_15(folder: Path) -> Iterator[Operated]:
+def debian_15(folder: Path, extra: Mapping[str, str] = MappingProxyType({})) -> Iterator[Operated]:
     """Debian's server over TLS, and in no other way; its roles were made as on any server."""
     authority = Authority(folder, "vouches")
     issued = authority.issue("127.0.0.1")
@@ -71,7 +72,7 @@ def debian_15(folder: Path) -> Iterator[Operated]:
     )
     subprocess.run(unprivileged(initdb), check=True, capture_output=True, timeout=60)
     settings = {**THROWAWAY, "port": str(port), "unix_socket_directories": str(folder), "listen_addresses": "127.0.0.1", "ssl": "on"}
-    settings |= {"ssl_cert_file": str(issued.certificate), "ssl_key_file": str(issued.key)}
+    settings |= {"ssl_cert_file": str(issued.certificate), "ssl_key_file": str(issued.key), **extra}
     (data / "postgresql.auto.conf").write_text("".join(f"{name} = '{value}'\n" for name, value in settings.items()))
     (data / "pg_hba.conf").write_text("hostssl all all 127.0.0.1/32 scram-sha-256\n")
     server = PostgresServer(name="debian", folder=folder, port=port, sockets=folder)

@@ -67,7 +67,9 @@ READS = {
     "Edge": {"require_others", "view"},
     "IdentityProvider": {"identify", "sign_in_url", "sign_out_url"},
     "Migrations": {"applied", "folder", "ledger", "lint", "losses", "pending", "risks", "sizes", "standing"},
+    "Plans": {"analyze", "explain"},  # reads, and is rolled back
     "Pods": {"all", "details", "follow", "logs", "shell", "size"},
+    "QueryHistory": {"counted", "logged", "statement"},
     "Releases": {"all", "digest", "get"},
     "Recovery": {"bases", "failover", "faults", "find", "prunable", "require_absent", "room", "running", "verify", "wal"},
     "Replicas": {"all", "configuration", "logs", "outcomes", "pools", "revisions", "rolling"},

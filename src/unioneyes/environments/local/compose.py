@@ -17,7 +17,9 @@ from unioneyes.adapters.postgres.activity import ServerActivity
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER
 from unioneyes.adapters.postgres.migrations import DrizzleMigrations
+from unioneyes.adapters.postgres.plans import ServerPlans
 from unioneyes.adapters.postgres.queries import OperatedQueries
+from unioneyes.adapters.postgres.query_history import ServerQueryHistory
 from unioneyes.adapters.postgres.restores import RestoresBeside
 from unioneyes.adapters.postgres.vitals import ServerVitals
 from unioneyes.adapters.service import HttpService, SyntheticMember
@@ -159,6 +161,8 @@ def build_environment(stack: Stack) -> Environment:
             replica_url=None if stack.settings.elsewhere else stack.replica_operator_url,
             data_folder=None if stack.settings.elsewhere else stack.primary.data,
         ),
+        query_history=ServerQueryHistory(database_url=stack.operator_url, log_folder=None if stack.settings.elsewhere else stack.query_log),
+        plans=ServerPlans(database_url=stack.service_role_url),
         recovery=build_recovery(stack),
         notifier=SlackNotifier(token=stack.secrets.slack_token, base_url=stack.slack_url),
         documents=MarkdownFolder(stack.layout.documents),

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OPERATOR, OWNER, REPLICATION, SERVICE
 from unioneyes.adapters.postgres.programs import program
+from unioneyes.adapters.postgres.query_log import logging_a_share
 from unioneyes.adapters.postgres.recovery.receiving import PRIMARY_SETTINGS, receiver_argv
 from unioneyes.adapters.postgres.server import STOP_SIGNAL, SUPERUSER, PostgresServer
 from unioneyes.adapters.processes.layout import ReplicaSlot
@@ -31,6 +32,7 @@ from unioneyes.environments.secrets import SecretByReference
 from unioneyes.environments.settings import EnvironmentSettings, read_settings
 from unioneyes.kernel.problems import Refused
 from unioneyes.ports.activity import NoOperator
+from unioneyes.ports.plans import NoReader
 from unioneyes.ports.recovery import WalMode
 from unioneyes.ports.traffic import Colour
 
@@ -130,7 +132,13 @@ class Stack:
     @property
     def primary(self) -> PostgresServer:
         """The operated database."""
-        return replace(self._server("primary", self.ports.database, settings=PRIMARY_SETTINGS[self.settings.backup.wal]), reached_at=self.reached_at)
+        settings = {**PRIMARY_SETTINGS[self.settings.backup.wal], **logging_a_share(self.query_log)}
+        return replace(self._server("primary", self.ports.database, settings=settings), reached_at=self.reached_at)
+
+    @property
+    def query_log(self) -> Path:
+        """Where it logs what it says, and how long queries took: beside its data, so that no copy of those holds it."""
+        return self.layout.postgres / "primary" / "log"
 
     @property
     def replica(self) -> PostgresServer:
@@ -176,6 +184,15 @@ class Stack:
                 remedy=f"ue env roles prints the SQL that makes {OPERATOR}; then name its password as secrets.{OPERATOR}",
             )
         return self.database_url(OPERATOR)
+
+    def service_role_url(self) -> SecretStr:
+        """Return the address of the operated database for the role that serves members. Raises: NoReader, NoAuthority."""
+        if self.settings.database and self.settings.secrets.claims_app is None:
+            raise NoReader(
+                what=f"plans are made for the role that serves members, and the environment has no password of {SERVICE}",
+                remedy=f"name it as secrets.{SERVICE}",
+            )
+        return self.database_url(SERVICE)
 
     def replica_operator_url(self) -> SecretStr:
         """Return the address of the embedded stack's replica for the same role."""

@@ -58,8 +58,8 @@ def _lines(runbooks: Mapping[str, Definition], commands: Mapping[str, str]) -> I
         yield from card(runbooks[name], commands[name])
     yield "## Database sessions\n"
     yield (
-        "`ue db status`, `connections`, `queries`, `locks` and `lag` only look, as a role that reads no table; queries are shown without the values that stand "
-        "in them ([why](../decisions/0042-sessions-are-seen-by-a-role-of-their-own.md)).\n"
+        "`ue db status`, `connections`, `queries`, `locks`, `slow` and `lag` only look, as a role that reads no table; queries are shown without the values "
+        "that stand in them ([why](../decisions/0042-sessions-are-seen-by-a-role-of-their-own.md)).\n"
     )
     for name in SESSIONS:
         yield from card(runbooks[name], commands[name])
