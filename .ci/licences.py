@@ -19,8 +19,9 @@ ALLOWED = {
     "psycopg": "LGPL-3.0: used as a library, unchanged, replaceable",
     "psycopg-binary": "the same",
     "psycopg-pool": "the same",
+    "pyrage": "MIT, as the licence file that it brings says; its metadata names none",
 }
-"""Packages whose licence is neither, and why each may be shipped all the same."""
+"""Packages whose metadata states neither, and why each may be shipped all the same."""
 
 
 def locked(lock: Path) -> tuple[str, ...]:
