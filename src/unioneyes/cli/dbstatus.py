@@ -73,6 +73,9 @@ def _server(signs: VitalSigns, shown: DatabaseStatus) -> Iterator[tuple[str, str
     yield "oldest row", f"{wraps.age:,} transactions ({wraps.database}); autovacuum freezes at {wraps.freeze_at:,}, writes stop at 2,147,483,648"
     proven = shown.proven
     yield "backup", "none proven" if proven is None else f"{proven.name}, proven, {format_duration(shown.at - proven.taken_at)} old"
+    window = shown.recoverable
+    told = "to the moments of backups alone" if window is None else f"to any second from {rfc3339(window.since)} to {rfc3339(window.until)}"
+    yield "recoverable", "" if any(each.what == "recoverable window" for each in shown.unknown) else told
 
 
 def _connections(shown: DatabaseStatus) -> Iterator[tuple[str, str]]:

@@ -19,13 +19,16 @@ from unioneyes.kernel.problems import Problem
 from unioneyes.operations.database.connections import Connections, Doing, Locks, connections, locks, queries, told_without_secrets
 from unioneyes.operations.database.explaining import PlanShown, plan_shown, require_reading
 from unioneyes.operations.database.slow import SlowQueries, slow_queries
-from unioneyes.operations.database.status import DatabaseStatus, LagStatus, database_status, lag_status
+from unioneyes.operations.database.status import DatabaseStatus, LagStatus, Recoverable, database_status, lag_status
 from unioneyes.operations.database.status_rules import LATE
 from unioneyes.ports.activity import ActivityView
+from unioneyes.ports.database import Backups
 from unioneyes.ports.plans import Explained
 from unioneyes.ports.query_history import LoggedQueries
+from unioneyes.ports.recovery import Recovery
 from unioneyes.ports.replicas import PoolUse, Replicas
 from unioneyes.ports.traffic import Colour
+from unioneyes.ports.vitals import Unknown
 from unioneyes.runbook.reasons import LONGEST_REASON
 from unioneyes.runbook.views import DatabaseSession
 
@@ -51,10 +54,10 @@ def show_database(control: Parts, by: Reader) -> DatabaseStatus:
     environment = control.environment
     with ThreadPoolExecutor(max_workers=4) as reading:
         signs, lag = reading.submit(environment.vitals.signs), reading.submit(environment.vitals.lag, within=HEARTBEAT_WITHIN)
-        backups, pools = reading.submit(environment.backups.all), reading.submit(_pools, environment.replicas)
+        recoverable, pools = reading.submit(_recoverable, environment.backups, environment.recovery), reading.submit(_pools, environment.replicas)
         view = _seen(control)
         return database_status(
-            environment=environment.facts.name, signs=signs.result(), view=view, pools=pools.result(), lag=lag.result(), backups=backups.result()
+            environment=environment.facts.name, signs=signs.result(), view=view, pools=pools.result(), lag=lag.result(), recoverable=recoverable.result()
         )
 
 
@@ -192,6 +195,15 @@ def _pools(replicas: Replicas) -> tuple[PoolUse, ...]:
         return tuple(pool for colour in Colour for pool in replicas.pools(colour))
     except Problem:
         return ()
+
+
+def _recoverable(backups: Backups, recovery: Recovery) -> Recoverable:
+    """Return what can be recovered. That the log's keeper can't be asked is said, and keeps nobody from the rest."""
+    try:
+        windows, faults = recovery.wal().windows, recovery.faults()
+    except Problem as problem:
+        return Recoverable(backups=backups.all(), unknown=(Unknown(what="recoverable window", why=problem.what),))
+    return Recoverable(backups=backups.all(), window=windows[0] if windows else None, faults=faults)
 
 
 def _seen(control: Control) -> ActivityView:

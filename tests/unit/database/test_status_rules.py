@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.database.test_sessions import AT, session, view
-from unioneyes.operations.database.status import database_status
-from unioneyes.operations.database.status_rules import of_activity, of_backups, of_lag, of_pools, of_signs
+from unioneyes.operations.database.status import Recoverable, database_status
+from unioneyes.operations.database.status_rules import of_activity, of_backups, of_lag, of_log, of_pools, of_signs
 from unioneyes.ports.activity import ActivityView, Limits, Session
 from unioneyes.ports.database import Backup, BackupState
+from unioneyes.ports.recovery import LogFault, Window
 from unioneyes.ports.replicas import PoolUse
 from unioneyes.ports.vitals import Copy, Disk, Follower, Heartbeat, Lag, Slot, TableVitals, Unknown, VitalSigns, Wraparound
 
@@ -68,7 +69,12 @@ POOL = PoolUse(replica="blue-1", used=8, idle=2, most=10, waiting=0)
 def test_at_the_limits_all_is_well() -> None:
     full = view(*(session(pid, state="idle") for pid in range(1, 80)))
     shown = database_status(
-        environment="local", signs=SIGNS, view=replace(full, limits=Limits(connections=103, reserved=3)), pools=(POOL,), lag=LAG, backups=(BACKUP,)
+        environment="local",
+        signs=SIGNS,
+        view=replace(full, limits=Limits(connections=103, reserved=3)),
+        pools=(POOL,),
+        lag=LAG,
+        recoverable=Recoverable(backups=(BACKUP,)),
     )
     assert shown.troubles == ()
     assert (shown.used, shown.proven) == (80, BACKUP)
@@ -140,7 +146,7 @@ def test_a_pool_that_is_full_or_waited_for_is_wrong_and_no_pool_at_all_is_unknow
         ("blue-1 uses 9 of its 10 connections", False),
         ("blue-1 uses 8 of its 10 connections, and 2 requests wait for one", True),
     ]
-    shown = database_status(environment="local", signs=SIGNS, view=view(), pools=(), lag=LAG, backups=(BACKUP,))
+    shown = database_status(environment="local", signs=SIGNS, view=view(), pools=(), lag=LAG, recoverable=Recoverable(backups=(BACKUP,)))
     assert [each.what for each in shown.unknown] == ["pools"]
 
 
@@ -165,3 +171,13 @@ def test_a_backup_counts_that_was_restored_and_compared_and_is_not_old() -> None
     assert [each.what for each in of_backups((taken, failed), AT)] == ["no backup was ever restored and compared"]
     assert list(of_backups((taken, BACKUP), AT)) == []
     assert [each.where for each in of_backups((BACKUP,), AT + timedelta(minutes=1))] == ["backup"]
+
+
+def test_what_can_be_recovered_to_is_shown_and_what_keeps_the_log_from_leading_on_is_urgent() -> None:
+    window = Window(since=AT - timedelta(days=7), until=AT, until_lsn="0/3000000", bases=("base_20260209_020000",))
+    hole = LogFault(key="gap", what="2 segments are missing", remedy="ue backup base", stays=True)
+    kept = Recoverable(backups=(BACKUP,), window=window, faults=(hole,), unknown=())
+    shown = database_status(environment="local", signs=SIGNS, view=view(), pools=(POOL,), lag=LAG, recoverable=kept)
+    assert shown.recoverable == window
+    assert shown.troubles == tuple(of_log((hole,)))
+    assert [(each.where, each.urgent, each.remedy) for each in shown.troubles] == [("log", True, "ue backup base")]

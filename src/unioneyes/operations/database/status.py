@@ -8,9 +8,20 @@ from datetime import datetime
 from unioneyes.operations.database.blocking import Link, blocking
 from unioneyes.operations.database.connections import Connected, Doing, connections
 from unioneyes.operations.database.sessions import is_own
-from unioneyes.operations.database.status_rules import Trouble, last_proven, longest_transaction, of_activity, of_backups, of_lag, of_pools, of_signs
+from unioneyes.operations.database.status_rules import (
+    Trouble,
+    last_proven,
+    longest_transaction,
+    of_activity,
+    of_backups,
+    of_lag,
+    of_log,
+    of_pools,
+    of_signs,
+)
 from unioneyes.ports.activity import ActivityView, Limits, Session
 from unioneyes.ports.database import Backup
+from unioneyes.ports.recovery import LogFault, Window
 from unioneyes.ports.replicas import PoolUse
 from unioneyes.ports.vitals import Lag, Unknown, VitalSigns
 
@@ -41,6 +52,8 @@ class DatabaseStatus:
     lag: Lag
     proven: Backup | None
     """The last backup that was restored and compared."""
+    recoverable: Window | None
+    """The newest stretch of time that can be recovered to, to the second; None where there is none, or nobody knows."""
     unknown: tuple[Unknown, ...]
     """What can't be known here, and why."""
 
@@ -53,12 +66,23 @@ class LagStatus:
     troubles: tuple[Trouble, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recoverable:
+    """What of the database can be recovered."""
+
+    backups: tuple[Backup, ...]
+    window: Window | None = None
+    faults: tuple[LogFault, ...] = ()
+    unknown: tuple[Unknown, ...] = ()
+
+
 def database_status(
-    *, environment: str, signs: VitalSigns, view: ActivityView, pools: tuple[PoolUse, ...], lag: Lag, backups: tuple[Backup, ...]
+    *, environment: str, signs: VitalSigns, view: ActivityView, pools: tuple[PoolUse, ...], lag: Lag, recoverable: Recoverable
 ) -> DatabaseStatus:
     """Return the status that these readings come to."""
     found = connections(view, app=None, user=None, database=None, state=Doing.ANY)
-    troubles = (*of_activity(view), *of_pools(pools), *of_lag(lag), *of_signs(signs), *of_backups(backups, view.at))
+    of_what_is_kept = (*of_backups(recoverable.backups, view.at), *of_log(recoverable.faults))
+    troubles = (*of_activity(view), *of_pools(pools), *of_lag(lag), *of_signs(signs), *of_what_is_kept)
     return DatabaseStatus(
         environment=environment,
         at=view.at,
@@ -71,8 +95,9 @@ def database_status(
         longest=longest_transaction(session for session in view.sessions if not is_own(session)),
         blocking=blocking(view),
         lag=lag,
-        proven=last_proven(backups),
-        unknown=(*signs.unknown, *lag.unknown, *(() if pools else (_NO_POOLS,))),
+        proven=last_proven(recoverable.backups),
+        recoverable=recoverable.window,
+        unknown=(*signs.unknown, *lag.unknown, *(() if pools else (_NO_POOLS,)), *recoverable.unknown),
     )
 
 

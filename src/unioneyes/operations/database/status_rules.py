@@ -12,6 +12,7 @@ from unioneyes.operations.database.connections import used
 from unioneyes.operations.database.sessions import age, is_own, spoken, stays
 from unioneyes.ports.activity import CLIENT, ActivityView, Session
 from unioneyes.ports.database import Backup, BackupState
+from unioneyes.ports.recovery import LogFault
 from unioneyes.ports.replicas import PoolUse
 from unioneyes.ports.vitals import Copy, Lag, VitalSigns
 
@@ -126,10 +127,15 @@ def of_backups(backups: Iterable[Backup], at: datetime) -> Iterator[Trouble]:
     """Yield what is wrong with the last proven backup."""
     proven = last_proven(backups)
     if proven is None:
-        yield Trouble(where="backup", what="no backup was ever restored and compared", urgent=False, remedy="make one, and verify it")
+        yield Trouble(where="backup", what="no backup was ever restored and compared", urgent=False, remedy="ue backup create")
     elif at - proven.taken_at > OLD_BACKUP:
         said = f"the last proven backup is {format_duration(at - proven.taken_at)} old"
-        yield Trouble(where="backup", what=said, urgent=False, remedy="make one, and verify it")
+        yield Trouble(where="backup", what=said, urgent=False, remedy="ue backup create; ue backup schedule says why none was made")
+
+
+def of_log(faults: Iterable[LogFault]) -> Iterator[Trouble]:
+    """Yield what keeps the log from leading on: what was committed since could not be recovered."""
+    return (Trouble(where="log", what=each.what, urgent=True, remedy=each.remedy) for each in faults)
 
 
 def last_proven(backups: Iterable[Backup]) -> Backup | None:
