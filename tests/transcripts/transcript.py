@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.stack import Said
 
 ANY = "..."
-RUN = re.compile(r"\b(?:app|database|deployment|edge|rollback)-\d{8}-\d{6}-[2-9a-z]{5}")
+RUN = re.compile(r"\b(?:app|backup|database|deployment|edge|rollback)-\d{8}-\d{6}-[2-9a-z]{5}")
 NAMES = (
     (RUN, "<run>"),
     (re.compile(r"\bworker-\d{8}-\d{6}-[2-9a-z]{5}"), "<worker>"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
 from tests.drills.kills.boundaries import part_of
+from tests.drills.kills.forgotten import forgotten
 from tests.drills.kills.own import marks
 from tests.drills.main_job.main_job import JsonObject, MainJob
 from tests.drills.rollback.ways_back import databases, one
@@ -56,6 +57,8 @@ class EndState:
     """Reports that were written because of them."""
     marks: tuple[str, ...]
     """What own runbooks did."""
+    forgotten: tuple[str, ...]
+    """What the sessions do that somebody forgot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +95,7 @@ def end_state(job: MainJob, runs: tuple[str, ...], before: Before) -> EndState:
         messages=tuple(said(message, reasons) for message in job.announced()[before.messages :]),
         incidents=incidents(job) - before.incidents,
         marks=marks(job),
+        forgotten=forgotten(job),
     )
 
 

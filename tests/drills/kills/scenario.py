@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from tests.drills.kills.boundaries import Boundary
 from tests.drills.kills.end_state import Before
+from tests.drills.kills.forgotten import nobody_forgotten
 from tests.drills.kills.obstacles import without_obstacles
 from tests.drills.kills.own import without_marks
 from tests.drills.main_job.main_job import MainJob
@@ -87,6 +88,7 @@ def nothing_left(job: MainJob) -> None:
     without_marks(job)
     without_obstacles(job)
     nobody_kept_away(job)
+    nobody_forgotten(job)
 
 
 def nobody_kept_away(job: MainJob) -> None:

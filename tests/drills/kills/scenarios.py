@@ -8,6 +8,7 @@ from datetime import timedelta
 from pydantic import JsonValue
 
 from tests.drills.kills.boundaries import Boundary
+from tests.drills.kills.forgotten import FORGOTTEN, before_ending, before_stopping, pid_of
 from tests.drills.kills.own import READING, before_marks, document, in_doubt, page_of
 from tests.drills.kills.scenario import Scenario, members_at_work, nobody_kept_away
 from tests.drills.kills.undone import UNDONE, before_migration, before_scaling, begun
@@ -264,6 +265,24 @@ RECOVERY = Scenario(
     prepare=before_recovery,
     begin=lambda job: (job.begin({"to": "end", "into": RECOVERED}, runbook="backup.pitr"),),
 )
+ENDING_IDLE = Scenario(
+    name="database.end_idle",
+    runbooks=("database.end_idle",),
+    prepare=before_ending,
+    begin=lambda job: (job.begin({"older_than": "PT1S", "app": FORGOTTEN}, runbook="database.end_idle"),),
+)
+ENDING_SESSION = Scenario(
+    name="database.end_session",
+    runbooks=("database.end_session",),
+    prepare=before_stopping,
+    begin=lambda job: (job.begin({"pid": pid_of(job)}, runbook="database.end_session"),),
+)
+STOPPING_QUERY = Scenario(
+    name="database.end_session --cancel",
+    runbooks=("database.end_session",),
+    prepare=before_stopping,
+    begin=lambda job: (job.begin({"pid": pid_of(job), "cancel": True}, runbook="database.end_session"),),
+)
 SCENARIOS = (
     MIGRATION,
     RESTORE,
@@ -289,6 +308,9 @@ SCENARIOS = (
     RESTORING_INTO,
     BASE_BACKUP,
     RECOVERY,
+    ENDING_IDLE,
+    ENDING_SESSION,
+    STOPPING_QUERY,
     *UNDONE,
 )
 """A further runbook is one more of these."""

@@ -122,7 +122,7 @@ def done_on(stack: RunningStack, folder: Path) -> Work:
         work.said.append(("ue env up", started := stack.start()))
         assert started.code == 0, started.err
         made = [Canary(file.name, file.read_text()) for file in stack.layout.secrets.iterdir() if file.name not in HANDED_OVER]
-        assert len(made) == 6, made
+        assert len(made) == 7, [each.name for each in made]
         watcher.flock = work.flock = Flock((*work.flock.canaries, *made))
         job = MainJob(stack=stack)
         deploy_and_go_back(work, job)
