@@ -29,16 +29,18 @@ def require_replicas(cluster: Cluster, proxies: Proxies, colours: tuple[Colour, 
     with ThreadPoolExecutor(_AT_ONCE) as asking:  # between a person's word and the first new answer, each question in turn would be time
         led = {each: asking.submit(_leads_to_one, cluster, proxies.names.service(each)) for each in colours}
         pods = asking.submit(proxies.ready).result()
-        for colour, found in led.items():
-            if not found.result():
-                why = f"the Service {proxies.names.service(colour)} has no endpoint that is ready; the routes were left as they are"
-                raise no_replica(colour, why)
         began = time.monotonic()
-        while (unknown := _unknown(proxies, colours, pods, asking)) is not None:
+        while True:
+            for colour, found in led.items():
+                if not found.result():
+                    why = f"the Service {proxies.names.service(colour)} has no endpoint that is ready; the routes were left as they are"
+                    raise no_replica(colour, why)
+            if (unknown := _unknown(proxies, colours, pods, asking)) is None:
+                return pods
             if time.monotonic() > began + _KNOWN_LIMIT.total_seconds():
                 raise no_replica(unknown, f"a proxy knows none after {format_duration(_KNOWN_LIMIT)}; the routes were left as they are")
             sleep(_POLL_SECONDS)
-    return pods
+            led = {unknown: asking.submit(_leads_to_one, cluster, proxies.names.service(unknown))}  # its last one may have gone meanwhile
 
 
 def await_silence(proxies: Proxies, colours: tuple[Colour, ...], pods: tuple[str, ...]) -> None:
