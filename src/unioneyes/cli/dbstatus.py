@@ -13,6 +13,7 @@ from unioneyes.kernel.units import format_bytes, format_duration, format_share
 from unioneyes.operations.database.sessions import age, spoken
 from unioneyes.operations.database.status import DatabaseStatus, LagStatus
 from unioneyes.operations.database.status_rules import Trouble
+from unioneyes.ports.recovery import Window
 from unioneyes.ports.vitals import Copy, Follower, Lag, Slot, TableVitals, Unknown, VitalSigns
 
 _TABLES, _ALIKE = 5, 6
@@ -73,9 +74,16 @@ def _server(signs: VitalSigns, shown: DatabaseStatus) -> Iterator[tuple[str, str
     yield "oldest row", f"{wraps.age:,} transactions ({wraps.database}); autovacuum freezes at {wraps.freeze_at:,}, writes stop at 2,147,483,648"
     proven = shown.proven
     yield "backup", "none proven" if proven is None else f"{proven.name}, proven, {format_duration(shown.at - proven.taken_at)} old"
-    window = shown.recoverable
-    told = "to the moments of backups alone" if window is None else f"to any second from {rfc3339(window.since)} to {rfc3339(window.until)}"
-    yield "recoverable", "" if any(each.what == "recoverable window" for each in shown.unknown) else told
+    if not any(each.what == "recoverable window" for each in shown.unknown):
+        yield "recoverable", _recoverable(shown.recoverable)
+
+
+def _recoverable(window: Window | None) -> str:
+    if window is None:
+        return "to the moments of backups alone"
+    if window.until == window.since:  # a base backup, and no log behind it
+        return f"to {rfc3339(window.since)}, and to the moments of backups"
+    return f"to any second from {rfc3339(window.since)} to {rfc3339(window.until)}"
 
 
 def _connections(shown: DatabaseStatus) -> Iterator[tuple[str, str]]:
@@ -85,7 +93,7 @@ def _connections(shown: DatabaseStatus) -> Iterator[tuple[str, str]]:
     for group in shown.connected:
         states[group.state or "unknown"] += group.count
     yield "by state", ", ".join(f"{count} {state}" for state, count in states.most_common())
-    for number, group in enumerate(shown.connected[:_ALIKE]):
+    for number, group in enumerate([each for each in shown.connected if each.user][:_ALIKE]):  # one that is starting is nobody yet
         lasts = "" if group.longest is None else f" for up to {format_duration(group.longest)}"
         who = f"{group.application or 'no application name'} as {group.user} in {group.database}"
         yield "" if number else "most", f"{group.count} of {who}, {group.state or 'unknown'}{lasts}"

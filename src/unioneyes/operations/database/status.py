@@ -92,7 +92,7 @@ def database_status(
         used=found.used,
         connected=found.groups,
         pools=pools,
-        longest=longest_transaction(session for session in view.sessions if not is_own(session)),
+        longest=longest_transaction(session for session in view.sessions if session.user and not is_own(session)),
         blocking=blocking(view),
         lag=lag,
         proven=last_proven(recoverable.backups),
