@@ -85,6 +85,7 @@ unit: setup ## Test rules and values, without a server
 	$(call pytest,unit)
 
 contract: setup ## Test every adapter against its port's contract, on real servers
+	@.ci/postgresql-15
 	$(call pytest,contract)
 
 compat: setup ## Test the previous release on the new schema

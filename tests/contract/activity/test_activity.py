@@ -13,7 +13,7 @@ from threading import Thread
 import psycopg
 import pytest
 
-from tests.contract.activity.conftest import Operated
+from tests.contract.postgres.operated import Operated
 from unioneyes.adapters.postgres.bootstrap import OPERATOR, OWNER, SERVICE
 from unioneyes.adapters.postgres.server import PostgresServer
 from unioneyes.operations.database.connections import locks

@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.contract.activity.conftest import Operated
 from tests.contract.postgres.conftest import PASSWORD, PASSWORDS, free_port, short_folder
+from tests.contract.postgres.operated import Operated
 from unioneyes.adapters.postgres.bootstrap import DATABASE, OPERATOR, OWNER, REPLICATION, bootstrap_operated
 from unioneyes.adapters.postgres.server import SUPERUSER, PostgresServer
 from unioneyes.adapters.postgres.vitals import ServerVitals

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contract.migrations.test_migrations import FIRST, SECOND, Folder, tags, written
+from tests.contract.migrations.test_migrations import FIRST, SECOND, Folder, WorkerGoneError, tags, written
 from tests.contract.postgres.conftest import PASSWORD, Database
 from unioneyes.adapters.postgres import backfill as filling
 from unioneyes.adapters.postgres.backfill import UnfitBackfill, backfills, fill
@@ -33,10 +33,6 @@ CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO t
 CREATE TRIGGER touch BEFORE UPDATE ON claims FOR EACH ROW EXECUTE FUNCTION touch();
 ALTER TABLE touched OWNER TO claims_owner
 """
-
-
-class Killed(Exception):  # noqa: N818 - it says what happened
-    """The process is no more."""
 
 
 def prepared(written: Folder, database: Database, sql: str, *, rows: int = 95) -> None:
@@ -121,9 +117,9 @@ def test_killed_it_goes_on(written: Folder, database: Database, killed_at: int, 
     def die(line: str) -> None:
         told.append(line)
         if len(told) > killed_at:
-            raise Killed
+            raise WorkerGoneError
 
-    with pytest.raises(Killed):
+    with pytest.raises(WorkerGoneError):
         migrations.apply(migrations.folder("1.1.0"), meanwhile=die)
     assert 0 < int(str(database.value(FILLED))) < 95
     assert migrations.apply(migrations.folder("1.1.0")).tags == (SECOND,)

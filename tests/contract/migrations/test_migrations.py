@@ -53,6 +53,10 @@ COLUMNS = "SELECT string_agg(attname, ' ' ORDER BY attnum) FROM pg_attribute WHE
 VERSIONS = {"1.0.0": FIRST, "1.1.0": SECOND, "1.2.0": THIRD}
 
 
+class WorkerGoneError(Exception):
+    """The process is no more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
     """A Drizzle folder that a test writes."""

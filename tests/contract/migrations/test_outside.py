@@ -10,7 +10,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from tests.contract.migrations.test_migrations import COLUMNS, FIRST, SECOND, THIRD, Folder, tags, written
+from tests.contract.migrations.test_migrations import COLUMNS, FIRST, SECOND, THIRD, Folder, WorkerGoneError, tags, written
 from tests.contract.postgres.conftest import PASSWORD, Database
 from unioneyes.adapters.postgres.applying import ServerTooOld, refuse_older
 from unioneyes.adapters.postgres.bootstrap import OWNER
@@ -45,10 +45,6 @@ CUT = """
 SELECT bool_or(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE application_name = 'ue-migrate' AND datname = current_database() AND query LIKE 'CREATE%'
 """
-
-
-class Killed(Exception):  # noqa: N818 - it says what happened
-    """The process is no more."""
 
 
 def prepared(written: Folder, database: Database, sql: str, back: str = BACK) -> None:
@@ -91,9 +87,9 @@ def test_killed_before_any_statement_it_goes_on_there_and_each_is_done_once(writ
     def die(line: str) -> None:
         told.append(line)
         if len(told) == killed_at:
-            raise Killed
+            raise WorkerGoneError
 
-    with pytest.raises(Killed):
+    with pytest.raises(WorkerGoneError):
         migrations.apply(migrations.folder("1.1.0"), meanwhile=die)
     assert migrations.pending("1.1.0")
     assert migrations.standing("1.1.0").unfinished == (SECOND if killed_at > 1 else None)

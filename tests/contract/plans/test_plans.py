@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contract.activity.conftest import Operated
+from tests.contract.postgres.operated import Operated
 from unioneyes.adapters.postgres.bootstrap import OWNER, SERVICE
 from unioneyes.adapters.postgres.plans import ServerPlans
 from unioneyes.adapters.postgres.server import SUPERUSER

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.activity.conftest import DEBIAN, Operated, debian_15
 from tests.contract.postgres.conftest import PASSWORD, PASSWORDS, free_port, short_folder
+from tests.contract.postgres.operated import NEEDS_DEBIAN, Operated, debian_15
 from unioneyes.adapters.postgres.bootstrap import DATABASE, OPERATOR, SERVICE, bootstrap_operated
 from unioneyes.adapters.postgres.query_history import ServerQueryHistory
 from unioneyes.adapters.postgres.query_log import logging_a_share
@@ -47,8 +47,6 @@ def logging() -> Iterator[tuple[Operated, ServerQueryHistory]]:
 
 @pytest.fixture(scope="module")
 def counting() -> Iterator[Operated]:
-    if not DEBIAN.is_dir():
-        pytest.skip("Debian's PostgreSQL 15 is not installed: apt-get install postgresql-15")
     with short_folder() as folder:
         settings = {
             "shared_preload_libraries": "pg_stat_statements, auto_explain",
@@ -164,6 +162,7 @@ def test_a_log_that_can_not_be_read_is_unknown_and_never_empty(logging: tuple[Op
     assert isinstance(replace(history, log_folder=tmp_path).logged(last=HOUR), Unknown)
 
 
+@NEEDS_DEBIAN
 def test_what_pg_stat_statements_counts_has_no_percentiles(counting: Operated) -> None:
     history = ServerQueryHistory(database_url=lambda: counting.url(OPERATOR), log_folder=None)
     assert isinstance(history.counted(), Unknown)
@@ -189,6 +188,7 @@ def test_what_pg_stat_statements_counts_has_no_percentiles(counting: Operated) -
     assert counted.since is not None
 
 
+@NEEDS_DEBIAN
 def test_plans_that_auto_explain_logged_tell_percentiles_too(counting: Operated) -> None:
     history = ServerQueryHistory(database_url=lambda: counting.url(OPERATOR), log_folder=counting.server.folder / "queries")
     with counting.connect(SERVICE) as opened:

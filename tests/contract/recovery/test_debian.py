@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
 from tests.certificates import Authority
 from tests.contract.postgres.conftest import PASSWORD, free_port, short_folder
+from tests.contract.postgres.operated import DEBIAN, NEEDS_DEBIAN
 from tests.contract.recovery.world import World, operated
 from unioneyes.adapters.postgres.privileges import hand_over, unprivileged
 from unioneyes.adapters.postgres.programs import run_program
@@ -17,8 +17,7 @@ from unioneyes.adapters.postgres.recovery.scratch import programs_of
 from unioneyes.adapters.postgres.server import SUPERUSER, PostgresServer
 from unioneyes.ports.recovery import NoParent, RecoveryFailed, Target, WalMode
 
-PROGRAMS = Path("/usr/lib/postgresql/15/bin")
-pytestmark = [pytest.mark.stack, pytest.mark.skipif(not (PROGRAMS / "initdb").exists(), reason="no PostgreSQL 15 of Debian's stands here")]
+pytestmark = [pytest.mark.stack, NEEDS_DEBIAN]
 
 
 @pytest.fixture
@@ -27,12 +26,12 @@ def fifteen() -> Iterator[World]:
         authority = Authority(folder, "vouches")
         issued = authority.issue("localhost")
         issued.key.chmod(0o600)
-        server = PostgresServer(name="fifteen", folder=folder / "p", port=free_port(), sockets=folder, programs=PROGRAMS)
+        server = PostgresServer(name="fifteen", folder=folder / "p", port=free_port(), sockets=folder, programs=DEBIAN)
         server.folder.mkdir()
         passfile = folder / "pass"
         passfile.touch(mode=0o600)
         passfile.write_text(PASSWORD.get_secret_value())
-        argv = (str(PROGRAMS / "initdb"), "-D", str(server.data), "-U", SUPERUSER, "-A", "scram-sha-256", "--pwfile", str(passfile), "--no-sync", "-E", "UTF8")
+        argv = (str(DEBIAN / "initdb"), "-D", str(server.data), "-U", SUPERUSER, "-A", "scram-sha-256", "--pwfile", str(passfile), "--no-sync", "-E", "UTF8")
         run_program(unprivileged((*argv, "--no-locale")), within=timedelta(seconds=60))
         settings = (
             f"port = {server.port}",
