@@ -14,6 +14,7 @@ from cyclopts import Parameter
 from pydantic import JsonValue
 
 from unioneyes.cli.client import Api
+from unioneyes.cli.confirm import asked_reason
 from unioneyes.cli.launch import LAUNCH, Launch, launch
 from unioneyes.cli.loglines import Chosen, follow_lines, past_lines
 from unioneyes.cli.options import HERE, PRINTED, Output, Where
@@ -160,10 +161,7 @@ def _serving(api: Api) -> str:
 def _asked_reason(api: Api, *, terminal: bool) -> str:
     if not terminal:
         raise NoReason(what="nobody goes into a pod without saying why", remedy='add --reason "..."')
-    facts = api.get("environment", Facts).value
-    where = f"{facts.name} (PRODUCTION)" if facts.production else facts.name
-    print(f"{where}: why do you go in? ", end="", file=sys.stderr, flush=True)  # noqa: T201 - a question
-    return sys.stdin.readline().strip()
+    return asked_reason(api.get("environment", Facts).value, "why do you go in")
 
 
 def _as_shells_do(ended: int) -> ExitCode:

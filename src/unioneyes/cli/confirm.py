@@ -34,5 +34,11 @@ def confirm_irreversible(facts: Facts, plan: PlanView, name: str, *, typed: str 
     return typed
 
 
+def asked_reason(facts: Facts, question: str) -> str:
+    """Return why, from whoever types it: `question` is "why do you go in"; empty where nothing is typed."""
+    _ask(f"{f'{facts.name} (PRODUCTION)' if facts.production else facts.name}: {question}? ")
+    return sys.stdin.readline().strip()
+
+
 def _ask(question: str) -> None:
     print(question, end="", file=sys.stderr, flush=True)  # noqa: T201 - a question

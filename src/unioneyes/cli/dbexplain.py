@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from pydantic import JsonValue
 
 from unioneyes.cli.client import Api
+from unioneyes.cli.confirm import asked_reason
 from unioneyes.cli.options import HERE, PRINTED, Output, Where
 from unioneyes.cli.output import Ink, cut, result
 from unioneyes.kernel.problems import BadInput, ExitCode
@@ -131,8 +132,7 @@ def _asked_reason(api: Api) -> str | None:
     facts = api.get("environment", Facts).value
     if not facts.production or not sys.stdin.isatty():
         return None
-    print(f"{facts.name} (PRODUCTION): why is it carried out? ", end="", file=sys.stderr, flush=True)  # noqa: T201 - a question
-    return sys.stdin.readline().strip() or None
+    return asked_reason(facts, "why is it carried out") or None
 
 
 class NoStatement(BadInput):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from unioneyes.cli.client import URL, Api, login_name
+from unioneyes.cli.confirm import asked_reason
 from unioneyes.cli.options import HERE, PRINTED, Output, Where
 from unioneyes.cli.output import say
 from unioneyes.environments import home_of
@@ -103,9 +104,7 @@ def _asked_reason(facts: Facts, *, write: bool) -> str:
     """Return why, from whoever types. Raises: NoReason."""
     if not sys.stdin.isatty():
         raise NoReason(what="nobody goes into the database like that without saying why", remedy='add --reason "..."')
-    named = f"{facts.name} (PRODUCTION)" if facts.production else facts.name
-    print(f"{named}: why do you {'write' if write else 'go in'}? ", end="", file=sys.stderr, flush=True)  # noqa: T201 - a question
-    return sys.stdin.readline().strip()
+    return asked_reason(facts, f"why do you {'write' if write else 'go in'}")
 
 
 class NoReason(BadInput):

@@ -15,16 +15,49 @@ from unioneyes.runbook.pages.chapters import WRITTEN_BY
 from unioneyes.runbook.pages.markdown import table
 
 RUNBOOKS = ("document.read", "document.run")
-EMERGENCY = ("app.restart", "app.scale")
-"""Of the document's last page."""
-EDGE = ("edge.limit", "edge.deny")
-"""Of its security procedures, what is done at the edge."""
-SESSIONS = ("database.end_idle", "database.end_session")
-"""Of its database operations, "High Connection Count" and "Slow Query Investigation"."""
-BACKUPS = ("backup.create", "backup.verify", "backup.prune", "backup.restore")
-"""Of its database operations, "Backup and Restore"."""
-RECOVERY = ("backup.base", "backup.pitr")
-"""Of its database operations, "Point-in-Time Recovery"."""
+CHAPTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (
+        "Emergency commands",
+        (
+            "`ue app status`, `pods`, `logs`, `describe` and `image` only look; `ue app shell` tells the way into a pod, once the audit log knows who goes in, and "
+            "why ([why](../decisions/0037-pods-in-both-worlds.md))."
+        ),
+        ("app.restart", "app.scale"),
+    ),
+    (
+        "Under attack",
+        (
+            "`ue edge status` shows how much each client's address may ask, and who is kept out. What is changed counts when the data plane says that it does it, "
+            "and a real request shows it; no connection ends for it ([why](../decisions/0040-the-edge-in-both-worlds.md))."
+        ),
+        ("edge.limit", "edge.deny"),
+    ),
+    (
+        "Database sessions",
+        (
+            "`ue db status`, `connections`, `queries`, `locks`, `slow` and `lag` only look, as a role that reads no table; queries are shown without the values "
+            "that stand in them ([why](../decisions/0042-sessions-are-seen-by-a-role-of-their-own.md))."
+        ),
+        ("database.end_idle", "database.end_session"),
+    ),
+    (
+        "Backup and restore",
+        (
+            "`ue backup list` and `ue backup show` say how each backup was proven, where it is kept, and whether the next prune keeps it "
+            "([why](../decisions/0043-backups-are-streamed-and-kept-by-a-rule.md))."
+        ),
+        ("backup.create", "backup.verify", "backup.prune", "backup.restore"),
+    ),
+    (
+        "Recovery to the second",
+        (
+            "`ue backup wal` shows how the database's log is kept, and what can be recovered to; `ue db failover-check`, what would be lost with the primary "
+            "([why](../decisions/0045-recovery-to-the-second.md))."
+        ),
+        ("backup.base", "backup.pitr"),
+    ),
+)
+"""Runbooks that stand in no chapter of the pages: what the chapter is called, what only looks, and which they are."""
 
 
 def page(runbooks: Mapping[str, Definition], commands: Mapping[str, str]) -> str:
@@ -42,41 +75,12 @@ def _lines(runbooks: Mapping[str, Definition], commands: Mapping[str, str]) -> I
         ("the document", "`ue`", "in this release", "what it does beyond that"),
         [(f"`{row.does}`", f"`{row.ue}`", "yes" if row.comes is None else f"no: comes with the chapter {row.comes}", row.why) for row in equivalents()],
     )
-    yield "\n## Emergency commands\n"
-    yield (
-        "`ue app status`, `pods`, `logs`, `describe` and `image` only look; `ue app shell` tells the way into a pod, once the audit log knows who goes in, and "
-        "why ([why](../decisions/0037-pods-in-both-worlds.md)).\n"
-    )
-    for name in EMERGENCY:
-        yield from card(runbooks[name], commands[name])
-    yield "## Under attack\n"
-    yield (
-        "`ue edge status` shows how much each client's address may ask, and who is kept out. What is changed counts when the data plane says that it does it, "
-        "and a real request shows it; no connection ends for it ([why](../decisions/0040-the-edge-in-both-worlds.md)).\n"
-    )
-    for name in EDGE:
-        yield from card(runbooks[name], commands[name])
-    yield "## Database sessions\n"
-    yield (
-        "`ue db status`, `connections`, `queries`, `locks`, `slow` and `lag` only look, as a role that reads no table; queries are shown without the values "
-        "that stand in them ([why](../decisions/0042-sessions-are-seen-by-a-role-of-their-own.md)).\n"
-    )
-    for name in SESSIONS:
-        yield from card(runbooks[name], commands[name])
-    yield "## Backup and restore\n"
-    yield (
-        "`ue backup list` and `ue backup show` say how each backup was proven, where it is kept, and whether the next prune keeps it "
-        "([why](../decisions/0043-backups-are-streamed-and-kept-by-a-rule.md)).\n"
-    )
-    for name in BACKUPS:
-        yield from card(runbooks[name], commands[name])
-    yield "## Recovery to the second\n"
-    yield (
-        "`ue backup wal` shows how the database's log is kept, and what can be recovered to; `ue db failover-check`, what would be lost with the primary "
-        "([why](../decisions/0045-recovery-to-the-second.md)).\n"
-    )
-    for name in RECOVERY:
-        yield from card(runbooks[name], commands[name])
+    yield ""
+    for title, looks, names in CHAPTERS:
+        yield f"## {title}\n"
+        yield f"{looks}\n"
+        for name in names:
+            yield from card(runbooks[name], commands[name])
     yield "## What a block does to the world\n"
     yield f"{RULE}\n"
     yield (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -31,11 +31,16 @@ def surplus(bases: Iterable[BaseBackup], segments: Iterable[Segment], *, now: da
     kept = {base.name for base in ordered if base.ended_at > now - window} | {base.name for base in before[-1:]} | {ordered[-1].name}
     by_name = {base.name: base for base in ordered}
     for name in tuple(kept):
-        while (parent := by_name[name].parent) is not None and parent in by_name:
-            kept.add(parent)
-            name = parent  # noqa: PLW2901 - up the chain
+        kept.update(_below(name, by_name))
     first = min(parse_lsn(by_name[name].start_lsn) // size for name in kept)
     return Surplus(
         bases=tuple(base.name for base in ordered if base.name not in kept),
         segments=tuple(sorted(segment for segment in segments if segment.number < first)),
     )
+
+
+def _below(name: str, by_name: Mapping[str, BaseBackup]) -> Iterator[str]:
+    """Yield those of which a base backup holds the changes, and theirs."""
+    while (parent := by_name[name].parent) is not None and parent in by_name:
+        yield parent
+        name = parent
