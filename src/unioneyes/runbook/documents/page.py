@@ -19,24 +19,24 @@ CHAPTERS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "Emergency commands",
         (
-            "`ue app status`, `pods`, `logs`, `describe` and `image` only look; `ue app shell` tells the way into a pod, once the audit log knows who goes in, and "
-            "why ([why](../decisions/0037-pods-in-both-worlds.md))."
+            "`ue app status`, `pods`, `logs`, `describe` and `image` only look; `ue app shell` tells the way into a pod, once the audit log knows who goes in, "
+            "and why ([why](../decisions/0037-pods-in-both-worlds.md))."
         ),
         ("app.restart", "app.scale"),
     ),
     (
         "Under attack",
         (
-            "`ue edge status` shows how much each client's address may ask, and who is kept out. What is changed counts when the data plane says that it does it, "
-            "and a real request shows it; no connection ends for it ([why](../decisions/0040-the-edge-in-both-worlds.md))."
+            "`ue edge status` shows how much each client's address may ask, and who is kept out. What is changed counts when the data plane says that it does "
+            "it, and a real request shows it; no connection ends for it ([why](../decisions/0040-the-edge-in-both-worlds.md))."
         ),
         ("edge.limit", "edge.deny"),
     ),
     (
         "Database sessions",
         (
-            "`ue db status`, `connections`, `queries`, `locks`, `slow` and `lag` only look, as a role that reads no table; queries are shown without the values "
-            "that stand in them ([why](../decisions/0042-sessions-are-seen-by-a-role-of-their-own.md))."
+            "`ue db status`, `connections`, `queries`, `locks`, `slow` and `lag` only look, as a role that reads no table; queries are shown without the "
+            "values that stand in them ([why](../decisions/0042-sessions-are-seen-by-a-role-of-their-own.md))."
         ),
         ("database.end_idle", "database.end_session"),
     ),
