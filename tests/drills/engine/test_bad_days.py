@@ -123,10 +123,11 @@ def test_a_worker_that_lost_its_claim_leaves_its_run_to_whoever_took_it_over(fre
     fresh.work()
     fresh.work()
     run = waiting(fresh, fresh.start(Move(key="a"), WAITING, Move(key="b")))
+    holder = holder_of(fresh, "began w")
 
     def cut() -> bool:
-        """Cut the workers' signs of life, so that each looks dead to the other for a moment; return True once the run changed hands."""
-        fresh.in_control("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE '%%-liveness'")
+        """Cut its worker's sign of life, so that it looks dead to the other for a moment; return True once the run changed hands."""
+        fresh.in_control("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", f"ue-{holder}-liveness")
         return any(line.kind is EntryKind.TAKEN_OVER for line in fresh.engine.journal(run.id))
 
     fresh.until(cut, bool, within=60)

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -173,6 +173,7 @@ def nodes_of(below: st.SearchStrategy[dict[str, JsonValue]]) -> st.SearchStrateg
 LEAVES: st.SearchStrategy[dict[str, JsonValue]] = st.builds(lambda kind, numbers: {"Node Type": kind, **numbers}, KINDS, st.dictionaries(KEYS, NUMBERS))
 
 
+@example({"Actual Loops": 1e300, "Actual Total Time": 1e300, "Plans": [{"Actual Loops": 1e300, "Actual Total Time": 1e300}]})
 @given(st.recursive(LEAVES, nodes_of, max_leaves=12))
 def test_any_plan_is_read_with_shares_that_add_up_to_one(root: dict[str, JsonValue]) -> None:
     nodes = read_plan([{"Plan": root}])

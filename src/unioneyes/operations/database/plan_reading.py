@@ -14,6 +14,10 @@ EXPENSIVE = 0.2
 """Share of the whole, 0-1, from which on a node is worth a look."""
 _LARGEST_SPILL = 2**40
 """KiB: no disk holds more."""
+_LONGEST_MS = 1e14
+"""3,000 years: no statement runs longer, and a `timedelta` holds it."""
+_LARGEST = 1e60
+"""What no server counts to: the product of a few of these is a number still."""
 _JOINS = {"Nested Loop"}
 
 
@@ -108,7 +112,7 @@ def _node(node: Mapping[str, JsonValue], *, depth: int, share: float, analyzed: 
         rows_expected=_number(node, "Plan Rows"),
         rows_seen=_number(node, "Actual Rows") if ran else None,
         loops=int(loops) if analyzed else None,
-        took=timedelta(milliseconds=_number(node, "Actual Total Time") * loops) if ran and "Actual Total Time" in node else None,
+        took=timedelta(milliseconds=min(_number(node, "Actual Total Time") * loops, _LONGEST_MS)) if ran and "Actual Total Time" in node else None,
         thrown_away=_number(node, "Rows Removed by Filter") + _number(node, "Rows Removed by Join Filter") if ran and filters else None,
         spilled=_spilled(node),
         workers=int(_number(node, "Workers Planned")),
@@ -148,7 +152,7 @@ def _spilled(node: Mapping[str, JsonValue]) -> int:
 
 def _number(node: Mapping[str, JsonValue], name: str) -> float:
     value = node.get(name)
-    return max(float(value), 0.0) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
+    return float(min(max(value, 0), _LARGEST)) if isinstance(value, int | float) and not isinstance(value, bool) else 0.0
 
 
 def _text(node: Mapping[str, JsonValue], name: str) -> str:
