@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -13,9 +14,10 @@ from tests.contract.backups.archives import archive_in
 from tests.contract.backups.test_backups import NAME, operated, postmasters, written
 from tests.contract.postgres.conftest import Database
 from tests.contract.postgres.stopping import gone, stopped_in, waits
+from tests.stack import eventually
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER
-from unioneyes.ports.database import BackupState
+from unioneyes.ports.database import BackupState, DatabaseUnavailable
 
 __all__ = ["operated"]
 
@@ -68,6 +70,23 @@ def test_a_backup_that_waits_for_a_lock_ends_and_leaves_nothing(backups: Verifie
         assert written(folder) == set()
     backups.create(NAME)
     assert backups.verify(NAME).rows == 501
+
+
+def test_a_snapshot_that_is_lost_before_the_dump_has_ended_leaves_no_backup(backups: VerifiedBackups, operated: Database, folder: Path) -> None:
+    with operated.connect(OWNER) as owner:
+        owner.execute(PARTED.encode())
+    with ThreadPoolExecutor(1) as beside:
+        with operated.connect() as blocker, blocker.transaction():
+            blocker.execute("LOCK TABLE parted IN ACCESS EXCLUSIVE MODE")
+            making = beside.submit(backups.create, NAME)
+            assert eventually(partial(waits, operated, "pg_dump"), within=30)
+            with operated.connect() as admin:
+                assert admin.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'ue-backup'").fetchall() == [
+                    (True,)
+                ]
+        with pytest.raises(DatabaseUnavailable):
+            making.result(timeout=60)
+    assert written(folder) == set()
 
 
 def test_a_proof_ends_in_the_middle_of_its_restore_and_leaves_no_copy(backups: VerifiedBackups, operated: Database, folder: Path) -> None:

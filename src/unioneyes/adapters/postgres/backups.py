@@ -16,7 +16,7 @@ from unioneyes.adapters.postgres.archive import Archive
 from unioneyes.adapters.postgres.bootstrap import OWNER, SERVICE
 from unioneyes.adapters.postgres.connections import connection
 from unioneyes.adapters.postgres.dumping import FINGERPRINT_LIMIT, UNCOMPRESSED, Dumping, Restoring, counting
-from unioneyes.adapters.postgres.encoding import fingerprint
+from unioneyes.adapters.postgres.encoding import LEVEL, fingerprint
 from unioneyes.adapters.postgres.fingerprint import differences, take_fingerprint
 from unioneyes.adapters.postgres.manifest import Manifest, SchemaHead, manifest_file
 from unioneyes.adapters.postgres.programs import ProgramFailed, program, run_program
@@ -99,7 +99,7 @@ class VerifiedBackups:
         """Return the commands that a person would type for the same. Source: Production Deployment Steps, 1, "Backup database"."""
         file = self._archive.store.address(self._archive.file(name))
         encrypted = "".join(f" -r {each}" for each in self._archive.recipients)
-        through = f"zstd -3{f' | age{encrypted}' if encrypted else ''}"
+        through = f"zstd -{LEVEL}{f' | age{encrypted}' if encrypted else ''}"
         return (f"pg_dump {self._address()} -Fc {UNCOMPRESSED} | {through} > {file}", f"sha256sum {file}")
 
     def require_provable(self) -> None:
@@ -185,11 +185,11 @@ class VerifiedBackups:
 
     def _make(self, name: str, meanwhile: Told) -> Manifest:
         """The dump and its manifest stand in the store, or nothing of them does."""
-        manifest = self._take(name, meanwhile)
         try:
+            manifest = self._take(name, meanwhile)
             self._archive.note(manifest)
         except BaseException as trouble:
-            self._archive.store.delete(manifest.file)
+            self._archive.store.delete(self._archive.file(name))
             if isinstance(trouble, StoreFull):
                 raise BackupFailed(what=trouble.what, remedy=trouble.remedy) from None
             raise
@@ -198,8 +198,9 @@ class VerifiedBackups:
     def _take(self, name: str, meanwhile: Told) -> Manifest:
         """The dump stands in the store. Return what is to be said of it."""
         began, taken_at = time.monotonic(), now()
-        with self._dumping.source(meanwhile) as source:
+        with self._dumping.source() as source:
             kept = self._dumping.dump(source, name, meanwhile)
+            fingerprint_of_source = source.fingerprint.result()
         head = source.schema_head
         return Manifest(
             name=name,
@@ -219,7 +220,7 @@ class VerifiedBackups:
             program=f"unioneyes {version('unioneyes')}",
             wal_position=source.wal_position,
             schema_head=SchemaHead(sha256=head, tag=self._migration_names().get(head)) if head else None,
-            fingerprint=source.fingerprint,
+            fingerprint=fingerprint_of_source,
         )
 
     def _prove(self, manifest: Manifest, meanwhile: Told) -> None:

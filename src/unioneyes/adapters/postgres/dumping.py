@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -28,6 +30,7 @@ UNCOMPRESSED = "--compress=0"
 DUMPED, RESTORED = "pg_dump: dumping contents of table ", "pg_restore: processing data for table "
 """What the programs say of each table (`--verbose`)."""
 _DUMP_LIMIT = timedelta(hours=6)
+_CANCEL_AGAIN_SECONDS = 0.2
 _DENIED = re.compile(r"(?<=permission denied for )(large object|table|sequence|schema) ([\w.]+)")
 
 
@@ -42,7 +45,9 @@ class Source:
     bytes: int
     roles: tuple[str, ...]
     schema_head: str | None
-    fingerprint: Fingerprint
+    tables: int
+    fingerprint: Future[Fingerprint]
+    """Taken meanwhile. Raises, when it is asked for: BackupFailed, psycopg.Error."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,47 +61,68 @@ class Dumping:
     """How long to wait for a table that somebody has locked away."""
 
     @contextmanager
-    def source(self, meanwhile: Told) -> Iterator[Source]:
-        """Describe the source in one snapshot, which others can join until the block ends."""
+    def source(self) -> Iterator[Source]:
+        """Describe the source in one snapshot, which others can join until the block ends.
+
+        It is summed up while the block runs: the snapshot, which holds back the vacuum, is needed for less time than if one came after the other.
+        """
         with connection(self.database_url, name="ue-backup", statement_limit=FINGERPRINT_LIMIT) as session:
             try:
                 with session.transaction():
                     session.execute(sql("backup_snapshot"))
-                    yield self._describe_source(session, meanwhile)
+                    yield from self._described(session)
             except psycopg.Error as error:
                 if session.closed:
                     raise
-                raise BackupFailed(what=f"the database could not be read: {error.diag.message_primary}", remedy="try again in a quiet minute") from None
+                said = str(error.diag.message_primary)
+                raise BackupFailed(what=f"the database could not be read: {said}", remedy=self._remedy(said)) from None
 
-    def _describe_source(self, session: psycopg.Connection, meanwhile: Told) -> Source:
+    def _described(self, session: psycopg.Connection) -> Iterator[Source]:
         row = session.execute(sql("backup_source")).fetchone()
         if row is None:
             raise BackupFailed(what="the database says nothing about itself", remedy="look at the server's log")
         snapshot, wal_position, server_version, database, size, roles = row
-        entries = read_ledger(session)
-        return Source(
-            snapshot=snapshot,
-            wal_position=wal_position,
-            server_version=server_version,
-            database=database,
-            bytes=size,
-            roles=tuple(roles),
-            schema_head=entries[0].sha256 if entries else None,
-            fingerprint=take_fingerprint(session, lock_wait=self.lock_wait, seen=counting(meanwhile, "of the source summed up")),
-        )
+        entries, tables = read_ledger(session), session.execute(sql("fingerprint_tables")).rowcount
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fingerprint") as beside:  # which has the session to itself from here on
+            fingerprint = beside.submit(copy_context().run, lambda: take_fingerprint(session, lock_wait=self.lock_wait))
+            try:
+                yield Source(
+                    snapshot=snapshot,
+                    wal_position=wal_position,
+                    server_version=server_version,
+                    database=database,
+                    bytes=size,
+                    roles=tuple(roles),
+                    schema_head=entries[0].sha256 if entries else None,
+                    tables=tables,
+                    fingerprint=fingerprint,
+                )
+            finally:
+                while not fingerprint.done():  # nobody asks for it any more; between two statements there is nothing to cancel
+                    session.cancel_safe()
+                    wait([fingerprint], timeout=_CANCEL_AGAIN_SECONDS)
 
     def dump(self, source: Source, name: str, meanwhile: Told) -> Kept:
-        """The dump of the source's snapshot stands in the store."""
+        """The dump of the source's snapshot stands in the store, and the source is summed up; or nothing stands there."""
         lock_wait = f"--lock-wait-timeout={round(self.lock_wait.total_seconds() * 1000)}"
         argv = (program("pg_dump"), "-Fc", UNCOMPRESSED, "--verbose", "--no-password", lock_wait, f"--snapshot={source.snapshot}")
-        tables, told, of = Tables(DUMPED), Seldom(meanwhile), len(source.fingerprint.tables)
+        tables, told, of = Tables(DUMPED), Seldom(meanwhile), source.tables
+
+        def seen(done: int) -> None:
+            if source.fingerprint.done():
+                source.fingerprint.result()  # where it could not be taken, the rest of the dump is for nothing
+            told(f"{tables.begun} of {of} tables, {format_bytes(done)} dumped")
+
         try:
-            with (
-                self.archive.taking(name) as taking,
-                signed_in(self.database_url) as environment,
-                streamed_program((*argv, "-d", shown(self.database_url)), within=_DUMP_LIMIT, heard=tables.heard, environment=environment) as dump,
-            ):
-                kept = taking.all_of(dump, seen=lambda done: told(f"{tables.begun} of {of} tables, {format_bytes(done)} dumped"))
+            with self.archive.taking(name) as taking:
+                with (
+                    signed_in(self.database_url) as environment,
+                    streamed_program((*argv, "-d", shown(self.database_url)), within=_DUMP_LIMIT, heard=tables.heard, environment=environment) as dump,
+                ):
+                    kept = taking.all_of(dump, seen=seen)
+                if not source.fingerprint.done():
+                    meanwhile(f"{of} of {of} tables, {format_bytes(kept.dump_bytes)} dumped; the source is still being summed up")
+                source.fingerprint.result()
         except ProgramFailed as problem:
             raise BackupFailed(what=f"{problem.what}; what was written of the backup is removed", remedy=self._remedy(problem.what)) from None
         except StoreFull as problem:
