@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from unioneyes.cli.client import Answer, Api
 from unioneyes.cli.dbstatus import database_text, lag_text
@@ -21,7 +21,15 @@ from unioneyes.operations.database.sessions import require_idle_time
 from unioneyes.operations.database.sessions_model import EndIdleRequest, EndSessionRequest, Idleness
 from unioneyes.operations.database.status import DatabaseStatus, LagStatus
 
-Age = Annotated[timedelta | None, Parameter(converter=duration, metavar="DURATION")]
+
+def older_than(hint: object, tokens: tuple[Token, ...]) -> timedelta:
+    """Return how old is meant, with its unit: 10 may be meant as minutes, and sessions end by it. Raises: BadInput."""
+    if (typed := tokens[0].value).replace(".", "").isdigit():
+        raise NothingIsEnded(what=f"{typed} may be seconds or minutes", remedy=f"write {typed}s or {typed}m")
+    return duration(hint, tokens)
+
+
+Age = Annotated[timedelta | None, Parameter(converter=older_than, metavar="DURATION")]
 
 
 def status(*, watch: Flag = False, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
@@ -74,7 +82,7 @@ def connections(
     [sessions] protect in environment.toml names. --dry-run says of each session why it stays. A stopped line does not hold it.
 
     Args:
-        app: Only applications of this name; * stands for anything: claims*.
+        app: Only applications of this name; * stands for anything: claims*; "" for those without a name.
         user: Only sessions of this role.
         database: Only sessions in this database.
         state: Only those that do this; with --kill-idle: idle when not given, in-transaction for those whose work is lost, or any of both.

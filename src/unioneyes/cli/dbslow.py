@@ -6,32 +6,28 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated
 
-from cyclopts import Parameter, Token
+from cyclopts import Parameter
 
 from unioneyes.cli.client import Api
 from unioneyes.cli.dbtexts import queries_table
 from unioneyes.cli.options import HERE, PRINTED, Output, Where
 from unioneyes.cli.output import Cell, Ink, cut, facts, result, table
+from unioneyes.cli.request import duration
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.problems import BadInput, ExitCode
 from unioneyes.kernel.status import Tone
-from unioneyes.kernel.units import format_duration, parse_duration
+from unioneyes.kernel.units import format_duration
 from unioneyes.operations.database.slow import QueryTimes, SlowQueries
 
 _SHOWN = 15
 """Lines: -o json has all."""
 _QUERY_SHOWN = 96
-_DAY = timedelta(days=1)
+_DAY, _YEAR = timedelta(days=1), timedelta(days=366)
 _OVER = timedelta(seconds=5)
 """Source: Slow Query Investigation, "interval '5 seconds'"."""
 
 
-def _duration(hint: object, tokens: tuple[Token, ...]) -> timedelta:
-    del hint
-    return parse_duration(tokens[0].value)
-
-
-Length = Annotated[timedelta, Parameter(converter=_duration, metavar="DURATION")]
+Length = Annotated[timedelta, Parameter(converter=duration, metavar="DURATION")]
 
 
 def slow(*, over: Length = _OVER, since: Length = _DAY, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
@@ -44,8 +40,8 @@ def slow(*, over: Length = _OVER, since: Length = _DAY, where: Where = HERE, out
         over: What takes longer is slow: 5s, 200ms.
         since: How far back the log is read: 1h, 10m.
     """
-    if since <= timedelta(0):
-        raise BadInput(what="--since takes a length of time", remedy="write it as 1h or 10m")
+    if not timedelta(0) < since <= _YEAR or over > _YEAR:
+        raise BadInput(what="--since takes a length of time, and --over and --since a year at most", remedy="write it as 1h or 10m")
     found = Api(where).get("database/slow", SlowQueries, {"over": over.total_seconds(), "last": since.total_seconds()})
     result(output, found.document, lambda ink: slow_text(ink, found.value))
     return ExitCode.FAILED if found.value.running else ExitCode.DONE

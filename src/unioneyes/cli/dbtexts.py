@@ -22,6 +22,11 @@ _LONG = 5.0
 """Seconds above which a query is slow. Source: Slow Query Investigation, "interval '5 seconds'"."""
 _SHOWN_GROUPS = 20
 _SHOWN_PIDS = 5
+_MEANS = {
+    Outcome.CHANGED: " has done something since, and was left alone",
+    Outcome.GONE: " had ended before",
+    Outcome.LINGERS: " was told to end, and is still there",
+}
 
 
 def connections_text(ink: Ink, found: Connections) -> str:
@@ -91,8 +96,9 @@ def locks_text(ink: Ink, found: Locks) -> str:
 def ended_text(ink: Ink, done: SessionsEnded) -> str:
     """Return what became of each session that was to end."""
     counts = Counter(each.outcome for each in done.sent)
-    shown = ((outcome.value, f"{counts[outcome]}{_which(done, outcome)}") for outcome in Outcome if counts[outcome])
-    return facts(ink, (*shown, ("kept", str(done.kept)), ("took", format_duration(done.took))))
+    shown = ((outcome.value, f"{counts[outcome]}{_which(done, outcome)}{_MEANS.get(outcome, '')}") for outcome in Outcome if counts[outcome])
+    none = () if done.sent else (("ended", "none; --dry-run says of each session why it stays"),)
+    return facts(ink, (*none, *shown, ("kept", str(done.kept)), ("took", format_duration(done.took))))
 
 
 def _which(done: SessionsEnded, outcome: Outcome) -> str:

@@ -80,6 +80,8 @@ def next_command(run: RunView, where: Where) -> str:
             command = "ue app status"
         case RunStatus.DONE if run.runbook.startswith("edge."):
             command = "ue edge status"
+        case RunStatus.DONE if run.runbook.startswith("database.end_"):
+            command = "ue db status"
         case RunStatus.DONE:
             command = "ue deploy status" if run.runbook == "deployment.start" or run.runbook.startswith("rollback.") else ""
         case RunStatus.AWAITING_APPROVAL:

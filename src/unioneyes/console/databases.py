@@ -45,6 +45,8 @@ _LONGEST_STATEMENT = 100_000
 router = APIRouter(prefix=f"{PREFIX}/database", default_response_class=VersionedJson, responses=RESPONSES)
 
 Name = Annotated[str | None, Query(min_length=1, max_length=_LONGEST_NAME)]
+NameOrNone = Annotated[str | None, Query(max_length=_LONGEST_NAME)]
+"""Empty: those without a name."""
 
 
 @router.get("/status")
@@ -69,7 +71,7 @@ def show_lag(control: Parts, by: Reader) -> LagStatus:
 
 
 @router.get("/connections")
-def show_connections(*, control: Parts, by: Reader, app: Name = None, user: Name = None, database: Name = None, state: Doing = Doing.ANY) -> Connections:
+def show_connections(*, control: Parts, by: Reader, app: NameOrNone = None, user: Name = None, database: Name = None, state: Doing = Doing.ANY) -> Connections:
     """Return who is connected to the database's server, against how many may be: by database, role, application and state, and each."""
     del by
     return connections(_seen(control), app=app, user=user, database=database, state=state)

@@ -20,10 +20,13 @@ def parse_duration(text: str) -> timedelta:
     """
     compact = text.strip().lower().replace(" ", "")
     if re.fullmatch(r"\d+(\.\d+)?", compact):
-        return timedelta(seconds=float(compact))
+        compact += "s"
     if not re.fullmatch(rf"({_PART.pattern})+", compact):
         raise BadInput(what=f"{text!r} is no duration", remedy="write it as 90s, 10m or 1h30m")
-    return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(compact)))
+    try:
+        return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(compact)))
+    except OverflowError:
+        raise BadInput(what=f"{text!r} is longer than anything lasts", remedy="write it as 90s, 10m or 1h30m") from None
 
 
 def format_duration(duration: timedelta) -> str:

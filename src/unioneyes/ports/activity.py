@@ -112,7 +112,10 @@ class Activity(Protocol):
     """The sessions of the operated database's server. Whoever looks here needs no superuser."""
 
     def view(self) -> ActivityView:
-        """Return every session of the server, of each database. Raises: DatabaseUnavailable, NoOperator."""
+        """Return every session of the server, of each database. Raises: DatabaseUnavailable, NoOperator, MissingGrant."""
+
+    def require_ending(self) -> None:
+        """Return where sessions of others, that are no superuser's, could be ended. Raises: MissingGrant, DatabaseUnavailable, NoOperator."""
 
     def end(self, sessions: tuple[Session, ...], *, busy: bool, within: timedelta) -> tuple[Sent, ...]:
         """Each of them that still is what it was has ended; the others are as they are. What became of each is returned, in the same order.
@@ -137,3 +140,7 @@ class Activity(Protocol):
 
 class NoOperator(Refused):
     """The environment knows no role that may look."""
+
+
+class MissingGrant(Refused):
+    """The role that looks was not granted what it needs to see others, or to end their sessions: PostgreSQL would show it little, as if that were all."""

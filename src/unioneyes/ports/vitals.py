@@ -11,6 +11,14 @@ from typing import Protocol
 
 from unioneyes.kernel.problems import Refused
 
+OLDEST, TESTED = 15, (15, 18)
+"""Major versions of PostgreSQL: the oldest that is taken, and those on which the tests run; the ones between and beyond are untested, and named so."""
+
+
+def untested(major: int) -> str:
+    """Return what is to be said of a version that no test runs on; nothing of the others."""
+    return "" if major in TESTED else f"untested: tests run on {' and '.join(map(str, TESTED))}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
@@ -185,12 +193,12 @@ class Vitals(Protocol):
     """How the operated database is. Whoever looks needs no superuser, and sees nothing that members wrote."""
 
     def signs(self) -> VitalSigns:
-        """Return how the database and its server are. Raises: DatabaseUnavailable, NoOperator."""
+        """Return how the database and its server are. Raises: DatabaseUnavailable, NoOperator, MissingGrant."""
 
     def lag(self, *, within: timedelta) -> Lag:
         """Return how far the copies are behind. A heartbeat is waited for as long as `within`, and writes some 100 bytes to the log, in no table.
 
-        Raises: DatabaseUnavailable, NoOperator; ReplicaNamed where the database is a replica itself.
+        Raises: DatabaseUnavailable, NoOperator, MissingGrant; ReplicaNamed where the database is a replica itself.
         """
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,12 +12,15 @@ from threading import Thread
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 
 from tests.contract.postgres.operated import Operated
+from unioneyes.adapters.postgres.activity import ServerActivity
 from unioneyes.adapters.postgres.bootstrap import OPERATOR, OWNER, SERVICE
 from unioneyes.adapters.postgres.server import PostgresServer
+from unioneyes.adapters.postgres.vitals import ServerVitals
 from unioneyes.operations.database.connections import locks
-from unioneyes.ports.activity import ActivityView, Outcome, Sent, Session
+from unioneyes.ports.activity import ActivityView, MissingGrant, Outcome, Sent, Session
 from unioneyes.ports.database import DatabaseUnavailable
 
 pytestmark = pytest.mark.stack
@@ -168,6 +171,64 @@ def test_what_is_described_is_what_ends_it_when_a_person_types_it(operated: Oper
             assert operator.execute(statement.encode()).fetchall() == [], "it has done something since"
             (command,) = operated.activity.describe_end((seen(operated, idle),), busy=False)
             assert operator.execute(command.split(' -c "')[1].removesuffix('"').encode()).fetchall() == [(True,)]
+
+
+@contextmanager
+def without(operated: Operated, grant: str) -> Iterator[None]:
+    with operated.connect() as admin:
+        admin.execute(f"REVOKE {grant} FROM {OPERATOR}".encode())
+        try:
+            yield
+        finally:
+            admin.execute(f"GRANT {grant} TO {OPERATOR}".encode())
+
+
+def test_a_role_that_would_see_little_says_which_grant_is_missing_and_never_that_nobody_is_there(operated: Operated) -> None:
+    vitals = ServerVitals(database_url=lambda: operated.url(OPERATOR), replica_url=None, data_folder=None)
+    with without(operated, "pg_monitor"):
+        for look in (operated.activity.view, vitals.signs, lambda: vitals.lag(within=WITHIN)):
+            with pytest.raises(MissingGrant, match="lacks pg_monitor") as refused:
+                look()
+            assert "GRANT pg_monitor TO ue_operator" in refused.value.remedy
+    assert operated.activity.view().sessions
+
+
+def test_a_role_that_could_end_nobody_says_so_before_anybody_is_to_end(operated: Operated) -> None:
+    operated.activity.require_ending()
+    with without(operated, "pg_signal_backend"):
+        with pytest.raises(MissingGrant, match="lacks pg_signal_backend"):
+            operated.activity.require_ending()
+        with operated.connect(SERVICE) as idle:
+            (sent,) = operated.activity.end((seen(operated, idle),), busy=False, within=WITHIN)
+            assert (sent.outcome, "pg_signal_backend" in sent.said) == (Outcome.REFUSED, True)
+
+
+def test_a_server_that_lets_nobody_in_says_why_and_what_lets_one_in(operated: Operated) -> None:
+    wrong = ServerActivity(database_url=lambda: SecretStr(operated.url(OPERATOR).get_secret_value().replace("with", "without")))
+    with pytest.raises(DatabaseUnavailable) as refused:
+        wrong.view()
+    assert "lets nobody in: password authentication failed" in refused.value.what
+    assert "another password" in refused.value.remedy
+    assert "pass:word" not in str(refused.value)
+    with operated.connect() as admin:
+        admin.execute("ALTER ROLE ue_operator NOLOGIN")
+        try:
+            with pytest.raises(DatabaseUnavailable) as refused:
+                operated.activity.view()
+        finally:
+            admin.execute("ALTER ROLE ue_operator LOGIN")
+    assert refused.value.remedy == "as a superuser: ALTER ROLE ue_operator LOGIN"
+
+
+def test_a_full_server_that_reserves_nothing_says_what_lets_the_operator_in(operated: Operated) -> None:
+    with ExitStack() as leaked:
+        with suppress(psycopg.OperationalError):
+            while True:
+                leaked.enter_context(operated.connect(SERVICE, application="leak"))
+        with pytest.raises(DatabaseUnavailable) as refused:
+            operated.activity.view()
+    assert "lets nobody in: remaining connection slots are reserved" in refused.value.what
+    assert "GRANT pg_use_reserved_connections TO ue_operator" in refused.value.remedy
 
 
 def test_a_server_that_is_away_says_so_without_its_password() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from threading import Event, Thread
 
 import psycopg
@@ -122,6 +124,34 @@ def test_whoever_holds_the_others_up_is_found_and_ended(serving: MainJob) -> Non
         waiting.join(timeout=30)
     assert waited == ["came through"]
     said(serving, "db", "locks")
+
+
+def test_where_all_connections_are_in_use_whoever_ends_what_is_idle_still_comes_in(serving: MainJob) -> None:
+    with ExitStack() as leaked:
+        with suppress(psycopg.OperationalError):
+            while True:
+                leaked.enter_context(connected(serving, FORGOTTEN))
+        status = TypeAdapter(DatabaseStatus).validate_python(said(serving, "db", "status", ends_with=ExitCode.FAILED))
+        assert [each.urgent for each in status.troubles if each.where == "connections"] == [True]
+        time.sleep(IDLE_SECONDS)
+        done = ended(serving, "db", "connections", "--kill-idle", "--older-than", "1s", "--app", FORGOTTEN)
+        assert {each.outcome for each in done.sent} == {Outcome.ENDED}
+        assert len(done.sent) > 50
+    with connected(serving, FORGOTTEN) as again:
+        again.execute("SELECT 1")
+
+
+def test_one_that_was_told_to_end_and_does_not_is_a_failure_and_never_done(serving: MainJob) -> None:
+    with connected(serving, FORGOTTEN) as stuck:
+        pid = stuck.info.backend_pid
+        idle = serving.stack.ue("db", "kill", str(pid), "--cancel", "--reason", "a drill")
+        assert (idle.code, "runs no query: it is idle" in idle.err) == (ExitCode.REFUSED, True)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            answer = serving.stack.ue("db", "kill", str(pid), "--reason", "a drill")
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        assert (answer.code, f"session {pid} is still there" in answer.err) == (ExitCode.FAILED, True)
 
 
 def test_our_own_sessions_and_a_superuser_s_stay_whoever_names_them(serving: MainJob) -> None:

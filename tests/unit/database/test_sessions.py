@@ -5,14 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cyclopts import Token
 from hypothesis import given
 from hypothesis import strategies as st
 
+from unioneyes.cli.db import NothingIsEnded, older_than
+from unioneyes.cli.dbtexts import ended_text
+from unioneyes.cli.output import Ink
 from unioneyes.environments.settings import POOLERS
 from unioneyes.operations.database.connections import Doing, connections, queries
 from unioneyes.operations.database.sessions import Judged, NoIdleTime, judged, named
-from unioneyes.operations.database.sessions_model import EndIdleRequest, Idleness, MayNotEnd, NoSuchSession
-from unioneyes.ports.activity import ActivityView, Limits, Session
+from unioneyes.operations.database.sessions_model import EndIdleRequest, Idleness, MayNotEnd, NoSuchSession, SessionsEnded
+from unioneyes.ports.activity import ActivityView, Limits, Outcome, Sent, Session
 
 AT = datetime(2026, 2, 9, 3, 0, tzinfo=UTC)
 TEN = timedelta(minutes=10)
@@ -112,6 +116,33 @@ def test_what_holds_locks_and_does_nothing_ends_where_that_was_asked_for(state: 
 def test_what_is_idle_for_a_moment_is_in_use(seconds: float) -> None:
     with pytest.raises(NoIdleTime):
         why(session(), EndIdleRequest(older_than=timedelta(seconds=seconds)))
+
+
+def test_who_is_meant_is_said_in_words_a_person_agrees_to() -> None:
+    assert USUAL.meant == "idle for more than 10 min"
+    asked = EndIdleRequest(older_than=timedelta(hours=1), state=Idleness.IN_TRANSACTION, app="claims*", user="claims_app", database="unioneyes")
+    assert asked.meant == "idle in a transaction for more than 1 h, application claims*, role claims_app, database unioneyes"
+    assert EndIdleRequest(app="").meant == "idle for more than 10 min, application without a name"
+
+
+def test_those_without_a_name_are_meant_by_an_empty_one() -> None:
+    seen = view(session(1), session(2, application=""))
+    assert [each.pid for each in connections(seen, app="", user=None, database=None, state=Doing.ANY).sessions] == [2]
+
+
+@pytest.mark.parametrize("typed", ["10", "1.5"])
+def test_a_time_without_a_unit_ends_nobody(typed: str) -> None:
+    with pytest.raises(NothingIsEnded) as refused:
+        older_than(timedelta, (Token(keyword="--older-than", value=typed),))
+    assert refused.value.what == f"{typed} may be seconds or minutes"
+    assert older_than(timedelta, (Token(keyword="--older-than", value="10m"),)) == TEN
+
+
+def test_a_receipt_says_what_became_of_each() -> None:
+    sent = (Sent(pid=1, outcome=Outcome.ENDED), Sent(pid=2, outcome=Outcome.CHANGED), Sent(pid=3, outcome=Outcome.GONE))
+    text = ended_text(Ink(colour=False), SessionsEnded(sent=sent, kept=4, took=timedelta(0)))
+    assert "changed  1 (2) has done something since, and was left alone" in text
+    assert "none; --dry-run says of each" in ended_text(Ink(colour=False), SessionsEnded(sent=(), kept=4, took=timedelta(0)))
 
 
 def test_whoever_is_named_ends_unless_nobody_may() -> None:

@@ -14,6 +14,7 @@ from psycopg.rows import DictRow, dict_row, kwargs_row
 from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.connections import connection, shown, sql
+from unioneyes.adapters.postgres.operator_rights import require_ending, require_seeing
 from unioneyes.adapters.postgres.query_texts import valueless
 from unioneyes.kernel.cancelling import sleep
 from unioneyes.ports.activity import ActivityView, Limits, Outcome, Sent, Session
@@ -34,10 +35,16 @@ class ServerActivity:
     def view(self) -> ActivityView:
         """Return every session. See the port."""
         with connection(self.database_url(), name=_NAME, statement_limit=_LIMIT) as opened:
+            require_seeing(opened)
             with opened.cursor(row_factory=dict_row) as cursor:
                 sessions = tuple(_session(row) for row in cursor.execute(sql("activity_sessions")))
             with opened.cursor(row_factory=kwargs_row(partial(_view, sessions))) as cursor:
                 return cursor.execute(sql("activity_limits")).fetchall()[0]
+
+    def require_ending(self) -> None:
+        """Return where the role may end sessions of others. See the port."""
+        with connection(self.database_url(), name=_NAME, statement_limit=_LIMIT) as opened:
+            require_ending(opened)
 
     def end(self, sessions: tuple[Session, ...], *, busy: bool, within: timedelta) -> tuple[Sent, ...]:
         """Those that still are what they were have ended. See the port."""
@@ -81,7 +88,7 @@ def _tell(opened: psycopg.Connection, text: LiteralString, session: Session, *, 
     try:
         there, done = opened.execute(text, asked).fetchone() or (False, None)
     except psycopg.errors.InsufficientPrivilege as error:
-        return Sent(pid=session.pid, outcome=Outcome.REFUSED, said=error.diag.message_primary or "")
+        return Sent(pid=session.pid, outcome=Outcome.REFUSED, said=error.diag.message_detail or error.diag.message_primary or "")
     if not there or done is False:  # it ended between the look and the signal
         return Sent(pid=session.pid, outcome=Outcome.GONE)
     return Sent(pid=session.pid, outcome=told if done else Outcome.CHANGED)

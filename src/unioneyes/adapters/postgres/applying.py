@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from itertools import takewhile
-from typing import Final
 
 import psycopg
 from pydantic import SecretStr
@@ -23,9 +22,8 @@ from unioneyes.adapters.postgres.statements import first_refused, first_unfit
 from unioneyes.adapters.postgres.words import unnamed
 from unioneyes.kernel.problems import Refused
 from unioneyes.ports.database import LockNotObtained, Migration, MigrationDrift, MigrationFailed, NoRollback
+from unioneyes.ports.vitals import OLDEST
 
-OLDEST: Final = 15
-"""The oldest major version that is migrated. Source: the design, "any PostgreSQL >= 15"."""
 _UNCHANGED = "nothing was changed"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Final
 
 import psycopg
@@ -24,6 +25,9 @@ BACKUP: Final = "ue_backup"
 """Reads everything, past row level security: a dump that row level security filters would lack rows and say nothing."""
 OPERATOR: Final = "ue_operator"
 """Sees what the server does, and ends sessions that are none of a superuser's. It reads no table of members."""
+
+RESERVED: Mapping[str, str] = MappingProxyType({"reserved_connections": "5"})
+"""Kept for the operator of a full server: `ue db status` opens three, and what ends sessions one."""
 
 _LIMIT = timedelta(seconds=20)
 _FOR_NOBODY = "SET synchronous_commit = local"

@@ -24,3 +24,11 @@ GRANT pg_monitor TO ue_replication;
 GRANT pg_read_all_data TO ue_backup;
 -- Sees every session, and may end those of no superuser; of members' data it sees nothing.
 GRANT pg_monitor, pg_signal_backend TO ue_operator;
+-- Where all connections are in use, it still comes in to end what is idle: by those that reserved_connections keeps, from PostgreSQL 16 on.
+DO $$
+BEGIN
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pg_use_reserved_connections') THEN
+    GRANT pg_use_reserved_connections TO ue_operator;
+  END IF;
+END;
+$$;

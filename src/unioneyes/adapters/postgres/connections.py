@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -20,6 +21,18 @@ CONNECT_LIMIT = timedelta(seconds=5)
 _SILENCE_LIMIT = timedelta(seconds=30)
 """How long data may stay unacknowledged before the connection counts as lost."""
 _CANCEL_SECONDS = 2.0
+_REFUSED = re.compile(r"connection failed: .*?FATAL: +")
+"""A server that answers, and lets nobody in. Its messages have to be English to be told apart."""
+_LETS_IN = (
+    (re.compile("password authentication failed"), "there is no role {user} there, or it has another password than the environment: correct either"),
+    (re.compile("not permitted to log in"), "as a superuser: ALTER ROLE {user} LOGIN"),
+    (re.compile("permission denied for database"), "as a superuser: GRANT CONNECT ON DATABASE ... TO {user}; ue env roles prints all of it"),
+    (
+        re.compile("too many|connection slots are reserved"),
+        "as a superuser, end what is idle; for the next time, from PostgreSQL 16 on: reserved_connections = 5, and GRANT pg_use_reserved_connections TO {user}",
+    ),
+)
+"""What a person does then."""
 
 
 @contextmanager
@@ -56,7 +69,12 @@ def _cancel(opened: psycopg.Connection) -> None:
 def unavailable(database_url: SecretStr, error: psycopg.Error) -> DatabaseUnavailable:
     """Return the problem that an error of the connection is: with the server's words, without the password."""
     said = error.diag.message_primary or str(error).strip().partition("\n")[0]
-    return DatabaseUnavailable(what=f"PostgreSQL at {shown(database_url)} does not answer: {said}", remedy="ue env status; try again when it is up")
+    where = shown(database_url)
+    if (refused := _REFUSED.match(said)) is None:
+        return DatabaseUnavailable(what=f"PostgreSQL at {where} does not answer: {said}", remedy="ue env status; try again when it is up")
+    user = conninfo_to_dict(database_url.get_secret_value()).get("user")
+    remedy = next((remedy for why, remedy in _LETS_IN if why.search(said)), "ue env doctor")
+    return DatabaseUnavailable(what=f"PostgreSQL at {where} lets nobody in: {said[refused.end() :]}", remedy=remedy.format(user=user))
 
 
 def shown(database_url: SecretStr) -> str:

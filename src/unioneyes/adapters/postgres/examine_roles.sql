@@ -17,6 +17,9 @@ SELECT wrong FROM (
       'ue_operator lacks pg_monitor: it would see whose sessions there are, and not what they do'),
     (EXISTS (SELECT FROM pg_roles WHERE rolname = 'ue_operator' AND NOT pg_has_role(oid, 'pg_signal_backend', 'USAGE')),
       'ue_operator lacks pg_signal_backend: it could end no session'),
+    (EXISTS (SELECT FROM pg_roles AS operator, pg_roles AS reserves WHERE operator.rolname = 'ue_operator'
+        AND reserves.rolname = 'pg_use_reserved_connections' AND NOT pg_has_role(operator.oid, reserves.oid, 'USAGE')),
+      'ue_operator lacks pg_use_reserved_connections: it could not come in where all connections are in use'),
     (EXISTS (SELECT FROM pg_roles WHERE rolname = 'ue_operator' AND (rolsuper OR rolbypassrls OR pg_has_role(oid, 'pg_read_all_data', 'USAGE'))),
       'ue_operator may read what members wrote')
 ) AS checked (is_so, wrong) WHERE is_so;

@@ -10,10 +10,9 @@ from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.connections import connection, sql
 from unioneyes.kernel.problems import Refused
+from unioneyes.ports.vitals import OLDEST, untested
 
 _LIMIT = timedelta(seconds=5)
-OLDEST = 15
-"""The oldest major version that is taken. Source: the design, "any PostgreSQL >= 15"."""
 _NAME = "ue-doctor"
 
 
@@ -58,7 +57,8 @@ def _examined(session: psycopg.Connection, url: SecretStr) -> str:
     if version < OLDEST:
         raise UnsuitableDatabase(what=f"{_place(url)} is PostgreSQL {version}", remedy=f"have {OLDEST} or newer")
     way = "encrypted" if session.pgconn.ssl_in_use else "not encrypted"
-    return f"PostgreSQL {session.info.parameter_status('server_version')} at {_place(url)}, {way}"
+    known = f" ({said})" if (said := untested(version)) else ""
+    return f"PostgreSQL {session.info.parameter_status('server_version')}{known} at {_place(url)}, {way}"
 
 
 def _place(url: SecretStr) -> str:

@@ -14,6 +14,7 @@ from psycopg.rows import DictRow, class_row, dict_row
 from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.connections import connection, sql
+from unioneyes.adapters.postgres.operator_rights import require_seeing
 from unioneyes.kernel.cancelling import sleep
 from unioneyes.ports.database import DatabaseUnavailable
 from unioneyes.ports.vitals import Copy, Disk, Follower, Heartbeat, Lag, ReplicaNamed, Slot, TableVitals, Unknown, VitalSigns, Wraparound
@@ -44,6 +45,7 @@ class ServerVitals:
     def signs(self) -> VitalSigns:
         """Return how the database and its server are. See the port."""
         with connection(self.database_url(), name=_NAME, statement_limit=_LIMIT) as opened:
+            require_seeing(opened)
             with opened.cursor(row_factory=dict_row) as cursor:
                 (server,) = cursor.execute(sql("vitals_server")).fetchall()
             tables = _tables(opened)
@@ -54,6 +56,7 @@ class ServerVitals:
         with connection(self.database_url(), name=_NAME, statement_limit=_LIMIT) as primary:
             if primary.execute("SELECT pg_is_in_recovery()").fetchone() == (True,):
                 raise ReplicaNamed(what="the operated database is a replica itself", remedy="name its primary as [database] host")
+            require_seeing(primary)
             at, position, waits_for = primary.execute(sql("lag_primary")).fetchall()[0]
             with primary.cursor(row_factory=class_row(Follower)) as cursor:
                 followers = tuple(cursor.execute(sql("lag_followers"), {"position": position}).fetchall())

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from pydantic import SecretStr
 
-from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OPERATOR, OWNER, REPLICATION, SERVICE
+from unioneyes.adapters.postgres.bootstrap import BACKUP, DATABASE, OPERATOR, OWNER, REPLICATION, RESERVED, SERVICE
 from unioneyes.adapters.postgres.programs import program
 from unioneyes.adapters.postgres.query_log import logging_a_share
 from unioneyes.adapters.postgres.recovery.receiving import PRIMARY_SETTINGS, receiver_argv
@@ -132,7 +132,7 @@ class Stack:
     @property
     def primary(self) -> PostgresServer:
         """The operated database."""
-        settings = {**PRIMARY_SETTINGS[self.settings.backup.wal], **logging_a_share(self.query_log)}
+        settings = {**PRIMARY_SETTINGS[self.settings.backup.wal], **logging_a_share(self.query_log), **RESERVED}
         return replace(self._server("primary", self.ports.database, settings=settings), reached_at=self.reached_at)
 
     @property
@@ -143,7 +143,7 @@ class Stack:
     @property
     def replica(self) -> PostgresServer:
         """Its streaming copy."""
-        return self._server("replica", self.ports.replica)
+        return self._server("replica", self.ports.replica, settings=RESERVED)
 
     @property
     def control_server(self) -> PostgresServer:

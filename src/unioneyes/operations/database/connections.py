@@ -68,8 +68,8 @@ class Locks:
 
 
 def connections(view: ActivityView, *, app: str | None, user: str | None, database: str | None, state: Doing) -> Connections:
-    """Return those that came from outside and are meant; `*` in `app` stands for anything."""
-    is_meant = called(app or "*")
+    """Return those that came from outside and are meant; `*` in `app` stands for anything, and an empty one for no name."""
+    is_meant = called("*" if app is None else app)
     meant = tuple(
         session
         for session in view.sessions

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from unioneyes.kernel.access import Right
-from unioneyes.kernel.units import format_duration
 from unioneyes.operations.database.sessions import Judged, judged, spoken
 from unioneyes.operations.database.sessions_model import EndIdleRequest, EndPlan, SessionsEnded
 from unioneyes.operations.database.sessions_steps import NO_WAY_BACK, end_sessions
-from unioneyes.ports.activity import ActivityView
+from unioneyes.ports.activity import CLIENT, ActivityView
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.definition import runbook
 from unioneyes.runbook.plan import Reading
@@ -18,12 +17,13 @@ class EndIdleSessions:
     """End the sessions that have been idle for long; a session that has become active is left alone."""
 
     def plan(self, env: Environment, request: EndIdleRequest) -> EndPlan:
-        """Look at every session, and say of each why it stays. Raises: NoIdleTime, NoOperator, DatabaseUnavailable."""
+        """Look at every session, and say of each why it stays. Raises: NoIdleTime, MissingGrant, NoOperator, DatabaseUnavailable."""
         view = env.activity.view()
+        env.activity.require_ending()
         found = judged(view, request, protect=env.facts.protected_sessions)
         ending = tuple(each.session for each in found if each.kept is None)
         return EndPlan(
-            summary=f"end {len(ending)} of {len(found)} sessions: {request.state} for more than {format_duration(request.older_than)}",
+            summary=f"end {len(ending)} of {len(found)} sessions: {request.meant}",
             steps=(end_sessions.planned(commands=env.activity.describe_end(ending, busy=False), detail=NO_WAY_BACK),),
             readings=tuple(_reading(each, view) for each in sorted(found, key=lambda each: each.kept is not None)),
             sessions=ending,
@@ -38,5 +38,6 @@ class EndIdleSessions:
 
 
 def _reading(each: Judged, view: ActivityView) -> Reading:
-    said = spoken(each.session, view.at)
-    return Reading(name=f"{each.session.pid} {'ends' if each.kept is None else 'stays'}", value=said if each.kept is None else f"{each.kept} ({said})")
+    said, session = spoken(each.session, view.at), each.session
+    value = said if each.kept is None else f"{each.kept} ({said})" if session.kind == CLIENT else each.kept
+    return Reading(name=f"{session.pid} {'ends' if each.kept is None else 'stays'}", value=value)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from unioneyes.kernel.access import Right
 from unioneyes.operations.database.sessions import named, spoken
-from unioneyes.operations.database.sessions_model import EndPlan, EndSessionRequest, SessionsEnded
+from unioneyes.operations.database.sessions_model import EndPlan, EndSessionRequest, NotEnded, NothingToEnd, SessionsEnded
 from unioneyes.operations.database.sessions_steps import NO_WAY_BACK, cancel_query, end_sessions
-from unioneyes.ports.activity import ACTIVE
+from unioneyes.ports.activity import ACTIVE, Outcome
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.definition import runbook
 from unioneyes.runbook.plan import Reading
@@ -17,9 +17,12 @@ class EndSession:
     """End one session, or stop the query that it runs."""
 
     def plan(self, env: Environment, request: EndSessionRequest) -> EndPlan:
-        """Look at the session. Raises: NoSuchSession, MayNotEnd, NoOperator, DatabaseUnavailable."""
+        """Look at the session. Raises: NoSuchSession, MayNotEnd, NothingToEnd, MissingGrant, NoOperator, DatabaseUnavailable."""
         view = env.activity.view()
         session = named(view, request.pid, protect=env.facts.protected_sessions)
+        if request.cancel and session.state != ACTIVE:
+            raise NothingToEnd(what=f"session {session.pid} runs no query: it is {session.state}", remedy=f"without --cancel it ends: ue db kill {session.pid}")
+        env.activity.require_ending()
         step = (
             cancel_query.planned(commands=env.activity.describe_cancel(session), detail="there is no way back: its transaction is rolled back")
             if request.cancel
@@ -36,11 +39,19 @@ class EndSession:
             sessions=(session,),
             kept=len(view.sessions) - 1,
             busy=True,
-            refusal=f"session {session.pid} runs no query: it is {session.state}" if request.cancel and session.state != ACTIVE else "",
         )
 
     def run(self, env: Environment, plan: EndPlan) -> SessionsEnded:
-        """End it, or stop what it does."""
+        """End it, or stop what it does. Raises: NotEnded."""
         if any(step.step == cancel_query.name for step in plan.steps):
-            return cancel_query(env.activity, session=plan.sessions[0], kept=plan.kept)
-        return end_sessions(env.activity, sessions=plan.sessions, kept=plan.kept, busy=plan.busy)
+            done = cancel_query(env.activity, session=plan.sessions[0], kept=plan.kept)
+        else:
+            done = end_sessions(env.activity, sessions=plan.sessions, kept=plan.kept, busy=plan.busy)
+        for each in done.sent:
+            if each.outcome in {Outcome.REFUSED, Outcome.LINGERS}:
+                why = f"PostgreSQL refused it: {each.said}" if each.said else "it was told to end, and has not within 5 s"
+                raise NotEnded(
+                    what=f"session {each.pid} is still there; {why}",
+                    remedy="ue db queries shows what it does",
+                )
+        return done

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from unioneyes.kernel.problems import Refused
+from unioneyes.kernel.problems import Problem, Refused
+from unioneyes.kernel.units import format_duration
 from unioneyes.ports.activity import Sent, Session
 from unioneyes.runbook.plan import Plan
 
@@ -37,6 +38,14 @@ class EndIdleRequest:
     """Only sessions in this database."""
     reason: str | None = None
     """Why, for the journal and the audit log."""
+
+    @property
+    def meant(self) -> str:
+        """Which sessions, in words: `idle for more than 10 min, application claims*`."""
+        state = {Idleness.IDLE: "idle", Idleness.IN_TRANSACTION: "idle in a transaction", Idleness.ANY: "idle, in a transaction or not,"}[self.state]
+        only = (("application", self.app), ("role", self.user), ("database", self.database))
+        named = "".join(f", {name} {value or 'without a name'}" for name, value in only if value is not None)
+        return f"{state} for more than {format_duration(self.older_than)}{named}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +95,10 @@ class NothingToEnd(Refused):
 
 class MayNotEnd(Refused):
     """The session is one that nobody ends from here."""
+
+
+class NotEnded(Problem):
+    """The session that was named is still there."""
 
 
 class NoSuchSession(Refused):
