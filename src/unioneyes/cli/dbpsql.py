@@ -55,7 +55,7 @@ def psql(
         began = time.monotonic()
         ended = _SIGNALLED + signal.SIGTERM
         try:
-            say(f"{facts.name}: this session stands in the audit log; leave it by \\q")
+            say(f"{facts.name}: as {way.role}, {'may write' if write else 'reads only'}; this session stands in the audit log; leave it by \\q\n{way.ends}")
             ended = _run(way)
         finally:
             _tell_end(api, opened, seconds=time.monotonic() - began, code=ended)

@@ -10,11 +10,11 @@ from unioneyes.cli.output import Cell, Ink, facts, table
 from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_bytes, format_duration, format_share
-from unioneyes.operations.database.sessions import age, spoken
+from unioneyes.operations.database.sessions import age, own, spoken
 from unioneyes.operations.database.status import DatabaseStatus, LagStatus
 from unioneyes.operations.database.status_rules import Trouble
 from unioneyes.ports.recovery import Window
-from unioneyes.ports.vitals import Copy, Follower, Lag, Slot, TableVitals, Unknown, VitalSigns
+from unioneyes.ports.vitals import Copy, Follower, Lag, Slot, TableVitals, Unknown, VitalSigns, untested
 
 _TABLES, _ALIKE = 5, 6
 """Lines of each kind: a screen has room for no more, and -o json has all."""
@@ -27,8 +27,8 @@ def database_text(ink: Ink, shown: DatabaseStatus) -> str:
         _verdict(ink, shown.troubles, "the database is well"),
         facts(ink, _server(signs, shown)),
         facts(ink, _connections(shown)),
-        facts(ink, (*_followed(shown.lag), *_unknown(shown.unknown))),
-        _tables(ink, signs.tables[:_TABLES], signs.at),
+        facts(ink, (*_followed(shown.lag), *_replication(shown.lag), *_unknown(shown.unknown))),
+        _tables(ink, sorted(signs.tables, key=lambda each: not each.overdue)[:_TABLES], signs.at),
     )
     return "\n\n".join(group for group in groups if group)
 
@@ -62,16 +62,20 @@ def _verdict(ink: Ink, troubles: Sequence[Trouble], well: str) -> str:
 
 def _server(signs: VitalSigns, shown: DatabaseStatus) -> Iterator[tuple[str, str]]:
     role = "replica" if signs.replica else "primary"
-    yield "database", f"{signs.database} of {shown.environment}: PostgreSQL {signs.version}, {role}, up for {format_duration(signs.at - signs.started)}"
+    known = f" ({said})" if (said := untested(signs.version)) else ""
+    yield "database", f"{signs.database} of {shown.environment}: PostgreSQL {signs.version}{known}, {role}, up for {format_duration(signs.at - signs.started)}"
     others = f"; {len(signs.others)} others: {format_bytes(sum(signs.others.values()))}" if signs.others else ""
     yield "size", f"{format_bytes(signs.bytes)}{others}"
     if signs.disk is not None:
         yield "disk", f"{format_share(signs.disk.share)} in use, {format_bytes(signs.disk.free)} free"
-    since = "" if signs.counted_since is None else f" since {rfc3339(signs.counted_since)}"
-    hit = "" if signs.cache_hit is None else f", {format_share(signs.cache_hit)} of blocks from memory"
-    yield "counted", f"{signs.commits:,} commits, {signs.rollbacks:,} rollbacks, {signs.deadlocks} deadlocks{hit}{since}"
+    since = "since it was made, or crashed" if signs.counted_since is None else f"since {rfc3339(signs.counted_since)}"
+    yield "counted", f"{signs.commits:,} commits, {signs.rollbacks:,} rollbacks, {signs.deadlocks} deadlocks {since}"
+    yield "cache", "" if signs.cache_hit is None else f"{format_share(signs.cache_hit)} of blocks were in memory"
     wraps = signs.wraparound
-    yield "oldest row", f"{wraps.age:,} transactions ({wraps.database}); autovacuum freezes at {wraps.freeze_at:,}, writes stop at 2,147,483,648"
+    yield "oldest row", f"{wraps.age:,} transactions ({wraps.database}), {format_share(wraps.share)} of the limit; frozen from {wraps.freeze_at:,} on"
+    overdue = [each for each in signs.tables if each.overdue]
+    debt = f"{len(overdue)} tables wait for it, with {sum(each.dead for each in overdue):,} dead rows" if overdue else "no table waits for it"
+    yield "autovacuum", debt if signs.tables else ""
     proven = shown.proven
     yield "backup", "none proven" if proven is None else f"{proven.name}, proven, {format_duration(shown.at - proven.taken_at)} old"
     if not any(each.what == "recoverable window" for each in shown.unknown):
@@ -88,12 +92,14 @@ def _recoverable(window: Window | None) -> str:
 
 def _connections(shown: DatabaseStatus) -> Iterator[tuple[str, str]]:
     usable = shown.limits.usable
-    yield "connections", f"{shown.used} of {usable} ({format_share(shown.used / max(usable, 1))}; {shown.limits.reserved} more are for superusers)"
+    yield "connections", f"{shown.used} of {usable} ({format_share(shown.used / max(usable, 1))}; {shown.limits.reserved} more are reserved)"
+    theirs = [each for each in shown.connected if not own(each.application, each.user)]  # ours come and go with each look
     states: Counter[str] = Counter()
-    for group in shown.connected:
+    for group in theirs:
         states[group.state or "unknown"] += group.count
-    yield "by state", ", ".join(f"{count} {state}" for state, count in states.most_common())
-    for number, group in enumerate([each for each in shown.connected if each.user][:_ALIKE]):  # one that is starting is nobody yet
+    ours = f"{shown.used - sum(each.count for each in theirs)} of ue itself"
+    yield "by state", ", ".join((*(f"{count} {state}" for state, count in states.most_common()), ours))
+    for number, group in enumerate([each for each in theirs if each.user][:_ALIKE]):  # one that is starting is nobody yet
         lasts = "" if group.longest is None else f" for up to {format_duration(group.longest)}"
         who = f"{group.application or 'no application name'} as {group.user} in {group.database}"
         yield "" if number else "most", f"{group.count} of {who}, {group.state or 'unknown'}{lasts}"
@@ -115,13 +121,23 @@ def _followed(lag: Lag) -> Iterator[tuple[str, str]]:
     """Yield the replica's own side, and how long a heartbeat took."""
     if lag.copy is not None:
         yield "replica", _copy(lag.copy, lag.at)
-    elif lag.followers:
-        yield "replica", ", ".join(f"{each.name} {each.state}, {_bytes(each.behind)} behind" for each in lag.followers)
     if lag.heartbeat is not None:
         took = format_duration(lag.heartbeat.took)
         yield "heartbeat", f"a commit was there after {took}" if lag.heartbeat.arrived else f"a commit was not there after {took}"
     if lag.waits_for:
         yield "commits wait for", lag.waits_for
+
+
+def _replication(lag: Lag) -> Iterator[tuple[str, str]]:
+    """Yield the primary's side: who takes the log, and what it is kept for."""
+    for number, each in enumerate(lag.followers[:_ALIKE]):
+        behind = f"{_bytes(each.sent_behind)} not sent, {_bytes(each.behind)} not replayed"
+        yield "" if number else "followers", f"{each.name} from {each.client or 'here'}: {each.state or 'unknown'}, {each.synchronous or 'unknown'}, {behind}"
+    for number, slot in enumerate(lag.slots[:_ALIKE]):
+        yield (
+            "" if number else "slots",
+            f"{slot.name}: {'taken' if slot.active else 'nobody takes it'}, {slot.wal_status or 'never used'}, keeps {_bytes(slot.kept)}",
+        )
 
 
 def _copy(copy: Copy, at: datetime) -> str:

@@ -16,8 +16,8 @@ from unioneyes.operations.database.sessions_model import SessionsEnded
 from unioneyes.operations.database.status_rules import FULL
 from unioneyes.ports.activity import IDLE_IN_TRANSACTION, Outcome, Session
 
-_QUERY_SHOWN, _LINE_SHOWN = 44, 80
-"""Characters of a query in a table and on a line of its own, so that it fits on a terminal; -o json has all that the server keeps."""
+_WIDE, _QUERY_LEAST, _NAME_SHOWN = 100, 30, 24
+"""Characters of a line, so that it fits on a terminal, of a query in any case, and of a name in a table; -o json has all that the server keeps."""
 _LONG = 5.0
 """Seconds above which a query is slow. Source: Slow Query Investigation, "interval '5 seconds'"."""
 _SHOWN_GROUPS = 20
@@ -39,7 +39,7 @@ def connections_text(ink: Ink, found: Connections) -> str:
                 str(group.count),
                 group.database or "-",
                 group.user or "-",
-                group.application or "-",
+                cut(group.application or "-", _NAME_SHOWN),
                 _state(group.state),
                 "-" if group.longest is None else format_duration(group.longest),
             )
@@ -55,7 +55,7 @@ def connections_text(ink: Ink, found: Connections) -> str:
 def usage_text(ink: Ink, found: Connections) -> str:
     """Return how many connections are in use."""
     usable, share = found.limits.usable, found.used / max(found.limits.usable, 1)
-    said = f"{found.used} of {usable} connections in use ({format_share(share)}; {found.limits.reserved} more are for superusers)"
+    said = f"{found.used} of {usable} connections in use ({format_share(share)}; {found.limits.reserved} more are reserved)"
     return ink.tone(Tone.WARN, f"! {said}") if share > FULL else ink.tone(Tone.GOOD, f"✔ {said}")
 
 
@@ -68,7 +68,7 @@ def each_table(ink: Ink, found: Connections) -> str:
             (
                 str(each.pid),
                 each.user or "-",
-                each.application or "-",
+                cut(each.application or "-", _NAME_SHOWN),
                 each.client or "local",
                 _state(each.state),
                 _since(each.state_since, found.at),
@@ -82,7 +82,11 @@ def each_table(ink: Ink, found: Connections) -> str:
 
 def queries_table(ink: Ink, sessions: Iterable[Session], at: datetime) -> str:
     """Return what runs now, longest first."""
-    return table(ink, ("pid", "for", "application", "waits for", "query"), (_query(each, at) for each in sessions), empty="nothing runs")
+    columns = ("pid", "for", "application", "does")
+    before = [(_before(each, at), each) for each in sessions]
+    widths = (max((len(name), *(len(row[column].text) for row, _ in before))) + 2 for column, name in enumerate(columns))
+    room = max(_QUERY_LEAST, _WIDE - sum(widths))
+    return table(ink, (*columns, "query"), ((*row, cut(each.query, room)) for row, each in before), empty="nothing runs")
 
 
 def locks_text(ink: Ink, found: Locks) -> str:
@@ -109,17 +113,25 @@ def _which(done: SessionsEnded, outcome: Outcome) -> str:
     return f" ({', '.join(str(each.pid) for each in mine[:_SHOWN_PIDS])}{more}{said})"
 
 
-def _query(session: Session, at: datetime) -> tuple[str | Cell, ...]:
+def _before(session: Session, at: datetime) -> tuple[Cell, ...]:
+    """Return what stands before a query."""
     since = age(began(session), at)
     shown = "-" if since is None else format_duration(since)
-    waits = f"{session.waits_for}{f' of {session.blocked_by[0]}' if session.blocked_by else ''}"
     return (
-        str(session.pid),
-        Cell(shown, Tone.WARN) if since is not None and since.total_seconds() > _LONG else shown,
-        session.application or session.kind,
-        Cell(waits, Tone.WARN) if session.blocked_by else waits,
-        f"{'(idle in transaction) ' if session.state in IDLE_IN_TRANSACTION else ''}{cut(session.query, _QUERY_SHOWN)}",
+        Cell(str(session.pid)),
+        Cell(shown, Tone.WARN if since is not None and since.total_seconds() > _LONG else None),
+        Cell(cut(session.application or session.kind, _NAME_SHOWN)),
+        _does(session),
     )
+
+
+def _does(session: Session) -> Cell:
+    if session.blocked_by:
+        more = f" and {len(session.blocked_by) - 1} more" if len(session.blocked_by) > 1 else ""
+        return Cell(f"waits for {session.blocked_by[0]}{more}", Tone.WARN)
+    if session.state in IDLE_IN_TRANSACTION:
+        return Cell(session.state, Tone.WARN)
+    return Cell(session.waits_for or "runs")
 
 
 def _link(ink: Ink, link: Link, at: datetime) -> Iterator[str]:
@@ -137,7 +149,7 @@ def _link(ink: Ink, link: Link, at: datetime) -> Iterator[str]:
         elif link.session.transaction_since is not None:
             yield f"{inside}in a transaction for {_since(link.session.transaction_since, at)}"
         if link.session.query:
-            yield f"{inside}{ink.quiet(cut(link.session.query, _LINE_SHOWN))}"
+            yield f"{inside}{ink.quiet(cut(link.session.query, max(_QUERY_LEAST, _WIDE - len(inside))))}"
         if link.depth == 0:
             kept = stays(link.session)
             yield f"{inside}ends by: ue db kill {link.pid}" if kept is None else f"{inside}nobody ends it from here: {kept}"

@@ -5,6 +5,7 @@ Source: Monitoring and Alerting, "Database Metrics"; Database Operations, "Repli
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -15,9 +16,10 @@ OLDEST, TESTED = 15, (15, 18)
 """Major versions of PostgreSQL: the oldest that is taken, and those on which the tests run; the ones between and beyond are untested, and named so."""
 
 
-def untested(major: int) -> str:
-    """Return what is to be said of a version that no test runs on; nothing of the others."""
-    return "" if major in TESTED else f"untested: tests run on {' and '.join(map(str, TESTED))}"
+def untested(version: str) -> str:
+    """Return what is to be said of a version that no test runs on, such as `16.9` or `19beta1`; nothing of the others."""
+    major = re.match(r"\d+", version)
+    return "" if major and int(major[0]) in TESTED else f"untested: tests run on {' and '.join(map(str, TESTED))}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,6 +110,8 @@ def test_who_goes_in_stands_in_the_audit_log_with_how_long_and_never_what_they_t
     )
     assert "ue_operator" in done.stdout, done.stderr
     assert "permission denied for schema public" in done.stderr
+    assert "as ue_operator, reads only; this session stands in the audit log" in done.stderr
+    assert "a statement ends after 30 s, the wait for a lock after 2.0 s, the session after 1 min idle in a transaction, or 15 min idle" in done.stderr
 
     refused = subprocess.run([*command, "--write"], input="SELECT 1;\n", capture_output=True, text=True, timeout=90, check=False)
     assert refused.returncode == ExitCode.USAGE

@@ -9,6 +9,7 @@ FROM pg_stat_activity AS activity
 LEFT JOIN pg_roles AS role ON role.oid = activity.usesysid
 LEFT JOIN (
   SELECT DISTINCT ON (pid) pid, mode || coalesce(' on ' || CASE
+      WHEN locktype = 'transactionid' THEN 'a transaction (a row that it wrote)'
       WHEN lock.relation IS NULL THEN locktype
       WHEN class.oid IS NULL THEN 'a table of another database'
       ELSE format('%I.%I', nspname, relname)

@@ -57,8 +57,9 @@ def _examined(session: psycopg.Connection, url: SecretStr) -> str:
     if version < OLDEST:
         raise UnsuitableDatabase(what=f"{_place(url)} is PostgreSQL {version}", remedy=f"have {OLDEST} or newer")
     way = "encrypted" if session.pgconn.ssl_in_use else "not encrypted"
-    known = f" ({said})" if (said := untested(version)) else ""
-    return f"PostgreSQL {session.info.parameter_status('server_version')}{known} at {_place(url)}, {way}"
+    named = session.info.parameter_status("server_version") or str(version)
+    known = f" ({said})" if (said := untested(named)) else ""
+    return f"PostgreSQL {named}{known} at {_place(url)}, {way}"
 
 
 def _place(url: SecretStr) -> str:

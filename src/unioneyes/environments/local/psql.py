@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unioneyes.adapters.postgres.bootstrap import OPERATOR, OWNER
-from unioneyes.adapters.postgres.psql import psql
+from unioneyes.adapters.postgres.psql import LIMITS, Limits, psql
 from unioneyes.environments.local.stack import open_stack
+from unioneyes.kernel.units import format_duration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,8 @@ class WayIn:
     argv: tuple[str, ...]
     environment: dict[str, str]
     role: str
+    ends: str
+    """What ends what a person forgot, in words: `a statement ends after 30 s, ...`."""
 
 
 @contextmanager
@@ -33,4 +36,9 @@ def way_into_database(home: Path, *, write: bool, by: str) -> Iterator[WayIn]:
     named = f"{stack.settings.name} (PRODUCTION)" if stack.settings.production else stack.settings.name
     prompt = f"{named.replace('%', '%%')} as {role}, {'may write' if write else 'reads only'}"
     with psql(url, read_only=not write, prompt=prompt, application=f"ue psql {by}") as found:
-        yield WayIn(argv=found.argv, environment=found.environment, role=role)
+        yield WayIn(argv=found.argv, environment=found.environment, role=role, ends=_said(LIMITS))
+
+
+def _said(limits: Limits) -> str:
+    statement, lock, inside, idle = map(format_duration, (limits.statement, limits.lock, limits.idle_in_transaction, limits.idle))
+    return f"a statement ends after {statement}, the wait for a lock after {lock}, the session after {inside} idle in a transaction, or {idle} idle"

@@ -76,7 +76,12 @@ def spoken(session: Session, at: datetime) -> str:
 
 def is_own(session: Session) -> bool:
     """Return whether it is one of the platform's own."""
-    return session.application.startswith(OWN_APPLICATIONS) or session.user.startswith(OWN_ROLES)
+    return own(session.application, session.user)
+
+
+def own(application: str, user: str) -> bool:
+    """Return whether whoever is called so is one of the platform's own."""
+    return application.startswith(OWN_APPLICATIONS) or user.startswith(OWN_ROLES)
 
 
 def stays(session: Session) -> str | None:
