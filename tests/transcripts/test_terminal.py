@@ -10,9 +10,11 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import psycopg
 import pytest
 
 from tests.stack import UE, RunningStack, eventually, running_stack
+from unioneyes.environments.local.stack import open_stack
 from unioneyes.kernel.problems import ExitCode
 
 pytestmark = pytest.mark.stack
@@ -42,6 +44,11 @@ class Terminal:
             while chunk := os.read(self._ours, 65536):
                 self._seen += chunk
         return text in self.text
+
+    def forget(self) -> None:
+        """What was shown until now counts no more."""
+        self.shows("")
+        self._seen = b""
 
     @property
     def text(self) -> str:
@@ -90,3 +97,31 @@ def test_ctrl_c_leaves_the_run_alone_and_a_server_that_goes_away_is_waited_for(s
         assert again.ends(within=120) == ExitCode.DONE
         assert again.shows("trying again in")
         assert again.shows("1.0.0 serves all traffic on blue")
+
+
+def test_a_database_that_is_watched_is_looked_for_again_when_it_is_away_and_ctrl_c_ends_that(stack: RunningStack) -> None:
+    url = open_stack(stack.home).administrative_url("postgres").get_secret_value()
+    with psycopg.connect(url, autocommit=True) as admin, terminal(stack, "db", "status", "--watch") as shown:
+        assert eventually(lambda: shown.shows("unioneyes of local: PostgreSQL 18"))
+        assert shown.shows("; Ctrl-C ends it")
+        admin.execute("ALTER ROLE ue_operator NOLOGIN")
+        try:
+            assert eventually(lambda: shown.shows("lets nobody in: role"))
+            assert shown.shows("ALTER ROLE ue_operator LOGIN")
+        finally:
+            admin.execute("ALTER ROLE ue_operator LOGIN")
+        shown.forget()
+        assert eventually(lambda: shown.shows("unioneyes of local: PostgreSQL 18"))
+        shown.process.send_signal(signal.SIGINT)
+        assert shown.ends(within=10) == ExitCode.DETACHED
+        assert shown.shows("no longer watching")
+
+
+def test_what_is_watched_and_piped_has_a_time_above_each_look_and_as_one_object_it_is_refused(stack: RunningStack) -> None:
+    with subprocess.Popen([UE, "db", "status", "--watch", "--home", str(stack.home)], stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        looks = [line for line, _ in zip((each for each in watching.stdout if re.match(r"\d{4}-", each)), range(3), strict=False)]
+        watching.send_signal(signal.SIGINT)
+    assert (len(set(looks)), watching.returncode) == (3, ExitCode.DETACHED)
+    refused = stack.ue("db", "status", "--watch", "-o", "json")
+    assert (refused.code, "-o jsonl prints one on each line" in refused.err) == (ExitCode.REFUSED, True)

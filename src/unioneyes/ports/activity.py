@@ -12,8 +12,8 @@ from typing import Protocol
 
 from unioneyes.kernel.problems import Refused
 
-CLIENT = "client backend"
-"""The `backend_type` of whoever came in from outside. Source: PostgreSQL, "The Cumulative Statistics System", pg_stat_activity."""
+CLIENT, WALSENDER = "client backend", "walsender"
+"""The `backend_type` of whoever came in from outside, and of whoever takes the log. Source: PostgreSQL, "Monitoring Statistics", pg_stat_activity."""
 ACTIVE, IDLE = "active", "idle"
 IDLE_IN_TRANSACTION = ("idle in transaction", "idle in transaction (aborted)")
 """Those hold locks and keep old rows from being cleaned up, and do nothing."""

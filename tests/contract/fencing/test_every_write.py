@@ -58,7 +58,7 @@ Port = TypeVar("Port")
 OUTSIDE = Fence._lock.__code__
 WITHIN = timedelta(seconds=60)
 READS = {
-    "Activity": {"cancel", "end", "view"},  # ends the session that was seen, or none: a late write finds another one, or none
+    "Activity": {"cancel", "end", "require_ending", "view"},  # ends the session that was seen, or none: a late write finds another one, or none
     "BackupStore": {"address", "free", "keep_note", "names", "note", "reading", "writing", "delete"},  # Backups' own, inside of its fence
     "Backups": {"all", "require_provable", "room"},
     "Chat": {"complaint", "next", "read", "show"},  # a form for one person, outside of any run

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from unioneyes.operations.database.blocking import Link, blocking
 from unioneyes.operations.database.sessions import age, called
-from unioneyes.ports.activity import ACTIVE, CLIENT, IDLE, IDLE_IN_TRANSACTION, ActivityView, Limits, Session
+from unioneyes.ports.activity import ACTIVE, CLIENT, IDLE, IDLE_IN_TRANSACTION, WALSENDER, ActivityView, Limits, Session
 
 
 class Doing(StrEnum):
@@ -84,7 +84,7 @@ def connections(view: ActivityView, *, app: str | None, user: str | None, databa
 
 def queries(view: ActivityView) -> Connections:
     """Return those that run a query now, or wait in the middle of a transaction, and PostgreSQL's own work: longest first."""
-    under_way = (session for session in view.sessions if session.state in {ACTIVE, *IDLE_IN_TRANSACTION} and session.kind != "walsender")
+    under_way = (session for session in view.sessions if session.state in {ACTIVE, *IDLE_IN_TRANSACTION} and session.kind != WALSENDER)
     found = tuple(sorted(under_way, key=lambda session: began(session) or view.at))
     return Connections(at=view.at, limits=view.limits, used=used(view), groups=_grouped(found, view.at), sessions=found)
 

@@ -6,7 +6,7 @@ from unioneyes.kernel.access import Right
 from unioneyes.operations.database.sessions import Judged, judged, spoken
 from unioneyes.operations.database.sessions_model import EndIdleRequest, EndPlan, SessionsEnded
 from unioneyes.operations.database.sessions_steps import NO_WAY_BACK, end_sessions
-from unioneyes.ports.activity import CLIENT, ActivityView
+from unioneyes.ports.activity import CLIENT, WALSENDER, ActivityView
 from unioneyes.ports.environment import Environment
 from unioneyes.runbook.definition import runbook
 from unioneyes.runbook.plan import Reading
@@ -39,5 +39,5 @@ class EndIdleSessions:
 
 def _reading(each: Judged, view: ActivityView) -> Reading:
     said, session = spoken(each.session, view.at), each.session
-    value = said if each.kept is None else f"{each.kept} ({said})" if session.kind == CLIENT else each.kept
+    value = said if each.kept is None else f"{each.kept} ({said})" if session.kind in {CLIENT, WALSENDER} else each.kept
     return Reading(name=f"{session.pid} {'ends' if each.kept is None else 'stays'}", value=value)

@@ -13,7 +13,7 @@ from re import compile as pattern
 from unioneyes.kernel.problems import BadInput
 from unioneyes.kernel.units import format_duration
 from unioneyes.operations.database.sessions_model import EndIdleRequest, Idleness, MayNotEnd, NoSuchSession
-from unioneyes.ports.activity import ACTIVE, CLIENT, IDLE, IDLE_IN_TRANSACTION, ActivityView, Session
+from unioneyes.ports.activity import ACTIVE, CLIENT, IDLE, IDLE_IN_TRANSACTION, WALSENDER, ActivityView, Session
 
 OWN_APPLICATIONS, OWN_ROLES = ("ue-", "ue "), "ue_"
 """How the platform's own sessions are called: its steps' connections, the SQL of people's runbooks, and backups, whose programs have names of their own."""
@@ -104,7 +104,7 @@ def _untouchable(protect: Iterable[str]) -> Callable[[Session], str | None]:
         return next((written for written, matches in protected if matches(application)), None)
 
     def why(session: Session) -> str | None:
-        if session.kind == "walsender":
+        if session.kind == WALSENDER:
             return "it streams to a replica, or takes a backup"
         if session.kind != CLIENT:
             return f"it is PostgreSQL's own ({session.kind or 'of no known kind'})"

@@ -16,6 +16,7 @@ from unioneyes.adapters.kubernetes.access import find_access
 from unioneyes.adapters.kubernetes.client import Cluster
 from unioneyes.adapters.kubernetes.failures import PodSilent
 from unioneyes.adapters.kubernetes.replicas import KubernetesReplicas
+from unioneyes.claims.metrics import read_pool
 from unioneyes.kernel.ids import new_id
 from unioneyes.ports.replicas import Outcome, SliceKind
 from unioneyes.ports.traffic import Colour
@@ -84,7 +85,8 @@ def service(lent: Lent, image: Callable[[str], str]) -> Iterator[Service]:
     try:
         lent.kubectl.apply(secret(namespace), *(deployment(namespace, colour) for colour in Colour))
         cluster = Cluster(lambda: find_access({}, kubeconfig=lent.kubectl.kubeconfig), namespace=namespace)
-        yield Service(kubectl=lent.kubectl, replicas=KubernetesReplicas(cluster=cluster, image=image, configuration=dict, read_outcomes=_counted))
+        replicas = KubernetesReplicas(cluster=cluster, image=image, configuration=dict, read_outcomes=_counted, read_pool=read_pool)
+        yield Service(kubectl=lent.kubectl, replicas=replicas)
         cluster.close()
     finally:
         lent.kubectl("delete", "namespace", namespace, "--wait=false")

@@ -14,6 +14,9 @@ import datetime, http.server, json, os, signal, sys, threading, time
 VERSION = os.environ["VERSION"]
 SETTINGS = {name: value for name, value in os.environ.items() if name in ("POOL",)}
 DRAINING, UNDER_WAY = threading.Event(), []
+COUNTS = {"max": SETTINGS["POOL"], "used": 3, "idle": 1} if SETTINGS.get("POOL") else {}
+METRICS = [f'claims_pool_connections{{state="{state}"}} {count}' for state, count in COUNTS.items()]
+METRICS.append("claims_pool_requests_waiting 2")
 class Answer(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def log_message(self, *_):
@@ -40,6 +43,13 @@ class Answer(http.server.BaseHTTPRequestHandler):
                 os._exit(int(code))
             case ["slow", seconds]:
                 time.sleep(float(seconds))
+            case ["metrics"] if "POOL" in SETTINGS:
+                body = "".join(f"{line}\\n" for line in METRICS).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+                return
         database = open("/etc/unioneyes/database/url").read()
         body = json.dumps({"version": VERSION, "settings": SETTINGS, "database": database}).encode()
         self.send_response(status)

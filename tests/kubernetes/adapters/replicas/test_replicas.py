@@ -11,6 +11,7 @@ from tests.contract.replicas.promises import ReplicasPromises
 from tests.kubernetes.adapters.replicas.conftest import Service
 from tests.kubernetes.adapters.replicas.stand_in import deployment
 from tests.kubernetes.cluster.kubectl import KubectlFailed
+from unioneyes.ports.replicas import PoolUse
 from unioneyes.ports.traffic import Colour
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(400)]
@@ -36,3 +37,16 @@ def test_from_the_first_start_on_manifests_leave_both_colours_to_us(service: Ser
     assert service.running(Colour.GREEN) == frozenset()
     service.replicas.stop(Colour.GREEN)
     leave(Colour.GREEN)
+
+
+def test_each_ready_pod_says_how_it_uses_its_connections_and_what_says_nothing_is_not_made_up(service: Service) -> None:
+    silent = service.configured({"POOL": ""})
+    silent.start(Colour.BLUE, version="1.0.0", count=1, within=timedelta(seconds=90))
+    assert silent.pools(Colour.BLUE) == (), "it counts none"
+    assert service.replicas.pools(Colour.GREEN) == (), "nothing runs"
+    counting = service.configured({"POOL": "8"})
+    counting.start(Colour.GREEN, version="1.1.0", count=2, within=timedelta(seconds=90))
+    pods = sorted(each.name for each in counting.all() if each.colour is Colour.GREEN)
+    assert len(pods) == 2
+    assert counting.pools(Colour.GREEN) == tuple(PoolUse(replica=pod, used=3, idle=1, most=8, waiting=2) for pod in pods)
+    assert counting.pools(Colour.BLUE) == ()
