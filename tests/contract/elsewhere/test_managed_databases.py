@@ -83,13 +83,13 @@ def test_the_doctor_finds_roles_that_may_too_much_or_too_little(managed: Managed
     elsewhere.settle(managed)
     stack = open_stack(elsewhere.home)
     as_superuser(managed, "ALTER ROLE claims_app BYPASSRLS", "ALTER ROLE ue_backup NOBYPASSRLS", "REVOKE pg_read_all_data FROM ue_backup")
-    as_superuser(managed, "REVOKE pg_monitor, pg_signal_backend FROM ue_operator", "GRANT pg_read_all_data TO ue_operator")
+    as_superuser(managed, "REVOKE pg_monitor, pg_signal_backend, pg_use_reserved_connections FROM ue_operator", "GRANT pg_read_all_data TO ue_operator")
     try:
         with pytest.raises(UnsuitableDatabase) as found:
             examine_operated(owner=stack.database_url("claims_owner"), others=(), restore=stack.database_url("ue_backup"))
     finally:
         as_superuser(managed, "ALTER ROLE claims_app NOBYPASSRLS", "ALTER ROLE ue_backup BYPASSRLS", "GRANT pg_read_all_data TO ue_backup")
-        as_superuser(managed, "GRANT pg_monitor, pg_signal_backend TO ue_operator", "REVOKE pg_read_all_data FROM ue_operator")
+        as_superuser(managed, "GRANT pg_monitor, pg_signal_backend, pg_use_reserved_connections TO ue_operator", "REVOKE pg_read_all_data FROM ue_operator")
 
     for said in (
         "does not hold for claims_app",
@@ -97,6 +97,7 @@ def test_the_doctor_finds_roles_that_may_too_much_or_too_little(managed: Managed
         "ue_backup lacks pg_read_all_data",
         "ue_operator lacks pg_monitor",
         "ue_operator lacks pg_signal_backend",
+        "ue_operator lacks pg_use_reserved_connections",
         "ue_operator may read what members wrote",
         "the role that restores is no superuser",
     ):

@@ -18,6 +18,8 @@ from unioneyes.adapters.postgres.bootstrap import DATABASE, OPERATOR, SERVICE, b
 from unioneyes.adapters.postgres.query_history import ServerQueryHistory
 from unioneyes.adapters.postgres.query_log import logging_a_share
 from unioneyes.adapters.postgres.server import THROWAWAY, PostgresServer
+from unioneyes.cli.dbslow import slow_text
+from unioneyes.cli.output import Ink
 from unioneyes.operations.database.percentiles import FEWEST
 from unioneyes.operations.database.slow import QueryTimes, slow_queries
 from unioneyes.ports.database import DatabaseUnavailable
@@ -186,6 +188,12 @@ def test_what_pg_stat_statements_counts_has_no_percentiles(counting: Operated) -
     counted = history.counted()
     assert isinstance(counted, CountedQueries)
     assert counted.since is not None
+    shown = slow_queries(counting.activity.view(), over=timedelta(0), logged=history.logged(last=HOUR), counted=counted, switch_on=())
+    text = slow_text(Ink(colour=False), shown)
+    assert "QUERY ID" in text
+    assert "DEVIATION" in text
+    assert "P95" not in text
+    assert "percentiles  unknown: pg_stat_statements keeps none; the server runs elsewhere" in text
 
 
 @NEEDS_DEBIAN

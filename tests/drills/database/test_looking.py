@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Thread
 
@@ -19,12 +22,13 @@ from tests.stack import RunningStack, empty_stack, eventually
 from unioneyes.environments.local.stack import open_stack
 from unioneyes.kernel.problems import ExitCode
 from unioneyes.operations.database.explaining import PlanShown
-from unioneyes.operations.database.slow import SlowQueries
+from unioneyes.operations.database.slow import QueryTimes, SlowQueries
 from unioneyes.runbook.audit.entry import Action, AuditEntry, read_entry
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 UE = str(Path(sys.executable).with_name("ue"))
+CLIENTS = 12
 _SLOW, _PLAN = TypeAdapter(SlowQueries), TypeAdapter(PlanShown)
 
 
@@ -80,6 +84,32 @@ def test_what_is_slow_is_seen_while_it_runs_and_known_afterwards(stack: RunningS
     explained = stack.ue("db", "explain", times.query_id)
     assert explained.code == ExitCode.DONE, explained.err
     assert "Jane" not in explained.out
+
+
+def test_the_p95_that_is_shown_lies_within_10_percent_of_what_a_load_generator_measured(stack: RunningStack) -> None:
+    drawn = random.Random(11)
+    lengths = [drawn.uniform(0.02, 0.08) for _ in range(2400)] + [drawn.uniform(1.0, 1.2) for _ in range(48)]
+    drawn.shuffle(lengths)
+
+    def client(mine: list[float]) -> list[float]:
+        took = []
+        with connected(stack, "claims_app") as service:
+            for length in mine:
+                began = time.perf_counter()
+                service.execute("SELECT pg_sleep(%s) AS generated", (length,))
+                took.append(time.perf_counter() - began)
+        return took
+
+    def shown() -> QueryTimes | None:
+        return next((each for each in slow(stack, "--over", "1s")[1].past if "generated" in each.query), None)
+
+    with ThreadPoolExecutor(CLIENTS) as clients:
+        measured = sorted(each for took in clients.map(client, (lengths[at::CLIENTS] for at in range(CLIENTS))) for each in took)
+    assert eventually(lambda: (found := shown()) is not None and (found.logged or 0) > 48 + 60)
+    found = shown()
+    assert found is not None
+    assert found.p95 is not None
+    assert found.p95.total_seconds() == pytest.approx(measured[int(0.95 * len(measured))], rel=0.10)
 
 
 def test_a_plan_says_which_index_is_missing_and_is_carried_out_only_where_it_reads(stack: RunningStack, tmp_path: Path) -> None:
