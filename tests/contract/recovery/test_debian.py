@@ -58,6 +58,9 @@ def test_it_is_copied_by_tls_and_recovered_by_its_own_programs(fifteen: World) -
     _, after = fifteen.claim(2)
     fifteen.claim(3)
     fifteen.received()
+    ((kept,), last) = (fifteen.recovery.failover().exposures, fifteen.recovery.failover().last_base)
+    assert (kept.keeper, kept.connected, kept.synchronous) == ("archive", True, False)
+    assert last == made.ended_at
     fifteen.recovery.recover("it", fifteen.recovery.find(Target(time=after)))
     fifteen.recovery.export("it", into="back", table=None)
     assert fifteen.numbers("back") == [1, 2]

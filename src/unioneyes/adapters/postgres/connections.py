@@ -33,6 +33,7 @@ _LETS_IN = (
     ),
 )
 """What a person does then."""
+_AGAIN = "ue env status; try again when it is up"
 
 
 @contextmanager
@@ -71,9 +72,9 @@ def unavailable(database_url: SecretStr, error: psycopg.Error) -> DatabaseUnavai
     said = error.diag.message_primary or str(error).strip().partition("\n")[0]
     where = shown(database_url)
     if (refused := _REFUSED.match(said)) is None:
-        return DatabaseUnavailable(what=f"PostgreSQL at {where} does not answer: {said}", remedy="ue env status; try again when it is up")
+        return DatabaseUnavailable(what=f"PostgreSQL at {where} does not answer: {said}", remedy=_AGAIN)
     user = conninfo_to_dict(database_url.get_secret_value()).get("user")
-    remedy = next((remedy for why, remedy in _LETS_IN if why.search(said)), "ue env doctor")
+    remedy = next((remedy for why, remedy in _LETS_IN if why.search(said)), _AGAIN)
     return DatabaseUnavailable(what=f"PostgreSQL at {where} lets nobody in: {said[refused.end() :]}", remedy=remedy.format(user=user))
 
 
