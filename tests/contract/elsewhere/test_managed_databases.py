@@ -73,7 +73,7 @@ def test_what_the_doctor_says_of_databases_that_are_as_they_should_be(managed: M
 
     found = {finding["check"]: finding for finding in json.loads(said.stdout)["findings"]}
     assert found["database"]["health"] == "good"
-    assert "encrypted; its roles may what they need" in found["database"]["detail"]
+    assert "encrypted; its roles may what they need; it keeps no connection for ue_operator" in found["database"]["detail"]
     assert found["control database"]["health"] == "good"
     assert not [check for check in found if check in {"envoy", "port 8080", "remnants"}], "nothing of an embedded stack is asked for"
     assert PASSWORD.get_secret_value() not in said.stdout + said.stderr

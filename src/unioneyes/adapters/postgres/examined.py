@@ -14,6 +14,7 @@ from unioneyes.ports.vitals import OLDEST, untested
 
 _LIMIT = timedelta(seconds=5)
 _NAME = "ue-doctor"
+_FULL = "; it keeps no connection for ue_operator, which can't come in once all are in use (reserved_connections = 5, from PostgreSQL 16 on)"
 
 
 def examine_operated(*, owner: SecretStr, others: tuple[SecretStr, ...], restore: SecretStr | None) -> str:
@@ -24,6 +25,7 @@ def examine_operated(*, owner: SecretStr, others: tuple[SecretStr, ...], restore
     with connection(owner, name=_NAME, statement_limit=_LIMIT) as session:
         said = _examined(session, owner)
         wrong = [str(row[0]) for row in session.execute(sql("examine_roles"))]
+        reserves = session.execute("SELECT coalesce(current_setting('reserved_connections', true), '0') <> '0'").fetchone() == (True,)
     for url in others:
         with connection(url, name=_NAME, statement_limit=_LIMIT):
             pass
@@ -35,7 +37,7 @@ def examine_operated(*, owner: SecretStr, others: tuple[SecretStr, ...], restore
         raise UnsuitableDatabase(
             what=f"{_place(owner)}: {'; '.join(wrong)}", remedy="ue env roles prints the SQL that makes the roles; give it to psql as a superuser"
         )
-    return f"{said}; its roles may what they need"
+    return f"{said}; its roles may what they need{'' if reserves else _FULL}"
 
 
 def examine_control(url: SecretStr) -> str:
