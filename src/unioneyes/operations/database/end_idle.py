@@ -25,7 +25,7 @@ class EndIdleSessions:
         return EndPlan(
             summary=f"end {len(ending)} of {len(found)} sessions: {request.meant}",
             steps=(end_sessions.planned(commands=env.activity.describe_end(ending, busy=False), detail=NO_WAY_BACK),),
-            readings=tuple(_reading(each, view) for each in sorted(found, key=lambda each: each.kept is not None)),
+            readings=tuple(_reading(each, view) for each in sorted(found, key=_place)),
             sessions=ending,
             kept=len(found) - len(ending),
             busy=False,
@@ -35,6 +35,12 @@ class EndIdleSessions:
     def run(self, env: Environment, plan: EndPlan) -> SessionsEnded:
         """End those that still are what they were."""
         return end_sessions(env.activity, sessions=plan.sessions, kept=plan.kept, busy=plan.busy)
+
+
+def _place(each: Judged) -> tuple[bool, bool, bool]:
+    """Return where it is told: who ends, then who came from outside and stays, replicas, and at last PostgreSQL's own."""
+    kind = each.session.kind
+    return each.kept is not None, kind != CLIENT, kind != WALSENDER
 
 
 def _reading(each: Judged, view: ActivityView) -> Reading:
