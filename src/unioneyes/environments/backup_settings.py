@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, time, timedelta
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
@@ -12,6 +14,10 @@ from unioneyes.environments.setting_types import AbsolutePath, Duration, Referen
 from unioneyes.ports.recovery import WalMode
 
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+
+
+def _at_home(path: str) -> str:
+    return str(Path(path).expanduser()) if path.startswith("~/") else path
 
 
 def _time_of_day(value: object) -> object:
@@ -23,9 +29,32 @@ def _time_of_day(value: object) -> object:
     return time(int(found[1]), int(found[2]), tzinfo=UTC)
 
 
+class Engine(StrEnum):
+    """Who makes base backups, and keeps them and the log."""
+
+    POSTGRESQL = "postgresql"
+    """This program, by PostgreSQL's own."""
+    BARMAN = "barman"
+    """Barman, whose catalogue is used: it also receives the log, and removes what its retention policy needs no more."""
+
+
+class BarmanSettings(Section):
+    """`[backup.barman]`: Barman as it stands on this machine, with its own configuration; `ue` runs as its user, and gives it no secrets."""
+
+    server: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    """What Barman calls the database's server."""
+    config: Annotated[AbsolutePath, AfterValidator(_at_home)] | None = None
+    """Its configuration file; the one that it finds by itself when not given."""
+    program: Annotated[str, StringConstraints(pattern=r"^(barman|/.+|~/.+)$"), AfterValidator(_at_home)] = "barman"
+    """Its command, where PATH does not find it."""
+
+
 class BackupSettings(Section):
     """`[backup]`."""
 
+    engine: Annotated[Engine, Field(strict=False)] = Engine.POSTGRESQL
+    """Who makes base backups, and keeps them and the log: `postgresql`, whose own programs `ue` runs; or `barman`, as `[backup.barman]` says."""
+    barman: BarmanSettings | None = None
     to: Annotated[str, StringConstraints(pattern=r"^(/|~/|s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9_./-]*)?$)")] | None = None
     """A folder, or s3://BUCKET/PREFIX; the folder `backups` of the environment when not given."""
     endpoint_url: Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+/?$"), AfterValidator(require_encrypted)] | None = None
@@ -50,9 +79,22 @@ class BackupSettings(Section):
     """How old one gets that was found wrong."""
     wal: Annotated[WalMode, Field(strict=False)] = WalMode.NONE
     """How the database's log is kept, which recovery to a moment needs beside base backups: `receive`d as it is written; `synchronous`, where no commit is
-    answered before it is kept, and commits wait while nobody receives; or `none`."""
+    answered before it is kept, and commits wait while nobody receives; or `none`. With Barman, as Barman has it."""
     window: Duration = timedelta(days=7)
-    """How far back one can recover: base backups and the log that are older are removed after the next base backup."""
+    """How far back one can recover: base backups and the log that are older are removed after the next base backup; with Barman, by Barman alone."""
+
+    @model_validator(mode="after")
+    def _kept_by_one(self) -> Self:
+        if (self.engine is Engine.BARMAN) != (self.barman is not None):
+            message = 'engine = "barman" and [backup.barman] server = "NAME" go together'
+            raise ValueError(message)
+        if self.barman is not None and self.wal is not WalMode.NONE:
+            message = 'wal goes with engine = "postgresql": Barman receives the log itself, as its own configuration says'
+            raise ValueError(message)
+        if self.wal is WalMode.ARCHIVED:
+            message = 'wal is "none", "receive" or "synchronous"'
+            raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _store_of_its_own_kind(self) -> Self:

@@ -24,6 +24,8 @@ class WalMode(StrEnum):
     """Received as it is written: a commit may be answered a moment before it is kept."""
     SYNCHRONOUS = "synchronous"
     """No commit is answered before it is kept; while nobody receives, commits wait."""
+    ARCHIVED = "archived"
+    """The server hands it over, one segment at a time: what stands in the last one is lost with it. Only where another program keeps it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +42,14 @@ class BaseBackup:
     """From this moment on it can be recovered to; both by the server's clock."""
     took: timedelta
     bytes: int
-    files: int
+    files: int | None
+    """How many the server listed; None where nobody kept its list, and nothing is compared with it."""
     timeline: int
     start_lsn: str
     end_lsn: str
     server_version: str
-    checksum: str
-    """SHA-256 of the list of its files and their checksums."""
+    checksum: str | None
+    """SHA-256 of the list of its files and their checksums; None where nobody kept it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,20 @@ class LogFault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KeptBy:
+    """Another program that keeps base backups and the log, whose catalogue is used: it makes them, and removes them, by its own settings too."""
+
+    program: str
+    """`Barman 3.19.1`."""
+    server: str
+    """What it calls the database's server."""
+    retention: str | None
+    """How long it keeps them, in its own words; None where it removes none by itself."""
+    complaints: tuple[str, ...]
+    """What it finds wrong, as far as that was asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WalView:
     """How the log is kept now."""
 
@@ -107,6 +124,8 @@ class WalView:
     """How far back one should be able to recover."""
     bases: tuple[BaseBackup, ...]
     """Newest first."""
+    kept_by: KeptBy | None = None
+    """None where `ue` keeps them itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +196,8 @@ class Pruned:
     bases: tuple[str, ...]
     segments: int
     bytes: int
+    kept_by: KeptBy | None = None
+    """Who removes them instead, where that is another program's business: then nothing was removed here."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,10 +229,13 @@ class FailoverView:
 
 
 class Recovery(Protocol):
-    """Base backups and the log. Every change is safe to repeat: what was done already stays, and what an attempt left half-done is gone with the next."""
+    """Base backups and the log. Every change is safe to repeat: what was done already stays, and what an attempt left half-done is gone with the next.
+
+    Where another program keeps them, whatever looks at its catalogue also raises CatalogueUnavailable.
+    """
 
     def bases(self) -> tuple[BaseBackup, ...]:
-        """Return every base backup, newest first, as the manifests beside them say: no catalogue elsewhere is asked."""
+        """Return every base backup that can be recovered from, newest first, as the manifests beside them say, or the catalogue of who keeps them."""
 
     def back_up(self, name: str, *, incremental: bool) -> BaseBackup:
         """A base backup called `name` exists, its files are those that the server sent, and a self-describing manifest stands beside it.
@@ -220,7 +244,7 @@ class Recovery(Protocol):
         """
 
     def verify(self, name: str) -> BaseBackup:
-        """Return the base backup once each of its files has the size and the checksum that the server told. Raises: BaseBroken, NoSuchBase."""
+        """Return the base backup once each of its files has the size and the checksum that the server told, where it told. Raises: BaseBroken, NoSuchBase."""
 
     def wal(self) -> WalView:
         """Return how the log is kept, and what can be recovered to. Never a window across a gap. Answers without the server, too."""
@@ -259,10 +283,10 @@ class Recovery(Protocol):
         """The scratch server of that name is gone, with its files."""
 
     def prunable(self) -> Pruned:
-        """Return what nobody needs for the window. Never the newest base backup, nor the log after it."""
+        """Return what nobody needs for the window. Never the newest base backup, nor the log after it; nothing, where another program removes it."""
 
     def prune(self) -> Pruned:
-        """What nobody needs for the window is gone."""
+        """What nobody needs for the window is gone, where no other program removes it."""
 
     def failover(self) -> FailoverView:
         """Return what would be lost with the primary. Raises: DatabaseUnavailable."""
@@ -278,6 +302,10 @@ class Recovery(Protocol):
 
     def describe_prune(self) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
+
+
+class CatalogueUnavailable(Problem):
+    """Who keeps the base backups and the log can't be asked, or answers what nobody understands."""
 
 
 class BaseFailed(Problem):

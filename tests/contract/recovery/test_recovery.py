@@ -315,7 +315,7 @@ def test_a_hole_in_the_log_is_seen_and_no_window_goes_over_it(primary: World) ->
     primary.claim(4)
     primary.received()
     assert primary.recovery.wal().gaps == ()
-    size = primary.recovery.archive.size
+    size = primary.recovery.catalogue.log.size
     with primary.connect() as connection:
         row = connection.execute("SELECT pg_walfile_name(pg_current_wal_lsn())").fetchone()
     assert row is not None
@@ -344,7 +344,7 @@ def test_a_hole_in_the_log_is_seen_and_no_window_goes_over_it(primary: World) ->
 
 
 def test_without_a_base_backup_nothing_can_be_incremental(primary: World) -> None:
-    bases = primary.recovery.bases_in.folder
+    bases = primary.recovery.catalogue.folder
     aside = bases.with_name("aside")
     bases.rename(aside)
     try:

@@ -19,9 +19,11 @@ from unioneyes.adapters.postgres.bootstrap import DATABASE, OWNER, REPLICATION, 
 from unioneyes.adapters.postgres.programs import clean_environment
 from unioneyes.adapters.postgres.recovery.archive import WalArchive
 from unioneyes.adapters.postgres.recovery.bases import BaseBackups
+from unioneyes.adapters.postgres.recovery.catalogue import Catalogue
 from unioneyes.adapters.postgres.recovery.export import Export
+from unioneyes.adapters.postgres.recovery.plain import PlainCatalogue
 from unioneyes.adapters.postgres.recovery.receiving import PRIMARY_SETTINGS, receiver_argv, require_slot
-from unioneyes.adapters.postgres.recovery.recovery import PlainRecovery
+from unioneyes.adapters.postgres.recovery.recovery import RecoversBeside
 from unioneyes.adapters.postgres.recovery.scratch import RecoveryServers
 from unioneyes.adapters.postgres.server import SUPERUSER, PostgresServer
 from unioneyes.ports.recovery import WalMode
@@ -43,7 +45,7 @@ class World:
     folder: Path
     server: PostgresServer
     mode: WalMode
-    recovery: PlainRecovery = field(init=False)
+    recovery: RecoversBeside = field(init=False)
     receiver: subprocess.Popen[bytes] | None = None
     by_tls: Path | None = None
     """Who vouches for the server, where base backups are made by TLS."""
@@ -66,16 +68,18 @@ class World:
     def wal_folder(self) -> Path:
         return self.folder / "wal"
 
-    def opened(self) -> PlainRecovery:
+    def opened(self) -> RecoversBeside:
         """Return the port anew, as another process would open it."""
-        return PlainRecovery(
-            bases_in=BaseBackups(folder=self.folder / "bases", database_url=self.reached),
-            archive=WalArchive(folder=self.wal_folder),
+        return RecoversBeside(
+            catalogue=self.catalogue(),
             servers=RecoveryServers(self.folder / "scratch", self.folder / "s"),
             bring=Export(admin=lambda name: self.server.url(role=SUPERUSER, password=PASSWORD, database=name), live=DATABASE, folder=self.folder / "bases"),
-            mode=self.mode,
-            window=WEEK,
         )
+
+    def catalogue(self) -> Catalogue:
+        """Return who keeps base backups and the log."""
+        made = BaseBackups(folder=self.folder / "bases", database_url=self.reached)
+        return PlainCatalogue(made=made, log=WalArchive(folder=self.wal_folder), mode=self.mode, window=WEEK)
 
     def receive(self) -> None:
         """The log is received from now on."""

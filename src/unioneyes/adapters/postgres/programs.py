@@ -50,10 +50,11 @@ class ProgramFailed(Problem):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """What a program printed before it ended well."""
+    """What a program printed before it ended."""
 
     stdout: str
     stderr: str
+    code: int = 0
 
 
 @cache
@@ -83,13 +84,19 @@ def run_program(argv: Sequence[str], *, within: timedelta, environment: Mapping[
 
     Raises: ProgramFailed, with the last lines of its complaint; what the step ends with whose run must stop.
     """
+    ended = ended_program(argv, within=within, environment=environment)
+    _require_done(argv, ended.code, ended.stderr.splitlines())
+    return ended
+
+
+def ended_program(argv: Sequence[str], *, within: timedelta, environment: Mapping[str, str] | None = None) -> Finished:
+    """Run `argv` to its end, and return what it printed, also where it says by its code that it failed. Raises: see `run_program`."""
     with _begun(argv, environment=environment, stdout=subprocess.PIPE) as begun:
         try:
             stdout, stderr = (text.decode(errors="replace") for text in begun.communicate(timeout=within.total_seconds()))
         except subprocess.TimeoutExpired:
             raise _too_slow(argv, within) from None
-        _require_done(argv, begun.returncode, stderr.splitlines())
-    return Finished(stdout=stdout, stderr=stderr)
+    return Finished(stdout=stdout, stderr=stderr, code=begun.returncode)
 
 
 @contextmanager

@@ -83,6 +83,11 @@ class Layout:
         return self.home / "recovery" / "wal"
 
     @property
+    def barman(self) -> Path:
+        """What is written down of base backups in Barman's catalogue."""
+        return self.home / "recovery" / "barman"
+
+    @property
     def recovered(self) -> Path:
         """The files of scratch servers that were recovered."""
         return self.home / "recovery" / "scratch"

@@ -132,7 +132,8 @@ class Stack:
     @property
     def primary(self) -> PostgresServer:
         """The operated database."""
-        settings = {**PRIMARY_SETTINGS[self.settings.backup.wal], **logging_a_share(self.query_log), **RESERVED}
+        backup = self.settings.backup
+        settings = {**PRIMARY_SETTINGS[WalMode.RECEIVE if backup.barman else backup.wal], **logging_a_share(self.query_log), **RESERVED}
         return replace(self._server("primary", self.ports.database, settings=settings), reached_at=self.reached_at)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 from unioneyes.adapters.postgres.recovery.positions import SEGMENT_BYTES, Segment, parse_lsn
 from unioneyes.adapters.postgres.recovery.reach import Fork, Kept
 
-_PARTIAL = ".partial"
+PARTIAL = ".partial"
+"""How the file is called beside its name whose segment is being written."""
 _FORK_WORDS = 2
 
 
@@ -29,40 +30,50 @@ class WalArchive:
 
     def kept(self) -> Kept:
         """Return what is there."""
-        size = self.size
-        named = {path.name.removesuffix(_PARTIAL) for path in self.folder.iterdir()} if self.folder.is_dir() else set()
-        segments = frozenset(segment for name in named if (segment := Segment.read(name, size=size)) is not None)
-        forks = {int(path.stem, 16): read_history(path.read_text()) for path in self.folder.glob("????????.history")}
-        return Kept(segments=segments, forks=forks, size=size)
+        names = (path.name for path in self.folder.iterdir()) if self.folder.is_dir() else ()
+        return kept_of(names, {path.name: path.read_text() for path in self.folder.glob("????????.history")}, size=self.size)
 
     def bytes(self) -> int:
         """Return how much room it takes."""
         return sum(path.stat().st_blocks * 512 for path in self.folder.iterdir()) if self.folder.is_dir() else 0
 
     @contextmanager
-    def whole(self) -> Iterator[Path]:
-        """Give a folder in which the segment that is being written is called like the others, for programs that know no other name."""
+    def held(self, segments: Iterable[Segment]) -> Iterator[Path]:
+        """Give a folder in which these segments stand under their names, also the one that is being written, for programs that know no other names."""
+        size = self.size
         with TemporaryDirectory(prefix="ue-wal-") as view:
-            for path in sorted(self.folder.iterdir() if self.folder.is_dir() else (), reverse=True):  # where both are there, the whole one counts
-                link = Path(view) / path.name.removesuffix(_PARTIAL)
-                link.unlink(missing_ok=True)
-                link.symlink_to(path)
+            for segment in segments:
+                whole = self.folder / segment.name(size=size)
+                (Path(view) / whole.name).symlink_to(whole if whole.exists() else f"{whole}{PARTIAL}")
             yield Path(view)
 
-    def restore_command(self) -> str:
-        """Return the setting by which PostgreSQL takes a segment from here, also the one that was being written when the server ended."""
+    @contextmanager
+    def restoring(self, segments: Iterable[Segment]) -> Iterator[str]:
+        """Give the command by which PostgreSQL takes segments from here, also the one that was being written when the server ended."""
+        del segments  # it takes what it needs
+        yield self.describe_restoring()
+
+    def describe_restoring(self) -> str:
+        """Return that command, which a person would give it too."""
         folder = shlex.quote(str(self.folder)).replace("%", "%%")
-        return f"cp {folder}/%f %p 2>/dev/null || cp {folder}/%f{_PARTIAL} %p"
+        return f"cp {folder}/%f %p 2>/dev/null || cp {folder}/%f{PARTIAL} %p"
 
     def remove(self, segments: tuple[Segment, ...]) -> int:
         """These segments are gone. Return how many bytes they took."""
         size, freed = self.size, 0
         for segment in segments:
-            for path in (self.folder / segment.name(size=size), self.folder / f"{segment.name(size=size)}{_PARTIAL}"):
+            for path in (self.folder / segment.name(size=size), self.folder / f"{segment.name(size=size)}{PARTIAL}"):
                 if path.exists():
                     freed += path.stat().st_blocks * 512
                     path.unlink()
         return freed
+
+
+def kept_of(names: Iterable[str], histories: Mapping[str, str], *, size: int) -> Kept:
+    """Return what is there, by the names of files, and the text of each history file by its name."""
+    named = {name.removesuffix(PARTIAL) for name in names}
+    segments = frozenset(segment for name in named if (segment := Segment.read(name, size=size)) is not None)
+    return Kept(segments=segments, forks={int(name[:8], 16): read_history(text) for name, text in histories.items()}, size=size)
 
 
 def read_history(text: str) -> tuple[Fork, ...]:

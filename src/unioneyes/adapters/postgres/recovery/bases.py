@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
+import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
@@ -28,7 +29,8 @@ NAMES = r"[A-Za-z0-9][A-Za-z0-9_-]*"
 _BASE_LIMIT = timedelta(hours=4)
 _LOOK_LIMIT = timedelta(seconds=30)
 _TURN_LIMIT = timedelta(hours=4)
-_INCREMENTAL_SINCE = 17
+INCREMENTAL_SINCE = 17
+"""The first PostgreSQL that tells what changed since."""
 
 
 class BaseManifest(BaseModel):
@@ -198,7 +200,7 @@ class BaseBackups:
         with connection(self.database_url, name="ue-base", statement_limit=_LOOK_LIMIT) as session:
             row = session.execute(sql("recovery_source")).fetchone()
             # After the position, from which on the log is searched: a file that a table gets in between is not searched for in vain.
-            tables = {str(table): str(file) for table, file in session.execute(sql("recovery_tables"))}
+            tables = read_tables(session)
         if row is None:
             raise BaseFailed(what="the server says nothing of itself", remedy="look at the server's log")
         clock, version, position, summarized, tablespaces, size = row
@@ -226,8 +228,8 @@ class BaseBackups:
         newest = next(iter(self.all()), None)
         if newest is None:
             raise NoParent(what="there is no base backup that this one could hold the changes since", remedy="make a whole one first: ue backup base")
-        if source.major < _INCREMENTAL_SINCE or not source.summarized:
-            why = f"PostgreSQL {source.version} can't" if source.major < _INCREMENTAL_SINCE else "summarize_wal is off there"
+        if source.major < INCREMENTAL_SINCE or not source.summarized:
+            why = f"PostgreSQL {source.version} can't" if source.major < INCREMENTAL_SINCE else "summarize_wal is off there"
             raise NoParent(what=f"the server does not tell what changed since {newest.name}: {why}", remedy="make a whole one: ue backup base")
         return newest
 
@@ -236,6 +238,11 @@ class BaseBackups:
             return f"; {self.folder} has {format_bytes(shutil.disk_usage(self.folder).free)} free"
         except OSError:
             return ""
+
+
+def read_tables(session: psycopg.Connection) -> dict[str, str]:
+    """Return which file each table of the database has: `public.claims` -> `base/16384/24601`."""
+    return {str(table): str(file) for table, file in session.execute(sql("recovery_tables"))}
 
 
 def major(version: str) -> int:

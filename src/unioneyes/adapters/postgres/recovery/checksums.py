@@ -67,17 +67,38 @@ class Listed:
     """SHA-256 of the list."""
 
 
-def require_unbroken(folder: Path) -> Listed:
-    """Return what the server said, once every file has the size and the checksum that it told, and none is too many. Raises: BaseBroken."""
-    text = _read(folder)
-    listed, checksum = _parsed(folder, text)
-    for file in listed.files:
-        _require_file(folder, file)
-    known = {file.name for file in listed.files}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """The server's list of files, before any of them is looked at."""
+
+    files: int
+    checksum: str
+    """SHA-256 of the list."""
+
+
+def read_listing(folder: Path) -> Listing | None:
+    """Return what the list says; None where there is none that can be read."""
+    try:
+        listed, checksum = _parsed(folder.name, _read(folder, folder.name))
+    except BaseBroken:
+        return None
+    return Listing(files=len(listed.files), checksum=checksum)
+
+
+def require_unbroken(folder: Path, *, called: str | None = None) -> Listed:
+    """Return what the server said, once every file has the size and the checksum that it told, and none is too many.
+
+    Raises: BaseBroken, which names the base backup as it is `called`; as its folder, when not given.
+    """
+    name = called or folder.name
+    listed, checksum = _parsed(name, _read(folder, name))
+    for each in listed.files:
+        _require_file(folder, each, name)
+    known = {each.name for each in listed.files}
     for path in folder.rglob("*"):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and name not in known and not name.startswith(_LATER):
-            raise BaseBroken(what=f"{folder.name}: {name} is none of the files that the server sent", remedy=_REMEDY)
+        file = path.relative_to(folder).as_posix()
+        if path.is_file() and file not in known and not file.startswith(_LATER):
+            raise BaseBroken(what=f"{name}: {file} is none of the files that the server sent", remedy=_REMEDY)
     last = max(listed.ranges, key=lambda each: (each.timeline, parse_lsn(each.end)))
     return Listed(
         bytes=sum(file.size for file in listed.files),
@@ -90,14 +111,14 @@ def require_unbroken(folder: Path) -> Listed:
     )
 
 
-def _read(folder: Path) -> bytes:
+def _read(folder: Path, name: str) -> bytes:
     try:
         return (folder / LIST).read_bytes()
     except OSError as error:
-        raise BaseBroken(what=f"{folder.name}: the list of its files can't be read ({error.strerror})", remedy=_REMEDY) from None
+        raise BaseBroken(what=f"{name}: the list of its files can't be read ({error.strerror})", remedy=_REMEDY) from None
 
 
-def _parsed(folder: Path, text: bytes) -> tuple[_List, str]:
+def _parsed(name: str, text: bytes) -> tuple[_List, str]:
     """Return the list and its SHA-256, which the list's own last line tells of all lines before it."""
     before, found, _ = text.rpartition(b'"Manifest-Checksum"')
     try:
@@ -105,20 +126,20 @@ def _parsed(folder: Path, text: bytes) -> tuple[_List, str]:
     except (ValueError, ValidationError):
         listed = None
     if not found or listed is None or hashlib.sha256(before).hexdigest() != listed.checksum:
-        raise BaseBroken(what=f"{folder.name}: the list of its files was changed or cut off", remedy=_REMEDY)
+        raise BaseBroken(what=f"{name}: the list of its files was changed or cut off", remedy=_REMEDY)
     return listed, hashlib.sha256(text).hexdigest()
 
 
-def _require_file(folder: Path, file: _File) -> None:
+def _require_file(folder: Path, file: _File, name: str) -> None:
     try:
         size = (folder / file.name).stat().st_size
         found = crc32c(folder / file.name) if size == file.size and file.algorithm == "CRC32C" else None
     except OSError as error:
-        raise BaseBroken(what=f"{folder.name}: {file.name} can't be read ({error.strerror})", remedy=_REMEDY) from None
+        raise BaseBroken(what=f"{name}: {file.name} can't be read ({error.strerror})", remedy=_REMEDY) from None
     if size != file.size:
-        raise BaseBroken(what=f"{folder.name}: {file.name} has {size:,} bytes, and the server sent {file.size:,}", remedy=_REMEDY)
+        raise BaseBroken(what=f"{name}: {file.name} has {size:,} bytes, and the server sent {file.size:,}", remedy=_REMEDY)
     if found != file.checksum:
-        raise BaseBroken(what=f"{folder.name}: {file.name} has another checksum than what the server sent", remedy=_REMEDY)
+        raise BaseBroken(what=f"{name}: {file.name} has another checksum than what the server sent", remedy=_REMEDY)
 
 
 def crc32c(path: Path) -> str:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from unioneyes.adapters.postgres.recovery.archive import WalArchive
-from unioneyes.adapters.postgres.recovery.bases import BaseManifest
-from unioneyes.adapters.postgres.recovery.positions import format_lsn, parse_lsn
-from unioneyes.adapters.postgres.recovery.reach import Reach, pieces, reach
+from unioneyes.adapters.postgres.recovery.catalogue import Log, Tables
+from unioneyes.adapters.postgres.recovery.positions import Segment, format_lsn, parse_lsn
+from unioneyes.adapters.postgres.recovery.reach import Kept, Reach, pieces, reach
 from unioneyes.adapters.postgres.recovery.scratch import programs_of
 from unioneyes.adapters.postgres.recovery.waldump import Commit, commits
 from unioneyes.kernel.clock import rfc3339
-from unioneyes.ports.recovery import Gap, NoSuchDrop, NoSuchTransaction, OutsideWindow, RecoveryPoint, Window
+from unioneyes.ports.recovery import BaseBackup, Gap, NoSuchDrop, NoSuchTransaction, OutsideWindow, RecoveryPoint, Window
 
 _XID = 0xFFFFFFFF
 """What of a transaction's number stands in the log; the rest counts how often it began anew."""
@@ -23,7 +22,7 @@ _XID = 0xFFFFFFFF
 class Way:
     """A base backup, and the log that leads on from it."""
 
-    base: BaseManifest
+    base: BaseBackup
     reach: Reach
 
     @property
@@ -36,19 +35,23 @@ class Way:
 class Finding:
     """What can be recovered to."""
 
-    archive: WalArchive
-    bases: tuple[BaseManifest, ...]
+    log: Log
+    bases: tuple[BaseBackup, ...]
     """Newest first."""
+    whole: bool
+    """True where the files of a base backup hold the log that was written while it was made."""
 
     def ways(self) -> tuple[Way, ...]:
         """Return how far each base backup leads, newest first."""
-        kept = self.archive.kept()
-        return tuple(Way(base=base, reach=reach(kept, timeline=base.timeline, position=parse_lsn(base.end_lsn))) for base in self.bases)
+        kept = self.log.kept()
+        every = (Way(base=base, reach=reach(kept, timeline=base.timeline, position=self._needed_from(base))) for base in self.bases)
+        return tuple(way for way in every if self.whole or self._covers(way, parse_lsn(way.base.end_lsn) - 1))
 
     def gaps(self) -> tuple[Gap, ...]:
         """Return each hole in the log after a base backup, once."""
-        size = self.archive.size
-        found = {way.reach.missing[0]: len(way.reach.missing) for way in self.ways() if way.reach.missing}
+        size, kept = self.log.size, self.log.kept()
+        every = (reach(kept, timeline=base.timeline, position=self._needed_from(base)) for base in self.bases)
+        found = {each.missing[0]: len(each.missing) for each in every if each.missing}
         return tuple(Gap(timeline=first.timeline, first=first.name(size=size), count=count) for first, count in sorted(found.items()))
 
     def windows(self) -> tuple[Window, ...]:
@@ -87,21 +90,22 @@ class Finding:
 
     def before(self, commit: Commit, *, what: str, table: str | None = None) -> RecoveryPoint:
         """Return the way to what was committed before `commit`, from the newest base backup that ended before it. Raises: OutsideWindow."""
-        way = next((way for way in self.ways() if way.begin <= commit.lsn and self._leads_to(way, commit)), None)
+        way = next((way for way in self.ways() if way.begin <= commit.lsn and self._covers(way, commit.lsn)), None)
         if way is None:
             raise self._outside(f"no base backup leads to just before {what}")
-        segments = commit.lsn // self.archive.size - way.begin // self.archive.size + 1
+        segments = commit.lsn // self.log.size - way.begin // self.log.size + 1
         return replace(self._point(way, segments, said=f"just before {what}"), xid=commit.xid, table=table)
 
-    def before_drop(self, table: str, *, there: Callable[[str], bool]) -> RecoveryPoint:
-        """Return the way to what was committed before `table` was dropped; `there` says whether the live database has a table.
+    def before_drop(self, table: str, *, there: Callable[[str], bool], tables: Callable[[BaseBackup], Tables]) -> RecoveryPoint:
+        """Return the way to what was committed before `table` was dropped; `there` says whether the live database has it, `tables` what a base backup had.
 
         In the log tables have no names, so the table is followed by its file, from the newest base backup that knew it, through what wrote it anew.
         Raises: NoSuchDrop, OutsideWindow.
         """
         for way in self.ways():
-            if name := _named(table, way.base.tables):
-                gone, anew = self._gone(way, way.base.tables[name])
+            had = tables(way.base)
+            if name := _named(table, had.files):
+                gone, anew = self._gone(way, had.files[name], since=parse_lsn(had.since))
                 if gone is not None:
                     return self.before(gone, what=f"transaction {gone.xid}, which dropped {name} at {rfc3339(gone.at)}", table=name)
                 if there(name):
@@ -122,21 +126,29 @@ class Finding:
 
     def commits(self, way: Way) -> Iterator[Commit]:
         """Yield the commits after a base backup, in order."""
-        kept, program = self.archive.kept(), programs_of(way.base.server_version) / "pg_waldump"
-        with self.archive.whole() as folder:
+        kept, program = self.log.kept(), programs_of(way.base.server_version) / "pg_waldump"
+        with self.log.held(_with_next(kept, way.reach.path)) as folder:
             for timeline, since, until in pieces(kept, way.reach.path, position=way.begin):
                 yield from commits(program, folder, timeline=timeline, since=since, until=until)
 
     def last(self, way: Way) -> Commit | None:
         """Return the last commit that is kept after a base backup: looked for from the end on, a segment at a time."""
-        kept, program = self.archive.kept(), programs_of(way.base.server_version) / "pg_waldump"
-        with self.archive.whole() as folder:
-            for segment in reversed(way.reach.path):
-                since = max(segment.number * kept.size, way.begin)
-                *_, found = (None, *commits(program, folder, timeline=segment.timeline, since=since, until=(segment.number + 1) * kept.size))
-                if found is not None:
-                    return found
+        kept, program = self.log.kept(), programs_of(way.base.server_version) / "pg_waldump"
+        for segment in reversed(way.reach.path):
+            since, until = max(segment.number * kept.size, way.begin), (segment.number + 1) * kept.size
+            if since >= until:
+                return None
+            with self.log.held(_with_next(kept, (segment,))) as folder:
+                *_, found = (None, *commits(program, folder, timeline=segment.timeline, since=since, until=until))
+            if found is not None:
+                return found
         return None
+
+    def path_to(self, point: RecoveryPoint) -> tuple[Segment, ...]:
+        """Return the segments that a recovery to `point` may need."""
+        way = next((way for way in self.ways() if way.base.name == point.base), None)
+        end = way.begin // self.log.size + point.segments if way else 0
+        return tuple(segment for segment in way.reach.path if segment.number <= end) if way else ()
 
     def spoken(self) -> str:
         """Return what can be recovered to, in words."""
@@ -163,18 +175,21 @@ class Finding:
         ways = {way.base.name: way for way in self.ways()}
         yield from (ways[window.bases[0]] for window in self.windows())
 
-    def _gone(self, way: Way, file: str) -> tuple[Commit | None, Commit | None]:
+    def _gone(self, way: Way, file: str, *, since: int) -> tuple[Commit | None, Commit | None]:
         """Return the commit that the table of that file went with, and the last one that wrote it anew."""
         anew = None
         for commit in self.commits(way):
-            if file in commit.files and commit.lsn >= parse_lsn(way.base.tables_at):
+            if file in commit.files and commit.lsn >= since:
                 if commit.instead is None:
                     return commit, anew
                 file, anew = commit.instead, commit
         return None, anew
 
-    def _leads_to(self, way: Way, commit: Commit) -> bool:
-        return bool(way.reach.path) and commit.lsn < (way.reach.path[-1].number + 1) * self.archive.size
+    def _covers(self, way: Way, position: int) -> bool:
+        return bool(way.reach.path) and position < (way.reach.path[-1].number + 1) * self.log.size
+
+    def _needed_from(self, base: BaseBackup) -> int:
+        return parse_lsn(base.end_lsn if self.whole else base.start_lsn)
 
     @staticmethod
     def _all_of(way: Way) -> int:
@@ -185,7 +200,13 @@ class Finding:
         return RecoveryPoint(base=way.base.name, timeline=way.reach.timeline, time=time, said=said, segments=segments)
 
 
-def _named(table: str, tables: dict[str, str]) -> str | None:
+def _with_next(kept: Kept, segments: Iterable[Segment]) -> frozenset[Segment]:
+    """Return the segments, with those behind them in the same timeline: what begins in one may end in the next."""
+    wanted = frozenset(segments)
+    return wanted | (frozenset(Segment(each.timeline, each.number + 1) for each in wanted) & kept.segments)
+
+
+def _named(table: str, tables: Mapping[str, str]) -> str | None:
     """Return which of the tables is meant: by its name with its schema; or by its own, where one alone has it."""
     alike = [name for name in tables if name.partition(".")[2] == table]
     return table if table in tables else alike[0] if len(alike) == 1 else None

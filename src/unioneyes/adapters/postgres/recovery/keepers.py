@@ -30,6 +30,35 @@ def keepers(session: psycopg.Connection) -> tuple[Keeper, ...]:
         return tuple(cursor.execute(sql("recovery_keepers")))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """How far the log was received, as the server was told; None for what nobody knows."""
+
+    streaming: bool | None = None
+    """Whether it is received, or the last segment was handed over."""
+    position: str | None = None
+    """Or the name of that segment."""
+    behind: int | None = None
+    slot: str | None = None
+    slot_room: int | None = None
+
+
+def received(session: psycopg.Connection, *, receiver: str | None, slot: str | None, handed_over: bool) -> Received:
+    """Return how far it was received by who streams under that name; or handed over by the server, where nobody streams."""
+    if handed_over:
+        position, well = session.execute(sql("recovery_archiver")).fetchone() or (None, None)
+        return Received(streaming=well, position=position)
+    keeper = next((each for each in keepers(session) if each.keeper == receiver), None)
+    kept = session.execute(sql("recovery_slot"), {"slot": slot}).fetchone()
+    return Received(
+        streaming=keeper is not None,
+        position=keeper.received if keeper else None,
+        behind=keeper.behind_bytes if keeper else None,
+        slot=kept[1] if kept else None,
+        slot_room=kept[2] if kept else None,
+    )
+
+
 def failover_view(found: tuple[Keeper, ...], *, wanted: tuple[str, ...], last_base: datetime | None, promotion: timedelta | None) -> FailoverView:
     """Return what would be lost with the primary. Whoever should stream and does not is away: nobody knows how far behind, and never "not at all"."""
     there = tuple(

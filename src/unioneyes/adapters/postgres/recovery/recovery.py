@@ -1,4 +1,4 @@
-"""The port `Recovery`, with PostgreSQL's own programs, on two folders: base backups and the log. Nothing else is needed to recover."""
+"""The port `Recovery`: found in the log, and recovered beside by PostgreSQL's own programs, whoever keeps base backups and the log."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from datetime import datetime, timedelta
 
 import psycopg
 
-from unioneyes.adapters.postgres.connections import connection, shown, sql
-from unioneyes.adapters.postgres.recovery.archive import WalArchive
-from unioneyes.adapters.postgres.recovery.bases import BaseBackups
+from unioneyes.adapters.postgres.connections import connection, shown
+from unioneyes.adapters.postgres.recovery.bases import read_tables
+from unioneyes.adapters.postgres.recovery.catalogue import Catalogue, Keeping, Tables
 from unioneyes.adapters.postgres.recovery.export import Export, count_rows, has_table
-from unioneyes.adapters.postgres.recovery.faults import log_faults
+from unioneyes.adapters.postgres.recovery.faults import gap_faults, log_faults
 from unioneyes.adapters.postgres.recovery.finding import Finding
-from unioneyes.adapters.postgres.recovery.keepers import Keeper, failover_view, keepers
-from unioneyes.adapters.postgres.recovery.receiving import SLOT
-from unioneyes.adapters.postgres.recovery.retention import Surplus, surplus
+from unioneyes.adapters.postgres.recovery.keepers import Received, failover_view, keepers, received
+from unioneyes.adapters.postgres.recovery.plain import read_clock
+from unioneyes.adapters.postgres.recovery.positions import Segment
 from unioneyes.adapters.postgres.recovery.scratch import RecoveryServers, Stopped
 from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.clock import Deadline, rfc3339
@@ -48,15 +48,12 @@ _POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PlainRecovery:
+class RecoversBeside:
     """Implements the port `Recovery`. Close it, or its scratch servers end with the process."""
 
-    bases_in: BaseBackups
-    archive: WalArchive
+    catalogue: Catalogue
     servers: RecoveryServers
     bring: Export
-    mode: WalMode
-    window: timedelta
     expected: tuple[str, ...] = ()
     """Names of the standbys that there should be."""
     promotion: timedelta | None = None
@@ -67,42 +64,47 @@ class PlainRecovery:
         self.servers.close()
 
     def bases(self) -> tuple[BaseBackup, ...]:
-        """Return every base backup, newest first."""
-        return tuple(each.base(self.bases_in.folder) for each in self.bases_in.all())
+        """Return every base backup that can be recovered from, newest first."""
+        return self.catalogue.bases()
 
     def back_up(self, name: str, *, incremental: bool) -> BaseBackup:
         """A base backup called `name` exists, whole and verified. Raises: BaseFailed, NoParent, DatabaseUnavailable."""
-        return self.bases_in.take(name, incremental=incremental).base(self.bases_in.folder)
+        return self.catalogue.take(name, incremental=incremental)
 
     def verify(self, name: str) -> BaseBackup:
         """Return the base backup once each of its files is what the server sent. Raises: BaseBroken, NoSuchBase."""
-        return self.bases_in.verify(name).base(self.bases_in.folder)
+        return self.catalogue.verify(name)
 
     def wal(self) -> WalView:
         """Return how the log is kept, and what can be recovered to. Answers without the server, too."""
-        finding = self._finding()
-        streaming, keeper, slot = self._asked()
+        finding, keeping, log = self._finding(), self.catalogue.keeping(faults=True), self.catalogue.log
+        told = self._received(keeping)
         return WalView(
-            mode=self.mode,
-            streaming=streaming,
-            received=keeper.received if keeper else None,
-            behind=keeper.behind_bytes if keeper else None,
-            slot=slot[1] if slot else None,
-            slot_room=slot[2] if slot else None,
-            segments=len(self.archive.kept().segments),
-            bytes=self.archive.bytes(),
+            mode=keeping.mode,
+            streaming=told.streaming,
+            received=told.position,
+            behind=told.behind,
+            slot=told.slot,
+            slot_room=told.slot_room,
+            segments=len(log.kept().segments),
+            bytes=log.bytes(),
             gaps=finding.gaps(),
             windows=finding.windows(),
-            wanted=self.window,
-            bases=self.bases(),
+            wanted=keeping.window,
+            bases=finding.bases,
+            kept_by=keeping.kept_by,
         )
 
     def faults(self) -> tuple[LogFault, ...]:
         """Return what keeps the log from leading on; nothing where it is not kept."""
-        if self.mode is WalMode.NONE:
+        keeping = self.catalogue.keeping(faults=True)
+        if keeping.mode is WalMode.NONE:
             return ()
-        streaming, _, slot = self._asked()
-        return log_faults(self.mode, streaming=streaming, slot=slot[1] if slot else None, gaps=self._finding().gaps())
+        gaps = self._finding().gaps()
+        if keeping.kept_by:
+            return (*keeping.faults, *gap_faults(gaps))
+        told = self._received(keeping)
+        return log_faults(keeping.mode, streaming=told.streaming, slot=told.slot, gaps=gaps)
 
     def find(self, target: Target) -> RecoveryPoint:
         """Return where recovery begins and ends. Raises: OutsideWindow, NoSuchTransaction, NoSuchDrop, DatabaseUnavailable."""
@@ -112,23 +114,20 @@ class PlainRecovery:
         if target.before_xid is not None:
             return finding.before_xid(target.before_xid)
         if target.before_drop is not None:
-            return finding.before_drop(target.before_drop, there=self._has_table)
+            return finding.before_drop(target.before_drop, there=self._has_table, tables=self._tables)
         return finding.at_end()
 
     def room(self) -> tuple[int, int]:
         """Return the bytes that the newest recovery would take, and those that are free where it would stand."""
-        newest = next(iter(self.bases_in.all()), None)
-        self.bases_in.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        needed = sum(each.bytes for each in self.bases_in.chain(newest.name)) if newest else 0
-        return needed, shutil.disk_usage(self.bases_in.folder).free
+        self.catalogue.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return self.catalogue.needed(), shutil.disk_usage(self.catalogue.folder).free
 
     def recover(self, name: str, point: RecoveryPoint) -> Recovered:
         """A scratch server called `name` holds the database as it was at `point`. Raises: RecoveryFailed (nothing is left of it), BaseBroken."""
         began = time.monotonic()
         with self.servers.turn(name):
-            self.bases_in.verify(point.base)
-            chain = self.bases_in.chain(point.base)
-            stopped = self.servers.start(name, chain, self.bases_in.folder, target=self._settings(point))
+            base = self.catalogue.verify(point.base)
+            stopped = self._start(name, base, self._finding().path_to(point), target=_target(point))
             try:
                 return self._looked_at(name, point, stopped, began)
             except BaseException:
@@ -160,39 +159,33 @@ class PlainRecovery:
 
     def prunable(self) -> Pruned:
         """Return what nobody needs for the window."""
-        found = self._surplus()
-        sizes = {each.name: each.bytes for each in self.bases_in.all()}
-        freed = sum(sizes[name] for name in found.bases) + len(found.segments) * self.archive.size
-        return Pruned(bases=found.bases, segments=len(found.segments), bytes=freed)
+        return self.catalogue.prunable()
 
     def prune(self) -> Pruned:
-        """What nobody needs for the window is gone: the base backups first, whose log goes with them."""
-        with self.bases_in.turn():
-            found = self._surplus()
-            freed = self.bases_in.remove(found.bases) + self.archive.remove(found.segments)
-        return Pruned(bases=found.bases, segments=len(found.segments), bytes=freed)
+        """What nobody needs for the window is gone."""
+        return self.catalogue.prune()
 
     def failover(self) -> FailoverView:
         """Return what would be lost with the primary. Raises: DatabaseUnavailable."""
         with self._session() as session:
             found = keepers(session)
-        newest = next(iter(self.bases_in.all()), None)
-        wanted = (*self.expected, *((SLOT,) if self.mode is not WalMode.NONE else ()))
+        newest, receiver = next(iter(self.bases()), None), self.catalogue.keeping(faults=False).receiver
+        wanted = (*self.expected, *((receiver,) if receiver else ()))
         return failover_view(found, wanted=wanted, last_base=newest.ended_at if newest else None, promotion=self.promotion)
 
     def describe_back_up(self, name: str, *, incremental: bool) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
-        return self.bases_in.describe(name, incremental=incremental)
+        return self.catalogue.describe_take(name, incremental=incremental)
 
     def describe_recover(self, name: str, point: RecoveryPoint) -> tuple[str, ...]:
         """Return the commands that a person would type for the same. Source: Backup and Restore, "Point-in-Time Recovery"."""
-        copied, chain = self.servers.server(name).data, self.bases_in.chain(point.base)
-        folders = " ".join(str(self.bases_in.folder / each.name) for each in chain)
+        data = self.servers.server(name).data
+        settings = (_takes_from(self.catalogue.log.describe_restoring()), *_target(point))
         return (
-            f"cp -a {folders} {copied}" if len(chain) == 1 else f"pg_combinebackup -o {copied} {folders}",
-            f"printf '%s\\n' {' '.join(shlex.quote(setting) for setting in self._settings(point))} >> {copied}/postgresql.conf",
-            f"touch {copied}/recovery.signal",
-            f"pg_ctl -D {copied} -w start",
+            *self.catalogue.describe_lay_out(point.base, data),
+            f"printf '%s\\n' {' '.join(shlex.quote(setting) for setting in settings)} >> {data}/postgresql.conf",
+            f"touch {data}/recovery.signal",
+            f"pg_ctl -D {data} -w start",
         )
 
     def describe_export(self, name: str, *, into: str, table: str | None) -> tuple[str, ...]:
@@ -201,22 +194,16 @@ class PlainRecovery:
 
     def describe_prune(self) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
-        found = self._surplus()
-        kept = [each for each in self.bases_in.all() if each.name not in found.bases]
-        removed = tuple(f"rm -r {self.bases_in.folder / name}.json {self.bases_in.folder / name}" for name in found.bases)
-        if not found.segments or not kept:
-            return removed
-        last = max(found.segments, key=lambda segment: segment.number)
-        return (*removed, f"cd {self.archive.folder} && rm ...   # {len(found.segments)} segments, up to {last.name(size=self.archive.size)}")
+        return self.catalogue.describe_prune()
 
     def _finding(self) -> Finding:
-        return Finding(archive=self.archive, bases=self.bases_in.all())
+        return Finding(log=self.catalogue.log, bases=self.catalogue.bases(), whole=self.catalogue.whole)
 
     def _find_time(self, finding: Finding, wanted: datetime) -> RecoveryPoint:
         """Return the way to a moment. Where no commit after it is kept and the server lives, an empty one is made there: recovery ends at one."""
         point = finding.at_time(wanted, later=False)
         try:
-            clock = self._clock()
+            clock = read_clock(self.catalogue.database_url)
         except DatabaseUnavailable:
             return finding.at_time(wanted)
         if wanted > clock:
@@ -238,14 +225,32 @@ class PlainRecovery:
                     raise OutsideWindow(what=what, remedy=f"ue backup wal shows whether the log is received; {point.base} leads no further") from None
                 sleep(_POLL_SECONDS)
 
-    def _settings(self, point: RecoveryPoint) -> tuple[str, ...]:
-        """Return the settings by which a copy of the base backup gets to `point`."""
-        follows = (f"restore_command = '{_quoted(self.archive.restore_command())}'", f"recovery_target_timeline = '{point.timeline}'")
-        if point.time is not None:
-            return (*follows, f"recovery_target_time = '{point.time.isoformat()}'")
-        if point.xid is not None:
-            return (*follows, f"recovery_target_xid = '{point.xid}'", "recovery_target_inclusive = off")
-        return follows
+    def _start(self, name: str, base: BaseBackup, path: tuple[Segment, ...], *, target: tuple[str, ...]) -> Stopped:
+        with self.catalogue.log.restoring(path) as command:
+            return self.servers.start(
+                name,
+                version=base.server_version,
+                database=self.bring.live,
+                lay_out=lambda into: self.catalogue.lay_out(base.name, into),
+                target=(_takes_from(command), *target),
+            )
+
+    def _tables(self, base: BaseBackup) -> Tables:
+        """Return which file each table had at a base backup: as it was written down, or else as a scratch server says that stands as it was then."""
+        noted = self.catalogue.tables(base.name)
+        if noted is not None:
+            return noted
+        name = f"asked_{base.name}"
+        with self.servers.turn(name):
+            path = self._finding().path_to(RecoveryPoint(base=base.name, timeline=base.timeline, said="", segments=1))
+            self._start(name, base, path, target=("recovery_target = 'immediate'", f"recovery_target_timeline = '{base.timeline}'"))
+            try:
+                with connection(self.servers.url(name), name="ue-pitr", statement_limit=_LOOK_LIMIT) as session:
+                    found = Tables(files=read_tables(session), since=base.end_lsn)
+            finally:
+                self.servers.discard(name)
+        self.catalogue.note(base.name, found)
+        return found
 
     def _looked_at(self, name: str, point: RecoveryPoint, stopped: Stopped, began: float) -> Recovered:
         address = self.servers.url(name)
@@ -263,34 +268,12 @@ class PlainRecovery:
             way_in=f"psql {shlex.quote(shown(address))}",
         )
 
-    def _surplus(self) -> Surplus:
-        """Return what may go by the server's clock; by the newest base backup where the server does not answer, which keeps the more."""
-        bases = self.bases()
-        if not bases:
-            return Surplus(bases=(), segments=())
-        try:
-            now = self._clock()
-        except DatabaseUnavailable:
-            now = bases[0].ended_at
-        return surplus(bases, self.archive.kept().segments, now=now, window=self.window, size=self.archive.size)
-
-    def _asked(self) -> tuple[bool | None, Keeper | None, tuple[bool, str, int | None] | None]:
-        """Return whether the log is received, by whom, and what the server keeps for it."""
+    def _received(self, keeping: Keeping) -> Received:
         try:
             with self._session() as session:
-                keeper = next((each for each in keepers(session) if each.keeper == SLOT), None)
-                slot = session.execute(sql("recovery_slot"), {"slot": SLOT}).fetchone()
+                return received(session, receiver=keeping.receiver, slot=keeping.slot, handed_over=keeping.mode is WalMode.ARCHIVED)
         except DatabaseUnavailable:
-            return None, None, None
-        return keeper is not None, keeper, (slot[0], slot[1], slot[2]) if slot else None
-
-    def _clock(self) -> datetime:
-        """Return the time by the server's clock. Raises: DatabaseUnavailable."""
-        with self._session() as session:
-            (clock,) = session.execute("SELECT clock_timestamp()").fetchone() or (None,)
-        if not isinstance(clock, datetime):
-            raise DatabaseUnavailable(what="the server does not say what time it is", remedy="look at its log")
-        return clock
+            return Received()  # then nobody knows
 
     def _commit(self) -> None:
         """The server has committed once more; nothing else was changed there. Raises: DatabaseUnavailable."""
@@ -305,7 +288,21 @@ class PlainRecovery:
             return False  # then nothing speaks against it
 
     def _session(self) -> AbstractContextManager[psycopg.Connection]:
-        return connection(self.bases_in.database_url, name="ue-recovery", statement_limit=_LOOK_LIMIT)
+        return connection(self.catalogue.database_url, name="ue-recovery", statement_limit=_LOOK_LIMIT)
+
+
+def _target(point: RecoveryPoint) -> tuple[str, ...]:
+    """Return the settings by which a copy of the base backup gets to `point`."""
+    follows = f"recovery_target_timeline = '{point.timeline}'"
+    if point.time is not None:
+        return (follows, f"recovery_target_time = '{point.time.isoformat()}'")
+    if point.xid is not None:
+        return (follows, f"recovery_target_xid = '{point.xid}'", "recovery_target_inclusive = off")
+    return (follows,)
+
+
+def _takes_from(command: str) -> str:
+    return f"restore_command = '{_quoted(command)}'"
 
 
 def _mark(name: str) -> str:

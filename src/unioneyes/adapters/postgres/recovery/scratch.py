@@ -7,7 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,13 +18,12 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.privileges import hand_over
-from unioneyes.adapters.postgres.programs import programs_folder, run_program
-from unioneyes.adapters.postgres.recovery.bases import BaseManifest, major
+from unioneyes.adapters.postgres.programs import programs_folder
+from unioneyes.adapters.postgres.recovery.bases import major
 from unioneyes.adapters.postgres.server import SUPERUSER, PostgresServer, ServerNotReady
 from unioneyes.kernel.fencing import Fence
 from unioneyes.ports.recovery import RecoveryFailed
 
-_COPY_LIMIT = timedelta(hours=4)
 _RECOVER_LIMIT = timedelta(hours=4)
 _TURN_LIMIT = timedelta(hours=5)
 _PORT = 5432
@@ -80,15 +79,17 @@ class RecoveryServers:
         with Fence(self._files / f"{name}.lock").entered(within=_TURN_LIMIT):
             yield
 
-    def start(self, name: str, chain: tuple[BaseManifest, ...], bases: Path, *, target: tuple[str, ...]) -> Stopped:
-        """A server holds what the base backups at the end of `chain` lead to by the settings of `target`. An earlier one of the name is gone.
+    def start(self, name: str, *, version: str, database: str, lay_out: Callable[[Path], None], target: tuple[str, ...]) -> Stopped:
+        """A server holds what the files that `lay_out` lays into a folder lead to by the settings of `target`. An earlier one of the name is gone.
 
         Raises: RecoveryFailed, with PostgreSQL's own words; nothing is left of it.
         """
         self.discard(name)
-        server = self.server(name, version=chain[-1].server_version)
+        server = self.server(name, version=version)
         try:
-            self._copy(server, chain, bases)
+            server.folder.mkdir(parents=True, mode=0o700)
+            server.sockets.mkdir(parents=True, mode=0o700)
+            lay_out(server.data)
             self._configure(server, target)
             self._processes[name] = self._parent.submit(server.start, within=_RECOVER_LIMIT).result()
         except BaseException as ended:
@@ -99,7 +100,7 @@ class RecoveryServers:
             if isinstance(ended, OSError):
                 raise RecoveryFailed(what=f"{ended.filename}: {ended.strerror}", remedy="make room, and try again") from None
             raise
-        (server.folder / "database").write_text(chain[-1].database)
+        (server.folder / "database").write_text(database)
         return _stopped(server.folder / "server.log")
 
     def running(self, name: str) -> bool:
@@ -144,17 +145,6 @@ class RecoveryServers:
         return PostgresServer(
             name="recovery", folder=self._files / name, port=_PORT, sockets=sockets, tcp=False, programs=programs_of(version) if version else None
         )
-
-    @staticmethod
-    def _copy(server: PostgresServer, chain: tuple[BaseManifest, ...], bases: Path) -> None:
-        server.folder.mkdir(parents=True, mode=0o700)
-        server.sockets.mkdir(parents=True, mode=0o700)
-        if len(chain) == 1:
-            argv: tuple[str, ...] = ("cp", "-a", "--reflink=auto", str(bases / chain[0].name), str(server.data))
-        else:
-            combine = str(programs_of(chain[-1].server_version) / "pg_combinebackup")
-            argv = (combine, "--no-sync", "-o", str(server.data), *(str(bases / each.name) for each in chain))
-        run_program(argv, within=_COPY_LIMIT)
 
     @staticmethod
     def _configure(server: PostgresServer, target: tuple[str, ...]) -> None:
