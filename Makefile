@@ -86,6 +86,7 @@ unit: setup ## Test rules and values, without a server
 
 contract: setup ## Test every adapter against its port's contract, on real servers
 	@.ci/postgresql-15
+	@.ci/barman
 	$(call pytest,contract)
 
 compat: setup ## Test the previous release on the new schema

@@ -25,11 +25,12 @@ def base(request: BaseRequest, *, how: Launch = LAUNCH, where: Where = HERE, out
 def wal(*, where: Where = HERE, output: Output = PRINTED) -> ExitCode:
     """Show how the database's log is kept, and what can be recovered to.
 
-    Ends with 1 where the log should be received and is not, or where it has a gap.
+    Ends with 1 where the log should be received and is not, where it has a gap, or where Barman, who keeps it, finds something wrong.
     """
     found = Api(where).get("recovery", WalView)
     result(output, found.document, lambda ink: wal_text(ink, found.value))
     well = not found.value.gaps and (found.value.mode is WalMode.NONE or found.value.streaming is True)
+    well = well and not (found.value.kept_by and found.value.kept_by.complaints)
     return ExitCode.DONE if well else ExitCode.FAILED
 
 

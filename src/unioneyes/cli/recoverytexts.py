@@ -9,13 +9,16 @@ from unioneyes.kernel.clock import rfc3339
 from unioneyes.kernel.status import Tone
 from unioneyes.kernel.units import format_bytes, format_duration
 from unioneyes.operations.database.recovery.model import BaseMade, Brought
-from unioneyes.ports.recovery import BaseBackup, Exposure, FailoverView, WalMode, WalView
+from unioneyes.ports.recovery import BaseBackup, Exposure, FailoverView, KeptBy, WalMode, WalView
 
 _MODES = {
     WalMode.NONE: "not kept: what was committed after the last base backup is lost with the server",
     WalMode.RECEIVE: "received as it is written",
     WalMode.SYNCHRONOUS: "received before a commit is answered",
+    WalMode.ARCHIVED: "handed over by the server, a segment at a time: what stands in the last one is lost with it",
 }
+
+_NOTHING = "nothing: the window needs all of it"
 
 
 def wal_text(ink: Ink, view: WalView) -> str:
@@ -37,12 +40,12 @@ def base_text(ink: Ink, done: BaseMade) -> str:
     return facts(
         ink,
         (
-            ("base backup", f"{made.name}, {made.files:,} files, {format_bytes(made.bytes)}, each as the server sent it"),
+            ("base backup", f"{made.name}, {_copied(made)}"),
             ("changes since", made.parent or ""),
             ("recover from", rfc3339(made.ended_at)),
             ("where", str(made.path)),
             ("took", format_duration(made.took)),
-            ("removed", f"{gone} ({format_bytes(pruned.bytes)})" if gone else "nothing: the window needs all of it"),
+            ("removed", _left_to(pruned.kept_by) if pruned.kept_by else f"{gone} ({format_bytes(pruned.bytes)})" if gone else _NOTHING),
         ),
     )
 
@@ -81,9 +84,11 @@ def _wal(ink: Ink, view: WalView) -> Iterator[str]:
             ("log", _MODES[view.mode]),
             ("received", "" if view.mode is WalMode.NONE else _streaming(ink, view)),
             ("server keeps", _slot(ink, view)),
-            ("kept here", f"{view.segments} segments, {format_bytes(view.bytes)}; for {format_duration(view.wanted)}"),
+            *_keeper(view),
         ),
     )
+    for complaint in view.kept_by.complaints if view.kept_by else ():
+        yield ink.tone(Tone.BAD, f"✘ {complaint}")
     yield f"\n{ink.bold('Can be recovered to')}"
     rows = [(rfc3339(each.since), rfc3339(each.until), each.until_lsn, str(len(each.bases)), each.bases[-1]) for each in view.windows]
     yield table(ink, ("from", "to", "position", "bases", "newest base"), rows, empty="nothing: there is no base backup; ue backup base makes one")
@@ -94,6 +99,27 @@ def _wal(ink: Ink, view: WalView) -> Iterator[str]:
         yield table(ink, ("name", "ended", "size", "changes since", "timeline"), [_base(each) for each in view.bases], empty="")
 
 
+def _keeper(view: WalView) -> tuple[tuple[str, str], ...]:
+    """Return who keeps it, and for how long."""
+    kept, by = f"{view.segments} segments, {format_bytes(view.bytes)}", view.kept_by
+    if by is None:
+        return (("kept here", f"{kept}; for {format_duration(view.wanted)}"),)
+    return (("kept by", f"{by.program}, as {by.server}: {kept}"), ("removed", _left_to(by)))
+
+
+def _left_to(by: KeptBy) -> str:
+    """Return who removes what is not needed any more."""
+    return f"by {by.program}, by its own rule: {by.retention}" if by.retention else f"nothing: {by.program} has no retention policy"
+
+
+def _copied(made: BaseBackup) -> str:
+    return (
+        f"{format_bytes(made.bytes)}, not compared with what the server sent"
+        if made.files is None
+        else f"{made.files:,} files, {format_bytes(made.bytes)}, each as the server sent it"
+    )
+
+
 def _base(base: BaseBackup) -> tuple[str, ...]:
     return base.name, rfc3339(base.ended_at), format_bytes(base.bytes), base.parent or "-", str(base.timeline)
 
@@ -102,7 +128,7 @@ def _streaming(ink: Ink, view: WalView) -> str:
     if view.streaming is None:
         return ink.tone(Tone.WARN, "unknown: the server does not answer")
     if not view.streaming:
-        return ink.tone(Tone.BAD, "✘ by nobody at this moment")
+        return ink.tone(Tone.BAD, "✘ the last segment was refused" if view.mode is WalMode.ARCHIVED else "✘ by nobody at this moment")
     behind = "" if view.behind is None else f", {format_bytes(view.behind)} behind"
     return ink.tone(Tone.GOOD, f"✔ up to {view.received}{behind}")
 
@@ -111,7 +137,9 @@ def _slot(ink: Ink, view: WalView) -> str:
     if view.slot is None:
         return ""
     if view.slot == "lost":
-        return ink.tone(Tone.BAD, "✘ lost: it threw away what was not received; ue env up, then ue backup base")
+        return ink.tone(
+            Tone.BAD, f"✘ lost: it threw away what was not received; {'barman receive-wal --reset' if view.kept_by else 'ue env up'}, then ue backup base"
+        )
     room = "" if view.slot_room is None else f"; {format_bytes(view.slot_room)} more before it throws any away"
     return f"what was not received yet{room}"
 

@@ -26,7 +26,7 @@ from unioneyes.adapters.postgres.recovery.receiving import PRIMARY_SETTINGS, rec
 from unioneyes.adapters.postgres.recovery.recovery import RecoversBeside
 from unioneyes.adapters.postgres.recovery.scratch import RecoveryServers
 from unioneyes.adapters.postgres.server import SUPERUSER, PostgresServer
-from unioneyes.ports.recovery import WalMode
+from unioneyes.ports.recovery import BaseBackup, WalMode
 
 WEEK = timedelta(days=7)
 SCHEMA = """
@@ -47,6 +47,8 @@ class World:
     mode: WalMode
     recovery: RecoversBeside = field(init=False)
     receiver: subprocess.Popen[bytes] | None = None
+    receiver_name: str = "archive"
+    """The name under which the server sees who receives its log."""
     by_tls: Path | None = None
     """Who vouches for the server, where base backups are made by TLS."""
 
@@ -80,6 +82,18 @@ class World:
         """Return who keeps base backups and the log."""
         made = BaseBackups(folder=self.folder / "bases", database_url=self.reached)
         return PlainCatalogue(made=made, log=WalArchive(folder=self.wal_folder), mode=self.mode, window=WEEK)
+
+    def prepare(self) -> None:
+        """The server knows whoever keeps its log."""
+
+    def forget(self, base: BaseBackup) -> None:
+        """The base backup is gone."""
+        shutil.rmtree(base.path, ignore_errors=True)
+        base.path.with_suffix(".json").unlink()
+
+    def lose(self, segment: str) -> None:
+        """What was received of the log has a hole."""
+        (self.wal_folder / segment).unlink()
 
     def receive(self) -> None:
         """The log is received from now on."""
@@ -125,8 +139,8 @@ class World:
         with self.connect() as connection:
             row = connection.execute("SELECT pg_current_wal_lsn()").fetchone()
             assert row is not None
-            query = "SELECT coalesce(bool_or(write_lsn >= %s::pg_lsn), false) FROM pg_stat_replication WHERE application_name = 'archive'"
-            assert eventually(lambda: connection.execute(query, (row[0],)).fetchone() == (True,), within=20)
+            query = "SELECT coalesce(bool_or(write_lsn >= %s::pg_lsn), false) FROM pg_stat_replication WHERE application_name = %s"
+            assert eventually(lambda: connection.execute(query, (row[0], self.receiver_name)).fetchone() == (True,), within=20)
 
     def switch(self) -> None:
         """The segment of the log that is being written is whole, and received."""
@@ -151,6 +165,7 @@ def operated(made: World) -> Iterator[World]:
     with made.server.running_meanwhile():
         bootstrap_operated(made.server, superuser=PASSWORD, passwords=PASSWORDS)
         try:
+            made.prepare()
             if made.mode is not WalMode.NONE:
                 made.receive()
             with made.live.connect(OWNER) as owner:

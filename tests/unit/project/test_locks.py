@@ -56,7 +56,7 @@ def test_tests_run_on_the_versions_that_are_shipped(root: Path) -> None:
     assert {name: version for name, version in runtime.items() if dev.get(name) != version} == {}
 
 
-@pytest.mark.parametrize("lock", ["runtime.txt", "dev.txt", "pip.txt", "uv.txt", "prefect.txt"])
+@pytest.mark.parametrize("lock", ["runtime.txt", "dev.txt", "pip.txt", "uv.txt", "prefect.txt", "barman.txt"])
 def test_every_pin_carries_hashes_and_nothing_else_stands_in_a_lock(root: Path, lock: str) -> None:
     text = (root / "requirements" / lock).read_text()
     joined = text.replace("\\\n", "").splitlines()

@@ -119,6 +119,8 @@ class BarmanLog:
     def _archived(self) -> dict[str, Path]:
         folder = Path(self.barman.settings().wals_directory)
         if not folder.is_dir():
+            if not self.barman.backups():
+                return {}  # it makes its folders with the first
             raise CatalogueUnavailable(what=f"Barman keeps the log in {folder}, which is not on this machine", remedy="run ue where Barman's catalogue is")
         within = (path for each in folder.iterdir() if len(each.name) == _HASHED and each.is_dir() for path in _in(each))
         return {path.name: path for path in (*_in(folder), *within)}

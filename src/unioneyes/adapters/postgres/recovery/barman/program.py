@@ -128,4 +128,4 @@ def _said(ended: Finished) -> str:
     except ValidationError:
         complaint = Complaint()
     lines = (*complaint.errors, *complaint.exceptions) or tuple(line for line in (ended.stderr or ended.stdout).splitlines() if line.strip())[-_SAID_LINES:]
-    return without_secrets(" / ".join(lines)) or f"exit code {ended.code}"
+    return without_secrets(" / ".join(" ".join(line.split()) for line in lines)) or f"exit code {ended.code}"

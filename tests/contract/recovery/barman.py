@@ -1,0 +1,136 @@
+"""A primary whose log Barman receives: the real program, in a venv of its own, with a role that is no superuser."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from tests.contract.postgres.conftest import PASSWORD, Database, free_port, short_folder
+from tests.contract.recovery.world import WEEK, World, operated
+from tests.stack import eventually
+from unioneyes.adapters.postgres.bootstrap import REPLICATION
+from unioneyes.adapters.postgres.programs import clean_environment, passfile_line, programs_folder
+from unioneyes.adapters.postgres.recovery.barman.catalogue import BarmanCatalogue
+from unioneyes.adapters.postgres.recovery.barman.log import BarmanLog
+from unioneyes.adapters.postgres.recovery.barman.program import Barman
+from unioneyes.adapters.postgres.recovery.receiving import PRIMARY_SETTINGS
+from unioneyes.adapters.postgres.server import PostgresServer
+from unioneyes.kernel.project import project_path
+from unioneyes.ports.recovery import BaseBackup, WalMode
+
+PROGRAM = project_path(".cache/barman/bin/barman")
+"""`make contract` installs it."""
+NEEDS_BARMAN = pytest.mark.skipif(
+    not PROGRAM.exists() or shutil.which("rsync") is None, reason="Barman, or rsync by which it restores, is not installed: .ci/barman"
+)
+SERVER = "main"
+ROLE = """
+CREATE ROLE barman LOGIN PASSWORD {password};
+GRANT pg_read_all_settings, pg_read_all_stats, pg_checkpoint TO barman;
+GRANT EXECUTE ON FUNCTION pg_backup_start(text, boolean), pg_backup_stop(boolean), pg_switch_wal(), pg_create_restore_point(text) TO barman;
+"""
+"""Source: Barman's manual, "PostgreSQL connection"."""
+
+
+@dataclass(kw_only=True)
+class BarmanWorld(World):
+    """The primary, Barman, and the recovery from its catalogue."""
+
+    receiver_name: str = "barman_receive_wal"
+    extra: str = ""
+    """More lines of its configuration for this server."""
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "barman.conf"
+
+    @property
+    def kept(self) -> Path:
+        """Barman's own folder for the server."""
+        return self.folder / "barman" / SERVER
+
+    @property
+    def wal_folder(self) -> Path:
+        return self.kept / "streaming"
+
+    def catalogue(self) -> BarmanCatalogue:
+        barman = Barman(server=SERVER, program=str(PROGRAM), config=str(self.config))
+        folder = self.folder / "bases"
+        return BarmanCatalogue(barman=barman, log=BarmanLog(barman=barman, folder=folder), database_url=self.reached, folder=folder, window=WEEK)
+
+    def configure(self, *lines: str) -> None:
+        """Barman keeps the server by these lines, beside what it needs."""
+        passfile = self.folder / "barman.pass"
+        passfile.touch(mode=0o600)
+        passfile.write_text(passfile_line(PASSWORD))
+        (self.folder / "barman" / "lock").mkdir(parents=True, exist_ok=True)
+        place = {"host": "127.0.0.1", "port": self.server.port, "passfile": str(passfile)}
+        user = subprocess.run(("id", "-un"), check=True, capture_output=True, text=True).stdout.strip()
+        settings = (
+            "[barman]",
+            f"barman_user = {user}",
+            f"barman_home = {self.folder / 'barman'}",
+            f"barman_lock_directory = {self.folder / 'barman' / 'lock'}",
+            f"log_file = {self.folder / 'barman' / 'log'}",
+            f"path_prefix = {programs_folder()}",
+            f"[{SERVER}]",
+            f"description = {SERVER}",
+            f"conninfo = {make_conninfo(**place, user='barman', dbname='postgres')}",
+            f"streaming_conninfo = {make_conninfo(**place, user=REPLICATION)}",
+            "backup_method = postgres",
+            "streaming_archiver = on",
+            "slot_name = barman",
+            "create_slot = auto",
+            "retention_policy = RECOVERY WINDOW OF 7 DAYS",
+            *lines,
+        )
+        self.config.write_text("\n".join(settings) + "\n")
+
+    def barman(self, *words: str) -> str:
+        """Run it as a person would, and return what it printed."""
+        argv = (str(PROGRAM), "--config", str(self.config), *words)
+        done = subprocess.run(argv, env=clean_environment(), capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def receive(self) -> None:
+        argv = (str(PROGRAM), "--config", str(self.config), "receive-wal", SERVER)
+        self.receiver = subprocess.Popen(argv, env=clean_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        assert eventually(lambda: self.recovery.wal().streaming is True, within=20)
+
+    def stop_receiving(self) -> None:
+        if self.receiver is not None:
+            stopping = subprocess.Popen((str(PROGRAM), "--config", str(self.config), "receive-wal", "--stop", SERVER), env=clean_environment())
+            self.receiver.wait(timeout=20)  # before the other: it looks whether the process is there still
+            assert stopping.wait(timeout=20) == 0
+            self.receiver = None
+
+    def forget(self, base: BaseBackup) -> None:
+        self.barman("delete", SERVER, base.name)
+
+    def lose(self, segment: str) -> None:
+        self.barman("archive-wal", SERVER)
+        (self.kept / "wals" / segment[:16] / segment).unlink()
+
+    def prepare(self) -> None:
+        with Database(server=self.server, name="postgres").connect() as superuser:  # grants on functions are of one database
+            superuser.execute(ROLE.format(password="'" + PASSWORD.get_secret_value().replace("'", "''") + "'").encode())
+        self.configure(self.extra)
+
+
+@contextmanager
+def barman_world(extra: str = "") -> Iterator[BarmanWorld]:
+    """Give a primary whose log Barman receives."""
+    with short_folder() as folder:
+        settings = {**PRIMARY_SETTINGS[WalMode.RECEIVE], "fsync": "off"}
+        server = PostgresServer(name="primary", folder=folder / "p", port=free_port(), sockets=folder, settings=settings)
+        server.initialise(PASSWORD)
+        with operated(BarmanWorld(folder=folder, server=server, mode=WalMode.RECEIVE, extra=extra)) as made:
+            yield made

@@ -1,0 +1,189 @@
+"""The same contract where Barman keeps base backups and the log, and what is Barman's alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.contract.recovery.barman import NEEDS_BARMAN, PROGRAM, SERVER, BarmanWorld, barman_world
+from tests.contract.recovery.test_recovery import (  # noqa: F401 - the contract that both keep, on this file's own primary
+    recovered,
+    test_a_broken_base_backup_is_not_recovered_from,
+    test_a_dropped_table_is_found_in_the_log_and_comes_back_with_every_row,
+    test_a_moment_after_which_nothing_was_committed_can_be_recovered_to,
+    test_a_moment_before_the_window_or_in_the_future_is_refused_with_the_window,
+    test_a_recovered_server_is_one_to_look_into_and_its_life_is_not_in_the_log,
+    test_a_table_that_a_migration_dropped_among_others_is_found,
+    test_a_table_that_stands_was_not_dropped,
+    test_a_table_that_was_written_anew_before_it_was_dropped_is_followed,
+    test_an_incremental_base_backup_leads_on_like_a_whole_one,
+    test_everything_is_there_at_the_end,
+    test_the_folders_alone_are_enough,
+    test_the_last_row_that_was_acknowledged_before_a_moment_is_there_and_the_next_is_not,
+    test_times_are_the_servers_own_whatever_ours_says,
+    test_what_is_received_and_what_can_be_recovered_to_is_told,
+    test_what_was_changed_cut_off_or_added_in_a_base_backup_is_found,
+    test_what_was_committed_before_a_transaction_is_there_and_itself_not,
+)
+from tests.stack import eventually
+from unioneyes.adapters.postgres.programs import clean_environment
+from unioneyes.adapters.postgres.recovery.barman.catalogue import BarmanCatalogue
+from unioneyes.adapters.postgres.recovery.barman.log import BarmanLog
+from unioneyes.adapters.postgres.recovery.barman.program import Barman
+from unioneyes.kernel.problems import BadInput
+from unioneyes.ports.recovery import BaseFailed, CatalogueUnavailable, NoParent, OutsideWindow, Target
+
+pytestmark = [pytest.mark.stack, NEEDS_BARMAN]
+NUMBERS = count(1)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[BarmanWorld]:
+    with barman_world() as made:
+        assert made.recovery.wal().windows == ()
+        with pytest.raises(OutsideWindow, match="no base backup"):
+            made.recovery.find(Target(end=True))
+        with pytest.raises(NoParent):
+            made.recovery.back_up("changes", incremental=True)
+        made.recovery.back_up("base_one", incremental=False)
+        yield made
+
+
+def test_a_base_backup_that_barman_made_by_itself_is_one_to_recover_from(primary: BarmanWorld) -> None:
+    """Nothing of it was written down here: which file a table had then is asked of a scratch server, once."""
+    primary.run("CREATE TABLE by_night (id int)", "INSERT INTO by_night VALUES (1), (2), (3)")
+    primary.barman("backup", "--wait", "--immediate-checkpoint", SERVER)
+    newest = primary.recovery.bases()[0]
+    assert newest.name.startswith("20"), "it is called by its identifier"
+    primary.run("DROP TABLE by_night")
+    primary.received()
+    point = primary.recovery.find(Target(before_drop="by_night"))
+    assert point.base == newest.name
+    assert not [each for each in (primary.folder / "scratch").iterdir() if each.name.startswith("asked_") and each.is_dir()]
+    assert primary.recovery.catalogue.tables(newest.name) is not None
+    primary.recovery.recover("it", point)
+    assert primary.recovery.export("it", into="back", table="public.by_night").rows == 3
+
+
+def test_it_is_made_once_and_what_an_attempt_left_half_done_is_gone(primary: BarmanWorld) -> None:
+    name = f"base_{next(NUMBERS)}"
+    primary.configure("bandwidth_limit = 500")
+    killed = subprocess.Popen(
+        (str(PROGRAM), "--config", str(primary.config), "backup", "--name", name, SERVER), env=clean_environment(), start_new_session=True
+    )
+    assert eventually(lambda: (name, "STARTED") in states(primary))
+    with pytest.raises(BadInput):
+        primary.recovery.back_up("../elsewhere", incremental=False)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    primary.configure()
+    assert f"{name} is STARTED" in told(primary)
+    made = primary.recovery.back_up(name, incremental=False)
+    assert [state for called, state in states(primary) if called == name] == ["DONE"]
+    assert primary.recovery.back_up(name, incremental=False) == made
+    assert [state for called, state in states(primary) if called == name] == ["DONE"]
+
+
+def test_one_that_is_being_made_is_waited_for(primary: BarmanWorld) -> None:
+    """A worker that was taken over from may have begun it: it goes on by itself, and is the same."""
+    name = f"base_{next(NUMBERS)}"
+    primary.configure("bandwidth_limit = 4000")
+    argv = (str(PROGRAM), "--config", str(primary.config), "backup", "--name", name, "--wait", "--immediate-checkpoint", SERVER)
+    left = subprocess.Popen(argv, env=clean_environment(), stdout=subprocess.DEVNULL)
+    assert eventually(lambda: (name, "STARTED") in states(primary))
+    primary.configure()
+    made = primary.recovery.back_up(name, incremental=False)
+    assert left.wait(timeout=60) == 0
+    assert [state for called, state in states(primary) if called == made.name] == ["DONE"]
+
+
+def test_what_fails_there_fails_here_and_leaves_nothing(primary: BarmanWorld) -> None:
+    name = f"base_{next(NUMBERS)}"
+    primary.configure("path_prefix = /nowhere")
+    try:
+        with pytest.raises(BaseFailed, match="barman backup failed: "):
+            primary.recovery.back_up(name, incremental=False)
+    finally:
+        primary.configure()
+    assert name not in [called for called, _ in states(primary)]
+
+
+def test_what_barman_finds_wrong_is_told_and_how_long_it_keeps_things(primary: BarmanWorld) -> None:
+    view = primary.recovery.wal()
+    assert view.kept_by is not None
+    assert view.kept_by.program.startswith("Barman 3.")
+    assert (view.kept_by.server, view.kept_by.retention, view.kept_by.complaints) == (SERVER, "RECOVERY WINDOW OF 7 DAYS", ())
+    assert primary.recovery.prunable().kept_by is not None
+    assert primary.recovery.prune().bases == ()
+    assert primary.recovery.faults() == ()
+    primary.stop_receiving()
+    try:
+        assert eventually(lambda: "barman-receive_wal_running" in [fault.key for fault in primary.recovery.faults()])
+        assert primary.recovery.wal().streaming is False
+        assert "receive wal running" in told(primary)
+    finally:
+        primary.receive()
+    assert eventually(lambda: primary.recovery.faults() == ())
+
+
+def test_a_barman_that_can_not_be_asked_is_named_with_what_to_do(primary: BarmanWorld, tmp_path: Path) -> None:
+    def asked(**changed: str) -> str:
+        barman = Barman(**{"server": SERVER, "program": str(PROGRAM), "config": str(primary.config), **changed})
+        log = BarmanLog(barman=barman, folder=tmp_path)
+        catalogue = BarmanCatalogue(barman=barman, log=log, database_url=primary.reached, folder=tmp_path, window=primary.recovery.wal().wanted)
+        with pytest.raises(CatalogueUnavailable) as refused:
+            catalogue.bases()
+        return f"{refused.value.what}; {refused.value.remedy}"
+
+    def printing(name: str, *lines: str) -> str:
+        path = tmp_path / name
+        path.write_text("\n".join(("#!/bin/sh", *lines)) + "\n")
+        path.chmod(0o755)
+        return str(path)
+
+    assert "Unknown server 'nobody'" in asked(server="nobody")
+    assert "can't be run: No such file" in asked(program=str(tmp_path / "none"))
+    assert "does not exist" in asked(config=str(tmp_path / "none.conf"))
+    assert "Barman 3.4.0 is too old; install Barman 3.11" in asked(program=printing("old", "echo '3.4.0 Barman by EnterpriseDB'"))
+    assert "prints what nobody understands" in asked(program=printing("words", 'case "$*" in *version) echo 3.19.1;; *) echo no JSON;; esac'))
+    secret = printing("secret", 'case "$*" in *version) echo 3.19.1;; *) echo "connection to password=hunter2 failed" >&2; exit 1;; esac')
+    assert "hunter2" not in asked(program=secret)
+
+
+def test_a_compressed_log_and_base_backup_are_recovered_from_too() -> None:
+    """Barman has to be asked for each segment that it compressed, and to unpack the base backup itself."""
+    with barman_world("compression = gzip\nbackup_compression = gzip") as world:
+        made = world.recovery.back_up("base_one", incremental=False)
+        assert made.files is None, "nothing of it was compared"
+        xid, _ = world.claim(1)
+        world.switch()
+        world.barman("archive-wal", SERVER)
+        world.claim(2)
+        world.received()
+        assert world.recovery.find(Target(before_xid=xid)).base == "base_one"
+        assert recovered(world, Target(end=True)) == [1, 2]
+        assert not [*(world.folder / "bases").glob("log-*")], "what was fetched is gone"
+
+
+from tests.contract.recovery.test_recovery import test_a_hole_in_the_log_is_seen_and_no_window_goes_over_it  # noqa: E402, F401 - the last test of the file
+
+
+def states(world: BarmanWorld) -> list[tuple[str | None, str]]:
+    return [(each.backup_name, each.status) for each in catalogue(world).barman.backups()]
+
+
+def told(world: BarmanWorld) -> str:
+    view = world.recovery.wal()
+    assert view.kept_by is not None
+    return "; ".join(view.kept_by.complaints)
+
+
+def catalogue(world: BarmanWorld) -> BarmanCatalogue:
+    assert isinstance(world.recovery.catalogue, BarmanCatalogue)
+    return world.recovery.catalogue
