@@ -105,7 +105,7 @@ def test_one_that_is_being_made_is_waited_for(primary: BarmanWorld) -> None:
 
 def test_what_fails_there_fails_here_and_leaves_nothing(primary: BarmanWorld) -> None:
     name = f"base_{next(NUMBERS)}"
-    primary.configure("path_prefix = /nowhere")
+    primary.configure("pre_backup_retry_script = /bin/sh -c 'exit 63'")
     try:
         with pytest.raises(BaseFailed, match="barman backup failed: "):
             primary.recovery.back_up(name, incremental=False)
@@ -150,7 +150,7 @@ def test_a_barman_that_can_not_be_asked_is_named_with_what_to_do(primary: Barman
     assert "Unknown server 'nobody'" in asked(server="nobody")
     assert "can't be run: No such file" in asked(program=str(tmp_path / "none"))
     assert "does not exist" in asked(config=str(tmp_path / "none.conf"))
-    assert "Barman 3.4.0 is too old; install Barman 3.11" in asked(program=printing("old", "echo '3.4.0 Barman by EnterpriseDB'"))
+    assert "Barman 3.4.0 is too old; install Barman 3.15" in asked(program=printing("old", "echo '3.4.0 Barman by EnterpriseDB'"))
     assert "prints what nobody understands" in asked(program=printing("words", 'case "$*" in *version) echo 3.19.1;; *) echo no JSON;; esac'))
     secret = printing("secret", 'case "$*" in *version) echo 3.19.1;; *) echo "connection to password=hunter2 failed" >&2; exit 1;; esac')
     assert "hunter2" not in asked(program=secret)

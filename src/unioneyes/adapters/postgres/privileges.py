@@ -62,9 +62,17 @@ def unprivileged_child(argv: tuple[str, ...]) -> tuple[str, ...]:
 
 def hand_over(path: Path) -> None:
     """`path`, and what is in it, belongs to the user that PostgreSQL runs as."""
-    if way() is not Way.BECOME_NOBODY:
-        return
-    user, group = _nobody()
+    if way() is Way.BECOME_NOBODY:
+        _give(path, *_nobody())
+
+
+def take_over(path: Path) -> None:
+    """`path`, and what is in it, belongs to this process's user: what root unpacks belongs to whoever packed it."""
+    if os.geteuid() == 0:
+        _give(path, os.geteuid(), os.getegid())
+
+
+def _give(path: Path, user: int, group: int) -> None:
     os.chown(path, user, group)
     for folder, folders, files in os.walk(path):
         for name in (*folders, *files):

@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from unioneyes.adapters.postgres.connections import connection, sql
+from unioneyes.adapters.postgres.privileges import take_over
 from unioneyes.adapters.postgres.recovery.barman.documents import DONE, Checks, Detail, Listed, Server
 from unioneyes.adapters.postgres.recovery.barman.log import BarmanLog
 from unioneyes.adapters.postgres.recovery.barman.program import Barman, BarmanRefused
@@ -154,6 +155,7 @@ class BarmanCatalogue:
             self.barman.do(*self._laid_out_by(detail, into), within=_LAID_OUT_WITHIN)
         except BarmanRefused as refused:
             raise RecoveryFailed(what=refused.what, remedy=f"Barman needs rsync here, and its own configuration: {refused.remedy}") from None
+        take_over(into)
 
     def prunable(self) -> Pruned:
         """Return nothing: Barman removes what its retention policy needs no more."""
@@ -236,8 +238,8 @@ class BarmanCatalogue:
         )
 
     def _laid_out_by(self, detail: Detail, into: Path) -> tuple[str, ...]:
-        combined = ("--local-staging-path", str(into.with_name("staging"))) if detail.place.parent_backup_id or not detail.plain else ()
-        return ("restore", "--get-wal", *combined, self.barman.server, detail.backup_id, str(into))
+        unpacked = ("--staging-path", str(into.with_name("staging")), "--staging-location", "local")
+        return ("restore", "--get-wal", *(unpacked if detail.place.parent_backup_id or not detail.plain else ()), self.barman.server, detail.backup_id, str(into))
 
     def _noted(self, backup: str) -> Path:
         return self.folder / f"{self.barman.server}-{backup}.json"

@@ -17,8 +17,8 @@ from unioneyes.adapters.postgres.recovery.barman.documents import Check, Checks,
 from unioneyes.kernel.problems import Problem
 from unioneyes.ports.recovery import CatalogueUnavailable
 
-OLDEST = (3, 11)
-"""The first that keeps incremental base backups of PostgreSQL 17, and says of which. Source: Barman's release notes."""
+OLDEST = (3, 15)
+"""The first that is told where to unpack what it restores (`--staging-path`)."""
 _ASKED_WITHIN = timedelta(seconds=60)
 _CHECKED_WITHIN = timedelta(minutes=2)
 _VERSION = re.compile(r"(\d+)\.(\d+)(?:\.\d+)?")

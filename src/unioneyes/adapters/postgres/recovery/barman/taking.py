@@ -53,6 +53,8 @@ class Taking:
         asked = ("--name", self.name, "--wait", "--wait-timeout", str(_LOG_WITHIN.seconds), "--immediate-checkpoint", *words, self.barman.server)
         try:
             self._remove_half()
+            if self._status() in {DONE, WAITING}:  # by now: what was being made was not to be removed
+                return True
             self.barman.do("backup", *asked, within=_MADE_WITHIN)
         except BarmanRefused as refused:
             if _BUSY in refused.what:
