@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -111,6 +112,13 @@ class BarmanWorld(World):
             self.receiver.wait(timeout=20)  # before the other: it looks whether the process is there still
             assert stopping.wait(timeout=20) == 0
             self.receiver = None
+
+    @contextmanager
+    def nobody_archives(self) -> Iterator[None]:
+        """What is received stays where it was received: the lock is held by which Barman archives."""
+        with (self.folder / "barman" / "lock" / f".{SERVER}-archive-wal.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def forget(self, base: BaseBackup) -> None:
         self.barman("delete", SERVER, base.name)

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 
@@ -112,6 +114,18 @@ def test_what_fails_there_fails_here_and_leaves_nothing(primary: BarmanWorld) ->
     finally:
         primary.configure()
     assert name not in [called for called, _ in states(primary)]
+
+
+def test_one_whose_log_is_not_archived_has_failed_and_stays_until_it_is(primary: BarmanWorld) -> None:
+    name = f"base_{next(NUMBERS)}"
+    impatient = replace(catalogue(primary), log_within=timedelta(seconds=2))
+    with primary.nobody_archives(), pytest.raises(BaseFailed, match="still waits for its log"):
+        impatient.take(name, incremental=False)
+    assert (name, "WAITING_FOR_WALS") in states(primary)
+    assert name not in [base.name for base in primary.recovery.bases()], "nobody can recover from it yet"
+    primary.barman("archive-wal", SERVER)
+    assert impatient.take(name, incremental=False).name == name
+    assert [state for called, state in states(primary) if called == name] == ["DONE"]
 
 
 def test_what_barman_finds_wrong_is_told_and_how_long_it_keeps_things(primary: BarmanWorld) -> None:

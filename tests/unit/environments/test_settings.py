@@ -267,3 +267,23 @@ def test_the_log_is_not_kept_unless_somebody_says_so(tmp_path: Path) -> None:
     file.write_text('[backup]\nwal = "sometimes"\n')
     with pytest.raises(SettingsRefused, match=r"backup\.wal"):
         read_settings(file)
+
+
+def test_barmans_catalogue_is_named_whole_and_in_place_of_a_log_of_ours(tmp_path: Path) -> None:
+    file = tmp_path / "environment.toml"
+    file.write_text('[backup]\nengine = "barman"\n[backup.barman]\nserver = "main"\nconfig = "/etc/barman.conf"\n')
+    barman = read_settings(file).backup.barman
+    assert barman is not None
+    assert (barman.server, barman.config, barman.program) == ("main", "/etc/barman.conf", "barman")
+    for wrong in (
+        '[backup]\nengine = "barman"\n',
+        '[backup.barman]\nserver = "main"\n',
+        '[backup]\nengine = "barman"\nwal = "receive"\n[backup.barman]\nserver = "main"\n',
+        '[backup]\nengine = "barman"\n[backup.barman]\nserver = "--help"\n',
+        '[backup]\nengine = "barman"\n[backup.barman]\nserver = "main"\nprogram = "barman; rm"\n',
+        '[backup]\nengine = "pgbackrest"\n',
+        '[backup]\nwal = "archived"\n',
+    ):
+        file.write_text(wrong)
+        with pytest.raises(SettingsRefused, match="backup"):
+            read_settings(file)

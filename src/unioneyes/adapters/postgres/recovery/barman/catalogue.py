@@ -69,6 +69,8 @@ class BarmanCatalogue:
     folder: Path
     """Ours: for the scratch servers' needs, and for what was written down."""
     window: timedelta
+    log_within: timedelta = timedelta(minutes=5)
+    """How long the log of a base backup may take to be archived."""
     _listings: dict[str, Listing | None] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -119,7 +121,7 @@ class BarmanCatalogue:
             raise BadInput(what=f"{name!r} is no name for a base backup", remedy="use letters, digits, _ and -, as in base_20260209_020000")
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with Fence(self.folder / "bases.lock").entered(within=_TURN_LIMIT):
-            taking = Taking(barman=self.barman, name=name)
+            taking = Taking(barman=self.barman, name=name, log_within=self.log_within)
             if not taking.made():
                 self._require_possible(incremental=incremental)
                 taking.take(self._since() if incremental else ())
@@ -238,8 +240,9 @@ class BarmanCatalogue:
         )
 
     def _laid_out_by(self, detail: Detail, into: Path) -> tuple[str, ...]:
-        unpacked = ("--staging-path", str(into.with_name("staging")), "--staging-location", "local")
-        return ("restore", "--get-wal", *(unpacked if detail.place.parent_backup_id or not detail.plain else ()), self.barman.server, detail.backup_id, str(into))
+        beside = ("--staging-path", str(into.with_name("staging")), "--staging-location", "local")
+        unpacked = beside if detail.place.parent_backup_id or not detail.plain else ()
+        return ("restore", "--get-wal", *unpacked, self.barman.server, detail.backup_id, str(into))
 
     def _noted(self, backup: str) -> Path:
         return self.folder / f"{self.barman.server}-{backup}.json"

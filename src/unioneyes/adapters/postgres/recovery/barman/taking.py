@@ -14,9 +14,7 @@ from unioneyes.kernel.units import format_duration
 from unioneyes.ports.recovery import BaseFailed
 
 _MADE_WITHIN = timedelta(hours=4)
-_LOG_WITHIN = timedelta(minutes=5)
-"""How long the log of a base backup may take to be archived."""
-_REMOVED_WITHIN = timedelta(minutes=10)
+_DONE_WITHIN = timedelta(minutes=10)
 _BUSY = "Another backup process is running"
 _BUSY_SECONDS = 2.0
 _HALF = frozenset({"EMPTY", "STARTED", "FAILED"})
@@ -29,6 +27,8 @@ class Taking:
 
     barman: Barman
     name: str
+    log_within: timedelta
+    """How long its log may take to be archived."""
 
     def made(self) -> bool:
         """Return whether it was made, with all of its log. Raises: BaseFailed, where that is still waited for; CatalogueUnavailable."""
@@ -50,7 +50,16 @@ class Taking:
 
     def _asked(self, words: tuple[str, ...]) -> bool:
         """Return whether Barman made one; it does not, where it is at another. Raises: BaseFailed."""
-        asked = ("--name", self.name, "--wait", "--wait-timeout", str(_LOG_WITHIN.seconds), "--immediate-checkpoint", *words, self.barman.server)
+        asked = (
+            "--name",
+            self.name,
+            "--wait",
+            "--wait-timeout",
+            str(int(self.log_within.total_seconds())),
+            "--immediate-checkpoint",
+            *words,
+            self.barman.server,
+        )
         try:
             self._remove_half()
             if self._status() in {DONE, WAITING}:  # by now: what was being made was not to be removed
@@ -76,7 +85,7 @@ class Taking:
         status = self._status()
         if status == WAITING:
             with suppress(BarmanRefused):  # then it waits on
-                self.barman.do("check-backup", self.barman.server, self._attempts()[0].backup_id, within=_LOG_WITHIN)
+                self.barman.do("check-backup", self.barman.server, self._attempts()[0].backup_id, within=_DONE_WITHIN)
             status = self._status()
         if status == WAITING:
             raise BaseFailed(
@@ -91,7 +100,7 @@ class Taking:
         for each in self._attempts():
             if each.status in _HALF:
                 with suppress(BarmanRefused):
-                    self.barman.do("delete", self.barman.server, each.backup_id, within=_REMOVED_WITHIN)
+                    self.barman.do("delete", self.barman.server, each.backup_id, within=_DONE_WITHIN)
 
     def _status(self) -> str | None:
         states = [each.status for each in self._attempts()]
