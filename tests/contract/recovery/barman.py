@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from pwd import getpwuid
 
+import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Literal
+from pydantic import SecretStr
 
 from tests.contract.postgres.conftest import PASSWORD, Database, free_port, short_folder
 from tests.contract.recovery.world import WEEK, World, operated
@@ -40,13 +45,14 @@ GRANT EXECUTE ON FUNCTION pg_backup_start(text, boolean), pg_backup_stop(boolean
 """Source: Barman's manual, "PostgreSQL connection"."""
 
 
-@dataclass(kw_only=True)
-class BarmanWorld(World):
-    """The primary, Barman, and the recovery from its catalogue."""
+@dataclass(frozen=True, kw_only=True)
+class BarmanHost:
+    """Where Barman stands: its configuration, its secrets and its catalogue, in one folder."""
 
-    receiver_name: str = "barman_receive_wal"
-    extra: str = ""
-    """More lines of its configuration for this server."""
+    folder: Path
+    port: int
+    password: SecretStr
+    """Of both roles by which it comes in."""
 
     @property
     def config(self) -> Path:
@@ -57,26 +63,16 @@ class BarmanWorld(World):
         """Barman's own folder for the server."""
         return self.folder / "barman" / SERVER
 
-    @property
-    def wal_folder(self) -> Path:
-        return self.kept / "streaming"
-
-    def catalogue(self) -> BarmanCatalogue:
-        barman = Barman(server=SERVER, program=str(PROGRAM), config=str(self.config))
-        folder = self.folder / "bases"
-        return BarmanCatalogue(barman=barman, log=BarmanLog(barman=barman, folder=folder), database_url=self.reached, folder=folder, window=WEEK)
-
     def configure(self, *lines: str) -> None:
         """Barman keeps the server by these lines, beside what it needs."""
         passfile = self.folder / "barman.pass"
         passfile.touch(mode=0o600)
-        passfile.write_text(passfile_line(PASSWORD))
+        passfile.write_text(passfile_line(self.password))
         (self.folder / "barman" / "lock").mkdir(parents=True, exist_ok=True)
-        place = {"host": "127.0.0.1", "port": self.server.port, "passfile": str(passfile)}
-        user = subprocess.run(("id", "-un"), check=True, capture_output=True, text=True).stdout.strip()
+        place = {"host": "127.0.0.1", "port": self.port, "passfile": str(passfile)}
         settings = (
             "[barman]",
-            f"barman_user = {user}",
+            f"barman_user = {getpwuid(os.geteuid()).pw_name}",
             f"barman_home = {self.folder / 'barman'}",
             f"barman_lock_directory = {self.folder / 'barman' / 'lock'}",
             f"log_file = {self.folder / 'barman' / 'log'}",
@@ -94,23 +90,63 @@ class BarmanWorld(World):
         )
         self.config.write_text("\n".join(settings) + "\n")
 
-    def barman(self, *words: str) -> str:
+    def admit(self, superuser: psycopg.Connection) -> None:
+        """The server knows Barman's role; `superuser` is in the database that it comes into: grants on functions are of one."""
+        superuser.execute(SQL(ROLE).format(password=Literal(self.password.get_secret_value())))
+
+    def argv(self, *words: str) -> tuple[str, ...]:
+        return (str(PROGRAM), "--config", str(self.config), *words)
+
+    def run(self, *words: str) -> str:
         """Run it as a person would, and return what it printed."""
-        argv = (str(PROGRAM), "--config", str(self.config), *words)
-        done = subprocess.run(argv, env=clean_environment(), capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(self.argv(*words), env=clean_environment(), capture_output=True, text=True, check=False, timeout=120)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
+    def receive(self) -> subprocess.Popen[bytes]:
+        """The log is received from now on."""
+        return subprocess.Popen(self.argv("receive-wal", SERVER), env=clean_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def stop(self, receiver: subprocess.Popen[bytes]) -> None:
+        """It is not any more."""
+        stopping = subprocess.Popen(self.argv("receive-wal", "--stop", SERVER), env=clean_environment(), stdout=subprocess.DEVNULL)
+        receiver.wait(timeout=20)  # before the other: it looks whether the process is there still
+        assert stopping.wait(timeout=20) == 0
+
+
+@dataclass(kw_only=True)
+class BarmanWorld(World):
+    """The primary, Barman, and the recovery from its catalogue."""
+
+    receiver_name: str = "barman_receive_wal"
+    extra: str = ""
+    """More lines of its configuration for this server."""
+
+    @property
+    def host(self) -> BarmanHost:
+        return BarmanHost(folder=self.folder, port=self.server.port, password=PASSWORD)
+
+    @property
+    def wal_folder(self) -> Path:
+        return self.host.kept / "streaming"
+
+    def catalogue(self) -> BarmanCatalogue:
+        barman = Barman(server=SERVER, program=str(PROGRAM), config=str(self.host.config))
+        folder = self.folder / "bases"
+        return BarmanCatalogue(barman=barman, log=BarmanLog(barman=barman, folder=folder), database_url=self.reached, folder=folder, window=WEEK)
+
+    def prepare(self) -> None:
+        with Database(server=self.server, name="postgres").connect() as superuser:
+            self.host.admit(superuser)
+        self.host.configure(self.extra)
+
     def receive(self) -> None:
-        argv = (str(PROGRAM), "--config", str(self.config), "receive-wal", SERVER)
-        self.receiver = subprocess.Popen(argv, env=clean_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self.receiver = self.host.receive()
         assert eventually(lambda: self.recovery.wal().streaming is True, within=20)
 
     def stop_receiving(self) -> None:
         if self.receiver is not None:
-            stopping = subprocess.Popen((str(PROGRAM), "--config", str(self.config), "receive-wal", "--stop", SERVER), env=clean_environment())
-            self.receiver.wait(timeout=20)  # before the other: it looks whether the process is there still
-            assert stopping.wait(timeout=20) == 0
+            self.host.stop(self.receiver)
             self.receiver = None
 
     @contextmanager
@@ -121,16 +157,11 @@ class BarmanWorld(World):
             yield
 
     def forget(self, base: BaseBackup) -> None:
-        self.barman("delete", SERVER, base.name)
+        self.host.run("delete", SERVER, base.name)
 
     def lose(self, segment: str) -> None:
-        self.barman("archive-wal", SERVER)
-        (self.kept / "wals" / segment[:16] / segment).unlink()
-
-    def prepare(self) -> None:
-        with Database(server=self.server, name="postgres").connect() as superuser:  # grants on functions are of one database
-            superuser.execute(ROLE.format(password="'" + PASSWORD.get_secret_value().replace("'", "''") + "'").encode())
-        self.configure(self.extra)
+        self.host.run("archive-wal", SERVER)
+        (self.host.kept / "wals" / segment[:16] / segment).unlink()
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def shared() -> Iterator[BarmanWorld]:
 def test_a_base_backup_that_barman_made_by_itself_is_one_to_recover_from(primary: BarmanWorld) -> None:
     """Nothing of it was written down here: which file a table had then is asked of a scratch server, once."""
     primary.run("CREATE TABLE by_night (id int)", "INSERT INTO by_night VALUES (1), (2), (3)")
-    primary.barman("backup", "--wait", "--immediate-checkpoint", SERVER)
+    primary.host.run("backup", "--wait", "--immediate-checkpoint", SERVER)
     newest = primary.recovery.bases()[0]
     assert newest.name.startswith("20"), "it is called by its identifier"
     primary.run("DROP TABLE by_night")
@@ -75,16 +75,14 @@ def test_a_base_backup_that_barman_made_by_itself_is_one_to_recover_from(primary
 
 def test_it_is_made_once_and_what_an_attempt_left_half_done_is_gone(primary: BarmanWorld) -> None:
     name = f"base_{next(NUMBERS)}"
-    primary.configure("bandwidth_limit = 500")
-    killed = subprocess.Popen(
-        (str(PROGRAM), "--config", str(primary.config), "backup", "--name", name, SERVER), env=clean_environment(), start_new_session=True
-    )
+    primary.host.configure("bandwidth_limit = 500")
+    killed = subprocess.Popen(primary.host.argv("backup", "--name", name, SERVER), env=clean_environment(), start_new_session=True)
     assert eventually(lambda: (name, "STARTED") in states(primary))
     with pytest.raises(BadInput):
         primary.recovery.back_up("../elsewhere", incremental=False)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
-    primary.configure()
+    primary.host.configure()
     assert f"{name} is STARTED" in told(primary)
     made = primary.recovery.back_up(name, incremental=False)
     assert [state for called, state in states(primary) if called == name] == ["DONE"]
@@ -95,11 +93,11 @@ def test_it_is_made_once_and_what_an_attempt_left_half_done_is_gone(primary: Bar
 def test_one_that_is_being_made_is_waited_for(primary: BarmanWorld) -> None:
     """A worker that was taken over from may have begun it: it goes on by itself, and is the same."""
     name = f"base_{next(NUMBERS)}"
-    primary.configure("bandwidth_limit = 4000")
-    argv = (str(PROGRAM), "--config", str(primary.config), "backup", "--name", name, "--wait", "--immediate-checkpoint", SERVER)
+    primary.host.configure("bandwidth_limit = 4000")
+    argv = primary.host.argv("backup", "--name", name, "--wait", "--immediate-checkpoint", SERVER)
     left = subprocess.Popen(argv, env=clean_environment(), stdout=subprocess.DEVNULL)
     assert eventually(lambda: (name, "STARTED") in states(primary))
-    primary.configure()
+    primary.host.configure()
     made = primary.recovery.back_up(name, incremental=False)
     assert left.wait(timeout=60) == 0
     assert [state for called, state in states(primary) if called == made.name] == ["DONE"]
@@ -107,12 +105,12 @@ def test_one_that_is_being_made_is_waited_for(primary: BarmanWorld) -> None:
 
 def test_what_fails_there_fails_here_and_leaves_nothing(primary: BarmanWorld) -> None:
     name = f"base_{next(NUMBERS)}"
-    primary.configure("pre_backup_retry_script = /bin/sh -c 'exit 63'")
+    primary.host.configure("pre_backup_retry_script = /bin/sh -c 'exit 63'")
     try:
         with pytest.raises(BaseFailed, match="barman backup failed: "):
             primary.recovery.back_up(name, incremental=False)
     finally:
-        primary.configure()
+        primary.host.configure()
     assert name not in [called for called, _ in states(primary)]
 
 
@@ -123,7 +121,7 @@ def test_one_whose_log_is_not_archived_has_failed_and_stays_until_it_is(primary:
         impatient.take(name, incremental=False)
     assert (name, "WAITING_FOR_WALS") in states(primary)
     assert name not in [base.name for base in primary.recovery.bases()], "nobody can recover from it yet"
-    primary.barman("archive-wal", SERVER)
+    primary.host.run("archive-wal", SERVER)
     assert impatient.take(name, incremental=False).name == name
     assert [state for called, state in states(primary) if called == name] == ["DONE"]
 
@@ -148,7 +146,7 @@ def test_what_barman_finds_wrong_is_told_and_how_long_it_keeps_things(primary: B
 
 def test_a_barman_that_can_not_be_asked_is_named_with_what_to_do(primary: BarmanWorld, tmp_path: Path) -> None:
     def asked(**changed: str) -> str:
-        barman = Barman(**{"server": SERVER, "program": str(PROGRAM), "config": str(primary.config), **changed})
+        barman = Barman(**{"server": SERVER, "program": str(PROGRAM), "config": str(primary.host.config), **changed})
         log = BarmanLog(barman=barman, folder=tmp_path)
         catalogue = BarmanCatalogue(barman=barman, log=log, database_url=primary.reached, folder=tmp_path, window=primary.recovery.wal().wanted)
         with pytest.raises(CatalogueUnavailable) as refused:
@@ -177,7 +175,7 @@ def test_a_compressed_log_and_base_backup_are_recovered_from_too() -> None:
         assert made.files is None, "nothing of it was compared"
         xid, _ = world.claim(1)
         world.switch()
-        world.barman("archive-wal", SERVER)
+        world.host.run("archive-wal", SERVER)
         world.claim(2)
         world.received()
         assert world.recovery.find(Target(before_xid=xid)).base == "base_one"
