@@ -98,13 +98,12 @@ class RecoversBeside:
     def faults(self) -> tuple[LogFault, ...]:
         """Return what keeps the log from leading on; nothing where it is not kept."""
         keeping = self.catalogue.keeping(faults=True)
+        if keeping.kept_by:
+            return (*keeping.faults, *gap_faults(self._finding().gaps()))
         if keeping.mode is WalMode.NONE:
             return ()
-        gaps = self._finding().gaps()
-        if keeping.kept_by:
-            return (*keeping.faults, *gap_faults(gaps))
         told = self._received(keeping)
-        return log_faults(keeping.mode, streaming=told.streaming, slot=told.slot, gaps=gaps)
+        return log_faults(keeping.mode, streaming=told.streaming, slot=told.slot, gaps=self._finding().gaps())
 
     def find(self, target: Target) -> RecoveryPoint:
         """Return where recovery begins and ends. Raises: OutsideWindow, NoSuchTransaction, NoSuchDrop, DatabaseUnavailable."""
