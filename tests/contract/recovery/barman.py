@@ -37,6 +37,7 @@ NEEDS_BARMAN = pytest.mark.skipif(
     not PROGRAM.exists() or shutil.which("rsync") is None, reason="Barman, or rsync by which it restores, is not installed: .ci/barman"
 )
 SERVER = "main"
+STREAMED = ("streaming_archiver = on", "slot_name = barman", "create_slot = auto")
 ROLE = """
 CREATE ROLE barman LOGIN PASSWORD {password};
 GRANT pg_read_all_settings, pg_read_all_stats, pg_checkpoint TO barman;
@@ -82,9 +83,6 @@ class BarmanHost:
             f"conninfo = {make_conninfo(**place, user='barman', dbname='postgres')}",
             f"streaming_conninfo = {make_conninfo(**place, user=REPLICATION)}",
             "backup_method = postgres",
-            "streaming_archiver = on",
-            "slot_name = barman",
-            "create_slot = auto",
             "retention_policy = RECOVERY WINDOW OF 7 DAYS",
             *lines,
         )
@@ -121,6 +119,8 @@ class BarmanWorld(World):
     receiver_name: str = "barman_receive_wal"
     extra: str = ""
     """More lines of its configuration for this server."""
+    handed_over: bool = False
+    """The server hands its log over, and nobody receives it."""
 
     @property
     def host(self) -> BarmanHost:
@@ -138,9 +138,11 @@ class BarmanWorld(World):
     def prepare(self) -> None:
         with Database(server=self.server, name="postgres").connect() as superuser:
             self.host.admit(superuser)
-        self.host.configure(self.extra)
+        self.configure()
 
     def receive(self) -> None:
+        if self.handed_over:
+            return
         self.receiver = self.host.receive()
         assert eventually(lambda: self.recovery.wal().streaming is True, within=20)
 
@@ -148,6 +150,10 @@ class BarmanWorld(World):
         if self.receiver is not None:
             self.host.stop(self.receiver)
             self.receiver = None
+
+    def configure(self, *lines: str) -> None:
+        """Barman keeps the server by these lines, beside what it needs."""
+        self.host.configure(*(("archiver = on",) if self.handed_over else STREAMED), self.extra, *lines)
 
     @contextmanager
     def nobody_archives(self) -> Iterator[None]:
@@ -165,11 +171,14 @@ class BarmanWorld(World):
 
 
 @contextmanager
-def barman_world(extra: str = "") -> Iterator[BarmanWorld]:
-    """Give a primary whose log Barman receives."""
+def barman_world(extra: str = "", *, handed_over: bool = False) -> Iterator[BarmanWorld]:
+    """Give a primary whose log Barman receives; or gets from the server."""
     with short_folder() as folder:
-        settings = {**PRIMARY_SETTINGS[WalMode.RECEIVE], "fsync": "off"}
+        incoming = folder / "barman" / SERVER / "incoming"
+        incoming.mkdir(parents=True)
+        archiving = {"archive_mode": "on", "archive_command": f"cp %p {incoming}/%f"} if handed_over else {}
+        settings = {**PRIMARY_SETTINGS[WalMode.RECEIVE], "fsync": "off", **archiving}
         server = PostgresServer(name="primary", folder=folder / "p", port=free_port(), sockets=folder, settings=settings)
         server.initialise(PASSWORD)
-        with operated(BarmanWorld(folder=folder, server=server, mode=WalMode.RECEIVE, extra=extra)) as made:
+        with operated(BarmanWorld(folder=folder, server=server, mode=WalMode.RECEIVE, extra=extra, handed_over=handed_over)) as made:
             yield made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.contract.fencing.test_every_write import OUTSIDE, refused
 from tests.contract.recovery.barman import NEEDS_BARMAN, PROGRAM, SERVER, BarmanWorld, barman_world
 from tests.contract.recovery.test_recovery import (  # noqa: F401 - the contract that both keep, on this file's own primary
     recovered,
@@ -38,8 +39,9 @@ from unioneyes.adapters.postgres.programs import clean_environment
 from unioneyes.adapters.postgres.recovery.barman.catalogue import BarmanCatalogue
 from unioneyes.adapters.postgres.recovery.barman.log import BarmanLog
 from unioneyes.adapters.postgres.recovery.barman.program import Barman
+from unioneyes.adapters.postgres.recovery.recovery import RecoversBeside
 from unioneyes.kernel.problems import BadInput
-from unioneyes.ports.recovery import BaseFailed, CatalogueUnavailable, NoParent, OutsideWindow, Target
+from unioneyes.ports.recovery import BaseFailed, CatalogueUnavailable, NoParent, OutsideWindow, Target, WalMode
 
 pytestmark = [pytest.mark.stack, NEEDS_BARMAN]
 NUMBERS = count(1)
@@ -75,14 +77,14 @@ def test_a_base_backup_that_barman_made_by_itself_is_one_to_recover_from(primary
 
 def test_it_is_made_once_and_what_an_attempt_left_half_done_is_gone(primary: BarmanWorld) -> None:
     name = f"base_{next(NUMBERS)}"
-    primary.host.configure("bandwidth_limit = 500")
+    primary.configure("bandwidth_limit = 500")
     killed = subprocess.Popen(primary.host.argv("backup", "--name", name, SERVER), env=clean_environment(), start_new_session=True)
     assert eventually(lambda: (name, "STARTED") in states(primary))
     with pytest.raises(BadInput):
         primary.recovery.back_up("../elsewhere", incremental=False)
     os.killpg(killed.pid, signal.SIGKILL)
     killed.wait()
-    primary.host.configure()
+    primary.configure()
     assert f"{name} is STARTED" in told(primary)
     made = primary.recovery.back_up(name, incremental=False)
     assert [state for called, state in states(primary) if called == name] == ["DONE"]
@@ -93,11 +95,11 @@ def test_it_is_made_once_and_what_an_attempt_left_half_done_is_gone(primary: Bar
 def test_one_that_is_being_made_is_waited_for(primary: BarmanWorld) -> None:
     """A worker that was taken over from may have begun it: it goes on by itself, and is the same."""
     name = f"base_{next(NUMBERS)}"
-    primary.host.configure("bandwidth_limit = 4000")
+    primary.configure("bandwidth_limit = 4000")
     argv = primary.host.argv("backup", "--name", name, "--wait", "--immediate-checkpoint", SERVER)
     left = subprocess.Popen(argv, env=clean_environment(), stdout=subprocess.DEVNULL)
     assert eventually(lambda: (name, "STARTED") in states(primary))
-    primary.host.configure()
+    primary.configure()
     made = primary.recovery.back_up(name, incremental=False)
     assert left.wait(timeout=60) == 0
     assert [state for called, state in states(primary) if called == made.name] == ["DONE"]
@@ -105,12 +107,12 @@ def test_one_that_is_being_made_is_waited_for(primary: BarmanWorld) -> None:
 
 def test_what_fails_there_fails_here_and_leaves_nothing(primary: BarmanWorld) -> None:
     name = f"base_{next(NUMBERS)}"
-    primary.host.configure("pre_backup_retry_script = /bin/sh -c 'exit 63'")
+    primary.configure("pre_backup_retry_script = /bin/sh -c 'exit 63'")
     try:
         with pytest.raises(BaseFailed, match="barman backup failed: "):
             primary.recovery.back_up(name, incremental=False)
     finally:
-        primary.host.configure()
+        primary.configure()
     assert name not in [called for called, _ in states(primary)]
 
 
@@ -160,12 +162,37 @@ def test_a_barman_that_can_not_be_asked_is_named_with_what_to_do(primary: Barman
         return str(path)
 
     assert "Unknown server 'nobody'" in asked(server="nobody")
-    assert "can't be run: No such file" in asked(program=str(tmp_path / "none"))
+    assert "can't be run: No such file or directory; install Barman" in asked(program=str(tmp_path / "none"))
     assert "does not exist" in asked(config=str(tmp_path / "none.conf"))
     assert "Barman 3.4.0 is too old; install Barman 3.15" in asked(program=printing("old", "echo '3.4.0 Barman by EnterpriseDB'"))
     assert "prints what nobody understands" in asked(program=printing("words", 'case "$*" in *version) echo 3.19.1;; *) echo no JSON;; esac'))
     secret = printing("secret", 'case "$*" in *version) echo 3.19.1;; *) echo "connection to password=hunter2 failed" >&2; exit 1;; esac')
     assert "hunter2" not in asked(program=secret)
+
+
+def test_a_worker_that_was_taken_over_from_makes_none(primary: BarmanWorld) -> None:
+    name = f"base_{next(NUMBERS)}"
+    calls: dict[str, Callable[[RecoversBeside], object]] = {"back_up": lambda recovery: recovery.back_up("late", incremental=False)}
+    refused(calls, primary.recovery, before=OUTSIDE, newer=lambda: primary.recovery.back_up(name, incremental=False))
+    assert "late" not in [called for called, _ in states(primary)]
+
+
+def test_a_log_that_the_server_hands_over_is_recovered_from_up_to_its_last_segment() -> None:
+    with barman_world(handed_over=True) as world:
+        world.recovery.back_up("base_one", incremental=False)
+        world.claim(1)
+        row = world.live.value("SELECT pg_walfile_name(pg_current_wal_lsn())")
+        world.run("SELECT pg_switch_wal()")
+        assert eventually(lambda: world.recovery.wal().received == row)
+        view = world.recovery.wal()
+        assert (view.mode, view.streaming, view.behind, view.gaps) == (WalMode.ARCHIVED, True, None, ())
+        assert recovered(world, Target(end=True)) == [1]
+        world.host.run("archive-wal", SERVER)
+        world.recovery.discard("it")
+        world.recovery.discard_export("it", into="back")
+        assert recovered(world, Target(end=True)) == [1], "archived, it is the same"
+        world.run("ALTER SYSTEM SET archive_command = 'false'", "SELECT pg_reload_conf()", "CREATE TABLE more (id int)", "SELECT pg_switch_wal()")
+        assert eventually(lambda: world.recovery.wal().streaming is False, within=30)
 
 
 def test_a_compressed_log_and_base_backup_are_recovered_from_too() -> None:

@@ -10,7 +10,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from tests.contract.postgres.conftest import short_folder
-from tests.contract.recovery.barman import NEEDS_BARMAN, PROGRAM, SERVER, BarmanHost
+from tests.contract.recovery.barman import NEEDS_BARMAN, PROGRAM, SERVER, STREAMED, BarmanHost
 from tests.stack import DRILL_SETTINGS, RunningStack, eventually, running_stack
 from unioneyes.adapters.postgres.bootstrap import DATABASE
 from unioneyes.adapters.postgres.server import SUPERUSER
@@ -50,7 +50,7 @@ def beside() -> Iterator[Beside]:
             host = BarmanHost(folder=folder, port=opened.ports.database, password=opened.secrets.ue_replication)
             with _connect(stack, "postgres") as superuser:
                 host.admit(superuser)
-            host.configure()
+            host.configure(*STREAMED)
             receiver = host.receive()
             try:
                 assert eventually(lambda: "barman_receive_wal" in stack.ue("db", "failover-check").out, within=30)

@@ -62,5 +62,9 @@ def readings(view: WalView) -> tuple[Reading, ...]:
     return (
         *(Reading(name="window", value=f"{rfc3339(window.since)} to {rfc3339(window.until)}, from {window.bases[0]} on") for window in view.windows),
         *(Reading(name="gap", value=f"{gap.count} segments of the log are missing from {gap.first} on") for gap in view.gaps),
-        Reading(name="log", value=f"{view.segments} segments, {format_bytes(view.bytes)}, kept for {format_duration(view.wanted)}"),
+        Reading(name="log", value=f"{view.segments} segments, {format_bytes(view.bytes)}, kept {_kept(view)}"),
     )
+
+
+def _kept(view: WalView) -> str:
+    return f"by {view.kept_by.program} as {view.kept_by.server}" if view.kept_by else f"for {format_duration(view.wanted)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -115,7 +116,8 @@ class Barman:
         try:
             return ended_program((self.program, *self._configured(), *words), within=within)
         except ProgramFailed as failed:
-            raise CatalogueUnavailable(what=failed.what, remedy="install Barman where ue runs; or correct [backup.barman] program") from None
+            here = shutil.which(self.program) is not None
+            raise CatalogueUnavailable(what=failed.what, remedy=failed.remedy if here else "install Barman, or correct [backup.barman] program") from None
 
     def _configured(self) -> tuple[str, ...]:
         return ("--config", self.config) if self.config else ()
