@@ -70,7 +70,7 @@ class BarmanHost:
         passfile.touch(mode=0o600)
         passfile.write_text(passfile_line(self.password))
         (self.folder / "barman" / "lock").mkdir(parents=True, exist_ok=True)
-        place = {"host": "127.0.0.1", "port": self.port, "passfile": str(passfile)}
+        place = make_conninfo(host="127.0.0.1", port=self.port, passfile=str(passfile))
         settings = (
             "[barman]",
             f"barman_user = {getpwuid(os.geteuid()).pw_name}",
@@ -80,8 +80,8 @@ class BarmanHost:
             f"path_prefix = {programs_folder()}",
             f"[{SERVER}]",
             f"description = {SERVER}",
-            f"conninfo = {make_conninfo(**place, user='barman', dbname='postgres')}",
-            f"streaming_conninfo = {make_conninfo(**place, user=REPLICATION)}",
+            f"conninfo = {make_conninfo(place, user='barman', dbname='postgres')}",
+            f"streaming_conninfo = {make_conninfo(place, user=REPLICATION)}",
             "backup_method = postgres",
             "retention_policy = RECOVERY WINDOW OF 7 DAYS",
             *lines,

@@ -147,8 +147,8 @@ def test_what_barman_finds_wrong_is_told_and_how_long_it_keeps_things(primary: B
 
 
 def test_a_barman_that_can_not_be_asked_is_named_with_what_to_do(primary: BarmanWorld, tmp_path: Path) -> None:
-    def asked(**changed: str) -> str:
-        barman = Barman(**{"server": SERVER, "program": str(PROGRAM), "config": str(primary.host.config), **changed})
+    def asked(*, server: str = SERVER, program: str = str(PROGRAM), config: str = str(primary.host.config)) -> str:
+        barman = Barman(server=server, program=program, config=config)
         log = BarmanLog(barman=barman, folder=tmp_path)
         catalogue = BarmanCatalogue(barman=barman, log=log, database_url=primary.reached, folder=tmp_path, window=primary.recovery.wal().wanted)
         with pytest.raises(CatalogueUnavailable) as refused:

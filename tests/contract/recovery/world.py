@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg
 from pydantic import SecretStr
@@ -28,6 +29,7 @@ from unioneyes.adapters.postgres.recovery.scratch import RecoveryServers
 from unioneyes.adapters.postgres.server import SUPERUSER, PostgresServer
 from unioneyes.ports.recovery import BaseBackup, WalMode
 
+_W = TypeVar("_W", bound="World")
 WEEK = timedelta(days=7)
 SCHEMA = """
 CREATE TABLE organizations (id int PRIMARY KEY);
@@ -160,7 +162,7 @@ def world(mode: WalMode = WalMode.RECEIVE) -> Iterator[World]:
 
 
 @contextmanager
-def operated(made: World) -> Iterator[World]:
+def operated(made: _W) -> Iterator[_W]:
     """The server runs, and its log is received where it should be."""
     with made.server.running_meanwhile():
         bootstrap_operated(made.server, superuser=PASSWORD, passwords=PASSWORDS)

@@ -82,6 +82,6 @@ def test_a_table_that_was_dropped_comes_back_with_every_row(beside: Beside) -> N
     shown = beside.typed("backup", "wal")
     assert "Barman 3." in shown
     assert "base_one" in shown
-    assert "recoverable" in beside.typed("db", "status")
+    assert "recoverable  to any second from 20" in beside.stack.ue("db", "status").out
     assert not list(beside.stack.layout.wal.glob("*")), "the log is kept once"
     assert not list(beside.stack.layout.bases.glob("*")), "and so are base backups"
