@@ -93,6 +93,7 @@ compat: setup ## Test the previous release on the new schema
 	$(call pytest,compat)
 
 drills: setup ## Rehearse whole flows and bad days on the embedded stack
+	@.ci/barman
 	$(call pytest,drills)
 
 record-drills: setup ## Keep which runbooks the last `make drills` drilled, in docs/measured/drills.json

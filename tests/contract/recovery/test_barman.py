@@ -76,7 +76,7 @@ def test_a_base_backup_that_barman_made_by_itself_is_one_to_recover_from(primary
 
 
 def test_it_is_made_once_and_what_an_attempt_left_half_done_is_gone(primary: BarmanWorld) -> None:
-    name = f"base_{next(NUMBERS)}"
+    name = f"ours_{next(NUMBERS)}"
     primary.configure("bandwidth_limit = 500")
     killed = subprocess.Popen(primary.host.argv("backup", "--name", name, SERVER), env=clean_environment(), start_new_session=True)
     assert eventually(lambda: (name, "STARTED") in states(primary))
@@ -94,7 +94,7 @@ def test_it_is_made_once_and_what_an_attempt_left_half_done_is_gone(primary: Bar
 
 def test_one_that_is_being_made_is_waited_for(primary: BarmanWorld) -> None:
     """A worker that was taken over from may have begun it: it goes on by itself, and is the same."""
-    name = f"base_{next(NUMBERS)}"
+    name = f"ours_{next(NUMBERS)}"
     primary.configure("bandwidth_limit = 4000")
     argv = primary.host.argv("backup", "--name", name, "--wait", "--immediate-checkpoint", SERVER)
     left = subprocess.Popen(argv, env=clean_environment(), stdout=subprocess.DEVNULL)
@@ -106,7 +106,7 @@ def test_one_that_is_being_made_is_waited_for(primary: BarmanWorld) -> None:
 
 
 def test_what_fails_there_fails_here_and_leaves_nothing(primary: BarmanWorld) -> None:
-    name = f"base_{next(NUMBERS)}"
+    name = f"ours_{next(NUMBERS)}"
     primary.configure("pre_backup_retry_script = /bin/sh -c 'exit 63'")
     try:
         with pytest.raises(BaseFailed, match="barman backup failed: "):
@@ -117,7 +117,7 @@ def test_what_fails_there_fails_here_and_leaves_nothing(primary: BarmanWorld) ->
 
 
 def test_one_whose_log_is_not_archived_has_failed_and_stays_until_it_is(primary: BarmanWorld) -> None:
-    name = f"base_{next(NUMBERS)}"
+    name = f"ours_{next(NUMBERS)}"
     impatient = replace(catalogue(primary), log_within=timedelta(seconds=2))
     with primary.nobody_archives(), pytest.raises(BaseFailed, match="still waits for its log"):
         impatient.take(name, incremental=False)
@@ -171,7 +171,7 @@ def test_a_barman_that_can_not_be_asked_is_named_with_what_to_do(primary: Barman
 
 
 def test_a_worker_that_was_taken_over_from_makes_none(primary: BarmanWorld) -> None:
-    name = f"base_{next(NUMBERS)}"
+    name = f"ours_{next(NUMBERS)}"
     calls: dict[str, Callable[[RecoversBeside], object]] = {"back_up": lambda recovery: recovery.back_up("late", incremental=False)}
     refused(calls, primary.recovery, before=OUTSIDE, newer=lambda: primary.recovery.back_up(name, incremental=False))
     assert "late" not in [called for called, _ in states(primary)]
