@@ -18,6 +18,23 @@ def refused_grant(error: psycopg.Error, role: str) -> str | None:
     return missing_grant(error.diag.message_primary or "", role)
 
 
+def kept_out(said: str, *, role: str, database: str) -> str | None:
+    """Return what to do where a server lets `role` not in, by its message; None where that is not what it says."""
+    if "password authentication failed" in said:
+        return f"give the right password of {role} in [secrets] of environment.toml; or set that one there, as a superuser: \\password {role}"
+    if "no password supplied" in said:
+        return f"[secrets] of environment.toml names no password of {role}: name it there; ue env roles prints the SQL that makes the role"
+    if f'role "{role}" does not exist' in said:
+        return "ue env roles prints the SQL that makes the roles; give it to psql as a superuser"
+    if f'permission denied for database "{database}"' in said:
+        return f"as a superuser: GRANT CONNECT ON DATABASE {database} TO {role}; and try again"
+    if "is not permitted to log in" in said:
+        return f"as a superuser: ALTER ROLE {role} LOGIN; and try again"
+    if "to start WAL sender" in said or "replication role" in said:
+        return f"as a superuser: ALTER ROLE {role} REPLICATION; and try again"
+    return f"let {role} come to {database} from this machine: pg_hba.conf of the server" if "no pg_hba.conf entry" in said else None
+
+
 def missing_grant(said: str, role: str) -> str:
     """Return the same, by the message."""
     if found := _DENIED.search(said):
