@@ -80,9 +80,7 @@ def test_a_role_that_restores_and_is_no_superuser_is_told_what_it_lacks(restorin
 
 
 def test_a_password_that_is_refused_is_told_as_that(restoring: Restoring) -> None:
-    wrong = replace(
-        restoring.restores, admin=lambda name: restoring.live.server.url(role=SUPERUSER, password=SecretStr("wrong"), database=name)
-    )
+    wrong = replace(restoring.restores, admin=lambda name: restoring.live.server.url(role=SUPERUSER, password=SecretStr("wrong"), database=name))
     with pytest.raises(DatabaseUnavailable, match="password authentication failed") as caught:
         wrong.restore_into(NAME, database=restoring.beside)
     assert f"right password of {SUPERUSER}" in caught.value.remedy

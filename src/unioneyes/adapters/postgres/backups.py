@@ -257,7 +257,9 @@ class VerifiedBackups:
                     remedy=f"look at this machine's disk, memory and load; then ue backup verify {manifest.name}",
                 ) from None
             if isinstance(ended, ProgramFailed):
-                raise BackupUnproven(what=f"{manifest.name} could not be restored: {ended.what}", remedy="take another backup; do not rely on this one") from None
+                raise BackupUnproven(
+                    what=f"{manifest.name} could not be restored: {ended.what}", remedy="take another backup; do not rely on this one"
+                ) from None
             raise
 
     def _copy(self, name: str) -> ScratchCopy:

@@ -10,6 +10,20 @@ _DENIED = re.compile(r"permission denied for (?P<kind>schema|database|table|sequ
 _OWNER = re.compile(r"must be owner of (?P<kind>[a-z ]+?) (?P<name>\S+)$")
 _WANTED = {"schema": "USAGE, CREATE", "database": "CREATE", "table": "ALL", "sequence": "ALL", "function": "EXECUTE", "type": "USAGE", "language": "USAGE"}
 
+_KEPT_OUT = (
+    (
+        "password authentication failed",
+        "give the right password of {role} in [secrets] of environment.toml; or set that one there, as a superuser: \\password {role}",
+    ),
+    ("no password supplied", "[secrets] of environment.toml names no password of {role}: name it there; ue env roles prints the SQL that makes the role"),
+    (r'role "[^"]+" does not exist', "ue env roles prints the SQL that makes the roles; give it to psql as a superuser"),
+    (r'permission denied for database "[^"]+"', "as a superuser: GRANT CONNECT ON DATABASE {database} TO {role}; and try again"),
+    ("is not permitted to log in", "as a superuser: ALTER ROLE {role} LOGIN; and try again"),
+    ("to start WAL sender|replication role", "as a superuser: ALTER ROLE {role} REPLICATION; and try again"),
+    ("no pg_hba.conf entry", "let {role} come to {database} from this machine: pg_hba.conf of the server"),
+)
+"""What a server says to whom it lets not in, and what opens."""
+
 
 def refused_grant(error: psycopg.Error, role: str) -> str | None:
     """Return what a superuser types so that `role` may do what `error` refused; None where it is another error. PostgreSQL's messages have to be English."""
@@ -20,19 +34,8 @@ def refused_grant(error: psycopg.Error, role: str) -> str | None:
 
 def kept_out(said: str, *, role: str, database: str) -> str | None:
     """Return what to do where a server lets `role` not in, by its message; None where that is not what it says."""
-    if "password authentication failed" in said:
-        return f"give the right password of {role} in [secrets] of environment.toml; or set that one there, as a superuser: \\password {role}"
-    if "no password supplied" in said:
-        return f"[secrets] of environment.toml names no password of {role}: name it there; ue env roles prints the SQL that makes the role"
-    if f'role "{role}" does not exist' in said:
-        return "ue env roles prints the SQL that makes the roles; give it to psql as a superuser"
-    if f'permission denied for database "{database}"' in said:
-        return f"as a superuser: GRANT CONNECT ON DATABASE {database} TO {role}; and try again"
-    if "is not permitted to log in" in said:
-        return f"as a superuser: ALTER ROLE {role} LOGIN; and try again"
-    if "to start WAL sender" in said or "replication role" in said:
-        return f"as a superuser: ALTER ROLE {role} REPLICATION; and try again"
-    return f"let {role} come to {database} from this machine: pg_hba.conf of the server" if "no pg_hba.conf entry" in said else None
+    found = next((remedy for words, remedy in _KEPT_OUT if re.search(words, said)), None)
+    return found.format(role=role, database=database) if found else None
 
 
 def missing_grant(said: str, role: str) -> str:
