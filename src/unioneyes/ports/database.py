@@ -511,6 +511,10 @@ class DatabaseUnavailable(Unavailable):
     """PostgreSQL does not answer, or ended the connection."""
 
 
+class TooOld(Refused):
+    """PostgreSQL there is older than any that is taken."""
+
+
 class FolderUnreadable(Refused):
     """The migrations' folder can't be read as a Drizzle folder."""
 

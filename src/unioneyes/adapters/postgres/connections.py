@@ -16,8 +16,10 @@ from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.grants import kept_out
 from unioneyes.kernel.cancelling import ended_with_run
-from unioneyes.ports.database import DatabaseUnavailable
+from unioneyes.ports.database import DatabaseUnavailable, TooOld
 
+OLDEST = 15
+"""The oldest major version that is taken. Source: the design, "any PostgreSQL >= 15"."""
 CONNECT_LIMIT = timedelta(seconds=5)
 _SILENCE_LIMIT = timedelta(seconds=30)
 """How long data may stay unacknowledged before the connection counts as lost."""
@@ -34,7 +36,7 @@ def connection(database_url: SecretStr, *, name: str, statement_limit: timedelta
     """Give a connection in autocommit mode that says `name` in `pg_stat_activity`, closed afterwards.
 
     A server that finds its client gone stops working for it. Once the run of this thread's step must stop, each statement is cancelled, and its transaction
-    rolled back with it. Raises: DatabaseUnavailable when PostgreSQL does not answer or ends the connection.
+    rolled back with it. Raises: DatabaseUnavailable when PostgreSQL does not answer or ends the connection; TooOld.
     """
     try:
         with (
@@ -50,9 +52,16 @@ def connection(database_url: SecretStr, *, name: str, statement_limit: timedelta
             ) as opened,
             ended_with_run(partial(_cancel, opened)),
         ):
+            _require_new_enough(opened, database_url)
             yield opened
     except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.IdleInTransactionSessionTimeout) as error:
         raise unavailable(database_url, error) from None
+
+
+def _require_new_enough(opened: psycopg.Connection, database_url: SecretStr) -> None:
+    if opened.info.server_version < OLDEST * 10_000:
+        version = opened.info.parameter_status("server_version")
+        raise TooOld(what=f"PostgreSQL at {shown(database_url)} is {version}; nothing was changed", remedy=f"have PostgreSQL {OLDEST} or newer there")
 
 
 def _cancel(opened: psycopg.Connection) -> None:
