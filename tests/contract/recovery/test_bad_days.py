@@ -17,7 +17,6 @@ from tests.contract.recovery.world import World
 from tests.disks import small_disk
 from tests.stack import eventually
 from unioneyes.adapters.postgres.recovery.bases import BaseBackups
-from unioneyes.adapters.postgres.recovery.recovery import PlainRecovery
 from unioneyes.adapters.postgres.recovery.scratch import RecoveryServers
 from unioneyes.ports.database import DatabaseUnavailable
 from unioneyes.ports.recovery import BaseFailed, OutsideWindow, RecoveryFailed, Target
@@ -50,11 +49,6 @@ def left(primary: World, name: str) -> list[str]:
     return [path.name for path in (primary.folder / "bases").iterdir() if path.name.startswith(name)]
 
 
-def elsewhere(primary: World, folder: Path) -> PlainRecovery:
-    """Return the same recovery, whose base backups stand in another folder."""
-    return replace(primary.recovery, bases_in=BaseBackups(folder=folder, database_url=primary.reached))
-
-
 def test_a_base_backup_whose_connection_is_cut_leaves_nothing(primary: World) -> None:
     primary.run(BULK)
     with ThreadPoolExecutor(1) as other:
@@ -82,13 +76,13 @@ def test_a_base_backup_whose_connection_is_cut_leaves_nothing(primary: World) ->
 def test_a_full_disk_fails_a_base_backup_says_how_much_room_there_is_and_leaves_nothing(primary: World) -> None:
     folder = primary.folder / "small"
     with small_disk(folder, "12M"):
-        small = elsewhere(primary, folder)
+        small = BaseBackups(folder=folder, database_url=primary.reached)
         with pytest.raises(BaseFailed, match="No space left on device") as caught:
-            small.back_up("base_full", incremental=False)
+            small.take("base_full", incremental=False)
         assert " free" in caught.value.what
         assert "make room" in caught.value.remedy
         assert [path.name for path in folder.iterdir() if path.name.startswith("base_")] == []
-        assert small.bases() == ()
+        assert small.all() == ()
 
 
 def test_a_full_disk_where_it_is_recovered_leaves_no_scratch_server(primary: World) -> None:
@@ -141,8 +135,7 @@ def test_a_password_that_is_refused_or_not_given_is_told_as_that(primary: World)
 def test_a_moment_after_which_nothing_is_kept_is_refused_where_the_server_is_gone(primary: World) -> None:
     _, after = primary.claim(1)
     primary.received()
-    gone = SecretStr(primary.reached.get_secret_value().replace(str(primary.server.port), "1"))
-    alone = replace(primary.recovery, bases_in=BaseBackups(folder=primary.folder / "bases", database_url=gone))
+    alone = World(folder=primary.folder, server=replace(primary.server, port=1), mode=primary.mode).recovery
     with pytest.raises(OutsideWindow, match=r"no commit after .* is kept; what can be recovered to: 20") as caught:
         alone.find(Target(time=after))
     assert "ue backup wal" in caught.value.remedy
