@@ -49,10 +49,12 @@ def left(primary: World, name: str) -> list[str]:
     return [path.name for path in (primary.folder / "bases").iterdir() if path.name.startswith(name)]
 
 
-def test_a_base_backup_whose_connection_is_cut_leaves_nothing(primary: World) -> None:
+@pytest.mark.parametrize("by", ["the server", "a kill"])
+def test_a_base_backup_that_is_cut_off_leaves_nothing(primary: World, by: str) -> None:
     primary.run(BULK)
+    name = "base_cut" if by == "the server" else "base_killed_off"
     with ThreadPoolExecutor(1) as other:
-        made = other.submit(primary.recovery.back_up, "base_cut", incremental=False)
+        made = other.submit(primary.recovery.back_up, name, incremental=False)
         found: list[int] = []
 
         def stopped() -> bool:
@@ -64,13 +66,16 @@ def test_a_base_backup_whose_connection_is_cut_leaves_nothing(primary: World) ->
         while not stopped():
             time.sleep(0.002)
         assert found, made.result()
-        primary.run("SELECT pg_terminate_backend(pid) FROM pg_stat_replication WHERE application_name = 'pg_basebackup'")
-        os.kill(found[0], signal.SIGCONT)
+        if by == "the server":
+            primary.run("SELECT pg_terminate_backend(pid) FROM pg_stat_replication WHERE application_name = 'pg_basebackup'")
+            os.kill(found[0], signal.SIGCONT)
+        else:
+            os.kill(found[0], signal.SIGKILL)  # it removes nothing of its own then
         with pytest.raises(BaseFailed, match="pg_basebackup failed") as caught:
             made.result(60)
     assert "try again" in caught.value.remedy
-    assert left(primary, "base_cut") == []
-    assert primary.recovery.back_up("base_cut", incremental=False).name == "base_cut"
+    assert left(primary, name) == []
+    assert primary.recovery.back_up(name, incremental=False).name == name
 
 
 def test_a_full_disk_fails_a_base_backup_says_how_much_room_there_is_and_leaves_nothing(primary: World) -> None:

@@ -85,7 +85,7 @@ def test_who_was_erased_since_the_backup_is_erased_again_before_it_is_live(stack
     assert "erase_again" in planned.out
     said = stack.ue("backup", "restore", "before", "--confirm", DATABASE, within=180)
     assert said.code == ExitCode.DONE, said.out + said.err
-    assert "1 persons who had been erased since the backup" in said.out
+    assert "1 of those who had been erased since the backup" in said.out
     assert (erase.parent / "database").read_text().startswith("unioneyes_restored_"), "it had not the live one's name yet"
     assert persons(stack) == [1, 3]
     (kept,) = databases(stack) - {DATABASE}
