@@ -61,7 +61,7 @@ class ErasingProgram:
 
     def describe_erase_again(self, database: str, *, since: datetime) -> tuple[str, ...]:
         """Return the commands that a person would type for the same."""
-        variables = " ".join(f"{name}={shlex.quote(value)}" for name, value in _variables(self.admin(database)).items())
+        variables = " ".join(f"{name}={value}" for name, value in _variables(self.admin(database)).items())
         return (f"{variables} {SINCE}={rfc3339(since)} {shlex.join(self.argv)}",)
 
 
