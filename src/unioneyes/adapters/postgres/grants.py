@@ -13,14 +13,18 @@ _WANTED = {"schema": "USAGE, CREATE", "database": "CREATE", "table": "ALL", "seq
 _KEPT_OUT = (
     (
         "password authentication failed",
-        "give the right password of {role} in [secrets] of environment.toml; or set that one there, as a superuser: \\password {role}",
+        "give the right password of {role} in [secrets] of environment.toml; there is no such role there, or it has another password: \\password {role} sets it",
     ),
     ("no password supplied", "[secrets] of environment.toml names no password of {role}: name it there; ue env roles prints the SQL that makes the role"),
     (r'role "[^"]+" does not exist', "ue env roles prints the SQL that makes the roles; give it to psql as a superuser"),
-    (r'permission denied for database "[^"]+"', "as a superuser: GRANT CONNECT ON DATABASE {database} TO {role}; and try again"),
-    ("is not permitted to log in", "as a superuser: ALTER ROLE {role} LOGIN; and try again"),
-    ("to start WAL sender|replication role", "as a superuser: ALTER ROLE {role} REPLICATION; and try again"),
+    ("permission denied for database", "as a superuser: GRANT CONNECT ON DATABASE {database} TO {role}; ue env roles prints all of it"),
+    ("is not permitted to log in", "as a superuser: ALTER ROLE {role} LOGIN"),
+    ("to start WAL sender|replication role", "as a superuser: ALTER ROLE {role} REPLICATION"),
     ("no pg_hba.conf entry", "let {role} come to {database} from this machine: pg_hba.conf of the server"),
+    (
+        "too many|connection slots are reserved",
+        "as a superuser, end what is idle; for the next time, from PostgreSQL 16 on: reserved_connections = 5, and GRANT pg_use_reserved_connections TO {role}",
+    ),
 )
 """What a server says to whom it lets not in, and what opens."""
 
