@@ -17,9 +17,8 @@ from pydantic import SecretStr
 from unioneyes.adapters.postgres.grants import kept_out
 from unioneyes.kernel.cancelling import ended_with_run
 from unioneyes.ports.database import DatabaseUnavailable, TooOld
+from unioneyes.ports.vitals import OLDEST
 
-OLDEST = 15
-"""The oldest major version that is taken. Source: the design, "any PostgreSQL >= 15"."""
 CONNECT_LIMIT = timedelta(seconds=5)
 _SILENCE_LIMIT = timedelta(seconds=30)
 """How long data may stay unacknowledged before the connection counts as lost."""

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.connections import connection, sql
 from unioneyes.kernel.problems import Refused
-from unioneyes.ports.vitals import OLDEST, untested
+from unioneyes.ports.vitals import untested
 
 _LIMIT = timedelta(seconds=5)
 _NAME = "ue-doctor"
@@ -56,7 +56,7 @@ def examine_control(url: SecretStr) -> str:
 def _examined(session: psycopg.Connection, url: SecretStr) -> str:
     """Return the server's version, and whether the way there is encrypted."""
     way = "encrypted" if session.pgconn.ssl_in_use else "not encrypted"
-    named = session.info.parameter_status("server_version") or str(version)
+    named = session.info.parameter_status("server_version") or str(session.info.server_version // 10_000)
     known = f" ({said})" if (said := untested(named)) else ""
     return f"PostgreSQL {named}{known} at {_place(url)}, {way}"
 

@@ -13,7 +13,7 @@ _WANTED = {"schema": "USAGE, CREATE", "database": "CREATE", "table": "ALL", "seq
 _KEPT_OUT = (
     (
         "password authentication failed",
-        "give the right password of {role} in [secrets] of environment.toml; there is no such role there, or it has another password: \\password {role} sets it",
+        "give the right password of {role} in [secrets] of environment.toml; there is none there, or it has another password: \\password {role} sets it",
     ),
     ("no password supplied", "[secrets] of environment.toml names no password of {role}: name it there; ue env roles prints the SQL that makes the role"),
     (r'role "[^"]+" does not exist', "ue env roles prints the SQL that makes the roles; give it to psql as a superuser"),
