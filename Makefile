@@ -146,8 +146,8 @@ drill-faults: setup ## Roll every shipped fault out, and print the time from fau
 
 object-store: setup ## Test what keeps objects on a second S3 server, versitygw (takes Go, which builds it)
 	@test -x .cache/versitygw-$(VERSITYGW)/versitygw || GOBIN='$(CURDIR)/.cache/versitygw-$(VERSITYGW)' go install github.com/versity/versitygw/cmd/versitygw@$(VERSITYGW)
-	@UE_TEST_VERSITYGW='$(CURDIR)/.cache/versitygw-$(VERSITYGW)/versitygw' $(BIN)/pytest tests/contract/witness --quiet --junit-xml=$(REPORTS)/object-store.xml; ended=$$?; \
-	$(BIN)/python bench/drills.py $(REPORTS)/object-store.xml | $(call record,object-store,Checkpoints on versitygw $(VERSITYGW)$(comma) an S3 server); exit $$ended
+	@UE_TEST_VERSITYGW='$(CURDIR)/.cache/versitygw-$(VERSITYGW)/versitygw' $(BIN)/pytest tests/contract/witness tests/contract/backups/test_stores.py --quiet --junit-xml=$(REPORTS)/object-store.xml; ended=$$?; \
+	$(BIN)/python bench/drills.py $(REPORTS)/object-store.xml | $(call record,object-store,Checkpoints and backups on versitygw $(VERSITYGW)$(comma) an S3 server); exit $$ended
 
 fmt: setup ## Format the code and apply the safe fixes
 	$(BIN)/ruff format $(CODE)

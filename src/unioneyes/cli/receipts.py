@@ -99,6 +99,7 @@ def restored_text(ink: Ink, done: Restored) -> str:
             ("live now", f"{done.database} as of {rfc3339(done.taken_at)}, from {done.backup}"),
             ("kept", f"{done.kept}: all that was live before; when it is needed no more: {done.drop}"),
             *(("columns", f"{column} is in {done.kept} only") for column in done.difference.columns),
+            *((("erased again", f"{done.erased_again:,} of those who had been erased since the backup"),) if done.erased_again is not None else ()),
             ("members out for", format_duration(done.closed_for)),
             ("healthy in", f"{format_duration(done.healthy_in)} (promised: 5 min)"),
             *_afterwards(done.afterwards),

@@ -267,6 +267,14 @@ class IncidentSettings(Section):
     """Slack's Web API; Slack's own when not given, and its simulator on the embedded stack."""
 
 
+class PrivacySettings(Section):
+    """`[privacy]`: those who were erased."""
+
+    erase_again: Annotated[list[Text], Field(min_length=1)] | None = None
+    """The program, and its words, that erases them again in an earlier database before that serves. It finds the database in PGHOST, PGPORT, PGUSER,
+    PGDATABASE and PGPASSFILE, and since when in UE_ERASED_SINCE; it ends with 0, and prints how many they were."""
+
+
 class SecretsSettings(Section):
     """`[secrets]`: where passwords and tokens are read from. What is not named here is made, once, in a file of the environment's folder."""
 
@@ -350,6 +358,7 @@ class EnvironmentSettings(Section):
     incidents: IncidentSettings = IncidentSettings()
     audit: AuditSettings = AuditSettings()
     backup: BackupSettings = BackupSettings()
+    privacy: PrivacySettings = PrivacySettings()
     secrets: SecretsSettings = SecretsSettings()
     waivers: dict[str, Text] = Field(default_factory=dict)
     """Gate -> reason: a gate that may be passed over, and why. The receipt shows it."""

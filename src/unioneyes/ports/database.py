@@ -511,6 +511,10 @@ class DatabaseUnavailable(Unavailable):
     """PostgreSQL does not answer, or ended the connection."""
 
 
+class TooOld(Refused):
+    """PostgreSQL there is older than any that is taken."""
+
+
 class FolderUnreadable(Refused):
     """The migrations' folder can't be read as a Drizzle folder."""
 
@@ -544,7 +548,7 @@ class BackupUnproven(Problem):
 
 
 class NotProvable(Refused):
-    """The backup is encrypted, and nobody here can read it: it may be good, and nobody can know."""
+    """The backup may be good, and nobody here can know: it is encrypted, or the scratch server lacks an extension, or this machine the room."""
 
 
 class RestoreFailed(Problem):

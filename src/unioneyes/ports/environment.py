@@ -11,6 +11,7 @@ from unioneyes.ports.checklist import Checklist
 from unioneyes.ports.database import KEPT_AS_DOCUMENTED, Backups, Migrations, Restores, Retention
 from unioneyes.ports.documents import Documents
 from unioneyes.ports.edge import Edge
+from unioneyes.ports.erasures import Erasures
 from unioneyes.ports.notifier import Notifier
 from unioneyes.ports.plans import Plans
 from unioneyes.ports.pods import Pods
@@ -81,6 +82,7 @@ class Environment:
     migrations: Migrations
     backups: Backups
     restores: Restores
+    erasures: Erasures
     activity: Activity
     vitals: Vitals
     query_history: QueryHistory

@@ -143,6 +143,21 @@ def test_what_is_away_is_told_and_the_embedded_stack_is_not_offered(managed: Man
     assert not (elsewhere.home / "ports.json").exists()
 
 
+def test_without_the_password_of_the_role_that_copies_the_setting_is_named_and_with_it_the_server_is_asked(managed: Managed, elsewhere: Elsewhere) -> None:
+    elsewhere.settle(managed)
+    recovery = build_environment(open_stack(elsewhere.home)).recovery
+    with pytest.raises(DatabaseUnavailable) as caught:
+        recovery.back_up("base_one", incremental=False)
+    assert "[secrets] of environment.toml names no password of ue_replication" in caught.value.remedy
+    assert "ue env roles" in caught.value.remedy
+    assert recovery.wal().streaming is None, "what stands in the folders is told all the same"
+
+    (elsewhere.kept / "ue_replication").touch(mode=0o600)
+    (elsewhere.kept / "ue_replication").write_text(PASSWORD.get_secret_value())
+    elsewhere.settle(managed, extra=f'ue_replication = "secret://file{elsewhere.kept}#ue_replication"\n')
+    assert build_environment(open_stack(elsewhere.home)).recovery.wal().streaming is False
+
+
 def test_the_printed_sql_makes_the_roles_and_narrows_what_was_widened(managed: Managed, elsewhere: Elsewhere, tmp_path: Path) -> None:
     elsewhere.settle(managed)
     as_superuser(managed, "ALTER ROLE claims_app BYPASSRLS")

@@ -33,6 +33,7 @@ from unioneyes import ports
 from unioneyes.adapters.postgres import locks
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.bootstrap import BACKUP
+from unioneyes.adapters.postgres.erasures import ErasingProgram
 from unioneyes.adapters.postgres.recovery.export import Export
 from unioneyes.adapters.postgres.restores import RestoresBeside
 from unioneyes.adapters.processes.client import Supervisor
@@ -42,6 +43,7 @@ from unioneyes.kernel.fencing import Fence
 from unioneyes.ports.database import Backups, Migrations, Restores
 from unioneyes.ports.documents import Documents
 from unioneyes.ports.edge import STRICT, Edge
+from unioneyes.ports.erasures import Erasures
 from unioneyes.ports.notifier import Notifier
 from unioneyes.ports.pods import Pods, Size
 from unioneyes.ports.queries import Queries
@@ -127,6 +129,7 @@ BEFORE_A_SWAP: dict[str, Callable[[Restoring], object]] = {
     "reopen": lambda made: made.restores.reopen(beside=made.beside),
     "swap": lambda made: made.restores.swap(beside=made.beside, kept=made.kept),
 }
+ERASURES: dict[str, Callable[[Erasures], object]] = {"erase_again": lambda erasures: erasures.erase_again("postgres", since=now())}
 AFTER_A_SWAP: dict[str, Callable[[Restoring], object]] = {
     "restore_beside": lambda made: made.restores.restore_beside(NAME, beside=made.beside),
     "restore_into": lambda made: made.restores.restore_into(NAME, database=made.beside),
@@ -151,6 +154,7 @@ WRITES: Mapping[type, set[str]] = {
     Backups: {*BACKUPS},
     Recovery: {*RECOVERY, *EXPORTS},
     Restores: {*BEFORE_A_SWAP, *AFTER_A_SWAP},
+    Erasures: {*ERASURES},
 }
 """Refused to whoever comes late, by the tests below."""
 SINGLE: Mapping[type, Mapping[str, Callable[..., None]]] = {
@@ -232,6 +236,13 @@ def test_restores(restoring: Restoring) -> None:
         restoring.restores.swap(beside=restoring.beside, kept=restoring.kept)
     refused(AFTER_A_SWAP, restoring, before=outside, newer=lambda: restoring.restores.discard_beside(beside=restoring.beside))
     assert restoring.databases() == {restoring.live.name, restoring.kept}
+
+
+def test_erasures(restoring: Restoring, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    made = ErasingProgram(argv=("sh", "-c", f"touch {begun}; echo 0"), admin=restoring.restores.admin)
+    refused(ERASURES, made, before=ErasingProgram.erase_again.__code__, newer=lambda: restoring.restores.discard_beside(beside=restoring.beside))
+    assert not begun.exists()
 
 
 def test_recovery() -> None:

@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import IO
 
 from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.encoding import CountedSink, CountedSource, NotDecoded, Tally, decode, encode, fingerprint, fingerprints_of
 from unioneyes.adapters.postgres.manifest import Manifest, manifest_file, read_manifest
+from unioneyes.adapters.postgres.trouble import room_at
 from unioneyes.kernel.clock import Deadline
+from unioneyes.kernel.problems import Problem
 from unioneyes.kernel.units import format_bytes
 from unioneyes.ports.backup_store import BackupStore, NoSuchFile, Source
-from unioneyes.ports.database import BackupFailed, BackupUnproven, NotProvable, Told
+from unioneyes.ports.database import BackupUnproven, NotProvable, Told
 
 TELL_EVERY = timedelta(seconds=2)
 
@@ -89,11 +92,10 @@ class Archive:
     def plain(self, manifest: Manifest, *, meanwhile: Told) -> Iterator[Path]:
         """Give the path of the dump, unpacked: it is the file that was written, or nobody sees it. Gone with the block, or with this process.
 
-        Raises: BackupUnproven (missing, cut off, tampered with), BackupFailed (no room to unpack it), NotProvable, StoreUnavailable.
+        Raises: BackupUnproven (missing, cut off, tampered with), NotUnpacked, NotProvable, StoreUnavailable.
         """
         self.require_readable(manifest)
-        self.work.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with TemporaryFile(dir=self.work, buffering=0) as unpacked:  # without a name, so that a killed process leaves none of members' data
+        with self._nameless() as unpacked:
             say = Seldom(meanwhile)
             taken = Tally(lambda done: say(f"unpacked {format_bytes(done)} of {format_bytes(manifest.bytes)}"))
             given = Tally(hashed=False)
@@ -101,15 +103,13 @@ class Archive:
                 with self.store.reading(manifest.file) as source:
                     decode(
                         CountedSource(source, taken),
-                        CountedSink(unpacked, given),
+                        CountedSink(_Unpacked(unpacked, self.work), given),
                         tallies=(taken, given),
                         compressed=manifest.compression == "zstd",
                         identity=self.identity() if manifest.recipients and self.identity else None,
                     )
             except (NotDecoded, NoSuchFile):
                 raise _other_file(manifest) from None
-            except OSError as error:
-                raise BackupFailed(what=f"{manifest.name} could not be unpacked in {self.work}: {error.strerror}", remedy="make room, and try again") from None
             if taken.sha256 != manifest.sha256:
                 raise _other_file(manifest)
             yield Path(f"/proc/{os.getpid()}/fd/{unpacked.fileno()}")
@@ -122,6 +122,17 @@ class Archive:
     def opened(self, file: str) -> str:
         """Return what a person types to have the dump in the file on stdout."""
         return f"{_opener(file)} < {self.store.address(file)}"
+
+    @contextmanager
+    def _nameless(self) -> Iterator[IO[bytes]]:
+        """Give a file without a name, so that a killed process leaves none of members' data. Raises: NotUnpacked."""
+        try:
+            self.work.mkdir(parents=True, exist_ok=True, mode=0o700)
+            made = TemporaryFile(dir=self.work, buffering=0)  # noqa: SIM115 - ended by the block below
+        except OSError as error:
+            raise _not_unpacked(self.work, error) from None
+        with made:
+            yield made
 
     def _require_key(self, recipients: tuple[str, ...], what: str) -> None:
         if self.identity is None:
@@ -153,6 +164,27 @@ class Taking:
         return Kept(file=self.file, bytes=self.tally.bytes, sha256=self.tally.sha256, dump_bytes=taken.bytes)
 
 
+@dataclass(frozen=True, slots=True)
+class _Unpacked:
+    """Where a dump is unpacked. What goes wrong here is none of the store's; and all is written that is given: a raw file may take a part."""
+
+    file: IO[bytes]
+    work: Path
+
+    def write(self, content: bytes, /) -> int:
+        rest = memoryview(content)
+        try:
+            while rest:
+                rest = rest[self.file.write(rest) :]
+        except OSError as error:
+            raise _not_unpacked(self.work, error) from None
+        return len(content)
+
+
+class NotUnpacked(Problem):
+    """There was no room to unpack a dump, which may be good."""
+
+
 class Seldom:
     """Tells what is to be said of work that lasts, and not more often than every two seconds."""
 
@@ -172,6 +204,10 @@ def _opener(file: str) -> str:
     if file.endswith(".age"):
         return "age -d -i KEY | zstd -d"
     return "zstd -d" if file.endswith(".zst") else "cat"
+
+
+def _not_unpacked(work: Path, error: OSError) -> NotUnpacked:
+    return NotUnpacked(what=f"there is no room to unpack it in {work}: {error.strerror}{room_at(work)}", remedy="make room there, and try again")
 
 
 def _other_file(manifest: Manifest) -> BackupUnproven:

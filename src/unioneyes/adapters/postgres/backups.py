@@ -12,7 +12,7 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
-from unioneyes.adapters.postgres.archive import Archive
+from unioneyes.adapters.postgres.archive import Archive, NotUnpacked
 from unioneyes.adapters.postgres.bootstrap import OWNER, SERVICE
 from unioneyes.adapters.postgres.connections import connection
 from unioneyes.adapters.postgres.dumping import FINGERPRINT_LIMIT, UNCOMPRESSED, Dumping, Restoring, counting
@@ -22,6 +22,7 @@ from unioneyes.adapters.postgres.manifest import Manifest, SchemaHead, manifest_
 from unioneyes.adapters.postgres.programs import ProgramFailed, program, run_program
 from unioneyes.adapters.postgres.scratch import ScratchCopy, ScratchServers
 from unioneyes.adapters.postgres.server import SUPERUSER, ServerNotReady
+from unioneyes.adapters.postgres.trouble import of_the_machine, room_at
 from unioneyes.kernel.clock import now
 from unioneyes.ports.backup_store import StoreFull
 from unioneyes.ports.database import (
@@ -30,6 +31,7 @@ from unioneyes.ports.database import (
     BackupState,
     BackupUnproven,
     BackupVerified,
+    DatabaseUnavailable,
     NoSuchBackup,
     NotProvable,
     Room,
@@ -214,6 +216,7 @@ class VerifiedBackups:
             dump_bytes=kept.dump_bytes,
             sha256=kept.sha256,
             database=source.database,
+            encoding=source.encoding,
             roles=source.roles,
             server_version=source.server_version,
             written_by=run_program((program("pg_dump"), "--version"), within=_VERSION_LIMIT).stdout.strip(),
@@ -241,14 +244,22 @@ class VerifiedBackups:
             with self._archive.plain(manifest, meanwhile=meanwhile) as dump:
                 return self._scratch.restore(manifest, dump, heard=restoring.heard)
         except BaseException as ended:
+            room = "" if isinstance(ended, NotUnpacked) else room_at(self._archive.work)
             self._scratch.discard(manifest.name)
             if isinstance(ended, ProgramFailed) and (lacking := _LACKING.search(ended.what)):
                 raise NotProvable(
                     what=f"{manifest.name} needs the extension {lacking[1]}, which the scratch server has not: it may be good, and can't be proven here",
                     remedy="verify it on a machine whose PostgreSQL has the extension",
                 ) from None
-            if isinstance(ended, ProgramFailed | ServerNotReady):
-                raise BackupUnproven(what=f"{manifest.name} could not be restored: {ended.what}", remedy=ended.remedy) from None
+            if isinstance(ended, NotUnpacked | ServerNotReady | DatabaseUnavailable) or (isinstance(ended, ProgramFailed) and of_the_machine(ended.what)):
+                raise NotProvable(
+                    what=f"{manifest.name} could not be restored here, which says nothing of it: {ended.what}{room}",
+                    remedy=f"look at this machine's disk, memory and load; then ue backup verify {manifest.name}",
+                ) from None
+            if isinstance(ended, ProgramFailed):
+                raise BackupUnproven(
+                    what=f"{manifest.name} could not be restored: {ended.what}", remedy="take another backup; do not rely on this one"
+                ) from None
             raise
 
     def _copy(self, name: str) -> ScratchCopy:

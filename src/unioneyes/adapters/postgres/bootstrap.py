@@ -29,6 +29,8 @@ OPERATOR: Final = "ue_operator"
 RESERVED: Mapping[str, str] = MappingProxyType({"reserved_connections": "5"})
 """Kept for the operator of a full server: `ue db status` opens three, and what ends sessions one."""
 
+UTF_8: Final = "UTF8"
+"""As PostgreSQL calls it."""
 _LIMIT = timedelta(seconds=20)
 _FOR_NOBODY = "SET synchronous_commit = local"
 """Where commits wait for whoever keeps the log, these don't: it is started only after them."""
@@ -51,10 +53,11 @@ def bootstrap_operated(server: PostgresServer, *, superuser: SecretStr, password
         admin.execute(sql("bootstrap_database"))
 
 
-def create_database(admin: psycopg.Connection, database: str, *, owner: str) -> None:
+def create_database(admin: psycopg.Connection, database: str, *, owner: str, encoding: str = UTF_8) -> None:
     """`database` exists and belongs to `owner`. Safe to repeat."""
     if admin.execute("SELECT FROM pg_database WHERE datname = %s", (database,)).fetchone() is None:
-        admin.execute(SQL("CREATE DATABASE {} OWNER {}").format(Identifier(database), Identifier(owner)))
+        of_its_own = SQL(" TEMPLATE template0 LOCALE_PROVIDER libc LOCALE 'C' ENCODING {}").format(Literal(encoding))
+        admin.execute(SQL("CREATE DATABASE {} OWNER {}{}").format(Identifier(database), Identifier(owner), of_its_own if encoding != UTF_8 else SQL("")))
 
 
 def set_password(admin: psycopg.Connection, role: str, password: SecretStr) -> None:

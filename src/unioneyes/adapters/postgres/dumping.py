@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.archive import Archive, Kept, Seldom
 from unioneyes.adapters.postgres.connections import connection, shown, sql
-from unioneyes.adapters.postgres.fingerprint import Fingerprint, take_fingerprint
+from unioneyes.adapters.postgres.fingerprint import Fingerprint, take_fingerprint, take_names_as_they_are
 from unioneyes.adapters.postgres.ledger import read_ledger
 from unioneyes.adapters.postgres.programs import ProgramFailed, program, signed_in, streamed_program
 from unioneyes.kernel.units import format_bytes
@@ -31,7 +31,8 @@ DUMPED, RESTORED = "pg_dump: dumping contents of table ", "pg_restore: processin
 """What the programs say of each table (`--verbose`)."""
 _DUMP_LIMIT = timedelta(hours=6)
 _CANCEL_AGAIN_SECONDS = 0.2
-_DENIED = re.compile(r"(?<=permission denied for )(large object|table|sequence|schema) ([\w.]+)")
+_LARGE_OBJECT = re.compile(r"permission denied for large object (\d+)")
+_HELD_BACK = "row-level security"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class Source:
     wal_position: str
     server_version: str
     database: str
+    encoding: str
     bytes: int
     roles: tuple[str, ...]
     schema_head: str | None
@@ -81,8 +83,10 @@ class Dumping:
         row = session.execute(sql("backup_source")).fetchone()
         if row is None:
             raise BackupFailed(what="the database says nothing about itself", remedy="look at the server's log")
-        snapshot, wal_position, server_version, database, size, roles = row
-        entries, tables = read_ledger(session), session.execute(sql("fingerprint_tables")).rowcount
+        snapshot, wal_position, server_version, database, encoding, size, roles = row
+        entries = read_ledger(session)
+        take_names_as_they_are(session)
+        tables = session.execute(sql("fingerprint_tables")).rowcount
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="fingerprint") as beside:  # which has the session to itself from here on
             fingerprint = beside.submit(copy_context().run, lambda: take_fingerprint(session, lock_wait=self.lock_wait))
             try:
@@ -91,6 +95,7 @@ class Dumping:
                     wal_position=wal_position,
                     server_version=server_version,
                     database=database,
+                    encoding=encoding,
                     bytes=size,
                     roles=tuple(roles),
                     schema_head=entries[0].sha256 if entries else None,
@@ -132,11 +137,16 @@ class Dumping:
 
     def _remedy(self, said: str) -> str:
         """Return what to do about what pg_dump said."""
-        if denied := _DENIED.search(said):
-            role = conninfo_to_dict(self.database_url.get_secret_value())["user"]
-            right = "USAGE" if denied[1] == "schema" else "SELECT"
-            return f"let the role of the backups read it, as its owner: GRANT {right} ON {denied[1].upper()} {denied[2]} TO {role}"
-        return "end what holds the lock, or what cut the connection, and try again"
+        return self._right(said) or "end what holds the lock, or what cut the connection, and try again"
+
+    def _right(self, said: str) -> str | None:
+        """Return the right that the role of the backups lacks; None where it is something else."""
+        role = conninfo_to_dict(self.database_url.get_secret_value())["user"]
+        if number := _LARGE_OBJECT.search(said):
+            return f"let the role of the backups read it, as its owner: GRANT SELECT ON LARGE OBJECT {number[1]} TO {role}"
+        if "permission denied for " in said:
+            return f"let the role of the backups read all there is, as a superuser: GRANT pg_read_all_data TO {role}"
+        return f"let no policy hide rows from the role of the backups, as a superuser: ALTER ROLE {role} BYPASSRLS" if _HELD_BACK in said else None
 
 
 class Tables:

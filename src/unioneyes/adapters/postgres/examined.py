@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.connections import connection, sql
 from unioneyes.kernel.problems import Refused
-from unioneyes.ports.vitals import OLDEST, untested
+from unioneyes.ports.vitals import untested
 
 _LIMIT = timedelta(seconds=5)
 _NAME = "ue-doctor"
@@ -20,7 +20,7 @@ _FULL = "; it keeps no connection for ue_operator, which can't come in once all 
 def examine_operated(*, owner: SecretStr, others: tuple[SecretStr, ...], restore: SecretStr | None) -> str:
     """Return what is good about the operated database, in words: every role comes in, and may what its work needs, and no more.
 
-    `others` are the addresses for roles that need only come in; `restore` is a superuser's. Raises: DatabaseUnavailable, UnsuitableDatabase.
+    `others` are the addresses for roles that need only come in; `restore` is a superuser's. Raises: DatabaseUnavailable, TooOld, UnsuitableDatabase.
     """
     with connection(owner, name=_NAME, statement_limit=_LIMIT) as session:
         said = _examined(session, owner)
@@ -41,7 +41,7 @@ def examine_operated(*, owner: SecretStr, others: tuple[SecretStr, ...], restore
 
 
 def examine_control(url: SecretStr) -> str:
-    """Return what is good about the engine's own database, in words. Raises: DatabaseUnavailable, UnsuitableDatabase."""
+    """Return what is good about the engine's own database, in words. Raises: DatabaseUnavailable, TooOld, UnsuitableDatabase."""
     with connection(url, name=_NAME, statement_limit=_LIMIT) as session:
         said = _examined(session, url)
         row = session.execute("SELECT has_database_privilege(current_database(), 'CREATE'), pg_is_in_recovery()").fetchone()
@@ -54,12 +54,9 @@ def examine_control(url: SecretStr) -> str:
 
 
 def _examined(session: psycopg.Connection, url: SecretStr) -> str:
-    """Return the server's version, and whether the way there is encrypted. Raises: UnsuitableDatabase."""
-    version = session.info.server_version // 10_000
-    if version < OLDEST:
-        raise UnsuitableDatabase(what=f"{_place(url)} is PostgreSQL {version}", remedy=f"have {OLDEST} or newer")
+    """Return the server's version, and whether the way there is encrypted."""
     way = "encrypted" if session.pgconn.ssl_in_use else "not encrypted"
-    named = session.info.parameter_status("server_version") or str(version)
+    named = session.info.parameter_status("server_version") or str(session.info.server_version // 10_000)
     known = f" ({said})" if (said := untested(named)) else ""
     return f"PostgreSQL {named}{known} at {_place(url)}, {way}"
 

@@ -7,10 +7,13 @@ from datetime import timedelta
 
 import psycopg
 from psycopg.rows import class_row
-from psycopg.sql import SQL, Identifier, Literal
+from psycopg.sql import SQL, Literal
 from pydantic import BaseModel, ConfigDict
 
 from unioneyes.adapters.postgres.connections import sql
+
+_ANY_BYTES = "SQL_ASCII"
+"""The character set of a database that believes every byte. Asked in it, the server hands names on as they are, and so does psycopg: as bytes."""
 
 
 class TablePrint(BaseModel):
@@ -60,26 +63,29 @@ class Fingerprint(BaseModel):
         return sum(table.rows for table in self.tables)
 
 
+def take_names_as_they_are(session: psycopg.Connection) -> None:
+    """Whatever names the database has come through, until the transaction ends: as bytes, where it believes every byte."""
+    if session.info.parameter_status("server_encoding") == _ANY_BYTES:
+        session.execute("SET LOCAL client_encoding = 'SQL_ASCII'")
+
+
 def take_fingerprint(session: psycopg.Connection, *, lock_wait: timedelta, seen: Callable[[int, int], None] = lambda _done, _of: None) -> Fingerprint:
     """Return what the session's database holds. The session is in a transaction with one snapshot, as a role that row level security does not hold back.
 
     `seen` is told before each table how many are done, and how many there are.
     """
     session.execute(sql("fingerprint_settings"))
+    take_names_as_they_are(session)
     session.execute(SQL("SET LOCAL lock_timeout = {}").format(Literal(f"{round(lock_wait.total_seconds() * 1000)}ms")))
     tables = session.execute(sql("fingerprint_tables")).fetchall()
     sequences = session.execute(sql("fingerprint_sequences")).fetchall()
     with session.cursor(row_factory=class_row(ObjectCount)) as cursor:
         objects = tuple(cursor.execute(sql("fingerprint_objects")))
     prints: list[TablePrint] = []
-    for schema, name, protected in tables:
+    for named, protected in tables:
         seen(len(prints), len(tables))
-        prints.append(_table(session, schema, name, protected))
-    return Fingerprint(
-        tables=tuple(prints),
-        sequences=tuple(_sequence(session, schema, name) for schema, name in sequences),
-        objects=objects,
-    )
+        prints.append(_table(session, named, protected))
+    return Fingerprint(tables=tuple(prints), sequences=tuple(_sequence(session, named) for (named,) in sequences), objects=objects)
 
 
 def differences(source: Fingerprint, restored: Fingerprint) -> tuple[str, ...]:
@@ -111,16 +117,18 @@ def _behind(source: SequencePrint, restored: SequencePrint) -> bool:
     return (restored.last_value, restored.called) < (source.last_value, source.called)
 
 
-def _table(session: psycopg.Connection, schema: str, name: str, protected: str) -> TablePrint:
-    table = Identifier(schema, name)
-    query = SQL("SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text FROM ONLY {} AS t").format(table)
-    row = session.execute(query).fetchone()
-    count, total = row or (0, "0")
-    return TablePrint(table=table.as_string(session), rows=count, hash=total, protected=protected)
+def _table(session: psycopg.Connection, named: bytes, protected: str) -> TablePrint:
+    row = session.execute(b"SELECT count(*), coalesce(sum(hashtextextended(t::text, 0)), 0) FROM ONLY " + named + b" AS t").fetchone()
+    count, total = row or (0, 0)
+    return TablePrint(table=_shown(named), rows=count, hash=str(total), protected=protected)
 
 
-def _sequence(session: psycopg.Connection, schema: str, name: str) -> SequencePrint:
-    sequence = Identifier(schema, name)
-    row = session.execute(SQL("SELECT last_value, is_called FROM {}").format(sequence)).fetchone()
+def _sequence(session: psycopg.Connection, named: bytes) -> SequencePrint:
+    row = session.execute(b"SELECT last_value, is_called FROM " + named).fetchone()
     last_value, called = row or (0, False)
-    return SequencePrint(sequence=sequence.as_string(session), last_value=last_value, called=called)
+    return SequencePrint(sequence=_shown(named), last_value=last_value, called=called)
+
+
+def _shown(named: bytes) -> str:
+    """Return a quoted name as a manifest spells it: bytes that are no UTF-8, which a database in SQL_ASCII may have in its names, by their numbers."""
+    return named.decode(errors="backslashreplace")

@@ -1,7 +1,7 @@
-SELECT namespace.nspname, class.relname
+SELECT convert_to('"' || replace(namespace.nspname::text, '"', '""') || '"."' || replace(class.relname::text, '"', '""') || '"', pg_client_encoding()) AS named
 FROM pg_class AS class
 JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
 WHERE class.relkind = 'S' AND class.relpersistence <> 't'
   AND namespace.nspname !~ '^pg_' AND namespace.nspname <> 'information_schema'
   AND NOT EXISTS (SELECT FROM pg_depend AS depend WHERE depend.classid = 'pg_class'::regclass AND depend.objid = class.oid AND depend.deptype = 'e')
-ORDER BY 1, 2
+ORDER BY namespace.nspname, class.relname

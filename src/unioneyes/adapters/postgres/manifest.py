@@ -51,6 +51,8 @@ class Manifest(BaseModel):
     sha256: str
     """Of the file."""
     database: str
+    encoding: str = "UTF8"
+    """Its character set, as PostgreSQL calls it: text has other bytes in another one, and so another sum."""
     roles: tuple[str, ...]
     """Roles of the server: a restore needs those that own something or were granted something."""
     server_version: str

@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier, Literal
 from pydantic import SecretStr
 
-from unioneyes.adapters.postgres.archive import Archive
+from unioneyes.adapters.postgres.archive import Archive, NotUnpacked
 from unioneyes.adapters.postgres.connections import connection, shown, sql
 from unioneyes.adapters.postgres.databases import adopt, comment, create_alike, databases, drop, limit, shape_of
 from unioneyes.adapters.postgres.dumping import Restoring
@@ -25,6 +25,7 @@ from unioneyes.adapters.postgres.manifest import Manifest
 from unioneyes.adapters.postgres.programs import ProgramFailed, program, signed_in, told_program
 from unioneyes.adapters.postgres.restored import already_there, begun, is_ours, require_ours, whole
 from unioneyes.adapters.postgres.row_difference import columns_of, compare, count_rows, named
+from unioneyes.adapters.postgres.trouble import of_the_machine
 from unioneyes.kernel.cancelling import sleep
 from unioneyes.kernel.units import format_bytes, format_duration
 from unioneyes.ports.database import (
@@ -216,14 +217,21 @@ class RestoresBeside:
         """`beside` is made anew, is like the live database, and holds the backup; or it is gone."""
         if ours_alone:
             require_ours(session, manifest, beside)
-        with self.archive.plain(manifest, meanwhile=meanwhile) as dump:
-            _pass(session)
-            if ours_alone:
-                require_ours(session, manifest, beside)  # unpacking took its time
-            drop(session, beside)
-            session.execute(create_alike(beside, shape_of(session, self.database)))
-            session.execute(SQL("COMMENT ON DATABASE {} IS {}").format(Identifier(beside), Literal(begun(manifest))))
-            self._fill_or_drop(session, manifest, beside, dump, meanwhile)
+        try:
+            with self.archive.plain(manifest, meanwhile=meanwhile) as dump:
+                _pass(session)
+                if ours_alone:
+                    require_ours(session, manifest, beside)  # unpacking took its time
+                drop(session, beside)
+                session.execute(create_alike(beside, shape_of(session, self.database)))
+                session.execute(SQL("COMMENT ON DATABASE {} IS {}").format(Identifier(beside), Literal(begun(manifest))))
+                self._fill_or_drop(session, manifest, beside, dump, meanwhile)
+        except NotUnpacked as problem:
+            raise RestoreFailed(what=f"{manifest.name}: {problem.what}; {self.database} is as it was", remedy=problem.remedy) from None
+        except psycopg.errors.InsufficientPrivilege as error:
+            role = str(conninfo_to_dict(self.admin(_ADMINISTRATION).get_secret_value())["user"])
+            what = f"{role} may not restore: {error.diag.message_primary}; {self.database} is as it was"
+            raise RestoreFailed(what=what, remedy=f"as a superuser: ALTER ROLE {role} SUPERUSER; or give [database] restore_role one that is") from None
 
     def _fill_or_drop(self, session: psycopg.Connection, manifest: Manifest, beside: str, dump: Path, meanwhile: Told) -> None:
         try:
@@ -255,7 +263,10 @@ class RestoresBeside:
         except ProgramFailed as problem:
             if older and restoring.errors and all(_UNKNOWN_SETTING in line for line in restoring.errors):
                 return
-            raise RestoreFailed(what=f"{problem.what}{self._left()}; {self.database} is as it was", remedy="make room, or choose another backup") from None
+            raise RestoreFailed(
+                what=f"{problem.what}{self._left()}; {self.database} is as it was",
+                remedy="make room, end what cut it off, and try again" if of_the_machine(problem.what) else "choose another backup",
+            ) from None
 
     def _prove(self, manifest: Manifest, beside: str) -> None:
         """`beside` holds what the backup's source held. Raises: BackupUnproven."""

@@ -116,7 +116,7 @@ class ScratchServers:
             server.url(role=SUPERUSER, password=passwords[SUPERUSER], database="postgres"), name="ue-restore", statement_limit=_ADMIN_LIMIT
         ) as admin:
             self._create_roles(admin, manifest.roles, passwords)
-            create_database(admin, manifest.database, owner=self._owner)
+            create_database(admin, manifest.database, owner=self._owner, encoding=manifest.encoding)
         argv = (program("pg_restore"), "--verbose", "--exit-on-error", "--jobs=2", "--no-password", "-d", shown(copy.url(SUPERUSER)), str(dump))
         with password_in_file(passwords[SUPERUSER]) as environment:
             told_program(argv, within=_RESTORE_LIMIT, heard=heard, environment=environment)

@@ -16,6 +16,7 @@ from unioneyes.adapters.git import ReleaseChecklist
 from unioneyes.adapters.postgres.activity import ServerActivity
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER
+from unioneyes.adapters.postgres.erasures import ErasingProgram
 from unioneyes.adapters.postgres.migrations import DrizzleMigrations
 from unioneyes.adapters.postgres.plans import ServerPlans
 from unioneyes.adapters.postgres.queries import OperatedQueries
@@ -155,6 +156,7 @@ def build_environment(stack: Stack) -> Environment:
             archive=archive,
             data_folder=None if stack.settings.elsewhere else stack.primary.data,
         ),
+        erasures=ErasingProgram(argv=tuple(stack.settings.privacy.erase_again or ()), admin=stack.administrative_url),
         activity=ServerActivity(database_url=stack.operator_url),
         vitals=ServerVitals(
             database_url=stack.operator_url,

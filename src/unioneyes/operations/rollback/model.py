@@ -164,6 +164,8 @@ class RestorePlan(Plan):
     serving: tuple[Serving, ...]
     """Who gets members' requests, and must live with the backup's schema."""
     reason: str
+    erases_again: bool = False
+    """Whether somebody keeps who was erased since the backup, and erases them again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +179,8 @@ class Restored:
     """Name of the database that was live before, with everything that was written since."""
     difference: Difference
     """What it holds and the restored one does not, counted while nobody wrote."""
+    erased_again: int | None = None
+    """How many persons were erased again who had been erased since the backup; None where nobody keeps who they are."""
     drop: str
     """What a person types when it is needed no more."""
     closed_for: timedelta

@@ -14,6 +14,7 @@ from unioneyes.operations.rollback.restore_steps import (
     check_restorable,
     close_database,
     compare_rows,
+    erase_again,
     keep_members_out,
     require_room,
     restore_beside,
@@ -64,7 +65,7 @@ class Restore:
         plan = RestorePlan(
             summary=f"restore {backup.name} ({rfc3339(backup.taken_at)}) over {env.facts.database}: what was written since is kept aside, out of use",
             steps=(),
-            readings=tuple(Reading(name=table.table, value=f"{table.now:,} rows now, {table.backup:,} in the backup") for table in since),
+            readings=(*(Reading(name=table.table, value=f"{table.now:,} rows now, {table.backup:,} in the backup") for table in since), _erased(env)),
             confirm=env.facts.database,
             backup=backup.name,
             taken_at=backup.taken_at,
@@ -72,6 +73,7 @@ class Restore:
             database=env.facts.database,
             serving=there,
             reason=spelled(request.reason),
+            erases_again=env.erasures.kept,
         )
         return _with_steps(env, plan)
 
@@ -84,6 +86,7 @@ class Restore:
         restore_beside(env.restores, backup=plan.backup, beside=beside)
         maintenance = keep_members_out(env.traffic, wanted=plan.serving, retry_after=RETRY_AFTER)
         close_database(env.restores, beside=beside)
+        erased = erase_again(env.erasures, beside=beside, since=plan.taken_at) if plan.erases_again else None
         difference = compare_rows(env.restores, beside=beside)
         swap_databases(env.restores, beside=beside, kept=kept)
         verified = verify_restored(env.service, wanted=plan.serving)
@@ -102,6 +105,7 @@ class Restore:
             database=plan.database,
             kept=kept,
             difference=difference,
+            erased_again=erased.persons if erased else None,
             drop=env.restores.describe_drop(kept),
             closed_for=healthy.at - maintenance.since,
             healthy_in=healthy.at - ordered.at,
@@ -123,6 +127,11 @@ def chosen(backups: tuple[Backup, ...], name: str | None) -> Backup:
     if found.state is not BackupState.VERIFIED:
         raise UnprovenBackup(what=f"{name} is {found.state.value}, not verified: nobody knows whether it can be restored; nothing was changed", remedy=newest)
     return found
+
+
+def _erased(env: Environment) -> Reading:
+    said = "in the restored database too, before it serves" if env.erasures.kept else "nobody keeps who: they come back ([privacy] erase_again)"
+    return Reading(name="erased since the backup", value=said)
 
 
 def _served(env: Environment, plan: RestorePlan) -> ServesAgain | Problem:
@@ -152,6 +161,7 @@ def _with_steps(env: Environment, plan: RestorePlan) -> RestorePlan:
         restore_beside.planned(commands=env.restores.describe_restore_beside(plan.backup, beside=beside), undo=(env.restores.describe_drop(beside),)),
         keep_members_out.planned(commands=on, undo=off),
         close_database.planned(commands=env.restores.describe_close()),
+        *((erase_again.planned(commands=env.erasures.describe_erase_again(beside, since=plan.taken_at)),) if plan.erases_again else ()),
         compare_rows.planned(),
         swap_databases.planned(commands=env.restores.describe_swap(beside=beside, kept=kept), undo=env.restores.describe_swap(beside=kept, kept=beside)),
         verify_restored.planned(commands=smoke),

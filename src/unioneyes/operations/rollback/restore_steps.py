@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from unioneyes.kernel.clock import Deadline, now
 from unioneyes.kernel.problems import Problem, Refused, Unavailable
@@ -10,6 +10,7 @@ from unioneyes.kernel.units import format_bytes
 from unioneyes.operations.rollback.model import Maintenance, ServesAgain, Serving
 from unioneyes.operations.rollback.rules import failures, serving
 from unioneyes.ports.database import Difference, RestoredBeside, Restores, Room, Swapped
+from unioneyes.ports.erasures import ErasedAgain, Erasures
 from unioneyes.ports.replicas import Replicas
 from unioneyes.ports.service import HealthStatus, Service
 from unioneyes.ports.traffic import Traffic
@@ -90,6 +91,12 @@ def reopen_database(restores: Restores, *, beside: str) -> None:
 def close_database(restores: Restores, *, beside: str) -> None:
     """Nobody is in the live database, and nobody comes in: from here on nothing is written there."""
     restores.close(beside=beside)
+
+
+@step(effect=Effect.CHANGE, time_limit=timedelta(minutes=40))
+def erase_again(erasures: Erasures, *, beside: str, since: datetime) -> ErasedAgain:
+    """Nobody is in the restored database who was erased since the backup was made: from here on nobody is erased in the live one either."""
+    return erasures.erase_again(beside, since=since)
 
 
 @step(effect=Effect.READ, time_limit=timedelta(hours=2))

@@ -17,12 +17,13 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
 from unioneyes.adapters.postgres.connections import connection, shown, sql
+from unioneyes.adapters.postgres.grants import kept_out
 from unioneyes.adapters.postgres.programs import ProgramFailed, program, run_program, signed_in
 from unioneyes.adapters.postgres.recovery.checksums import LIST, Listed, require_unbroken
+from unioneyes.adapters.postgres.trouble import room_at
 from unioneyes.kernel.fencing import Fence
 from unioneyes.kernel.files import keep_name, replace_file
 from unioneyes.kernel.problems import BadInput
-from unioneyes.kernel.units import format_bytes
 from unioneyes.ports.recovery import BaseBackup, BaseBroken, BaseFailed, NoParent, NoSuchBase
 
 NAMES = r"[A-Za-z0-9][A-Za-z0-9_-]*"
@@ -154,9 +155,10 @@ class BaseBackups:
                 for left in (partial, self.folder / name):
                     shutil.rmtree(left, ignore_errors=True)
                 if isinstance(ended, ProgramFailed | BaseBroken):
-                    raise BaseFailed(what=f"{ended.what}{self._room()}", remedy="make room, look at the server's log, and try again") from None
+                    remedy = self._let_in(ended.what) or "make room, look at the server's log, and try again"
+                    raise BaseFailed(what=f"{ended.what}{room_at(self.folder)}", remedy=remedy) from None
                 if isinstance(ended, OSError):
-                    raise BaseFailed(what=f"{ended.filename}: {ended.strerror}{self._room()}", remedy="make room, and try again") from None
+                    raise BaseFailed(what=f"{ended.filename}: {ended.strerror}{room_at(self.folder)}", remedy="make room, and try again") from None
                 raise
             return manifest
 
@@ -233,11 +235,9 @@ class BaseBackups:
             raise NoParent(what=f"the server does not tell what changed since {newest.name}: {why}", remedy="make a whole one: ue backup base")
         return newest
 
-    def _room(self) -> str:
-        try:
-            return f"; {self.folder} has {format_bytes(shutil.disk_usage(self.folder).free)} free"
-        except OSError:
-            return ""
+    def _let_in(self, said: str) -> str | None:
+        told = conninfo_to_dict(self.database_url.get_secret_value())
+        return kept_out(said, role=str(told["user"]), database=str(told["dbname"]))
 
 
 def read_tables(session: psycopg.Connection) -> dict[str, str]:

@@ -19,6 +19,7 @@ from unioneyes.adapters.postgres.databases import adopt, comment, create_alike, 
 from unioneyes.adapters.postgres.fence import enter
 from unioneyes.adapters.postgres.programs import ProgramFailed, run_program, signed_in
 from unioneyes.adapters.postgres.restored import already_there
+from unioneyes.adapters.postgres.trouble import of_the_machine
 from unioneyes.ports.recovery import Exported, RecoveryFailed
 
 _CREATE_LIMIT = timedelta(minutes=5)
@@ -68,7 +69,8 @@ class Export:
                 except BaseException as ended:
                     drop(session, building)
                     if isinstance(ended, ProgramFailed):
-                        raise RecoveryFailed(what=f"{ended.what}; nothing is left of {into}", remedy="make room, and try again") from None
+                        remedy = "make room, end what cut it off, and try again" if of_the_machine(ended.what) else "look at the server's log, and try again"
+                        raise RecoveryFailed(what=f"{ended.what}; nothing is left of {into}", remedy=remedy) from None
                     raise
         return Exported(database=into, table=table, rows=self.rows(into, table), took=timedelta(seconds=time.monotonic() - began))
 

@@ -18,9 +18,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.privileges import hand_over
-from unioneyes.adapters.postgres.programs import programs_folder
+from unioneyes.adapters.postgres.programs import ProgramFailed, programs_folder
 from unioneyes.adapters.postgres.recovery.bases import major
 from unioneyes.adapters.postgres.server import SUPERUSER, PostgresServer, ServerNotReady
+from unioneyes.adapters.postgres.trouble import of_the_machine, room_at
 from unioneyes.kernel.fencing import Fence
 from unioneyes.ports.recovery import RecoveryFailed
 
@@ -93,10 +94,12 @@ class RecoveryServers:
             self._configure(server, target)
             self._processes[name] = self._parent.submit(server.start, within=_RECOVER_LIMIT).result()
         except BaseException as ended:
-            said = _fatal(server.folder / "server.log")
+            said, room = _fatal(server.folder / "server.log"), room_at(self._files)
             self.discard(name)
             if isinstance(ended, ServerNotReady):
-                raise _failed(said or ended.what) from None
+                raise _failed(f"{said or ended.what}{room}") from None
+            if isinstance(ended, ProgramFailed):
+                raise RecoveryFailed(what=f"the base backup could not be copied: {ended.what}{room}", remedy="make room, and try again") from None
             if isinstance(ended, OSError):
                 raise RecoveryFailed(what=f"{ended.filename}: {ended.strerror}", remedy="make room, and try again") from None
             raise
@@ -192,4 +195,5 @@ def _fatal(log: Path) -> str:
 def _failed(said: str) -> RecoveryFailed:
     if _NO_TARGET in said:
         return RecoveryFailed(what="the log that is kept ends before the target", remedy="ue backup wal shows how far it leads; choose an earlier moment")
-    return RecoveryFailed(what=f"PostgreSQL could not recover: {said}", remedy="ue backup wal; another base backup may lead there")
+    remedy = "make room, and try again" if of_the_machine(said) else "ue backup wal; another base backup may lead there"
+    return RecoveryFailed(what=f"PostgreSQL could not recover: {said}", remedy=remedy)
