@@ -12,7 +12,6 @@ import pytest
 
 from tests.contract.migrations.test_migrations import COLUMNS, FIRST, SECOND, THIRD, Folder, WorkerGoneError, tags, written
 from tests.contract.postgres.conftest import PASSWORD, Database
-from unioneyes.adapters.postgres.applying import ServerTooOld, refuse_older
 from unioneyes.adapters.postgres.bootstrap import OWNER
 from unioneyes.adapters.postgres.outside import Script
 from unioneyes.adapters.postgres.programs import clean_environment, password_in_file, programs_folder
@@ -237,12 +236,6 @@ def test_a_grant_that_is_missing_is_named(written: Folder, database: Database, s
         migrations.apply(migrations.folder("1.1.0"))
     assert remedy in caught.value.remedy
     assert tags(migrations.pending("1.1.0")) == [SECOND]
-
-
-def test_a_server_that_is_too_old_is_refused() -> None:
-    refuse_older(150000)
-    with pytest.raises(ServerTooOld, match="the server is PostgreSQL 14, and nothing is migrated there; nothing was changed"):
-        refuse_older(140011)
 
 
 def test_drizzle_finds_nothing_of_the_markers(written: Folder, database: Database) -> None:

@@ -17,6 +17,7 @@ from tests.contract.postgres.conftest import free_port, short_folder
 from tests.npm import installed
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.examined import examine_control, examine_operated
+from unioneyes.adapters.postgres.migrations import DrizzleMigrations
 from unioneyes.adapters.postgres.privileges import unprivileged, unprivileged_child
 from unioneyes.adapters.postgres.recovery.bases import BaseBackups
 from unioneyes.adapters.postgres.restores import RestoresBeside
@@ -55,7 +56,9 @@ def test_it_is_told_by_its_version_and_nothing_is_done_there(fourteen: SecretStr
         archive = archive_in(folder)
         backups = VerifiedBackups(archive=archive, database_url=fourteen, scratch_folder=folder / "scratch", migration_names=dict)
         restores = RestoresBeside(admin=lambda _: fourteen, database="postgres", archive=archive, data_folder=None)
+        migrations = DrizzleMigrations(database_url=fourteen, versions=lambda: (), folders=lambda _version: (), upto=lambda _version: "", reading_url=fourteen)
         attempts = (
+            partial(migrations.apply, ()),
             partial(backups.create, "too_old"),
             partial(BaseBackups(folder=tmp_path, database_url=fourteen).take, "too_old", incremental=False),
             partial(restores.require_new, database="unioneyes_restore"),

@@ -22,7 +22,6 @@ from unioneyes.adapters.postgres.statements import first_refused, first_unfit
 from unioneyes.adapters.postgres.words import unnamed
 from unioneyes.kernel.problems import Refused
 from unioneyes.ports.database import LockNotObtained, Migration, MigrationDrift, MigrationFailed, NoRollback
-from unioneyes.ports.vitals import OLDEST
 
 _UNCHANGED = "nothing was changed"
 
@@ -97,21 +96,6 @@ def take_back_together(migrations: tuple[Migration, ...], session: psycopg.Conne
     following = going[len(fit) : len(fit) + 1]
     tags = tuple(migration.tag for migration, _ in fit)
     return tags, _back(session, *following[0]) if following else None
-
-
-def require_version(session: psycopg.Connection) -> None:
-    """Return when the server is new enough. Raises: ServerTooOld."""
-    refuse_older(session.info.server_version)
-
-
-def refuse_older(version: int) -> None:
-    """Return when `version`, as the server's number has it (150004), is new enough. Raises: ServerTooOld."""
-    if version // 10_000 < OLDEST:
-        raise ServerTooOld(what=f"the server is PostgreSQL {version // 10_000}, and nothing is migrated there; {_UNCHANGED}", remedy=f"have {OLDEST} or newer")
-
-
-class ServerTooOld(Refused):
-    """The server's version is none that migrations were tried on."""
 
 
 def _forward(session: psycopg.Connection, migrations: tuple[Migration, ...], migration: Migration) -> Apart:

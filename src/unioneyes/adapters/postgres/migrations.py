@@ -18,7 +18,7 @@ from psycopg.sql import SQL, Identifier
 from pydantic import SecretStr
 
 from unioneyes.adapters.postgres import drift
-from unioneyes.adapters.postgres.applying import Apart, apply_together, in_parts, require_version, take_back_together
+from unioneyes.adapters.postgres.applying import Apart, apply_together, in_parts, take_back_together
 from unioneyes.adapters.postgres.connections import connection, sql
 from unioneyes.adapters.postgres.drizzle import MigrationFile, read_folders
 from unioneyes.adapters.postgres.ledger import read_ledger, rows
@@ -209,7 +209,6 @@ class DrizzleMigrations:
         names = self.tags() | {migration.sha256: migration.tag for migration in migrations}
         url = database_url or self.database_url
         with self._session(url, _STATEMENT_LIMIT) as session:
-            require_version(session)
             before = _columns(session)
             changed, waited = in_parts(session, url, partial(together, session), patience=self.patience, meanwhile=meanwhile)
             after = set(_columns(session))
