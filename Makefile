@@ -128,7 +128,8 @@ campaign: setup ## Run the drills that take longer than `make test` may
 	$(BIN)/python bench/drilled.py $(REPORTS)/campaign.xml; \
 	$(BIN)/python bench/drills.py $(REPORTS)/campaign.xml | $(call record,campaign$(DRILLS:%=-%),The drills of the campaign); exit $$ended
 
-fuzz: setup ## Ask both APIs whatever their descriptions allow and forbid, more often than `make test` may
+fuzz: setup ## Ask both APIs whatever their descriptions allow and forbid, and Barman the whole contract of recovery: more than `make test` may
+	@.ci/barman
 	$(BIN)/pytest tests/contract --quiet -m campaign --numprocesses $(WORKERS) --dist loadfile --junit-xml=$(REPORTS)/fuzz.xml
 
 bench: setup ## Measure what was promised; results stand in docs/measured/

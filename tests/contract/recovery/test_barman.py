@@ -1,4 +1,4 @@
-"""The same contract where Barman keeps base backups and the log, and what is Barman's alone."""
+"""What is Barman's alone where it keeps base backups and the log, and of the contract what it takes to rely on it; `test_barman_whole.py` has the rest."""
 
 from __future__ import annotations
 
@@ -15,24 +15,12 @@ import pytest
 
 from tests.contract.fencing.test_every_write import OUTSIDE, refused
 from tests.contract.recovery.barman import NEEDS_BARMAN, PROGRAM, SERVER, BarmanWorld, barman_world
-from tests.contract.recovery.test_recovery import (  # noqa: F401 - the contract that both keep, on this file's own primary
+from tests.contract.recovery.test_recovery import (  # noqa: F401 - of the contract that both keep; test_barman_whole.py has the rest
     recovered,
-    test_a_broken_base_backup_is_not_recovered_from,
     test_a_dropped_table_is_found_in_the_log_and_comes_back_with_every_row,
-    test_a_moment_after_which_nothing_was_committed_can_be_recovered_to,
     test_a_moment_before_the_window_or_in_the_future_is_refused_with_the_window,
-    test_a_recovered_server_is_one_to_look_into_and_its_life_is_not_in_the_log,
-    test_a_table_that_a_migration_dropped_among_others_is_found,
-    test_a_table_that_stands_was_not_dropped,
-    test_a_table_that_was_written_anew_before_it_was_dropped_is_followed,
     test_an_incremental_base_backup_leads_on_like_a_whole_one,
-    test_everything_is_there_at_the_end,
-    test_the_folders_alone_are_enough,
-    test_the_last_row_that_was_acknowledged_before_a_moment_is_there_and_the_next_is_not,
-    test_times_are_the_servers_own_whatever_ours_says,
     test_what_is_received_and_what_can_be_recovered_to_is_told,
-    test_what_was_changed_cut_off_or_added_in_a_base_backup_is_found,
-    test_what_was_committed_before_a_transaction_is_there_and_itself_not,
 )
 from tests.stack import eventually
 from unioneyes.adapters.postgres.programs import clean_environment
@@ -195,6 +183,7 @@ def test_a_log_that_the_server_hands_over_is_recovered_from_up_to_its_last_segme
         assert eventually(lambda: world.recovery.wal().streaming is False, within=30)
 
 
+@pytest.mark.campaign
 def test_a_compressed_log_and_base_backup_are_recovered_from_too() -> None:
     """Barman has to be asked for each segment that it compressed, and to unpack the base backup itself."""
     with barman_world("compression = gzip\nbackup_compression = gzip") as world:
@@ -208,9 +197,6 @@ def test_a_compressed_log_and_base_backup_are_recovered_from_too() -> None:
         assert world.recovery.find(Target(before_xid=xid)).base == "base_one"
         assert recovered(world, Target(end=True)) == [1, 2]
         assert not [*(world.folder / "bases").glob("log-*")], "what was fetched is gone"
-
-
-from tests.contract.recovery.test_recovery import test_a_hole_in_the_log_is_seen_and_no_window_goes_over_it  # noqa: E402, F401 - the last test of the file
 
 
 def states(world: BarmanWorld) -> list[tuple[str | None, str]]:
