@@ -22,6 +22,7 @@ THE_FILES = (
     'pg_restore failed: error: COPY failed for table "claims": ERROR:  missing data for column "amount"',
     'pg_restore failed: error: could not execute query: ERROR:  relation "claims" already exists',
     "pg_restore failed: exit code 1",
+    'pg_restore failed: error: COPY failed for table "a": ERROR:  new row violates check constraint "b" / error: a worker process died unexpectedly',
 )
 
 

@@ -30,6 +30,8 @@ from unioneyes.kernel.variables import handed_on
 _FIRST_ALIKE = 180_000
 """The version of libpq whose functions the programs were built to call."""
 
+BETWEEN = " / "
+"""What stands between the lines of a complaint."""
 _LAST_COMPLAINTS = 20
 """Lines of a program that are kept for when it fails."""
 _CHATTER = re.compile(r"pg_(dump|restore): (?!error|warning|detail|hint|fatal)")
@@ -84,18 +86,38 @@ def run_program(argv: Sequence[str], *, within: timedelta, environment: Mapping[
 
     Raises: ProgramFailed, with the last lines of its complaint; what the step ends with whose run must stop.
     """
-    ended = ended_program(argv, within=within, environment=environment)
-    _require_done(argv, ended.code, ended.stderr.splitlines())
+    with _begun(argv, environment=environment, stdout=subprocess.PIPE) as begun:
+        ended = _heard_out(begun, argv, within)
+        _require_done(argv, ended.code, ended.stderr.splitlines())
     return ended
 
 
 def ended_program(argv: Sequence[str], *, within: timedelta, environment: Mapping[str, str] | None = None) -> Finished:
     """Run `argv` to its end, and return what it printed, also where it says by its code that it failed. Raises: see `run_program`."""
-    with _begun(argv, environment=environment, stdout=subprocess.PIPE) as begun:
-        try:
-            stdout, stderr = (text.decode(errors="replace") for text in begun.communicate(timeout=within.total_seconds()))
-        except subprocess.TimeoutExpired:
-            raise _too_slow(argv, within) from None
+    try:
+        with _begun(argv, environment=environment, stdout=subprocess.PIPE) as begun:
+            ended = _heard_out(begun, argv, within)
+            if ended.code != 0:
+                raise _EndedBadly(ended)  # noqa: TRY301 - where it was ended with its run, the block makes of that what the step ends with
+    except _EndedBadly as bad:
+        return bad.ended
+    return ended
+
+
+class _EndedBadly(Exception):  # noqa: N818 - of no concern to others
+    """A program said by its code that it failed."""
+
+    def __init__(self, ended: Finished) -> None:
+        """Keep what it printed."""
+        super().__init__(ended.code)
+        self.ended = ended
+
+
+def _heard_out(begun: subprocess.Popen[bytes], argv: Sequence[str], within: timedelta) -> Finished:
+    try:
+        stdout, stderr = (text.decode(errors="replace") for text in begun.communicate(timeout=within.total_seconds()))
+    except subprocess.TimeoutExpired:
+        raise _too_slow(argv, within) from None
     return Finished(stdout=stdout, stderr=stderr, code=begun.returncode)
 
 
@@ -178,7 +200,7 @@ def _require_done(argv: Sequence[str], code: int, complaints: Iterable[str]) -> 
         lines = [line for line in complaints if line.strip()]
         first = next((at for at, line in enumerate(lines) if ": error: " in line), None)  # what follows may be only that others ended, too
         said = lines[-3:] if first is None else lines[first : first + 4]
-        raise ProgramFailed(what=f"{_name(argv)} failed: {' / '.join(said) or f'exit code {code}'}", remedy="ue env doctor")
+        raise ProgramFailed(what=f"{_name(argv)} failed: {BETWEEN.join(said) or f'exit code {code}'}", remedy="ue env doctor")
 
 
 def _too_slow(argv: Sequence[str], within: timedelta) -> ProgramFailed:

@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+from unioneyes.adapters.postgres.programs import BETWEEN
 from unioneyes.kernel.units import format_bytes
 
 _OF_THE_MACHINE = re.compile(
@@ -16,8 +17,11 @@ _OF_THE_MACHINE = re.compile(
 
 
 def of_the_machine(said: str) -> bool:
-    """Return whether a complaint of PostgreSQL's is about the disk, the memory, or a process that ended: the same file may be read another time."""
-    return _OF_THE_MACHINE.search(said) is not None
+    """Return whether a complaint of PostgreSQL's is about the disk, the memory, or a process that ended: the same file may be read another time.
+
+    Of several complaints the first is the cause: where a row is refused, the process that restored it dies, too.
+    """
+    return _OF_THE_MACHINE.search(said.partition(BETWEEN)[0]) is not None
 
 
 def room_at(folder: Path) -> str:
