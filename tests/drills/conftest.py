@@ -18,6 +18,8 @@ from unioneyes.kernel.clock import now
 from unioneyes.kernel.status import RunStatus
 from unioneyes.runbook.freshness import codes
 
+NOBODY_WAS_ERASED = '[privacy]\nerase_again = ["echo", "0"]\n'
+"""Restores ask a program who was erased since the backup: so it is killed in the middle of that, too."""
 ENDED_WELL = {RunStatus.DONE, RunStatus.UNDONE}
 """As a runbook is meant to end: with what it promises, or with nothing changed."""
 
@@ -33,7 +35,8 @@ class Shared:
         if self._job is None or not self._job.at_rest():
             self.end()
             runbooks = self._held.enter_context(TemporaryDirectory(prefix="ue-own-"))
-            self._job = MainJob(stack=self._held.enter_context(running_stack(settings=f'{DRILL_SETTINGS}\n[runbooks]\nfolder = "{runbooks}"\n')))
+            settings = f'{DRILL_SETTINGS}\n[runbooks]\nfolder = "{runbooks}"\n{NOBODY_WAS_ERASED}'
+            self._job = MainJob(stack=self._held.enter_context(running_stack(settings=settings)))
             self._job.deployed("1.0.0", "--migrate", "--bake", "1s")
         return self._job
 
