@@ -73,18 +73,22 @@ def fitting(said: str, *, columns: int, lines: int) -> str:
 
 def _show(output: Output, shown: Answer[T], text: Callable[[Ink, T], str], *, drawn: bool) -> None:
     if output.output is not Format.TABLE:
-        print(json.dumps(shown.document, ensure_ascii=False), flush=True)  # noqa: T201 - the result
+        _print(json.dumps(shown.document, ensure_ascii=False))
     elif drawn:
         _draw(text(Ink.of(sys.stdout), shown.value))
     else:
-        print(f"{rfc3339(now())}\n{text(Ink.of(sys.stdout), shown.value)}\n", flush=True)  # noqa: T201 - the result
+        _print(f"{rfc3339(now())}\n{text(Ink.of(sys.stdout), shown.value)}\n")
 
 
 def _draw(said: str) -> None:
     """The terminal shows it from its top on, with the time, by which one sees that it goes on."""
     size = shutil.get_terminal_size()
     head = Ink.of(sys.stdout).quiet(f"{rfc3339(now())}; Ctrl-C ends it")
-    print(f"{_HOME_AND_CLEAR}{fitting(f'{head}{chr(10)}{said}', columns=size.columns, lines=size.lines - 1)}", flush=True)  # noqa: T201 - the result
+    _print(f"{_HOME_AND_CLEAR}{fitting(f'{head}{chr(10)}{said}', columns=size.columns, lines=size.lines - 1)}")
+
+
+def _print(said: str) -> None:
+    print(said, flush=True)  # noqa: T201 - the result
 
 
 class NotWatchable(Refused):

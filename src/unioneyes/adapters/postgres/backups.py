@@ -202,7 +202,6 @@ class VerifiedBackups:
         began, taken_at = time.monotonic(), now()
         with self._dumping.source() as source:
             kept = self._dumping.dump(source, name, meanwhile)
-            fingerprint_of_source = source.fingerprint.result()
         head = source.schema_head
         return Manifest(
             name=name,
@@ -223,7 +222,7 @@ class VerifiedBackups:
             program=f"unioneyes {version('unioneyes')}",
             wal_position=source.wal_position,
             schema_head=SchemaHead(sha256=head, tag=self._migration_names().get(head)) if head else None,
-            fingerprint=fingerprint_of_source,
+            fingerprint=source.fingerprint.result(),
         )
 
     def _prove(self, manifest: Manifest, meanwhile: Told) -> None:

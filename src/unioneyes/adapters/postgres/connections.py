@@ -49,7 +49,7 @@ def connection(database_url: SecretStr, *, name: str, statement_limit: timedelta
                 tcp_user_timeout=_milliseconds(_SILENCE_LIMIT),
                 options=f"-c statement_timeout={_milliseconds(statement_limit)} -c client_connection_check_interval=2s",
             ) as opened,
-            ended_with_run(partial(_cancel, opened)),
+            ended_with_run(partial(cancel, opened)),
         ):
             _require_new_enough(opened, database_url)
             yield opened
@@ -63,8 +63,8 @@ def _require_new_enough(opened: psycopg.Connection, database_url: SecretStr) -> 
         raise TooOld(what=f"PostgreSQL at {shown(database_url)} is {version}; nothing was changed", remedy=f"have PostgreSQL {OLDEST} or newer there")
 
 
-def _cancel(opened: psycopg.Connection) -> None:
-    """What is under way there was asked to end; where nothing is, nothing happens."""
+def cancel(opened: psycopg.Connection) -> None:
+    """What is under way there was asked to end; where nothing is, or nobody answers, nothing happens."""
     with suppress(psycopg.Error):
         opened.cancel_safe(timeout=_CANCEL_SECONDS)
 

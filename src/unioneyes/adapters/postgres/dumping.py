@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
 from unioneyes.adapters.postgres.archive import Archive, Kept, Seldom
-from unioneyes.adapters.postgres.connections import connection, shown, sql
+from unioneyes.adapters.postgres.connections import cancel, connection, shown, sql
 from unioneyes.adapters.postgres.fingerprint import Fingerprint, take_fingerprint, take_names_as_they_are
 from unioneyes.adapters.postgres.ledger import read_ledger
 from unioneyes.adapters.postgres.programs import ProgramFailed, program, signed_in, streamed_program
@@ -104,7 +104,7 @@ class Dumping:
                 )
             finally:
                 while not fingerprint.done():  # nobody asks for it any more; between two statements there is nothing to cancel
-                    session.cancel_safe()
+                    cancel(session)
                     wait([fingerprint], timeout=_CANCEL_AGAIN_SECONDS)
 
     def dump(self, source: Source, name: str, meanwhile: Told) -> Kept:

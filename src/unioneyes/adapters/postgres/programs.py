@@ -94,23 +94,15 @@ def run_program(argv: Sequence[str], *, within: timedelta, environment: Mapping[
 
 def ended_program(argv: Sequence[str], *, within: timedelta, environment: Mapping[str, str] | None = None) -> Finished:
     """Run `argv` to its end, and return what it printed, also where it says by its code that it failed. Raises: see `run_program`."""
+    ended = None
     try:
         with _begun(argv, environment=environment, stdout=subprocess.PIPE) as begun:
             ended = _heard_out(begun, argv, within)
-            if ended.code != 0:
-                raise _EndedBadly(ended)  # noqa: TRY301 - where it was ended with its run, the block makes of that what the step ends with
-    except _EndedBadly as bad:
-        return bad.ended
+            _require_done(argv, ended.code, ())  # in the block, which makes of one that was ended with its run what the step ends with
+    except ProgramFailed:
+        if ended is None:
+            raise
     return ended
-
-
-class _EndedBadly(Exception):  # noqa: N818 - of no concern to others
-    """A program said by its code that it failed."""
-
-    def __init__(self, ended: Finished) -> None:
-        """Keep what it printed."""
-        super().__init__(ended.code)
-        self.ended = ended
 
 
 def _heard_out(begun: subprocess.Popen[bytes], argv: Sequence[str], within: timedelta) -> Finished:
