@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydantic import SecretStr
 from tests.contract.backups.archives import archive_in
 from tests.contract.postgres.conftest import free_port, short_folder
 from tests.npm import installed
+from tests.stack import eventually
 from unioneyes.adapters.postgres.backups import VerifiedBackups
 from unioneyes.adapters.postgres.examined import examine_control, examine_operated
 from unioneyes.adapters.postgres.migrations import DrizzleMigrations
@@ -40,11 +40,7 @@ def fourteen() -> Iterator[SecretStr]:
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(unprivileged_child((str(programs / "postgres"), "-D", str(data), *words)), stderr=log)
         try:
-            until = time.monotonic() + 30
-            while not server.ready():
-                assert process.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < until
-                time.sleep(0.1)
+            assert eventually(server.ready, within=30), (folder / "log").read_text()
             yield server.url(role=SUPERUSER, password=SecretStr("none"), database="postgres")
         finally:
             process.send_signal(SIGINT)

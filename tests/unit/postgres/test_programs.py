@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
-from unioneyes.adapters.postgres.programs import ProgramFailed, streamed_program, told_program
+from unioneyes.adapters.postgres.programs import Finished, ProgramFailed, ended_program, run_program, streamed_program, told_program
+from unioneyes.kernel.cancelling import look_at_run
+from unioneyes.runbook.steps import RunStopped, Stop
 
 WITHIN = timedelta(seconds=20)
 VERBOSE = "echo 'pg_dump: dumping contents of table \"a\"' >&2; "
@@ -42,6 +45,25 @@ def test_what_takes_too_long_is_ended_with_all_that_it_started() -> None:
     for run in (streamed, told):
         with pytest.raises(ProgramFailed, match="did not end within"):
             run(f"sleep {shlex.quote('60')} & echo begun >&2; wait", within=timedelta(seconds=0.3))
+
+
+@pytest.mark.parametrize("run", [run_program, ended_program], ids=["that must end well", "whatever it ends with"])
+@pytest.mark.parametrize("ends", ["", "trap 'exit 1' TERM; "], ids=["by the signal", "with a code of its own"])
+def test_a_program_that_was_ended_with_its_run_has_not_failed(run: Callable[..., Finished], ends: str) -> None:
+    def stop() -> None:
+        raise RunStopped(Stop.CANCELLED)
+
+    outside = look_at_run.set(stop)
+    try:
+        with pytest.raises(RunStopped):
+            run(shell(f"{ends}sleep 60 & wait"), within=WITHIN)
+    finally:
+        look_at_run.reset(outside)
+
+
+def test_what_a_program_says_by_its_code_is_returned_to_who_asks_for_it() -> None:
+    ended = ended_program(shell("echo out; echo err >&2; exit 3"), within=WITHIN)
+    assert (ended.stdout, ended.stderr, ended.code) == ("out\n", "err\n", 3)
 
 
 def test_a_block_that_breaks_off_ends_the_program() -> None:
