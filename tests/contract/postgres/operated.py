@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pydantic import SecretStr
 
 from tests.certificates import Authority
 from tests.contract.postgres.conftest import PASSWORD, PASSWORDS, free_port
+from tests.stack import eventually
 from unioneyes.adapters.postgres.activity import ServerActivity
 from unioneyes.adapters.postgres.bootstrap import DATABASE, OPERATOR, bootstrap_operated
 from unioneyes.adapters.postgres.privileges import unprivileged, unprivileged_child
@@ -81,11 +81,7 @@ def debian_15(folder: Path, extra: Mapping[str, str] = MappingProxyType({})) -> 
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(unprivileged_child((str(DEBIAN / "postgres"), "-D", str(data))), stderr=log)
     try:
-        until = time.monotonic() + 30
-        while not server.ready():
-            assert process.poll() is None, (folder / "log").read_text()
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        assert eventually(server.ready, within=30), (folder / "log").read_text()
         bootstrap_operated(server, superuser=PASSWORD, passwords=PASSWORDS)
         yield Operated(server=server, authority=authority.file)
     finally:
