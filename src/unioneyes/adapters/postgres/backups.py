@@ -17,7 +17,7 @@ from unioneyes.adapters.postgres.bootstrap import OWNER, SERVICE
 from unioneyes.adapters.postgres.connections import connection
 from unioneyes.adapters.postgres.dumping import FINGERPRINT_LIMIT, UNCOMPRESSED, Dumping, Restoring, counting
 from unioneyes.adapters.postgres.encoding import LEVEL, fingerprint
-from unioneyes.adapters.postgres.fingerprint import differences, take_fingerprint
+from unioneyes.adapters.postgres.fingerprint import HASH, differences, take_fingerprint
 from unioneyes.adapters.postgres.manifest import Manifest, SchemaHead, manifest_file
 from unioneyes.adapters.postgres.programs import ProgramFailed, program, run_program
 from unioneyes.adapters.postgres.scratch import ScratchCopy, ScratchServers
@@ -40,7 +40,7 @@ from unioneyes.ports.database import (
     unheard,
 )
 
-_FINGERPRINT_OF_ONE = "SELECT count(*), sum(hashtextextended(t::text, 0)) FROM ONLY claims AS t"
+_FINGERPRINT_OF_ONE = f"SELECT count(*), sum({(HASH % b'SUMMED').decode()}) FROM ONLY TABLE"  # noqa: S608 - printed
 _SIZE_LIMIT = timedelta(seconds=10)
 _VERSION_LIMIT = timedelta(seconds=10)
 _LACKING = re.compile(r'extension "([^"]+)" is not available')
@@ -143,7 +143,7 @@ class VerifiedBackups:
             f"createdb -h /tmp -U postgres {database}",
             f"{self._archive.opened(file)} > {name}.dump",
             f"pg_restore -h /tmp -U postgres -d {database} --exit-on-error --jobs=2 {name}.dump",
-            f"psql -h /tmp -U postgres -d {database} -c '{_FINGERPRINT_OF_ONE}'   # and every other table, as in {manifest_file(name)}",
+            f"psql -h /tmp -U postgres -d {database} -c '{_FINGERPRINT_OF_ONE}'   # for each table in {manifest_file(name)}",
         )
 
     def scratch_url(self, name: str) -> SecretStr:
@@ -232,7 +232,7 @@ class VerifiedBackups:
             connection(copy.url(SUPERUSER), name="ue-verify", statement_limit=FINGERPRINT_LIMIT) as session,
             session.transaction(),
         ):
-            restored = take_fingerprint(session, lock_wait=self._lock_wait, seen=counting(meanwhile, "compared"))
+            restored = take_fingerprint(session, lock_wait=self._lock_wait, like=manifest.fingerprint, seen=counting(meanwhile, "compared"))
         found = differences(manifest.fingerprint, restored)
         if found:
             raise BackupUnproven(what=f"{manifest.name} was restored, but {'; '.join(found)}", remedy="take another backup; do not rely on this one")
@@ -240,8 +240,7 @@ class VerifiedBackups:
     def _restore(self, manifest: Manifest, meanwhile: Told) -> ScratchCopy:
         restoring = Restoring(of=len(manifest.fingerprint.tables), meanwhile=meanwhile)
         try:
-            with self._archive.plain(manifest, meanwhile=meanwhile) as dump:
-                return self._scratch.restore(manifest, dump, heard=restoring.heard)
+            return self._scratch.restore(manifest, self._archive.plain(manifest, meanwhile=meanwhile), heard=restoring.heard)
         except BaseException as ended:
             room = "" if isinstance(ended, NotUnpacked) else room_at(self._archive.work)
             self._scratch.discard(manifest.name)

@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 LEVEL = 1
 """Of zstd. Measured on text: half the time of its default (3), and a tenth larger. On two processors a backup is bound by them, not by its disk."""
-_PIECE = 1024 * 1024
+_PIECE = 64 * 1024
 _FINGERPRINT = 16
 """Hex digits of a recipient's SHA-256: enough to tell keys apart."""
 _SECRET_KEY = "AGE-SECRET-KEY-"  # noqa: S105 - what begins each line that holds one
@@ -105,8 +105,7 @@ class CountedSink:
 def encode(source: CountedSource, sink: CountedSink, *, tallies: tuple[Tally, ...], recipients: tuple[str, ...]) -> None:
     """`sink` has all of `source`, compressed, and encrypted to each of the recipients. Raises: BadKey, and what the two ends raise."""
     keys = [_recipient(each) for each in recipients]
-    # A thread of its own compresses, while this one reads what comes and sums up what goes.
-    reader = zstandard.ZstdCompressor(level=LEVEL, threads=1, write_checksum=True).stream_reader(cast("IO[bytes]", source), read_size=_PIECE)
+    reader = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).stream_reader(cast("IO[bytes]", source), read_size=_PIECE)
     if keys:
         with _carried(tallies):
             pyrage.encrypt_io(_file(reader), _file(sink), keys)

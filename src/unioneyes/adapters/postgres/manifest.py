@@ -25,8 +25,8 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1, 2] = 2
-    """1: the dump is `pg_dump`'s own file. 2: it may be compressed and encrypted as a whole."""
+    format: Literal[1, 2, 3] = 3
+    """1: the dump is `pg_dump`'s own file. 2: it may be compressed and encrypted as a whole. 3: each table says what of its rows is summed up."""
     name: str
     state: BackupState = BackupState.TAKEN
     taken_at: datetime

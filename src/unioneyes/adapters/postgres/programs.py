@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from fcntl import F_SETPIPE_SZ, fcntl
 from functools import cache
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -34,6 +35,8 @@ BETWEEN = " / "
 """What stands between the lines of a complaint."""
 _LAST_COMPLAINTS = 20
 """Lines of a program that are kept for when it fails."""
+_PIPE_BYTES = 1024 * 1024
+"""Of what a program prints that is read as it comes: its writer and its reader wait for each other sixteen times less often than with Linux's own 64 KiB."""
 _CHATTER = re.compile(r"pg_(dump|restore): (?!error|warning|detail|hint|fatal)")
 """What the programs say of their progress (`--verbose`)."""
 
@@ -121,15 +124,22 @@ def streamed_program(
 
     The program has ended well when the block has; and ended, with all that it started, however the block does. Raises: see `run_program`.
     """
-    complaints = deque[str](maxlen=_LAST_COMPLAINTS)
-    with _begun(argv, environment=environment, stdout=subprocess.PIPE) as begun, _ended_after(begun, within) as late:
-        listener = Thread(target=_listen, args=(begun, complaints, heard), name="complaints", daemon=True)
-        listener.start()
+    complaints, heard_out = deque[str](maxlen=_LAST_COMPLAINTS), Event()
+
+    def listen(begun: subprocess.Popen[bytes]) -> None:
+        try:
+            _listen(begun, complaints, heard)
+        finally:
+            heard_out.set()
+
+    with _begun(argv, environment=environment, stdout=subprocess.PIPE, beside=listen) as begun, _ended_after(begun, within) as late:
         if begun.stdout is None:
             raise ProgramFailed(what=f"{_name(argv)} prints to nobody", remedy="ue env doctor")
+        with suppress(OSError):  # the user's pipes may have taken all the room that Linux gives them
+            fcntl(begun.stdout, F_SETPIPE_SZ, _PIPE_BYTES)
         yield begun.stdout
         begun.wait()
-        listener.join()
+        heard_out.wait()
         if late.is_set():
             raise _too_slow(argv, within)
         _require_done(argv, begun.returncode, complaints)
@@ -155,16 +165,32 @@ def _listen(begun: subprocess.Popen[bytes], complaints: deque[str], heard: Calla
 
 
 @contextmanager
-def _begun(argv: Sequence[str], *, environment: Mapping[str, str] | None, stdout: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Give the program, which has ended with all that it started when the block has. Raises: ProgramFailed."""
+def _begun(
+    argv: Sequence[str], *, environment: Mapping[str, str] | None, stdout: int, beside: Callable[[subprocess.Popen[bytes]], None] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Give the program, which has ended with all that it started when the block has; so has `beside`, in a thread of its own. Raises: ProgramFailed."""
     try:
         begun = subprocess.Popen(
             argv, env=clean_environment(environment), stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, start_new_session=True
         )
     except OSError as error:
         raise ProgramFailed(what=f"{_name(argv)} can't be run: {error.strerror}", remedy="ue env doctor") from None
-    with begun, group_ended_with_run(begun):
+    with begun, _meanwhile(beside, begun), group_ended_with_run(begun):
         yield begun
+
+
+@contextmanager
+def _meanwhile(work: Callable[[subprocess.Popen[bytes]], None] | None, begun: subprocess.Popen[bytes]) -> Iterator[None]:
+    """The work is done in a thread of its own, and is done when the block has ended."""
+    if work is None:
+        yield
+        return
+    thread = Thread(target=work, args=(begun,), name=f"beside {begun.pid}", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
 
 
 @contextmanager

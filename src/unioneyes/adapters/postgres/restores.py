@@ -271,7 +271,7 @@ class RestoresBeside:
     def _prove(self, manifest: Manifest, beside: str) -> None:
         """`beside` holds what the backup's source held. Raises: BackupUnproven."""
         with self._snapshot(beside) as session:
-            found = differences(manifest.fingerprint, take_fingerprint(session, lock_wait=_LOCK_WAIT))
+            found = differences(manifest.fingerprint, take_fingerprint(session, lock_wait=_LOCK_WAIT, like=manifest.fingerprint))
         if found:
             raise BackupUnproven(what=f"{manifest.name} was restored, but {'; '.join(found)}", remedy="choose another backup; do not rely on this one")
 

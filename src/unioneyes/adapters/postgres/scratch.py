@@ -10,7 +10,8 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -23,8 +24,8 @@ from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_se
 from unioneyes.adapters.postgres.bootstrap import create_database, set_password
 from unioneyes.adapters.postgres.connections import connection, shown
 from unioneyes.adapters.postgres.manifest import Manifest
-from unioneyes.adapters.postgres.programs import password_in_file, program, told_program
-from unioneyes.adapters.postgres.server import SUPERUSER, THROWAWAY, PostgresServer
+from unioneyes.adapters.postgres.programs import ProgramFailed, password_in_file, program, told_program
+from unioneyes.adapters.postgres.server import SUPERUSER, THROWAWAY, PostgresServer, ServerNotReady
 from unioneyes.kernel.fencing import Fence, StillInside
 
 _ADMIN_LIMIT = timedelta(seconds=20)
@@ -35,6 +36,8 @@ _PORT = 5432
 """Only part of the Unix socket's name, where scratch servers listen on nothing else."""
 
 _PORT_FILE = "port"
+_SETTINGS = {**THROWAWAY, "io_method": "sync"}
+"""What is read has just been written, and is in memory: to hand each read to PostgreSQL's workers makes a proof an eighth longer."""
 
 
 class _Keys(BaseModel):
@@ -97,30 +100,20 @@ class ScratchServers:
         whole = keys.dump == dump and server.running() and server.ready()
         return ScratchCopy(server=server, database=keys.database, passwords=keys.passwords) if whole else None
 
-    def restore(self, manifest: Manifest, dump: Path, *, heard: Callable[[str], None]) -> ScratchCopy:
-        """A fresh server holds the restored dump; an earlier copy of the same name is gone. `heard` is told what pg_restore says.
+    def restore(self, manifest: Manifest, unpacked: AbstractContextManager[Path], *, heard: Callable[[str], None]) -> ScratchCopy:
+        """A fresh server holds the dump, which is unpacked while the server is made; an earlier copy of the same name is gone.
 
-        Raises: ProgramFailed (the dump can't be restored), ServerNotReady, psycopg.Error.
+        `heard` is told what pg_restore says. Raises: ProgramFailed (the dump can't be restored), ServerNotReady, psycopg.Error, and what `unpacked` raises.
         """
         self.discard(manifest.name)
-        place = self._place(manifest.name)
-        if self._reached_at:
-            place.mkdir(parents=True, mode=0o700)
-            (place / _PORT_FILE).write_text(str(_free_port(self._reached_at)))
-        server = self._server(place)
-        passwords = {role: SecretStr(secrets.token_urlsafe(24)) for role in (SUPERUSER, self._owner, self._service)}
-        server.initialise(passwords[SUPERUSER])
-        self._processes[place] = self._parent.submit(server.start).result()
-        copy = ScratchCopy(server=server, database=manifest.database, passwords=passwords)
-        with connection(
-            server.url(role=SUPERUSER, password=passwords[SUPERUSER], database="postgres"), name="ue-restore", statement_limit=_ADMIN_LIMIT
-        ) as admin:
-            self._create_roles(admin, manifest.roles, passwords)
-            create_database(admin, manifest.database, owner=self._owner, encoding=manifest.encoding)
-        argv = (program("pg_restore"), "--verbose", "--exit-on-error", "--jobs=2", "--no-password", "-d", shown(copy.url(SUPERUSER)), str(dump))
-        with password_in_file(passwords[SUPERUSER]) as environment:
-            told_program(argv, within=_RESTORE_LIMIT, heard=heard, environment=environment)
-        self._write_keys(place, _Keys(dump=manifest.sha256, database=manifest.database, passwords=passwords))
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="scratch") as beside:
+            made = beside.submit(copy_context().run, self._fresh, manifest)
+            with unpacked as dump:
+                copy = made.result()
+                argv = (program("pg_restore"), "--verbose", "--exit-on-error", "--jobs=2", "--no-password", "-d", shown(copy.url(SUPERUSER)), str(dump))
+                with password_in_file(copy.passwords[SUPERUSER]) as environment:
+                    told_program(argv, within=_RESTORE_LIMIT, heard=heard, environment=environment)
+        self._write_keys(copy.server.folder, _Keys(dump=manifest.sha256, database=manifest.database, passwords=copy.passwords))
         return copy
 
     def discard(self, name: str) -> None:
@@ -139,6 +132,26 @@ class ScratchServers:
         for place in tuple(self._processes):
             self._remove(place)
         self._parent.shutdown()
+
+    def _fresh(self, manifest: Manifest) -> ScratchCopy:
+        """A server runs that has the backup's roles, and an empty database for it. Raises: ServerNotReady, psycopg.Error."""
+        place = self._place(manifest.name)
+        if self._reached_at:
+            place.mkdir(parents=True, mode=0o700)
+            (place / _PORT_FILE).write_text(str(_free_port(self._reached_at)))
+        server = self._server(place)
+        passwords = {role: SecretStr(secrets.token_urlsafe(24)) for role in (SUPERUSER, self._owner, self._service)}
+        try:
+            server.initialise(passwords[SUPERUSER])
+        except ProgramFailed as problem:
+            raise ServerNotReady(what=f"no scratch server could be made: {problem.what}", remedy=problem.remedy) from None
+        self._processes[place] = self._parent.submit(server.start).result()
+        with connection(
+            server.url(role=SUPERUSER, password=passwords[SUPERUSER], database="postgres"), name="ue-restore", statement_limit=_ADMIN_LIMIT
+        ) as admin:
+            self._create_roles(admin, manifest.roles, passwords)
+            create_database(admin, manifest.database, owner=self._owner, encoding=manifest.encoding)
+        return ScratchCopy(server=server, database=manifest.database, passwords=passwords)
 
     def _create_roles(self, admin: psycopg.Connection, roles: tuple[str, ...], passwords: dict[str, SecretStr]) -> None:
         """The roles that the dump speaks of exist; owner and service sign in."""
@@ -173,7 +186,7 @@ class ScratchServers:
     def _server(self, place: Path) -> PostgresServer:
         chosen = place / _PORT_FILE
         port = int(chosen.read_text()) if chosen.exists() else _PORT
-        return PostgresServer(name="scratch", folder=place, port=port, sockets=place, tcp=False, reached_at=self._reached_at, settings=THROWAWAY)
+        return PostgresServer(name="scratch", folder=place, port=port, sockets=place, tcp=False, reached_at=self._reached_at, settings=_SETTINGS)
 
 
 def _free_port(address: str) -> int:

@@ -115,8 +115,8 @@ class PostgresServer:
             with NamedTemporaryFile("w", prefix="ue-pass-", dir=self.folder) as passfile:  # made with mode 0600
                 passfile.write(password.get_secret_value())
                 passfile.flush()
-                sync = ["--no-sync"] if self.settings.get("fsync") == "off" else []
-                argv = (program("initdb"), "-D", str(partial), "-U", SUPERUSER, "-A", "scram-sha-256", "--pwfile", passfile.name, *sync, *_INITDB_OPTIONS)
+                kept = () if self.settings.get("fsync") != "off" else ("--no-sync", "--no-data-checksums")
+                argv = (program("initdb"), "-D", str(partial), "-U", SUPERUSER, "-A", "scram-sha-256", "--pwfile", passfile.name, *kept, *_INITDB_OPTIONS)
                 run_program(unprivileged(argv), within=_INITIALISE_LIMIT)
             partial.rename(self.data)
         self._configure({})
