@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
@@ -102,6 +103,25 @@ def test_what_fails_there_fails_here_and_leaves_nothing(primary: BarmanWorld) ->
     finally:
         primary.configure()
     assert name not in [called for called, _ in states(primary)]
+
+
+def test_where_a_check_of_its_own_fails_it_is_asked_again_and_then_the_check_is_named(primary: BarmanWorld) -> None:
+    name = f"ours_{next(NUMBERS)}"
+    primary.stop_receiving()
+    try:
+        with pytest.raises(BaseFailed, match=r"Impossible to start the backup.*; receive wal running: .*; replication slot: slot '\w+' not active") as caught:
+            primary.recovery.back_up(name, incremental=False)
+        assert caught.value.remedy.endswith("says what is wrong")
+        refused_by = (primary.folder / "barman" / "log").read_text().count("Impossible to start the backup")
+        with ThreadPoolExecutor(max_workers=1) as beside:
+            made = beside.submit(primary.recovery.back_up, name, incremental=False)
+            assert eventually(lambda: (primary.folder / "barman" / "log").read_text().count("Impossible to start the backup") > refused_by, within=60)
+            primary.receive()
+            assert made.result(timeout=120).name
+    finally:
+        if primary.receiver is None:
+            primary.receive()
+    assert [state for called, state in states(primary) if called == name] == ["DONE"]
 
 
 def test_one_whose_log_is_not_archived_has_failed_and_stays_until_it_is(primary: BarmanWorld) -> None:

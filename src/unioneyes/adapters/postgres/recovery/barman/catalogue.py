@@ -13,7 +13,7 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from unioneyes.adapters.postgres.connections import connection, sql
 from unioneyes.adapters.postgres.privileges import take_over
-from unioneyes.adapters.postgres.recovery.barman.documents import DONE, Checks, Detail, Listed, Server
+from unioneyes.adapters.postgres.recovery.barman.documents import DONE, Checks, Detail, Listed, Server, spoken
 from unioneyes.adapters.postgres.recovery.barman.log import BarmanLog
 from unioneyes.adapters.postgres.recovery.barman.program import Barman, BarmanRefused
 from unioneyes.adapters.postgres.recovery.barman.taking import Taking
@@ -248,15 +248,16 @@ class BarmanCatalogue:
         return self.folder / f"{self.barman.server}-{backup}.json"
 
     def _kept_by(self, settings: Server, checks: Checks, *, half: tuple[Listed, ...]) -> KeptBy:
-        failed = (f"{_spoken(name)}{f': {check.hint}' if check.hint else ''}" for name, check in checks.failed.items())
         left = (f"{each.backup_name or each.backup_id} is {each.status}" for each in half)
-        return KeptBy(program=f"Barman {self.barman.version()}", server=self.barman.server, retention=settings.retention_policy, complaints=(*failed, *left))
+        return KeptBy(
+            program=f"Barman {self.barman.version()}", server=self.barman.server, retention=settings.retention_policy, complaints=(*checks.complaints, *left)
+        )
 
     def _fault(self, item: str, hint: str) -> LogFault:
         said = f" ({hint})" if hint else ""
         return LogFault(
             key=f"barman-{item}",
-            what=f"Barman's check of {self.barman.server} fails: {_spoken(item)}{said}",
+            what=f"Barman's check of {self.barman.server} fails: {spoken(item)}{said}",
             remedy=self.barman.spoken("check", self.barman.server),
             stays=False,
         )
@@ -266,10 +267,6 @@ def _mode(settings: Server) -> WalMode:
     if settings.streaming_archiver:
         return WalMode.RECEIVE
     return WalMode.ARCHIVED if settings.archiver else WalMode.NONE
-
-
-def _spoken(item: str) -> str:
-    return item.replace("_", " ")
 
 
 def _data(settings: Server, backup: str) -> Path:

@@ -47,6 +47,16 @@ class Checks(_Read):
         """Those that are not well."""
         return {name: check for name, check in self.items.items() if check.status != "OK"}
 
+    @property
+    def complaints(self) -> tuple[str, ...]:
+        """Those, for people: with what Barman says of each."""
+        return tuple(f"{spoken(name)}{f': {check.hint}' if check.hint else ''}" for name, check in self.failed.items())
+
+
+def spoken(item: str) -> str:
+    """Return an item of `barman check` as people read it."""
+    return item.replace("_", " ")
+
 
 class Listed(_Read):
     """One base backup, of `barman list-backups SERVER`."""

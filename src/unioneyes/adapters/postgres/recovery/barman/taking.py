@@ -16,9 +16,17 @@ from unioneyes.ports.recovery import BaseFailed
 _MADE_WITHIN = timedelta(hours=4)
 _DONE_WITHIN = timedelta(minutes=10)
 _BUSY = "Another backup process is running"
+_UNREADY = "Impossible to start the backup"
+"""What it says when a check of its own fails just then: as the first one does, where no segment of the log has come within ten seconds."""
+_UNREADY_AGAIN = 2
+"""So often it is asked once more."""
 _BUSY_SECONDS = 2.0
 _HALF = frozenset({"EMPTY", "STARTED", "FAILED"})
 """What Barman calls a base backup that came to nothing, or of whose making nothing is known any more."""
+
+
+class _Unready(BaseFailed):
+    """A check of Barman's own fails, perhaps for a moment alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +47,16 @@ class Taking:
 
     def take(self, words: tuple[str, ...]) -> None:
         """Barman has made it, with all of its log. While another one is being made, that is waited for. Raises: BaseFailed, CatalogueUnavailable."""
-        deadline = Deadline.after(_MADE_WITHIN)
-        while not self._asked(words):
+        deadline, unready = Deadline.after(_MADE_WITHIN), 0
+        while True:
+            try:
+                if self._asked(words):
+                    break
+            except _Unready as problem:
+                unready += 1
+                if unready > _UNREADY_AGAIN:
+                    failing = "; ".join(self.barman.checks().complaints)
+                    raise BaseFailed(what=f"{problem.what}{f'; {failing}' if failing else ''}", remedy=problem.remedy) from None
             if deadline.passed:
                 raise BaseFailed(what=f"Barman makes another base backup for {format_duration(_MADE_WITHIN)} by now", remedy=self._list())
             sleep(_BUSY_SECONDS)
@@ -70,7 +86,7 @@ class Taking:
                 return False
             if self._status() != WAITING:  # else it only waited too long
                 self._remove_half()
-                raise BaseFailed(what=refused.what, remedy=refused.remedy) from None
+                raise (_Unready if _UNREADY in refused.what else BaseFailed)(what=refused.what, remedy=refused.remedy) from None
         except BaseException:
             unseen = look_at_run.set(None)  # the run must stop: what it began in Barman's catalogue is taken away all the same
             try:
