@@ -26,7 +26,7 @@ import psycopg
 from pydantic import SecretStr
 
 from measured import Promise, conclude, table
-from unioneyes.adapters.postgres.bootstrap import BACKUP, OWNER, REPLICATION, SERVICE, bootstrap_operated, create_database
+from unioneyes.adapters.postgres.bootstrap import BACKUP, OPERATOR, OWNER, REPLICATION, SERVICE, bootstrap_operated, create_database
 from unioneyes.adapters.postgres.locks import LOCK_TIMEOUT
 from unioneyes.adapters.postgres.migrations import DrizzleMigrations
 from unioneyes.adapters.postgres.server import SUPERUSER, THROWAWAY, PostgresServer
@@ -63,7 +63,7 @@ def server() -> Iterator[PostgresServer]:
     try:
         made.initialise(PASSWORD)
         with made.running_meanwhile():
-            bootstrap_operated(made, superuser=PASSWORD, passwords=dict.fromkeys((OWNER, SERVICE, REPLICATION, BACKUP), PASSWORD))
+            bootstrap_operated(made, superuser=PASSWORD, passwords=dict.fromkeys((OWNER, SERVICE, REPLICATION, BACKUP, OPERATOR), PASSWORD))
             yield made
     finally:
         shutil.rmtree(folder, ignore_errors=True)
