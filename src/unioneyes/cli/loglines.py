@@ -17,7 +17,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from unioneyes.cli.client import Answer, Api, ServerUnavailable
 from unioneyes.cli.options import Format, Output
-from unioneyes.cli.output import Ink, result, say
+from unioneyes.cli.output import Ink, put, result, say
 from unioneyes.kernel.clock import Deadline, rfc3339
 from unioneyes.kernel.problems import BadInput, ExitCode
 from unioneyes.kernel.status import Tone
@@ -131,7 +131,7 @@ def _coming(api: Api, chosen: Chosen) -> Iterator[LogLine]:
 
 def _print(to: Path | None, text: str) -> None:
     if to is None:
-        print(text, flush=True)  # noqa: T201 - the result
+        put(text)
         return
     with to.open("a", encoding="utf-8") as file:
         file.write(f"{text}\n")

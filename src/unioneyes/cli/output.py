@@ -92,10 +92,15 @@ def cut(text: str, length: int) -> str:
 def result(output: Output, document: JsonValue, people: Callable[[Ink], str]) -> None:
     """Print a result in the form that was asked for, to stdout or to the file that was named."""
     if output.to is None:
-        print(_formed(output.output, document, people, Ink.of(sys.stdout)), flush=True)  # noqa: T201 - the result
+        put(_formed(output.output, document, people, Ink.of(sys.stdout)))
     else:
         write(output.to, (_formed(output.output, document, people, Ink(colour=False)), "\n"))
         say(f"written: {output.to}")
+
+
+def put(text: str) -> None:
+    """Print a result, or a part of one that goes on."""
+    print(text, flush=True)  # noqa: T201 - stdout is where it belongs
 
 
 def say(text: str) -> None:

@@ -13,7 +13,7 @@ from unioneyes.cli.follow import exit_code
 from unioneyes.cli.launch import Flag, show_end
 from unioneyes.cli.launch import watch as watch_run
 from unioneyes.cli.options import HERE, PRINTED, Format, Output, Where
-from unioneyes.cli.output import Cell, Ink, facts, report, result, say, table
+from unioneyes.cli.output import Cell, Ink, facts, put, report, result, say, table
 from unioneyes.cli.runs import next_command, request_text, run_text, runs_table
 from unioneyes.cli.screens import plain_line
 from unioneyes.cli.spoken import require_limit
@@ -181,7 +181,7 @@ def _follow_logs(api: Api, run_id: str) -> ExitCode:
         entries = api.journal(run_id, after=after, wait=timedelta(seconds=10)).value
         for entry in entries:
             after = entry.seq
-            print(plain_line(entry), flush=True)  # noqa: T201 - the result
+            put(plain_line(entry))
         run = api.run(run_id).value
         if run.status.ended and not entries:
             return exit_code(run)

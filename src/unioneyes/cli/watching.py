@@ -14,7 +14,7 @@ from typing import TypeVar
 from unioneyes.cli.client import Answer
 from unioneyes.cli.follow import GIVE_UP_AFTER
 from unioneyes.cli.options import Format, Output
-from unioneyes.cli.output import Ink, say
+from unioneyes.cli.output import Ink, put, say
 from unioneyes.kernel.clock import now, rfc3339
 from unioneyes.kernel.problems import ExitCode, Problem, Refused
 from unioneyes.kernel.status import Tone
@@ -73,22 +73,18 @@ def fitting(said: str, *, columns: int, lines: int) -> str:
 
 def _show(output: Output, shown: Answer[T], text: Callable[[Ink, T], str], *, drawn: bool) -> None:
     if output.output is not Format.TABLE:
-        _print(json.dumps(shown.document, ensure_ascii=False))
+        put(json.dumps(shown.document, ensure_ascii=False))
     elif drawn:
         _draw(text(Ink.of(sys.stdout), shown.value))
     else:
-        _print(f"{rfc3339(now())}\n{text(Ink.of(sys.stdout), shown.value)}\n")
+        put(f"{rfc3339(now())}\n{text(Ink.of(sys.stdout), shown.value)}\n")
 
 
 def _draw(said: str) -> None:
     """The terminal shows it from its top on, with the time, by which one sees that it goes on."""
     size = shutil.get_terminal_size()
     head = Ink.of(sys.stdout).quiet(f"{rfc3339(now())}; Ctrl-C ends it")
-    _print(f"{_HOME_AND_CLEAR}{fitting(f'{head}{chr(10)}{said}', columns=size.columns, lines=size.lines - 1)}")
-
-
-def _print(said: str) -> None:
-    print(said, flush=True)  # noqa: T201 - the result
+    put(f"{_HOME_AND_CLEAR}{fitting(f'{head}{chr(10)}{said}', columns=size.columns, lines=size.lines - 1)}")
 
 
 class NotWatchable(Refused):

@@ -17,7 +17,7 @@ from unioneyes.adapters.postgres.bootstrap import OWNER, SERVICE
 from unioneyes.adapters.postgres.connections import connection
 from unioneyes.adapters.postgres.dumping import FINGERPRINT_LIMIT, UNCOMPRESSED, Dumping, Restoring, counting
 from unioneyes.adapters.postgres.encoding import LEVEL, fingerprint
-from unioneyes.adapters.postgres.fingerprint import HASH, differences, take_fingerprint
+from unioneyes.adapters.postgres.fingerprint import differences, summing_up, take_fingerprint
 from unioneyes.adapters.postgres.manifest import Manifest, SchemaHead, manifest_file
 from unioneyes.adapters.postgres.programs import ProgramFailed, program, run_program
 from unioneyes.adapters.postgres.scratch import ScratchCopy, ScratchServers
@@ -40,7 +40,6 @@ from unioneyes.ports.database import (
     unheard,
 )
 
-_FINGERPRINT_OF_ONE = f"SELECT count(*), sum({(HASH % b'SUMMED').decode()}) FROM ONLY TABLE"  # noqa: S608 - printed
 _SIZE_LIMIT = timedelta(seconds=10)
 _VERSION_LIMIT = timedelta(seconds=10)
 _LACKING = re.compile(r'extension "([^"]+)" is not available')
@@ -143,7 +142,7 @@ class VerifiedBackups:
             f"createdb -h /tmp -U postgres {database}",
             f"{self._archive.opened(file)} > {name}.dump",
             f"pg_restore -h /tmp -U postgres -d {database} --exit-on-error --jobs=2 {name}.dump",
-            f"psql -h /tmp -U postgres -d {database} -c '{_FINGERPRINT_OF_ONE}'   # for each table in {manifest_file(name)}",
+            f"PGTZ=UTC psql -h /tmp -U postgres -d {database} -c '{summing_up(b'TABLE', b'SUMMED').decode()}'   # for each table in {manifest_file(name)}",
         )
 
     def scratch_url(self, name: str) -> SecretStr:

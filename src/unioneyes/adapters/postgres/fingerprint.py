@@ -15,10 +15,11 @@ from unioneyes.adapters.postgres.connections import sql
 _ANY_BYTES = "SQL_ASCII"
 """The character set of a database that believes every byte. Asked in it, the server hands names on as they are, and so does psycopg: as bytes."""
 
-HASH = b"hashint8extended(hash_record_extended(ROW(%b), 0), 0)"
+_OF_COLUMNS = b"hashint8extended(hash_record_extended(ROW(%b), 0), 0)"
 """A row's hash, from the columns that are summed up: by the functions that find hashed partitions, which no new version may change, and five times as fast as
 one of the row's text. It is hashed again, for it is itself a sum over the columns: values that two rows exchanged would not show.
 """
+_OF_TEXT = b"hashtextextended(t::text, 0)"
 
 
 class TablePrint(BaseModel):
@@ -98,6 +99,11 @@ def take_fingerprint(
     return Fingerprint(tables=tuple(prints), sequences=tuple(_sequence(session, named) for (named,) in sequences), objects=objects)
 
 
+def summing_up(table: bytes, summed: bytes | None) -> bytes:
+    """Return the query that counts a table's rows and sums them up, by what is summed up of each. Pure."""
+    return b"SELECT count(*), coalesce(sum(%b), 0) FROM ONLY %b AS t" % (_OF_TEXT if summed is None else _OF_COLUMNS % summed, table)
+
+
 def differences(source: Fingerprint, restored: Fingerprint) -> tuple[str, ...]:
     """Return a sentence for each difference that matters; empty when `restored` holds what `source` held. Pure."""
     there = {table.table: table for table in restored.tables}
@@ -130,8 +136,7 @@ def _behind(source: SequencePrint, restored: SequencePrint) -> bool:
 
 
 def _table(session: psycopg.Connection, named: bytes, protected: str, summed: bytes | None) -> TablePrint:
-    each = b"hashtextextended(t::text, 0)" if summed is None else HASH % summed
-    row = session.execute(b"SELECT count(*), coalesce(sum(" + each + b"), 0) FROM ONLY " + named + b" AS t").fetchone()
+    row = session.execute(summing_up(named, summed)).fetchone()
     count, total = row or (0, 0)
     return TablePrint(table=_shown(named), rows=count, hash=str(total), protected=protected, summed=None if summed is None else _shown(summed))
 
